@@ -1,0 +1,1 @@
+//! Test suite: e2e.

@@ -1,0 +1,1 @@
+//! Keys, identities and packet armor of the ZeroTier protocol.

@@ -1,0 +1,1 @@
+//! ZeroTier VL2 (virtual networks, credentials, controller) as pure state machines.

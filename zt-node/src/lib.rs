@@ -1,0 +1,1 @@
+//! A ZeroTier node: the pure engine and its tokio driver.

@@ -1,0 +1,1 @@
+//! ZeroTier VL1 (peers, paths, roots) as one pure state machine.

@@ -1,0 +1,1 @@
+//! TAP devices, host network configuration and in-memory Ethernet.

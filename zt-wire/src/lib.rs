@@ -1,0 +1,1 @@
+//! The ZeroTier packet codec: bytes and meaning, no cryptography, no I/O.
