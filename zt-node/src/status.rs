@@ -1,0 +1,159 @@
+//! What a running node tells about itself: plain values, made by the engine on request.
+//!
+//! The shapes follow the JSON objects of the local HTTP interface (06 §4) but are independent of it.
+
+use zt_netconf::NetworkSettings;
+use zt_wire::{Address, Identity, InetAddress, Mac, MulticastGroup, NetworkId};
+
+/// Software version `major.minor.revision`.
+pub type Version = (u16, u16, u16);
+
+/// State of the node as a whole (06 §4.3).
+#[derive(Clone, Debug)]
+pub struct NodeStatus {
+    /// Public identity.
+    pub identity: Identity,
+    /// A root answered lately, or this node is a root.
+    pub online: bool,
+    /// World ID of the first planet, 0 if none.
+    pub planet_id: u64,
+    /// Timestamp of the first planet, milliseconds since 1970.
+    pub planet_timestamp: u64,
+    /// Physical addresses under which others see this node.
+    pub surface: Vec<InetAddress>,
+    /// Local addresses of the UDP sockets.
+    pub listening_on: Vec<InetAddress>,
+    /// Wall clock of the node, milliseconds since 1970.
+    pub clock: i64,
+    /// Dropped packets and frames by reason, in a fixed order, zero counts left out.
+    pub drops: Vec<(String, u64)>,
+    /// Datagrams and bytes since start.
+    pub traffic: Traffic,
+}
+
+/// Counters of physical traffic.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// Datagrams received.
+    pub datagrams_in: u64,
+    /// Bytes received (UDP payload).
+    pub bytes_in: u64,
+    /// Datagrams sent.
+    pub datagrams_out: u64,
+    /// Bytes sent (UDP payload).
+    pub bytes_out: u64,
+}
+
+/// What a peer is to this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// An ordinary node.
+    Leaf,
+    /// A root of a moon.
+    Moon,
+    /// A root of a planet.
+    Planet,
+}
+
+/// One physical path to a peer.
+#[derive(Clone, Debug)]
+pub struct PathStatus {
+    /// Remote address.
+    pub address: InetAddress,
+    /// Local link number.
+    pub link: u32,
+    /// Wall clock of the last datagram sent, 0 if never.
+    pub last_send: i64,
+    /// Wall clock of the last datagram received, 0 if never.
+    pub last_receive: i64,
+    /// Smoothed round trip time in milliseconds, if measured.
+    pub latency: Option<u32>,
+    /// The path is usable.
+    pub alive: bool,
+    /// Traffic uses this path.
+    pub preferred: bool,
+    /// Trusted path ID, 0 if none.
+    pub trusted_path_id: u64,
+}
+
+/// One known peer (06 §4.6).
+#[derive(Clone, Debug)]
+pub struct PeerStatus {
+    /// Address.
+    pub address: Address,
+    /// Software version, if known.
+    pub version: Option<Version>,
+    /// Protocol version, 0 if unknown.
+    pub protocol: u16,
+    /// Round trip time of the best path in milliseconds, −1 if unknown.
+    pub latency: i32,
+    /// Role.
+    pub role: Role,
+    /// Direct paths; empty when the peer is reached through a root.
+    pub paths: Vec<PathStatus>,
+}
+
+/// One joined network (06 §4.5).
+#[derive(Clone, Debug)]
+pub struct NetworkStatus {
+    /// Network.
+    pub id: NetworkId,
+    /// Own MAC on it.
+    pub mac: Mac,
+    /// Name given by the controller.
+    pub name: String,
+    /// Status word as in 04 §2.2, for example `OK`.
+    pub status: &'static str,
+    /// Membership certificates are needed.
+    pub private: bool,
+    /// MTU of the port.
+    pub mtu: u16,
+    /// This node may bridge.
+    pub bridge: bool,
+    /// Broadcast is on.
+    pub broadcast: bool,
+    /// Error of the virtual port, 0 if none.
+    pub port_error: i32,
+    /// Revision of the configuration.
+    pub revision: u64,
+    /// Assigned addresses with prefix length in the port field.
+    pub assigned: Vec<InetAddress>,
+    /// Managed routes.
+    pub routes: Vec<RouteStatus>,
+    /// Groups subscribed.
+    pub groups: Vec<MulticastGroup>,
+    /// Name of the TAP device, empty if none.
+    pub device: String,
+    /// Local settings.
+    pub settings: NetworkSettings,
+    /// DNS search domain and servers.
+    pub dns: Option<(String, Vec<InetAddress>)>,
+    /// URL where the user has to sign on, if the controller asks for it.
+    pub authentication_url: Option<String>,
+    /// Name of a rule this version does not evaluate; the network then passes nothing.
+    pub unsupported_rule: Option<String>,
+}
+
+/// A managed route.
+#[derive(Clone, Debug)]
+pub struct RouteStatus {
+    /// Target with prefix length in the port field.
+    pub target: InetAddress,
+    /// Gateway, `InetAddress::None` for on-link.
+    pub via: InetAddress,
+    /// Flags.
+    pub flags: u16,
+    /// Metric.
+    pub metric: u16,
+}
+
+/// A moon, held or wanted.
+#[derive(Clone, Debug)]
+pub struct MoonStatus {
+    /// World ID.
+    pub id: u64,
+    /// The seed asked for it while it is not yet held.
+    pub seed: Option<Address>,
+    /// The world, if held, in binary form.
+    pub world: Option<zt_wire::World>,
+}
