@@ -1,2 +1,76 @@
-//! Automation of the workspace.
-fn main() {}
+//! Automation of the workspace: `cargo xtask <command>`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
+
+mod bench;
+mod ci;
+mod fuzz;
+mod interop;
+mod tidy;
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const HELP: &str = "\
+Automation of the zt workspace.
+
+Usage: cargo xtask <command> [options]
+
+  ci                      everything that CI runs: tidy, format, lints, test
+  test                    the whole test suite: vectors, properties, simulation, namespaces
+  tidy                    dependency table, file sizes, formatting rules that need no compiler
+  vectors                 recorded cases, with the number passed per file
+  fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10)
+  bench [what]            tunnel | crypto | codec | engine (default: crypto, codec, engine)
+  interop --peer DIR      all role combinations with the stock binaries in DIR
+
+Examples:
+  cargo xtask test
+  cargo xtask bench tunnel --peer ~/zerotier-1.14.1
+  cargo xtask interop --peer ~/zerotier-1.14.1 --old ~/zerotier-1.2.12
+";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
+    match arguments.first().map(String::as_str) {
+        Some("ci") => ci::ci(),
+        Some("test") => ci::test(rest),
+        Some("tidy") => tidy::tidy(),
+        Some("vectors") => ci::vectors(),
+        Some("fuzz") => fuzz::fuzz(rest),
+        Some("bench") => bench::bench(rest),
+        Some("interop") => interop::interop(rest),
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(other) => bail!("unknown command `{other}`; `cargo xtask help` lists all"),
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is inside the workspace").to_path_buf()
+}
+
+/// The value after `--name`, if given.
+fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    let at = arguments.iter().position(|argument| argument == name)?;
+    arguments.get(at + 1).map(String::as_str)
+}
+
+/// Runs a cargo command in the root of the workspace and fails when it fails.
+fn cargo(arguments: &[&str]) -> Result<()> {
+    run(Command::new("cargo").args(arguments))
+}
+
+/// Runs a command in the root of the workspace and fails when it fails.
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.current_dir(root()).status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed ({status})");
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Benchmarks; every claim of a ratio is measured in one run.
+
+use crate::cargo;
+use anyhow::{Result, bail};
+
+/// Runs one benchmark or all that need no stock binaries.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    match arguments.first().map(String::as_str) {
+        Some("crypto") => cargo(&["bench", "--quiet", "-p", "zt-crypto"]),
+        Some("codec") => cargo(&["bench", "--quiet", "-p", "zt-wire"]),
+        Some("engine") => cargo(&["bench", "--quiet", "-p", "zt-node"]),
+        Some("tunnel") => tunnel(arguments.get(1..).unwrap_or_default()),
+        None => {
+            cargo(&["bench", "--quiet", "-p", "zt-crypto"])?;
+            cargo(&["bench", "--quiet", "-p", "zt-wire"])?;
+            cargo(&["bench", "--quiet", "-p", "zt-node"])
+        }
+        Some(other) => bail!("unknown benchmark `{other}`: tunnel, crypto, codec or engine"),
+    }
+}
+
+fn tunnel(arguments: &[String]) -> Result<()> {
+    cargo(&["build", "--release", "--quiet", "-p", "zt-cli"])?;
+    let mut all = vec!["run", "--release", "--quiet", "-p", "zt-test-e2e", "--bin", "tunnel", "--"];
+    all.extend(arguments.iter().map(String::as_str));
+    cargo(&all)
+}
