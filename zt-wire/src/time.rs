@@ -1,0 +1,75 @@
+//! Time as a value: the pure crates never read a clock.
+
+use core::fmt;
+use core::ops::Add;
+use core::time::Duration;
+
+/// A point of a monotonic clock, in microseconds since an origin the caller chose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mono(pub u64);
+
+impl Mono {
+    /// The origin.
+    pub const ZERO: Self = Self(0);
+    /// A point that is never reached.
+    pub const FAR: Self = Self(u64::MAX);
+
+    /// A point so many milliseconds after the origin.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the origin, rounded down.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// Time since `earlier`; zero when `earlier` is later.
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole milliseconds since `earlier`; zero when `earlier` is later.
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0) / 1000
+    }
+
+    /// The point `d` earlier, but not before the origin.
+    pub fn saturating_sub(self, d: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(d)))
+    }
+}
+
+impl Add<Duration> for Mono {
+    type Output = Self;
+    fn add(self, d: Duration) -> Self {
+        Self(self.0.saturating_add(micros(d)))
+    }
+}
+
+impl fmt::Display for Mono {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}s", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The present: both clocks a node needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Now {
+    /// Monotonic clock, for every interval.
+    pub mono: Mono,
+    /// Wall clock in milliseconds since 1970, for values that go on the wire or to disk.
+    pub unix_ms: i64,
+}
+
+impl Now {
+    /// Both clocks `d` later (for tests and simulations).
+    pub fn plus(self, d: Duration) -> Self {
+        let ms = i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        Self { mono: self.mono + d, unix_ms: self.unix_ms.saturating_add(ms) }
+    }
+}
