@@ -6,6 +6,7 @@ use crate::{BufferFull, Emit, Parse, ParseError, Reader, Writer};
 
 pub mod config_request;
 pub mod credentials;
+mod display;
 pub mod echo;
 pub mod error;
 pub mod ext_frame;
@@ -236,4 +237,9 @@ impl Body for Message<'_> {
     fn verb(&self) -> Verb {
         self.verb()
     }
+}
+
+/// The bit if the field it announces is there.
+const fn flag(bit: u8, there: bool) -> u8 {
+    if there { bit } else { 0 }
 }

@@ -70,7 +70,7 @@ impl Emit for ExtFrame<'_> {
 
     fn emit(&self, w: &mut Writer<'_>) -> Result<(), BufferFull> {
         w.put_u64(self.network.0)?;
-        let membership = u8::from(self.membership.is_some()) * Self::MEMBERSHIP;
+        let membership = super::flag(Self::MEMBERSHIP, self.membership.is_some());
         w.put_u8(self.flags & !Self::MEMBERSHIP | membership)?;
         if let Some(m) = &self.membership {
             m.emit(w)?;

@@ -39,9 +39,9 @@ impl MulticastFrame<'_> {
     /// The flag byte as it is written.
     fn wire_flags(&self) -> u8 {
         self.flags & !(Self::MEMBERSHIP | Self::GATHER_LIMIT | Self::SOURCE)
-            | u8::from(self.membership.is_some()) * Self::MEMBERSHIP
-            | u8::from(self.gather_limit.is_some()) * Self::GATHER_LIMIT
-            | u8::from(self.source.is_some()) * Self::SOURCE
+            | super::flag(Self::MEMBERSHIP, self.membership.is_some())
+            | super::flag(Self::GATHER_LIMIT, self.gather_limit.is_some())
+            | super::flag(Self::SOURCE, self.source.is_some())
     }
 }
 
@@ -144,8 +144,8 @@ impl Emit for OkMulticastFrame<'_> {
         self.network.emit(w)?;
         self.group.emit(w)?;
         let flags = self.flags & !(Self::MEMBERSHIP | Self::RESULTS)
-            | u8::from(self.membership.is_some()) * Self::MEMBERSHIP
-            | u8::from(self.results.is_some()) * Self::RESULTS;
+            | super::flag(Self::MEMBERSHIP, self.membership.is_some())
+            | super::flag(Self::RESULTS, self.results.is_some());
         w.put_u8(flags)?;
         if let Some(m) = &self.membership {
             m.emit(w)?;

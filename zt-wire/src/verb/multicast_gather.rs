@@ -52,7 +52,7 @@ impl Emit for MulticastGather<'_> {
 
     fn emit(&self, w: &mut Writer<'_>) -> Result<(), BufferFull> {
         self.network.emit(w)?;
-        w.put_u8(self.flags | u8::from(self.membership.is_some()) * Self::MEMBERSHIP)?;
+        w.put_u8(self.flags | super::flag(Self::MEMBERSHIP, self.membership.is_some()))?;
         self.group.emit(w)?;
         w.put_u32(self.limit)?;
         if let Some(m) = &self.membership {
