@@ -1,1 +1,25 @@
-//! TAP devices, host network configuration and in-memory Ethernet.
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod batch;
+pub mod channel;
+pub mod host;
+#[cfg(target_os = "linux")]
+pub mod linux;
+pub mod middleware;
+#[cfg(all(target_os = "linux", feature = "netns"))]
+pub mod netns;
+pub mod null;
+#[cfg(target_os = "linux")]
+mod sys;
+mod tap;
+
+pub use batch::{
+    DEFAULT_HEADROOM, ETHERNET_HEADER_LEN, Frame, FrameBatch, FrameMut, Offload, PendingChecksum, PushError,
+};
+pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState, ParseCidrError};
+#[cfg(all(target_os = "linux", feature = "tokio"))]
+pub use linux::{AsyncTap, LinuxTaps};
+#[cfg(target_os = "linux")]
+pub use linux::{InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups};
+pub use tap::{Tap, TapFactory, TapInfo, TapSpec};

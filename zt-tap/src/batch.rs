@@ -1,0 +1,335 @@
+//! Reusable batches of Ethernet frames.
+
+use std::fmt;
+
+/// Bytes of a frame before its payload: destination, source, EtherType.
+pub const ETHERNET_HEADER_LEN: usize = 14;
+
+/// Room kept free before each frame by [`FrameBatch::new`]: enough for a packet header and the
+/// fields that precede an Ethernet payload on the virtual wire, so that a frame can be sealed
+/// where it lies.
+pub const DEFAULT_HEADROOM: usize = 128;
+
+/// A bounded, reusable list of frames, each in a buffer of its own with headroom.
+///
+/// Buffers are allocated when a slot is first used and kept by [`FrameBatch::clear`], so a batch
+/// that is reused allocates nothing. A frame is the 14-byte Ethernet header and the payload,
+/// without preamble and checksum.
+pub struct FrameBatch {
+    slots: Vec<Slot>,
+    first: usize,
+    end: usize,
+    max_frames: usize,
+    headroom: usize,
+    frame_size: usize,
+}
+
+struct Slot {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    offload: Offload,
+}
+
+/// Work on a frame that was left to someone else.
+///
+/// All fields are `None` on frames that are complete, which all frames of today's backends are;
+/// the room is here so that segmentation and checksum offload need no other interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Offload {
+    /// The frame holds several segments with this many payload bytes each (the last may be shorter).
+    pub segment_size: Option<u16>,
+    /// A checksum still has to be computed.
+    pub checksum: Option<PendingChecksum>,
+}
+
+/// Where a checksum still has to be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingChecksum {
+    /// Offset in the frame from which to sum.
+    pub start: u16,
+    /// Offset from `start` at which the sum is stored.
+    pub offset: u16,
+}
+
+/// One frame of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Ethernet header and payload.
+    pub bytes: &'a [u8],
+    /// Work left to do.
+    pub offload: Offload,
+}
+
+/// One frame of a batch, to change in place.
+pub struct FrameMut<'a> {
+    slot: &'a mut Slot,
+}
+
+/// Why a frame was not put into a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// All slots are taken.
+    #[error("batch is full")]
+    Full,
+    /// The frame is longer than the slots of this batch.
+    #[error("frame is longer than a slot")]
+    TooLong,
+}
+
+impl FrameBatch {
+    /// A batch for up to `max_frames` frames of up to `frame_size` bytes (header included).
+    #[must_use]
+    pub fn new(max_frames: usize, frame_size: usize) -> Self {
+        Self::with_headroom(max_frames, frame_size, DEFAULT_HEADROOM)
+    }
+
+    /// As [`FrameBatch::new`], with `headroom` free bytes before each frame.
+    #[must_use]
+    pub fn with_headroom(max_frames: usize, frame_size: usize, headroom: usize) -> Self {
+        Self { slots: Vec::new(), first: 0, end: 0, max_frames, headroom, frame_size }
+    }
+
+    /// Number of frames.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.end - self.first
+    }
+
+    /// Whether there is no frame.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first == self.end
+    }
+
+    /// Whether no slot is free.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.end == self.max_frames
+    }
+
+    /// The most frames it can hold.
+    #[must_use]
+    pub fn max_frames(&self) -> usize {
+        self.max_frames
+    }
+
+    /// The longest frame it can hold, in bytes.
+    #[must_use]
+    pub fn frame_size(&self) -> usize {
+        self.frame_size
+    }
+
+    /// Forgets all frames and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.first = 0;
+        self.end = 0;
+    }
+
+    /// Forgets the first `count` frames (all of them if there are fewer): what a
+    /// [`Tap::poll_send`](crate::Tap::poll_send) took.
+    pub fn consume(&mut self, count: usize) {
+        self.first = self.first.saturating_add(count).min(self.end);
+        if self.first == self.end {
+            self.clear();
+        }
+    }
+
+    /// Appends a copy of `frame`.
+    ///
+    /// # Errors
+    /// [`PushError`]; the batch is unchanged then.
+    pub fn push(&mut self, frame: &[u8]) -> Result<(), PushError> {
+        self.push_with_offload(frame, Offload::default())
+    }
+
+    /// Appends a copy of `frame` with its offload data.
+    ///
+    /// # Errors
+    /// [`PushError`]; the batch is unchanged then.
+    pub fn push_with_offload(&mut self, frame: &[u8], offload: Offload) -> Result<(), PushError> {
+        if frame.len() > self.frame_size {
+            return Err(PushError::TooLong);
+        }
+        let Some(slot) = self.spare() else {
+            return Err(PushError::Full);
+        };
+        slot.end = slot.start + frame.len();
+        slot.buffer[slot.start..slot.end].copy_from_slice(frame);
+        slot.offload = offload;
+        self.end += 1;
+        Ok(())
+    }
+
+    /// Appends the frame that `fill` writes into the free slot it is given (of
+    /// [`FrameBatch::frame_size`] bytes); `fill` returns the length. Nothing is appended on an
+    /// error. `None` when the batch is full.
+    pub fn push_with<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Option<Result<(), E>> {
+        let slot = self.spare()?;
+        let start = slot.start;
+        match fill(&mut slot.buffer[start..]) {
+            Ok(len) => {
+                slot.end = start + len.min(slot.buffer.len() - start);
+                slot.offload = Offload::default();
+                self.end += 1;
+                Some(Ok(()))
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// The frame at `index`.
+    #[must_use]
+    pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
+        self.used().get(index).map(Slot::frame)
+    }
+
+    /// The frame at `index`, to change in place.
+    pub fn frame_mut(&mut self, index: usize) -> Option<FrameMut<'_>> {
+        self.slots[self.first..self.end].get_mut(index).map(|slot| FrameMut { slot })
+    }
+
+    /// The frames, oldest first.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
+        self.used().iter().map(Slot::frame)
+    }
+
+    /// The frames, oldest first, to change in place.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = FrameMut<'_>> {
+        self.slots[self.first..self.end].iter_mut().map(|slot| FrameMut { slot })
+    }
+
+    fn used(&self) -> &[Slot] {
+        &self.slots[self.first..self.end]
+    }
+
+    /// The next free slot, empty, its buffer allocated.
+    fn spare(&mut self) -> Option<&mut Slot> {
+        if self.is_full() {
+            return None;
+        }
+        if self.end == self.slots.len() {
+            self.slots.push(Slot {
+                buffer: vec![0; self.headroom + self.frame_size].into_boxed_slice(),
+                start: self.headroom,
+                end: self.headroom,
+                offload: Offload::default(),
+            });
+        }
+        let slot = &mut self.slots[self.end];
+        slot.start = self.headroom;
+        slot.end = self.headroom;
+        Some(slot)
+    }
+}
+
+impl fmt::Debug for FrameBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameBatch")
+            .field("frames", &self.len())
+            .field("max_frames", &self.max_frames)
+            .field("frame_size", &self.frame_size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Slot {
+    fn frame(&self) -> Frame<'_> {
+        Frame { bytes: &self.buffer[self.start..self.end], offload: self.offload }
+    }
+}
+
+impl FrameMut<'_> {
+    /// Ethernet header and payload.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.slot.buffer[self.slot.start..self.slot.end]
+    }
+
+    /// Ethernet header and payload.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.slot.buffer[self.slot.start..self.slot.end]
+    }
+
+    /// Free bytes before the frame.
+    #[must_use]
+    pub fn headroom(&self) -> usize {
+        self.slot.start
+    }
+
+    /// Moves the start of the frame `count` bytes to the front and returns those bytes, which hold
+    /// whatever was there. `None` when there is not that much headroom.
+    pub fn prepend(&mut self, count: usize) -> Option<&mut [u8]> {
+        let start = self.slot.start.checked_sub(count)?;
+        self.slot.start = start;
+        Some(&mut self.slot.buffer[start..start + count])
+    }
+
+    /// Takes `count` bytes off the front (all when there are fewer); they become headroom.
+    pub fn strip(&mut self, count: usize) {
+        self.slot.start = self.slot.start.saturating_add(count).min(self.slot.end);
+    }
+
+    /// Cuts the frame to at most `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.slot.end = self.slot.end.min(self.slot.start.saturating_add(len));
+    }
+
+    /// Work left to do.
+    #[must_use]
+    pub fn offload(&self) -> Offload {
+        self.slot.offload
+    }
+
+    /// Sets the work left to do.
+    pub fn set_offload(&mut self, offload: Offload) {
+        self.slot.offload = offload;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_back_in_order_and_buffers_are_reused() {
+        let mut batch = FrameBatch::new(2, 20);
+        assert_eq!(batch.push(&[1; 14]), Ok(()));
+        assert_eq!(batch.push(&[2; 20]), Ok(()));
+        assert_eq!(batch.push(&[3; 14]), Err(PushError::Full));
+        assert_eq!(batch.push(&[3; 21]), Err(PushError::TooLong));
+        let address = batch.frame(0).expect("first").bytes.as_ptr();
+        batch.consume(1);
+        assert_eq!(batch.len(), 1);
+        assert_eq!(batch.frame(0).expect("second").bytes, [2; 20]);
+        batch.consume(7);
+        assert!(batch.is_empty());
+        assert_eq!(batch.push(&[4; 14]), Ok(()));
+        assert_eq!(batch.frame(0).expect("again").bytes.as_ptr(), address);
+    }
+
+    #[test]
+    fn headroom_is_given_and_taken() {
+        let mut batch = FrameBatch::with_headroom(1, 20, 8);
+        batch.push(b"frame").expect("room");
+        let mut frame = batch.frame_mut(0).expect("frame");
+        assert_eq!(frame.headroom(), 8);
+        frame.prepend(3).expect("headroom").copy_from_slice(b"my ");
+        assert_eq!(frame.bytes(), b"my frame");
+        assert!(frame.prepend(6).is_none());
+        frame.strip(3);
+        frame.truncate(4);
+        assert_eq!(frame.bytes(), b"fram");
+    }
+
+    #[test]
+    fn a_failed_fill_appends_nothing() {
+        let mut batch = FrameBatch::new(1, 20);
+        assert_eq!(batch.push_with(|_| Err(7)), Some(Err(7)));
+        assert!(batch.is_empty());
+        assert_eq!(batch.push_with(|room| Ok::<_, ()>(room.len())), Some(Ok(())));
+        assert_eq!(batch.frame(0).expect("frame").bytes.len(), 20);
+        assert_eq!(batch.push_with(|_| Ok::<_, ()>(1)), None);
+    }
+}

@@ -1,0 +1,189 @@
+use std::collections::BTreeMap;
+use std::io;
+
+use super::memory::difference;
+use super::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState};
+use crate::linux::netlink::{Link, LinkChange, Netlink};
+
+/// Configures devices of Linux by netlink (06 §7.2, §7.3), in the network namespace of the thread
+/// that made it.
+#[derive(Debug)]
+pub struct LinuxHost {
+    netlink: Netlink,
+    /// What this value put on each device: only that is ever removed.
+    ours: BTreeMap<String, Ours>,
+}
+
+#[derive(Debug, Default)]
+struct Ours {
+    addresses: Vec<Cidr>,
+    routes: Vec<HostRoute>,
+}
+
+impl LinuxHost {
+    /// Opens a netlink socket.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { netlink: Netlink::open()?, ours: BTreeMap::new() })
+    }
+}
+
+impl HostConfig for LinuxHost {
+    fn apply(&mut self, tap: &str, desired: &HostState) -> Result<Applied, HostError> {
+        let link =
+            self.netlink.link(tap).map_err(|error| HostError::from_io(&error))?.ok_or(HostError::NoSuchDevice)?;
+        let ours = self.ours.entry(tap.to_owned()).or_default();
+        let mut session = Session { netlink: &mut self.netlink, index: link.index, applied: Applied::default() };
+        session.link(&link, desired);
+        // Routes need their addresses, so they go first and come last.
+        let routes = desired.installed_routes();
+        session.remove_routes(ours, &routes)?;
+        session.addresses(ours, &desired.distinct_addresses())?;
+        session.add_routes(ours, &routes, desired.up)?;
+        session.finish()
+    }
+
+    fn remove(&mut self, tap: &str) -> Result<Applied, HostError> {
+        if !self.ours.contains_key(tap) {
+            return Ok(Applied::default());
+        }
+        let applied = match self.apply(tap, &HostState::default()) {
+            Err(HostError::NoSuchDevice) => Applied::default(),
+            applied => applied?,
+        };
+        self.ours.remove(tap);
+        Ok(applied)
+    }
+}
+
+/// One call of `apply` on one device.
+struct Session<'a> {
+    netlink: &'a mut Netlink,
+    index: u32,
+    applied: Applied,
+}
+
+impl Session<'_> {
+    fn link(&mut self, link: &Link, desired: &HostState) {
+        if let Some(mac) = desired.mac.filter(|mac| link.mac != Some(*mac)) {
+            let change = LinkChange { mac: Some(mac), ..LinkChange::default() };
+            self.note(Change::Mac(mac), |n, i| n.change_link(i, &change));
+        }
+        if let Some(mtu) = desired.mtu.filter(|mtu| link.mtu != u32::from(*mtu)) {
+            let change = LinkChange { mtu: Some(mtu.into()), ..LinkChange::default() };
+            self.note(Change::Mtu(mtu), |n, i| n.change_link(i, &change));
+        }
+        if link.up != desired.up {
+            let change = LinkChange { up: Some(desired.up), ..LinkChange::default() };
+            let which = if desired.up { Change::Up } else { Change::Down };
+            self.note(which, |n, i| n.change_link(i, &change));
+        }
+    }
+
+    fn addresses(&mut self, ours: &mut Ours, desired: &[Cidr]) -> Result<(), HostError> {
+        let index = self.index;
+        let present: Vec<Cidr> =
+            self.ask(|netlink| netlink.addresses(Some(index)))?.into_iter().map(|address| address.cidr).collect();
+        ours.addresses.retain(|cidr| present.contains(cidr));
+        let (gone, _) = difference(&ours.addresses, desired);
+        // An address that is wanted with another prefix is replaced, whoever put it there.
+        let replaced =
+            present.iter().copied().filter(|old| desired.iter().any(|new| new.address == old.address && new != old));
+        let mut remove: Vec<Cidr> = replaced.collect();
+        remove.extend(gone.iter().filter(|cidr| !remove.contains(cidr)).collect::<Vec<_>>());
+        for cidr in remove {
+            if self.note(Change::AddressRemoved(cidr), |n, i| n.delete_address(i, cidr)) {
+                ours.addresses.retain(|other| *other != cidr);
+            }
+        }
+        for cidr in desired {
+            if present.contains(cidr) {
+                continue;
+            }
+            if self.note(Change::AddressAdded(*cidr), |n, i| n.add_address(i, *cidr)) {
+                ours.addresses.push(*cidr);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_routes(&mut self, ours: &mut Ours, desired: &[HostRoute]) -> Result<(), HostError> {
+        let present = self.routes()?;
+        ours.routes.retain(|route| present.contains(route));
+        for route in difference(&ours.routes, desired).0 {
+            if self.note(Change::RouteRemoved(route), |n, i| n.delete_route(i, &route)) {
+                ours.routes.retain(|other| *other != route);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_routes(&mut self, ours: &mut Ours, desired: &[HostRoute], up: bool) -> Result<(), HostError> {
+        if !up {
+            return Ok(());
+        }
+        // Asked again: removing an address takes routes with it.
+        let present = self.routes()?;
+        for route in desired.iter().filter(|route| !present.contains(route)) {
+            if self.note(Change::RouteAdded(*route), |n, i| n.add_route(i, route)) && !ours.routes.contains(route) {
+                ours.routes.push(*route);
+            }
+        }
+        Ok(())
+    }
+
+    fn routes(&mut self) -> Result<Vec<HostRoute>, HostError> {
+        let index = self.index;
+        self.ask(|netlink| netlink.static_routes(index))
+    }
+
+    fn ask<T>(&mut self, question: impl FnOnce(&mut Netlink) -> io::Result<T>) -> Result<T, HostError> {
+        question(self.netlink).map_err(|error| HostError::from_io(&error))
+    }
+
+    /// Does one change and writes down how it went; true when it is done.
+    fn note(&mut self, change: Change, act: impl FnOnce(&mut Netlink, u32) -> io::Result<()>) -> bool {
+        match act(self.netlink, self.index) {
+            Ok(()) => {
+                self.applied.changes.push(change);
+                true
+            }
+            Err(error) => {
+                let error = HostError::from_io(&error);
+                self.applied.failed.push((change, error));
+                false
+            }
+        }
+    }
+
+    /// Without permission, or without the device, nothing works: that is one error, not many.
+    fn finish(self) -> Result<Applied, HostError> {
+        let fatal = [HostError::NoPermission, HostError::NoSuchDevice];
+        for (_, error) in &self.applied.failed {
+            if fatal.contains(error) && self.applied.changes.is_empty() {
+                return Err(*error);
+            }
+        }
+        Ok(self.applied)
+    }
+}
+
+impl HostError {
+    /// The name of a system error.
+    #[must_use]
+    pub fn from_io(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(libc::ENODEV | libc::ENXIO) => Self::NoSuchDevice,
+            Some(libc::EPERM | libc::EACCES) => Self::NoPermission,
+            Some(libc::EEXIST) => Self::Exists,
+            Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => Self::Unreachable,
+            Some(libc::EBUSY) => Self::Busy,
+            Some(libc::EINVAL | libc::ERANGE | libc::EADDRNOTAVAIL) => Self::Invalid,
+            Some(libc::EOPNOTSUPP | libc::EAFNOSUPPORT) => Self::Unsupported,
+            Some(code) => Self::System(code),
+            None => Self::System(0),
+        }
+    }
+}

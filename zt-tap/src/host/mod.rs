@@ -1,0 +1,319 @@
+//! What a port looks like on its host: addresses, routes, MTU, MAC, up or down.
+//!
+//! Frames and host configuration are two traits on purpose: a userspace stack implements
+//! [`Tap`](crate::Tap) and takes [`MemoryHost`] here.
+
+#[cfg(target_os = "linux")]
+mod linux;
+mod memory;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use zt_wire::Mac;
+
+#[cfg(target_os = "linux")]
+pub use linux::LinuxHost;
+pub use memory::MemoryHost;
+
+/// Metric of routes with a gateway (06 §7.3).
+pub const GATEWAY_METRIC: u32 = 5000;
+
+/// Makes the host's view of a port equal to a wanted state.
+pub trait HostConfig: Send {
+    /// Changes what differs on the device `tap`, and nothing else: a second call with the same
+    /// state changes nothing. Addresses and routes that somebody else put on the device stay.
+    ///
+    /// One address or route that the host refuses does not keep the others from being set; it is
+    /// listed in [`Applied::failed`] and tried again by the next call.
+    ///
+    /// # Errors
+    /// Nothing can be done at all: the device is missing, or there is no permission.
+    fn apply(&mut self, tap: &str, desired: &HostState) -> Result<Applied, HostError>;
+
+    /// Takes everything off the device that [`HostConfig::apply`] put there and forgets it. A
+    /// device that is gone is no error.
+    ///
+    /// # Errors
+    /// As [`HostConfig::apply`].
+    fn remove(&mut self, tap: &str) -> Result<Applied, HostError>;
+}
+
+/// The wanted state of a port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostState {
+    /// MAC address; `None` leaves the one that is there.
+    pub mac: Option<Mac>,
+    /// Longest payload of a frame in bytes; `None` leaves the one that is there.
+    pub mtu: Option<u16>,
+    /// Up (true) or down. Routes and, for IPv6, addresses exist only while the device is up.
+    pub up: bool,
+    /// Addresses with the length of their prefix. Of two entries with the same address the first
+    /// counts.
+    pub addresses: Vec<Cidr>,
+    /// Routes through the port, in any order. Of two entries with the same target the first
+    /// counts.
+    pub routes: Vec<HostRoute>,
+}
+
+/// A route through a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostRoute {
+    /// Where to. A default route (`0.0.0.0/0`, `::/0`) is installed as its two halves, so that the
+    /// physical default route stays (06 §7.3).
+    pub target: Cidr,
+    /// Gateway; `None` for targets that are on the link.
+    pub via: Option<IpAddr>,
+    /// Preferred source address; usually `None`.
+    pub source: Option<IpAddr>,
+    /// Metric; `None` for the host's default. [`HostRoute::new`] sets it as 06 §7.3 says.
+    pub metric: Option<u32>,
+}
+
+/// An address with the length of its prefix, or a block of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cidr {
+    /// The address; host bits may be set.
+    pub address: IpAddr,
+    /// Length of the prefix in bits: at most 32 or 128.
+    pub prefix_len: u8,
+}
+
+/// What [`HostConfig::apply`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// What was changed, in order.
+    pub changes: Vec<Change>,
+    /// What was refused, and why.
+    pub failed: Vec<(Change, HostError)>,
+}
+
+impl Applied {
+    /// Whether the host was in the wanted state already.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.changes.is_empty() && self.failed.is_empty()
+    }
+}
+
+/// One change on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// The MAC address was set.
+    Mac(Mac),
+    /// The MTU was set, in bytes.
+    Mtu(u16),
+    /// The device was set up.
+    Up,
+    /// The device was set down.
+    Down,
+    /// An address was added.
+    AddressAdded(Cidr),
+    /// An address was removed.
+    AddressRemoved(Cidr),
+    /// A route was added.
+    RouteAdded(HostRoute),
+    /// A route was removed.
+    RouteRemoved(HostRoute),
+}
+
+/// Why the host refused a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// There is no device of that name (any more).
+    #[error("no such device")]
+    NoSuchDevice,
+    /// The right to configure the network is missing.
+    #[error("no permission to configure the network")]
+    NoPermission,
+    /// The address or route is there already and belongs to somebody else.
+    #[error("address or route exists already")]
+    Exists,
+    /// The gateway of a route is not on the link.
+    #[error("gateway is unreachable")]
+    Unreachable,
+    /// The device is busy, as when its MAC address cannot be changed while it is up.
+    #[error("device is busy")]
+    Busy,
+    /// The host does not accept the value (an MTU out of range, a multicast address).
+    #[error("value is not acceptable to the host")]
+    Invalid,
+    /// The host lacks the feature, for instance IPv6 is switched off.
+    #[error("not supported by the host")]
+    Unsupported,
+    /// Anything else, with the error number of the system (0 when there is none).
+    #[error("system error {0}")]
+    System(i32),
+}
+
+impl HostRoute {
+    /// A route with the metric that 06 §7.3 gives it: 5000 through a gateway, else the default.
+    #[must_use]
+    pub fn new(target: Cidr, via: Option<IpAddr>) -> Self {
+        Self { target, via, source: None, metric: via.map(|_| GATEWAY_METRIC) }
+    }
+}
+
+impl HostState {
+    /// Addresses without repeats; a later entry with the same address is left out.
+    #[must_use]
+    pub fn distinct_addresses(&self) -> Vec<Cidr> {
+        let mut seen = BTreeMap::new();
+        for cidr in &self.addresses {
+            seen.entry(cidr.address).or_insert(*cidr);
+        }
+        seen.into_values().collect()
+    }
+
+    /// Routes as they are installed: targets without host bits and without repeats, default routes
+    /// in halves, those on the link before those through a gateway.
+    #[must_use]
+    pub fn installed_routes(&self) -> Vec<HostRoute> {
+        let mut seen = BTreeMap::new();
+        for route in &self.routes {
+            for target in route.target.network().halves_of_default() {
+                seen.entry(target).or_insert(HostRoute { target, ..*route });
+            }
+        }
+        let mut routes: Vec<_> = seen.into_values().collect();
+        routes.sort_by_key(|route| (route.via.is_some(), *route));
+        routes
+    }
+}
+
+impl Cidr {
+    /// `None` when the prefix is longer than the address.
+    #[must_use]
+    pub fn new(address: IpAddr, prefix_len: u8) -> Option<Self> {
+        let cidr = Self { address, prefix_len };
+        (prefix_len <= cidr.bits()).then_some(cidr)
+    }
+
+    /// The block itself: host bits cleared.
+    #[must_use]
+    pub fn network(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & self.mask_v4()).into(),
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & self.mask_v6()).into(),
+        };
+        Self { address, ..self }
+    }
+
+    /// The last address of the block; for IPv4 its broadcast address.
+    #[must_use]
+    pub fn last(self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() | !self.mask_v4()).into(),
+            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() | !self.mask_v6()).into(),
+        }
+    }
+
+    /// Whether `address` lies in the block.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.address.is_ipv4() && Self { address, ..self }.network() == self.network()
+    }
+
+    /// Length of the address in bits.
+    fn bits(self) -> u8 {
+        if self.address.is_ipv4() { 32 } else { 128 }
+    }
+
+    fn mask_v4(self) -> u32 {
+        u32::MAX.checked_shl(32 - u32::from(self.prefix_len.min(32))).unwrap_or(0)
+    }
+
+    fn mask_v6(self) -> u128 {
+        u128::MAX.checked_shl(128 - u32::from(self.prefix_len.min(128))).unwrap_or(0)
+    }
+
+    fn halves_of_default(self) -> Vec<Self> {
+        if self.prefix_len > 0 {
+            return vec![self];
+        }
+        let upper: IpAddr = match self.address {
+            IpAddr::V4(_) => Ipv4Addr::from_bits(1 << 31).into(),
+            IpAddr::V6(_) => Ipv6Addr::from_bits(1 << 127).into(),
+        };
+        [self.address, upper].map(|address| Self { address, prefix_len: 1 }).to_vec()
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix_len)
+    }
+}
+
+/// The text is not an address, a slash and the length of a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an address with a prefix length")]
+pub struct ParseCidrError;
+
+impl FromStr for Cidr {
+    type Err = ParseCidrError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (address, len) = text.split_once('/').ok_or(ParseCidrError)?;
+        let address = address.parse().map_err(|_| ParseCidrError)?;
+        Self::new(address, len.parse().map_err(|_| ParseCidrError)?).ok_or(ParseCidrError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cidr(text: &str) -> Cidr {
+        text.parse().expect("cidr")
+    }
+
+    #[test]
+    fn blocks() {
+        for (text, network, last) in [
+            ("10.1.2.3/24", "10.1.2.0/24", "10.1.2.255"),
+            ("10.1.2.3/32", "10.1.2.3/32", "10.1.2.3"),
+            ("10.1.2.3/0", "0.0.0.0/0", "255.255.255.255"),
+            ("fd00::1/64", "fd00::/64", "fd00::ffff:ffff:ffff:ffff"),
+            ("fd00::1/128", "fd00::1/128", "fd00::1"),
+        ] {
+            assert_eq!(cidr(text).network(), cidr(network), "{text}");
+            assert_eq!(cidr(text).last().to_string(), last, "{text}");
+            assert_eq!(cidr(text).to_string(), text);
+        }
+        assert!(cidr("10.1.2.3/24").contains([10, 1, 2, 200].into()));
+        assert!(!cidr("10.1.2.3/24").contains([10, 1, 3, 3].into()));
+        assert!(!cidr("0.0.0.0/0").contains(Ipv6Addr::LOCALHOST.into()));
+        for bad in ["", "10.0.0.1", "10.0.0.1/33", "::/129", "10.0.0.1/x", "/8"] {
+            assert_eq!(bad.parse::<Cidr>(), Err(ParseCidrError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn routes_are_halved_sorted_and_distinct() {
+        let gateway = IpAddr::from([10, 0, 0, 1]);
+        let state = HostState {
+            routes: vec![
+                HostRoute::new(cidr("0.0.0.0/0"), Some(gateway)),
+                HostRoute::new(cidr("10.9.3.3/16"), None),
+                HostRoute::new(cidr("10.9.0.0/16"), Some(gateway)),
+                HostRoute::new(cidr("::/0"), None),
+            ],
+            ..HostState::default()
+        };
+        let targets: Vec<_> = state.installed_routes().iter().map(|r| (r.target.to_string(), r.metric)).collect();
+        let expected = [
+            ("10.9.0.0/16", None),
+            ("::/1", None),
+            ("8000::/1", None),
+            ("0.0.0.0/1", Some(5000)),
+            ("128.0.0.0/1", Some(5000)),
+        ];
+        let expected = expected.map(|(target, metric)| (target.to_owned(), metric));
+        assert_eq!(targets, expected);
+    }
+}

@@ -1,0 +1,81 @@
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::unix::AsyncFd;
+
+use super::LinuxTap;
+use super::tap::TapCounts;
+use crate::{FrameBatch, Tap, TapFactory, TapInfo, TapSpec, sys};
+
+/// A [`LinuxTap`] whose tasks are woken by the tokio reactor.
+#[derive(Debug)]
+pub struct AsyncTap {
+    fd: AsyncFd<LinuxTap>,
+}
+
+impl AsyncTap {
+    /// Registers a device with the current tokio runtime.
+    ///
+    /// # Errors
+    /// When the reactor refuses it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime that has its I/O driver on.
+    pub fn new(tap: LinuxTap) -> io::Result<Self> {
+        Ok(Self { fd: sys::register(tap)? })
+    }
+
+    /// Frames not taken so far.
+    #[must_use]
+    pub fn counts(&self) -> TapCounts {
+        self.fd.get_ref().counts()
+    }
+}
+
+impl Tap for AsyncTap {
+    fn info(&self) -> &TapInfo {
+        self.fd.get_ref().info()
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut FrameBatch) -> Poll<io::Result<usize>> {
+        if batch.is_full() {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            let mut ready = ready!(self.fd.poll_read_ready(cx))?;
+            // A batch that is not full afterwards means the device is empty; the next call finds
+            // that out by one more read.
+            match ready.try_io(|fd| fd.get_ref().try_recv(batch)) {
+                Ok(result) => return Poll::Ready(result),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &FrameBatch) -> Poll<io::Result<usize>> {
+        if batch.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            let mut ready = ready!(self.fd.poll_write_ready_mut(cx))?;
+            match ready.try_io(|fd| fd.get_mut().try_send(batch)) {
+                Ok(result) => return Poll::Ready(result),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
+        self.fd.get_mut().set_mtu(mtu)
+    }
+}
+
+/// Opens TAP devices of Linux for tokio programs, in the network namespace of the calling thread.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LinuxTaps;
+
+impl TapFactory for LinuxTaps {
+    fn open(&self, spec: &TapSpec) -> io::Result<Box<dyn Tap>> {
+        Ok(Box::new(AsyncTap::new(LinuxTap::open(spec)?)?))
+    }
+}

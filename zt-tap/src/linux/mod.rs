@@ -1,0 +1,14 @@
+//! The kernel's TAP devices, its network configuration and its list of interfaces.
+
+#[cfg(feature = "tokio")]
+mod async_tap;
+pub mod netlink;
+mod tap;
+mod watch;
+
+#[cfg(feature = "tokio")]
+pub use async_tap::{AsyncTap, LinuxTaps};
+pub use tap::LinuxTap;
+pub use watch::{InterfaceFilter, InterfaceWatcher, LocalAddress, multicast_groups};
+
+pub use crate::host::LinuxHost;

@@ -1,0 +1,228 @@
+use std::collections::BTreeSet;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use zt_wire::{Mac, MulticastGroup, Scope};
+
+use super::netlink::Netlink;
+use crate::host::Cidr;
+
+/// Tells when interfaces or addresses of the host change, and which addresses sockets may be
+/// bound to (06 §5.1, §5.2). It watches the network namespace of the thread that made it.
+#[derive(Debug)]
+pub struct InterfaceWatcher {
+    events: Socket,
+    netlink: Netlink,
+    buffer: Vec<u8>,
+}
+
+/// One address of the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalAddress {
+    /// Name of the interface, for SO_BINDTODEVICE.
+    pub interface: String,
+    /// Number of the interface.
+    pub index: u32,
+    /// The address and the length of its prefix.
+    pub cidr: Cidr,
+}
+
+/// Which interfaces are not for sockets of the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceFilter {
+    /// Interfaces whose names begin like one of these are left out.
+    pub excluded_prefixes: Vec<String>,
+    /// Our own ports, which are left out whatever they are called.
+    pub own_taps: BTreeSet<String>,
+    /// Blocks whose addresses are left out (a `physical` blacklist).
+    pub excluded_blocks: Vec<Cidr>,
+}
+
+impl Default for InterfaceFilter {
+    /// The names of 06 §5.2: `lo`, `zt`, `tun`, `tap`.
+    fn default() -> Self {
+        Self {
+            excluded_prefixes: ["lo", "zt", "tun", "tap"].map(str::to_owned).to_vec(),
+            own_taps: BTreeSet::new(),
+            excluded_blocks: Vec::new(),
+        }
+    }
+}
+
+impl InterfaceFilter {
+    /// Whether sockets may be bound to addresses of this interface.
+    #[must_use]
+    pub fn accepts_interface(&self, name: &str) -> bool {
+        !self.own_taps.contains(name) && !self.excluded_prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    }
+
+    /// Whether sockets may be bound to this address: of scope global, private, shared or
+    /// pseudo-private, and in no excluded block.
+    #[must_use]
+    pub fn accepts_address(&self, address: IpAddr) -> bool {
+        matches!(Scope::of(address), Scope::PseudoPrivate | Scope::Global | Scope::Shared | Scope::Private)
+            && !self.excluded_blocks.iter().any(|block| block.contains(address))
+    }
+}
+
+impl InterfaceWatcher {
+    /// Subscribes to changes of links and addresses.
+    ///
+    /// # Errors
+    /// When the kernel refuses netlink sockets.
+    pub fn new() -> io::Result<Self> {
+        let mut events = Socket::new(NETLINK_ROUTE)?;
+        let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
+        events.bind(&SocketAddr::new(0, groups as u32))?;
+        events.set_non_blocking(true)?;
+        Ok(Self { events, netlink: Netlink::open()?, buffer: Vec::with_capacity(EVENT_BUFFER) })
+    }
+
+    /// Takes all waiting events; true when there was one, and
+    /// [`InterfaceWatcher::bindable_addresses`] may have changed. Call it when the descriptor is
+    /// readable. Events come in bursts and also for changes that do not matter, so wait a little
+    /// and compare.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn take_events(&mut self) -> io::Result<bool> {
+        let mut any = false;
+        loop {
+            self.buffer.clear();
+            match self.events.recv(&mut self.buffer, libc::MSG_TRUNC) {
+                Ok(_) => any = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(any),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The kernel dropped events, so there were some.
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Addresses that sockets may be bound to, sorted: of interfaces that are up and pass the
+    /// filter, without IPv6 addresses that are temporary, deprecated or not yet usable.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn bindable_addresses(&mut self, filter: &InterfaceFilter) -> io::Result<Vec<LocalAddress>> {
+        let mut found = self.addresses(|name, up| up && filter.accepts_interface(name))?;
+        found.retain(|local| filter.accepts_address(local.cidr.address));
+        Ok(found)
+    }
+
+    /// All addresses of the given interfaces, sorted: what never is a path to a peer when the
+    /// interfaces are our own ports.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn addresses_of(&mut self, interfaces: &BTreeSet<String>) -> io::Result<Vec<LocalAddress>> {
+        self.addresses(|name, _| interfaces.contains(name))
+    }
+
+    fn addresses(&mut self, keep: impl Fn(&str, bool) -> bool) -> io::Result<Vec<LocalAddress>> {
+        let links = self.netlink.links()?;
+        let mut found = BTreeSet::new();
+        for address in self.netlink.addresses(None)? {
+            let Some(link) = links.iter().find(|link| link.index == address.index) else {
+                continue;
+            };
+            if keep(&link.name, link.up) && !address.is_transient() {
+                found.insert(LocalAddress { interface: link.name.clone(), index: link.index, cidr: address.cidr });
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+}
+
+impl AsFd for InterfaceWatcher {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.events.as_fd()
+    }
+}
+
+impl AsRawFd for InterfaceWatcher {
+    fn as_raw_fd(&self) -> RawFd {
+        self.events.as_raw_fd()
+    }
+}
+
+/// Only the fact of an event counts, so the rest of a longer one may be cut off.
+const EVENT_BUFFER: usize = 4096;
+
+/// Multicast MAC addresses the host listens to on a device, as groups with ADI 0, sorted
+/// (06 §8.3): read from `/proc`, in the network namespace of the calling thread. The groups for
+/// the addresses of the port ([`MulticastGroup::for_ip`]) are the caller's to add.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn multicast_groups(tap: &str) -> io::Result<Vec<MulticastGroup>> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/dev_mcast")?;
+    Ok(parse_dev_mcast(&table, tap))
+}
+
+/// Fields of a line: number, device, users, global users, MAC address.
+fn parse_dev_mcast(table: &str, device: &str) -> Vec<MulticastGroup> {
+    let groups: BTreeSet<Mac> = table
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split_ascii_whitespace().skip(1);
+            let mac = (fields.next()? == device).then(|| fields.nth(2))??;
+            let value = u64::from_str_radix(mac, 16).ok()?;
+            let bytes: [u8; 6] = value.to_be_bytes()[2..].try_into().ok()?;
+            (mac.len() == 12).then_some(Mac(bytes))
+        })
+        .collect();
+    groups.into_iter().map(MulticastGroup::new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn multicast_table() {
+        let table = "2    eth0            1     0     333300000001\n\
+                     2    eth0            1     0     01005e000001\n\
+                     13   ztr5b5rxh2      2     0     3333ff00002a\n\
+                     13   ztr5b5rxh2      x\n\
+                     14   eth01           1     0     333300000002\n";
+        let groups = parse_dev_mcast(table, "eth0");
+        let macs: Vec<_> = groups.iter().map(|group| group.mac.0).collect();
+        assert_eq!(macs, [[1, 0, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1]]);
+        assert_eq!(parse_dev_mcast(table, "ztr5b5rxh2").len(), 1);
+        assert!(parse_dev_mcast(table, "eth").is_empty());
+    }
+
+    #[test]
+    fn filter_by_name_scope_and_block() {
+        let mut filter = InterfaceFilter::default();
+        for name in ["lo", "lo0", "ztr5b5rxh2", "tun3", "tap0"] {
+            assert!(!filter.accepts_interface(name), "{name}");
+        }
+        assert!(filter.accepts_interface("eth0"));
+        filter.own_taps.insert("mynet".into());
+        assert!(!filter.accepts_interface("mynet"));
+        filter.excluded_blocks = vec!["10.9.0.0/16".parse().expect("block")];
+        for (address, expected) in [
+            ("10.0.0.1", true),
+            ("10.9.3.1", false),
+            ("8.8.8.8", true),
+            ("100.64.0.1", true),
+            ("30.1.1.1", true),
+            ("127.0.0.1", false),
+            ("169.254.1.1", false),
+            ("224.0.0.1", false),
+            ("fd00::1", true),
+            ("2001:db8::1", true),
+            ("fe80::2", false),
+            ("::1", false),
+        ] {
+            let ip = address.parse().expect("address");
+            assert_eq!(filter.accepts_address(ip), expected, "{address}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+use std::io;
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use zt_tap::channel;
+use zt_tap::netns::{Namespace, PingOptions};
+use zt_tap::{AsyncTap, FrameBatch, HostConfig, HostState, LinuxHost, LinuxTap, Tap, TapSpec, multicast_groups};
+use zt_wire::Mac;
+
+use crate::{cidr, device, namespace};
+
+fn host_state(addresses: &[&str]) -> HostState {
+    HostState { up: true, addresses: addresses.iter().map(|text| cidr(text)).collect(), ..HostState::default() }
+}
+
+fn apply(namespace: &Namespace, tap: &str, state: &HostState) {
+    let applied = namespace.run(|| LinuxHost::new().expect("netlink").apply(tap, state)).expect("run").expect("apply");
+    assert!(applied.failed.is_empty(), "{applied:?}");
+}
+
+#[test]
+fn a_device_has_its_name_mac_and_mtu_and_vanishes() {
+    let Some(ns) = namespace() else { return };
+    let Some(mut tap) = device(&ns, "zttest0", 7) else {
+        return;
+    };
+    let find = || ns.netlink().expect("netlink").link("zttest0").expect("ask");
+    let link = find().expect("there");
+    assert_eq!(link.mac, Some(Mac([0x32, 0, 0, 0, 0, 7])));
+    assert_eq!((link.mtu, link.up), (2800, false));
+    assert_eq!(tap.info().name, "zttest0");
+    tap.set_mtu(1400).expect("mtu");
+    assert_eq!(find().expect("there").mtu, 1400);
+    assert_eq!(tap.info().mtu, 1400);
+
+    let spec = TapSpec { name: "zttest0".into(), mac: Mac([0x32, 0, 0, 0, 0, 8]), mtu: 2800 };
+    let twice = ns.run(|| LinuxTap::open(&spec)).expect("run");
+    let kind = twice.err().map(|error| error.kind());
+    assert_eq!(kind, Some(io::ErrorKind::ResourceBusy));
+    for name in ["", "a-name-of-16-byt", "zt%d"] {
+        let spec = TapSpec { name: name.into(), ..spec.clone() };
+        let refused = ns.run(|| LinuxTap::open(&spec)).expect("run");
+        let kind = refused.err().map(|error| error.kind());
+        assert_eq!(kind, Some(io::ErrorKind::InvalidInput), "{name:?}");
+    }
+    drop(tap);
+    assert_eq!(find(), None);
+}
+
+#[test]
+fn frames_go_both_ways() {
+    let Some(ns) = namespace() else { return };
+    let Some(mut tap) = device(&ns, "zttest0", 7) else {
+        return;
+    };
+    let mut batch = FrameBatch::new(32, 2814);
+    let nothing = tap.try_recv(&mut batch).expect_err("down");
+    assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+    apply(&ns, "zttest0", &host_state(&["10.44.0.1/24"]));
+
+    // An ARP request from the network is answered by the kernel.
+    let mut request = vec![0xff; 6];
+    request.extend([0x32, 0, 0, 0, 0, 9]);
+    request.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    request.extend([0x32, 0, 0, 0, 0, 9, 10, 44, 0, 2]);
+    request.extend([0, 0, 0, 0, 0, 0, 10, 44, 0, 1]);
+    let mut out = FrameBatch::new(4, 4000);
+    out.push(&[0; 3]).expect("room");
+    out.push(&[0; 2815]).expect("room");
+    out.push(&request).expect("room");
+    assert_eq!(tap.try_send(&out).expect("sent"), 3);
+    assert_eq!(tap.counts().too_long, 1);
+    assert_eq!(tap.counts().refused, 1);
+    let answered = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        batch.clear();
+        let _ = tap.try_recv(&mut batch);
+        batch.iter().any(|f| f.bytes[12..14] == [8, 6] && f.bytes[..6] == [0x32, 0, 0, 0, 0, 9])
+    });
+    assert!(answered, "no ARP reply");
+}
+
+#[test]
+fn groups_the_host_listens_to() {
+    let Some(ns) = namespace() else { return };
+    let Some(_tap) = device(&ns, "zttest0", 7) else {
+        return;
+    };
+    apply(&ns, "zttest0", &host_state(&["fd00::1:2a/64"]));
+    // The kernel joins groups in the background.
+    let expected = [[0x33, 0x33, 0, 0, 0, 1], [0x33, 0x33, 0xff, 1, 0, 0x2a]].map(Mac);
+    let mut groups = Vec::new();
+    let found = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        groups = ns.run(|| multicast_groups("zttest0")).expect("run").expect("read");
+        let listens = |mac| groups.iter().any(|group| group.mac == *mac);
+        expected.iter().all(listens)
+    });
+    assert!(found, "{groups:?}");
+    assert!(groups.is_sorted());
+}
+
+#[test]
+fn two_hosts_ping_through_devices_and_a_pair_in_memory() {
+    let (Some(one), Some(two)) = (namespace(), namespace()) else {
+        return;
+    };
+    let (Some(tap_one), Some(tap_two)) = (device(&one, "zttest1", 1), device(&two, "zttest2", 2)) else {
+        return;
+    };
+    apply(&one, "zttest1", &host_state(&["10.44.0.1/24", "fd44::1/64"]));
+    apply(&two, "zttest2", &host_state(&["10.44.0.2/24", "fd44::2/64"]));
+    assert!(tap_one.as_fd().try_clone_to_owned().is_ok());
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let network = std::thread::spawn(move || carry(tap_one, tap_two, stopped));
+    let wait = Duration::from_secs(5);
+    for (from, to) in [(&one, "10.44.0.2"), (&one, "fd44::2"), (&two, "10.44.0.1")] {
+        let mut pinger = from.pinger(to.parse().expect("address")).expect("pinger");
+        pinger.ping_until(56, Duration::from_millis(100), wait).unwrap_or_else(|error| panic!("{to}: {error}"));
+        for payload in [0, 2700, 9000] {
+            let options = PingOptions { payload, timeout: wait };
+            pinger.ping(options).unwrap_or_else(|error| panic!("{to}, {payload} bytes: {error}"));
+        }
+    }
+    let sink = two.tcp_receive("10.44.0.2:0".parse().expect("address"), wait).expect("listen");
+    one.tcp_send(sink.address(), 3_000_000, wait).expect("send");
+    assert_eq!(sink.join().expect("receive").bytes, 3_000_000);
+    stop.send(()).expect("running");
+    network.join().expect("network");
+}
+
+/// device – pair in memory – device
+fn carry(one: LinuxTap, two: LinuxTap, stop: tokio::sync::oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("runtime");
+    runtime.block_on(async move {
+        let mut one = AsyncTap::new(one).expect("register");
+        let mut two = AsyncTap::new(two).expect("register");
+        let (mut near, mut far) = channel::pair(one.info().clone(), two.info().clone(), 64);
+        let mut buffers = [(); 4].map(|()| FrameBatch::new(16, 2814));
+        let [a, b, c, d] = &mut buffers;
+        let work = std::future::poll_fn(|cx| {
+            // Each direction goes on until it can do nothing more.
+            while step(&mut one, &mut near, a, cx) | step(&mut near, &mut one, b, cx) {}
+            while step(&mut two, &mut far, c, cx) | step(&mut far, &mut two, d, cx) {}
+            Poll::<()>::Pending
+        });
+        tokio::select! {
+            () = work => {}
+            _ = stop => {}
+        }
+    });
+}
+
+fn step(from: &mut dyn Tap, to: &mut dyn Tap, batch: &mut FrameBatch, cx: &mut Context<'_>) -> bool {
+    if batch.is_empty() && !matches!(from.poll_recv(cx, batch), Poll::Ready(Ok(1..))) {
+        return false;
+    }
+    match to.poll_send(cx, batch) {
+        Poll::Ready(Ok(count)) => {
+            batch.consume(count);
+            true
+        }
+        _ => false,
+    }
+}
