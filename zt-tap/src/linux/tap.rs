@@ -11,7 +11,7 @@ use crate::{ETHERNET_HEADER_LEN, FrameBatch, TapInfo, TapSpec, sys};
 /// gone when dropped.
 ///
 /// This type knows no runtime: poll its descriptor and call [`LinuxTap::try_recv`] and
-/// [`LinuxTap::try_send`]. With the feature `tokio`, [`AsyncTap`](super::AsyncTap) puts it behind
+/// [`LinuxTap::try_send`]. With the feature `tokio`, `AsyncTap` puts it behind
 /// the [`Tap`](crate::Tap) trait.
 #[derive(Debug)]
 pub struct LinuxTap {

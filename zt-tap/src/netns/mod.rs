@@ -11,6 +11,7 @@ mod traffic;
 mod user;
 
 use std::io;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
@@ -133,19 +134,27 @@ impl Namespace {
     /// # Errors
     /// `ENODEV`, `EEXIST`, or of the kernel.
     pub fn add_address(&self, device: &str, cidr: Cidr) -> io::Result<()> {
-        self.with_device(device, |netlink, index| {
+        let up = self.with_device(device, |netlink, index| {
             netlink.add_address(index, cidr)?;
-            let up = netlink.require_link(device)?.up;
-            // Even without duplicate detection the kernel finishes IPv6 addresses in the background.
-            for _ in 0..if up { ADDRESS_CHECKS } else { 0 } {
-                let found = netlink.addresses(Some(index))?;
-                if found.iter().any(|a| a.cidr == cidr && !a.is_transient()) {
-                    break;
+            Ok(netlink.require_link(device)?.up)
+        })?;
+        if up && let IpAddr::V6(address) = cidr.address {
+            // The kernel joins the group of the address in the background; a neighbour that asks
+            // before waits a second for its next try.
+            let group = solicited_node(address);
+            self.run(|| {
+                for _ in 0..ADDRESS_CHECKS {
+                    let groups = std::fs::read_to_string("/proc/thread-self/net/igmp6")?;
+                    if groups.lines().any(|line| line.contains(device) && line.contains(&group)) {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
                 }
-                std::thread::sleep(Duration::from_millis(2));
-            }
+                Ok(())
+            })?
+        } else {
             Ok(())
-        })
+        }
     }
 
     /// Removes an address from a device.
@@ -248,6 +257,11 @@ impl AsFd for Namespace {
 
 /// How often an address that is not usable yet is looked at, every 2 ms.
 const ADDRESS_CHECKS: usize = 500;
+
+/// The multicast group in which neighbours ask for `address`, as the kernel prints it.
+fn solicited_node(address: Ipv6Addr) -> String {
+    format!("ff0200000000000000000001ff{:06x}", address.to_bits() & 0xff_ffff)
+}
 
 fn open_current() -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;

@@ -94,7 +94,7 @@ fn groups_the_host_listens_to() {
     let found = (0..200).any(|_| {
         std::thread::sleep(Duration::from_millis(5));
         groups = ns.run(|| multicast_groups("zttest0")).expect("run").expect("read");
-        let listens = |mac| groups.iter().any(|group| group.mac == *mac);
+        let listens = |mac: &Mac| groups.iter().any(|group| group.mac == *mac);
         expected.iter().all(listens)
     });
     assert!(found, "{groups:?}");

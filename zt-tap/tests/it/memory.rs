@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use zt_tap::channel::{self, ChannelTap, ChannelTaps};
 use zt_tap::middleware::{Direction, Fault, FaultPlan, Pcap, PcapWriter, Trace};
 use zt_tap::null::NullTaps;
-use zt_tap::{FrameBatch, Tap, TapFactory, TapInfo, TapSpec};
+use zt_tap::{FrameBatch, Tap, TapFactory, TapSpec};
 use zt_wire::Mac;
 
 fn spec(name: &str) -> TapSpec {

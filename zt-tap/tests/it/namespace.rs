@@ -33,8 +33,8 @@ fn ping_over_a_cable() {
     for target in ["10.0.0.2", "fd00::2", "127.0.0.1"] {
         for payload in [0, 1, 56, 2700, 9000] {
             let options = PingOptions { payload, ..PingOptions::default() };
-            let time = one.ping(ip(target), options);
-            assert!(time.is_ok_and(|t| t < Duration::from_secs(1)), "{target} {payload}");
+            let result = one.ping(ip(target), options);
+            assert!(result.is_ok(), "{target}, {payload} bytes: {result:?}");
         }
     }
     let short = PingOptions { timeout: Duration::from_millis(50), ..PingOptions::default() };
