@@ -1,1 +1,35 @@
-//! ZeroTier VL2 (virtual networks, credentials, controller) as pure state machines.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod adhoc;
+pub mod carrier;
+pub mod config;
+#[cfg(feature = "controller")]
+pub mod controller;
+pub mod credentials;
+pub mod drop_reason;
+pub mod managed;
+pub mod membership;
+pub mod network;
+pub mod rules;
+pub mod vl2;
+
+mod bridge;
+mod chunks;
+mod exchange;
+mod frame;
+mod multicast;
+mod neighbor;
+mod rate;
+mod request;
+mod subscriptions;
+
+pub use carrier::{Carrier, Frame, FrameVerdict, SendOptions, Verdict, Vl2Event};
+pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};
+pub use drop_reason::DropReason;
+pub use managed::{Managed, ManagedDns, ManagedRoute, Prefix, Settings};
+pub use membership::Member;
+pub use network::{Authentication, Failure, Network, NetworkStatus};
+pub use request::Version;
+pub use rules::UnsupportedRule;
+pub use vl2::{LocalAnswer, Vl2};

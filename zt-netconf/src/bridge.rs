@@ -1,0 +1,112 @@
+//! Which MAC lies behind which bridge (04 §7.7).
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use zt_wire::ident::{Address, Mac};
+use zt_wire::time::Mono;
+
+/// Most MACs remembered behind one bridge.
+const PER_BRIDGE: usize = 8192;
+/// Most MACs remembered in one network.
+const PER_NETWORK: usize = 65_536;
+/// How long an unseen MAC is remembered; its frames then go to all bridges again.
+const LIFETIME: Duration = Duration::from_secs(1200);
+
+/// Learned routes of one network: MAC → bridge. Bounded per bridge, so that one bridge cannot displace another's.
+#[derive(Debug, Default)]
+pub(crate) struct Bridges {
+    routes: BTreeMap<Mac, (Address, Mono)>,
+    per_bridge: BTreeMap<Address, usize>,
+}
+
+impl Bridges {
+    /// Notes that `mac` was seen behind `bridge`; the newest wins. False when there is no room.
+    pub(crate) fn learn(&mut self, now: Mono, mac: Mac, bridge: Address) -> bool {
+        if let Some((known, seen)) = self.routes.get_mut(&mac) {
+            *seen = now;
+            if *known == bridge {
+                return true;
+            }
+            let before = core::mem::replace(known, bridge);
+            self.release(before);
+            *self.per_bridge.entry(bridge).or_default() += 1;
+            return true;
+        }
+        let count = self.per_bridge.get(&bridge).copied().unwrap_or(0);
+        if count >= PER_BRIDGE || self.routes.len() >= PER_NETWORK {
+            return false;
+        }
+        self.routes.insert(mac, (bridge, now));
+        self.per_bridge.insert(bridge, count + 1);
+        true
+    }
+
+    /// The bridge a MAC was last seen behind.
+    pub(crate) fn bridge_of(&self, mac: Mac) -> Option<Address> {
+        self.routes.get(&mac).map(|(bridge, _)| *bridge)
+    }
+
+    /// Forgets what was not seen for a while and what lies behind nodes that are no bridges any longer.
+    pub(crate) fn expire(&mut self, now: Mono, still_bridge: impl Fn(Address) -> bool) {
+        let per_bridge = &mut self.per_bridge;
+        per_bridge.clear();
+        self.routes.retain(|_, (bridge, seen)| {
+            let keep = now.saturating_since(*seen) < LIFETIME && still_bridge(*bridge);
+            if keep {
+                *per_bridge.entry(*bridge).or_default() += 1;
+            }
+            keep
+        });
+    }
+
+    /// Number of routes.
+    pub(crate) fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    fn release(&mut self, bridge: Address) {
+        if let Some(count) = self.per_bridge.get_mut(&bridge) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_bridge.remove(&bridge);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mac(n: u32) -> Mac {
+        let b = n.to_be_bytes();
+        Mac([0x0a, 0, b[0], b[1], b[2], b[3]])
+    }
+
+    #[test]
+    fn newest_wins_and_entries_age() {
+        let mut bridges = Bridges::default();
+        let (a, b) = (Address::new(0x11), Address::new(0x22));
+        assert!(bridges.learn(Mono(0), mac(1), a));
+        assert!(bridges.learn(Mono(1), mac(1), b));
+        assert_eq!(bridges.bridge_of(mac(1)), Some(b));
+        assert_eq!(bridges.per_bridge.get(&a), None);
+        bridges.expire(Mono(2), |_| true);
+        assert_eq!(bridges.len(), 1);
+        bridges.expire(Mono(1) + LIFETIME, |_| true);
+        assert_eq!(bridges.len(), 0);
+        assert!(bridges.per_bridge.is_empty());
+    }
+
+    #[test]
+    fn one_bridge_cannot_fill_the_table() {
+        let mut bridges = Bridges::default();
+        let (a, b) = (Address::new(0x11), Address::new(0x22));
+        let taken = (0..20_000).filter(|n| bridges.learn(Mono(0), mac(*n), a)).count();
+        assert_eq!(taken, PER_BRIDGE);
+        assert!(bridges.learn(Mono(0), mac(30_000), b));
+        bridges.expire(Mono(1), |address| address != a);
+        assert_eq!(bridges.len(), 1);
+    }
+}

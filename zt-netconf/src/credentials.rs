@@ -1,0 +1,469 @@
+//! Credentials of other members: checked, filed, passed on; and the push of our own (04 §4.4–§4.8, §5).
+
+use core::time::Duration;
+
+use zt_crypto::verify_credential;
+use zt_wire::ident::Address;
+use zt_wire::identity::Identity;
+use zt_wire::time::Now;
+use zt_wire::verb::NetworkCredentials;
+use zt_wire::{Capability, CredentialKind, Emit, Membership, Ownership, Revocation, Signature, Tag};
+
+use crate::carrier::{Carrier, SendOptions, Verdict};
+use crate::drop_reason::DropReason;
+use crate::membership::{OWNERSHIPS, PER_RECORD};
+use crate::network::Network;
+use crate::vl2::{Shared, Vl2};
+
+/// Our credentials are pushed again to a peer we send to after this time (04 §4.7).
+const PUSH_AGAIN: Duration = Duration::from_millis(500_000);
+/// A peer that asks for our credentials gets them at most once in this time.
+const PUSH_DEMANDED: Duration = Duration::from_millis(1_000);
+/// Bytes of credentials in one packet; the limit of a packet is 10 024.
+const PUSH_BYTES: usize = 9_800;
+
+/// What became of one credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was filed.
+    New,
+    /// It was held already.
+    Redundant,
+    /// It was refused.
+    Rejected,
+    /// The signer's identity is not known yet; it was asked for.
+    Deferred,
+}
+
+/// Checks a signature; the signer's identity is asked for when it is unknown.
+fn check(own: &Identity, c: &mut dyn Carrier, signer: Address, signed: &[u8], signature: &Signature) -> Outcome {
+    let identity = if signer == own.address { Some(*own) } else { c.identity(signer) };
+    match identity {
+        Some(identity) if verify_credential(signed, signature, &identity) => Outcome::New,
+        Some(_) => Outcome::Rejected,
+        None => {
+            c.request_identity(signer);
+            Outcome::Deferred
+        }
+    }
+}
+
+/// Checks a certificate of membership on its own (04 §4.4).
+pub fn verify_membership(com: &Membership, own: &Identity, c: &mut dyn Carrier) -> Outcome {
+    if com.signer.is_nil() || com.signer != com.network().controller() {
+        return Outcome::Rejected;
+    }
+    check(own, c, com.signer, &com.signed_bytes(), &com.signature)
+}
+
+/// Checks a tag on its own.
+pub fn verify_tag(tag: &Tag, own: &Identity, c: &mut dyn Carrier) -> Outcome {
+    if tag.signer.is_nil() || tag.signer != tag.network.controller() {
+        return Outcome::Rejected;
+    }
+    check(own, c, tag.signer, &tag.signed_bytes(), &tag.signature)
+}
+
+/// Checks a certificate of ownership on its own.
+pub fn verify_ownership(ownership: &Ownership, own: &Identity, c: &mut dyn Carrier) -> Outcome {
+    if ownership.signer.is_nil() || ownership.signer != ownership.network.controller() {
+        return Outcome::Rejected;
+    }
+    check(own, c, ownership.signer, &ownership.signed_bytes(), &ownership.signature)
+}
+
+/// Checks a revocation on its own.
+pub fn verify_revocation(revocation: &Revocation, own: &Identity, c: &mut dyn Carrier) -> Outcome {
+    if revocation.signer.is_nil() || revocation.signer != revocation.network.controller() {
+        return Outcome::Rejected;
+    }
+    check(own, c, revocation.signer, &revocation.signed_bytes(), &revocation.signature)
+}
+
+/// Checks a capability and its chain of custody on its own (04 §5.3).
+pub fn verify_capability(capability: &Capability, own: &Identity, c: &mut dyn Carrier) -> Outcome {
+    let most = usize::from(capability.max_custody);
+    if !(1..=7).contains(&most) || capability.custody.is_empty() || capability.custody.len() > most {
+        return Outcome::Rejected;
+    }
+    let signed = capability.signed_bytes();
+    let mut holder = capability.network.controller();
+    for link in &capability.custody {
+        if link.to.is_nil() || link.from.is_nil() || link.from != holder {
+            return Outcome::Rejected;
+        }
+        match check(own, c, link.from, &signed, &link.signature) {
+            Outcome::New => holder = link.to,
+            other => return other,
+        }
+    }
+    Outcome::New
+}
+
+/// Why credentials are pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// A frame is about to leave.
+    BeforeFrame,
+    /// The peer said that it needs them.
+    Demanded,
+}
+
+impl Network {
+    /// Takes a certificate of membership (04 §4.8). Filed under its holder, whoever delivered it.
+    pub(crate) fn take_membership(
+        &mut self,
+        shared: &Shared,
+        now: Now,
+        com: &Membership,
+        c: &mut dyn Carrier,
+    ) -> Outcome {
+        let holder = com.issued_to();
+        if com.network() != self.id || holder.is_reserved() || holder == self.own {
+            return Outcome::Rejected;
+        }
+        if let Some(record) = self.members.get(holder) {
+            if com.timestamp() <= record.threshold {
+                return Outcome::Rejected;
+            }
+            if let Some(held) = &record.membership {
+                if com.timestamp() < held.timestamp() {
+                    return Outcome::Rejected;
+                }
+                if held == com {
+                    return Outcome::Redundant;
+                }
+            }
+        }
+        match verify_membership(com, &shared.own, c) {
+            Outcome::New => {}
+            other => return other,
+        }
+        match self.members.record(now.mono, holder) {
+            Some(record) => {
+                record.set_membership(com.clone());
+                Outcome::New
+            }
+            None => Outcome::Rejected,
+        }
+    }
+
+    pub(crate) fn take_tag(&mut self, shared: &Shared, now: Now, tag: &Tag, c: &mut dyn Carrier) -> Outcome {
+        let record = self.members.get(tag.issued_to);
+        let held = record.and_then(|r| r.tags.get(&tag.id));
+        let id = (CredentialKind::TAG, tag.id);
+        match self.screen(tag.issued_to, id, tag.timestamp, held.map(|h| (h.timestamp, h == tag))) {
+            Outcome::New => {}
+            other => return other,
+        }
+        match verify_tag(tag, &shared.own, c) {
+            Outcome::New => {}
+            other => return other,
+        }
+        let Some(record) = self.members.record(now.mono, tag.issued_to) else { return Outcome::Rejected };
+        if record.tags.len() >= PER_RECORD && !record.tags.contains_key(&tag.id) {
+            return Outcome::Rejected;
+        }
+        record.tags.insert(tag.id, tag.clone());
+        Outcome::New
+    }
+
+    pub(crate) fn take_capability(
+        &mut self,
+        shared: &Shared,
+        now: Now,
+        capability: &Capability,
+        c: &mut dyn Carrier,
+    ) -> Outcome {
+        let holder = capability.issued_to();
+        let record = self.members.get(holder);
+        let held = record.and_then(|r| r.capabilities.get(&capability.id));
+        let id = (CredentialKind::CAPABILITY, capability.id);
+        match self.screen(holder, id, capability.timestamp, held.map(|h| (h.timestamp, h == capability))) {
+            Outcome::New => {}
+            other => return other,
+        }
+        match verify_capability(capability, &shared.own, c) {
+            Outcome::New => {}
+            other => return other,
+        }
+        let Some(record) = self.members.record(now.mono, holder) else { return Outcome::Rejected };
+        if record.capabilities.len() >= PER_RECORD && !record.capabilities.contains_key(&capability.id) {
+            return Outcome::Rejected;
+        }
+        record.capabilities.insert(capability.id, capability.clone());
+        Outcome::New
+    }
+
+    pub(crate) fn take_ownership(
+        &mut self,
+        shared: &Shared,
+        now: Now,
+        ownership: &Ownership,
+        c: &mut dyn Carrier,
+    ) -> Outcome {
+        let holder = ownership.issued_to;
+        let record = self.members.get(holder);
+        let held = record.and_then(|r| r.ownerships.get(&ownership.id));
+        let id = (CredentialKind::OWNERSHIP, ownership.id);
+        match self.screen(holder, id, ownership.timestamp, held.map(|h| (h.timestamp, h == ownership))) {
+            Outcome::New => {}
+            other => return other,
+        }
+        match verify_ownership(ownership, &shared.own, c) {
+            Outcome::New => {}
+            other => return other,
+        }
+        let Some(record) = self.members.record(now.mono, holder) else { return Outcome::Rejected };
+        if record.ownerships.len() >= OWNERSHIPS && !record.ownerships.contains_key(&ownership.id) {
+            return Outcome::Rejected;
+        }
+        record.ownerships.insert(ownership.id, ownership.clone());
+        Outcome::New
+    }
+
+    /// The checks that need no signature (04 §5.6): `held` is the time of what is held under the same ID and
+    /// whether it is identical.
+    fn screen(
+        &self,
+        holder: Address,
+        (kind, id): (CredentialKind, u32),
+        timestamp: i64,
+        held: Option<(i64, bool)>,
+    ) -> Outcome {
+        if holder.is_reserved() || holder == self.own {
+            return Outcome::Rejected;
+        }
+        match held {
+            Some((time, _)) if time > timestamp => return Outcome::Rejected,
+            // Quirk (04 §5.6): this comes before the revocation test; a revoked one is invalid all the same.
+            Some((_, true)) => return Outcome::Redundant,
+            _ => {}
+        }
+        let threshold = self.members.get(holder).and_then(|record| record.revocations.get(&(kind.0, id)));
+        if threshold.is_some_and(|threshold| *threshold >= timestamp) { Outcome::Rejected } else { Outcome::New }
+    }
+
+    /// Takes a revocation (04 §5.5).
+    pub(crate) fn take_revocation(
+        &mut self,
+        shared: &Shared,
+        now: Now,
+        revocation: &Revocation,
+        c: &mut dyn Carrier,
+    ) -> Outcome {
+        let kind = revocation.credential_kind;
+        let known =
+            [CredentialKind::MEMBERSHIP, CredentialKind::CAPABILITY, CredentialKind::TAG, CredentialKind::OWNERSHIP];
+        if !known.contains(&kind) || revocation.target.is_reserved() {
+            return Outcome::Rejected;
+        }
+        match verify_revocation(revocation, &shared.own, c) {
+            Outcome::New => {}
+            other => return other,
+        }
+        if revocation.target == self.own {
+            return self.revoke_self(now, revocation);
+        }
+        let Some(record) = self.members.record(now.mono, revocation.target) else { return Outcome::Rejected };
+        if kind == CredentialKind::MEMBERSHIP {
+            if revocation.threshold <= record.threshold {
+                return Outcome::Redundant;
+            }
+            record.threshold = revocation.threshold;
+            return Outcome::New;
+        }
+        let key = (kind.0, revocation.credential_id);
+        let before = record.revocations.get(&key).copied().unwrap_or(0);
+        if revocation.threshold <= before {
+            return Outcome::Redundant;
+        }
+        if record.revocations.len() >= 3 * PER_RECORD && !record.revocations.contains_key(&key) {
+            return Outcome::Rejected;
+        }
+        record.revocations.insert(key, revocation.threshold);
+        // Quirk (04 §5.5): the certificate of membership too, even when its threshold was higher.
+        record.threshold = revocation.threshold;
+        Outcome::New
+    }
+
+    /// Takes a revocation and passes it on when it is news and asks for it.
+    pub(crate) fn revoke(
+        &mut self,
+        shared: &Shared,
+        now: Now,
+        sender: Address,
+        revocation: &Revocation,
+        c: &mut dyn Carrier,
+    ) -> Outcome {
+        let outcome = self.take_revocation(shared, now, revocation, c);
+        if outcome == Outcome::New && revocation.flags & 1 != 0 {
+            self.propagate(revocation, sender, c);
+        }
+        outcome
+    }
+
+    /// Our own certificate was revoked: nothing passes until a newer one comes.
+    fn revoke_self(&mut self, now: Now, revocation: &Revocation) -> Outcome {
+        if revocation.threshold <= self.own_threshold {
+            return Outcome::Redundant;
+        }
+        self.own_threshold = revocation.threshold;
+        self.hurry(now);
+        Outcome::New
+    }
+
+    /// Passes a revocation on to every member known, except who sent it and who signed it (04 §5.6).
+    fn propagate(&self, revocation: &Revocation, sender: Address, c: &mut dyn Carrier) {
+        let body = NetworkCredentials { revocations: vec![revocation.clone()], ..NetworkCredentials::default() };
+        for (member, _) in self.members.iter() {
+            if member != sender && member != revocation.signer && member != self.own {
+                c.send(member, &body, SendOptions { compress: true, expect_reply: false });
+            }
+        }
+    }
+
+    /// Pushes our credentials to a member when it is time to (04 §4.7).
+    pub(crate) fn push_credentials(&mut self, now: Now, to: Address, push: Push, c: &mut dyn Carrier) {
+        let Some(config) = &self.config else { return };
+        let Some(membership) = &config.membership else { return };
+        let Some(record) = self.members.record(now.mono, to) else { return };
+        let wait = match push {
+            Push::BeforeFrame => PUSH_AGAIN,
+            Push::Demanded => PUSH_DEMANDED,
+        };
+        let due = match (record.last_push, self.last_update) {
+            (None, _) => true,
+            (Some(pushed), Some(updated)) if pushed < updated => true,
+            (Some(pushed), _) => now.mono.saturating_since(pushed) > wait,
+        };
+        if !due {
+            return;
+        }
+        record.last_push = Some(now.mono);
+        let own = (&config.capabilities, &config.tags, &config.ownerships);
+        for body in batches(membership, own.0, own.1, own.2) {
+            c.send(to, &body, SendOptions { compress: true, expect_reply: false });
+        }
+    }
+}
+
+/// Splits our credentials over packets; one is enough for all but extreme networks.
+fn batches(
+    membership: &Membership,
+    capabilities: &[Capability],
+    tags: &[Tag],
+    ownerships: &[Ownership],
+) -> Vec<NetworkCredentials<'static>> {
+    let mut done = Vec::new();
+    let mut body = NetworkCredentials { memberships: vec![membership.clone()], ..NetworkCredentials::default() };
+    let mut flush = |body: &mut NetworkCredentials<'static>, next: usize| {
+        if body.encoded_len() + next > PUSH_BYTES {
+            done.push(core::mem::take(body));
+        }
+    };
+    for tag in tags {
+        flush(&mut body, tag.encoded_len());
+        body.tags.push(tag.clone());
+    }
+    for ownership in ownerships {
+        flush(&mut body, ownership.encoded_len());
+        body.ownerships.push(ownership.clone());
+    }
+    for capability in capabilities {
+        flush(&mut body, capability.encoded_len());
+        body.capabilities.push(capability.clone());
+    }
+    done.push(body);
+    done
+}
+
+impl Vl2 {
+    /// NETWORK_CREDENTIALS (04 §5.6).
+    pub(crate) fn handle_credentials(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        message: &NetworkCredentials<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let (shared, _) = self.parts();
+        if !shared.credentials_gate.allow(now.mono, from.address) {
+            return shared.drop(DropReason::CredentialRate);
+        }
+        let mut tally = Tally::default();
+        let deferred = self.take_all(now, from.address, message, &mut tally, c);
+        let (shared, _) = self.parts();
+        if deferred {
+            // Deliberate: the retry of a deferred message must not meet the gate (a quirk of the reference).
+            shared.credentials_gate.release(from.address);
+            shared.drops.count(DropReason::SignerUnknown);
+            return Verdict::Defer;
+        }
+        for _ in 0..tally.rejected {
+            shared.drops.count(DropReason::CredentialRefused);
+        }
+        Verdict::Accepted { trust: tally.accepted > 0 }
+    }
+
+    /// Takes the credentials in order; true when one has to wait for an identity.
+    fn take_all(
+        &mut self,
+        now: Now,
+        sender: Address,
+        message: &NetworkCredentials<'_>,
+        tally: &mut Tally,
+        c: &mut dyn Carrier,
+    ) -> bool {
+        let (shared, networks) = self.parts();
+        for com in &message.memberships {
+            let Some(network) = networks.get_mut(&com.network()) else { continue };
+            if tally.add(network.take_membership(shared, now, com, c)) {
+                return true;
+            }
+        }
+        for capability in &message.capabilities {
+            let Some(network) = networks.get_mut(&capability.network) else { continue };
+            if tally.add(network.take_capability(shared, now, capability, c)) {
+                return true;
+            }
+        }
+        for tag in &message.tags {
+            let Some(network) = networks.get_mut(&tag.network) else { continue };
+            if tally.add(network.take_tag(shared, now, tag, c)) {
+                return true;
+            }
+        }
+        for revocation in &message.revocations {
+            let Some(network) = networks.get_mut(&revocation.network) else { continue };
+            if tally.add(network.revoke(shared, now, sender, revocation, c)) {
+                return true;
+            }
+        }
+        for ownership in &message.ownerships {
+            let Some(network) = networks.get_mut(&ownership.network) else { continue };
+            if tally.add(network.take_ownership(shared, now, ownership, c)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: usize,
+    rejected: usize,
+}
+
+impl Tally {
+    /// Notes an outcome; true when it is "deferred".
+    fn add(&mut self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::New | Outcome::Redundant => self.accepted += 1,
+            Outcome::Rejected => self.rejected += 1,
+            Outcome::Deferred => return true,
+        }
+        false
+    }
+}

@@ -1,0 +1,252 @@
+//! What comes from controllers and peers in answer to us: configurations, gather results, errors (04 §2.5–§2.7).
+
+use zt_crypto::verify_credential;
+use zt_wire::dictionary::Dictionary;
+use zt_wire::ident::{NetworkId, PacketId};
+use zt_wire::identity::Identity;
+use zt_wire::time::Now;
+use zt_wire::verb::{ConfigAck, ConfigChunk, Error, ErrorCode, ErrorDetail, Ok as OkReply, OkBody, Verb};
+
+use crate::carrier::{Carrier, SendOptions, Verdict};
+use crate::chunks::{Chunk, Stored, TEXT_LIMIT};
+use crate::config::NetworkConfig;
+use crate::credentials::Push;
+use crate::drop_reason::DropReason;
+use crate::network::{Authentication, Failure, Network, Origin};
+use crate::vl2::{Shared, Vl2};
+
+/// How a chunk came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// OK to a request of ours.
+    Answer,
+    /// NETWORK_CONFIG.
+    Push,
+}
+
+impl Vl2 {
+    /// OK to one of our messages; the reply gate was passed.
+    pub(crate) fn handle_ok(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &OkReply<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        match &message.body {
+            OkBody::NetworkConfig(chunk) => self.handle_chunk(now, from, packet_id, chunk, Carried::Answer, c),
+            OkBody::MulticastGather(m) => self.take_gathered(now, m.network, m.group, &m.results, c),
+            OkBody::MulticastFrame(m) => match &m.results {
+                Some(result) => self.take_gathered(now, m.network, m.group, result, c),
+                None => Verdict::Accepted { trust: false },
+            },
+            // OK(EXT_FRAME) acknowledges a copy; nothing depends on it.
+            _ => Verdict::Accepted { trust: false },
+        }
+    }
+
+    /// ERROR: what it may change depends on who sends it (02 §6.6).
+    pub(crate) fn handle_error(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        message: &Error<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let Some(id) = message.network() else { return Verdict::Accepted { trust: false } };
+        let (shared, networks) = self.parts();
+        let Some(network) = networks.get_mut(&id) else {
+            shared.drops.count(DropReason::NotJoined);
+            return Verdict::Accepted { trust: false };
+        };
+        let request = message.in_re_verb == Verb::NETWORK_CONFIG_REQUEST;
+        let failure = match message.code {
+            ErrorCode::NEED_MEMBERSHIP_CERTIFICATE => {
+                network.push_credentials(now, from.address, Push::Demanded, c);
+                return Verdict::Accepted { trust: false };
+            }
+            ErrorCode::UNWANTED_MULTICAST => {
+                let gate = network.gate(now, from, c);
+                if let (ErrorDetail::Group(_, group), Ok(())) = (message.detail, gate) {
+                    shared.subscriptions.remove(id, group, from.address);
+                }
+                return Verdict::Accepted { trust: false };
+            }
+            ErrorCode::OBJ_NOT_FOUND | ErrorCode::UNSUPPORTED_OPERATION if request => Failure::NotFound,
+            ErrorCode::NETWORK_ACCESS_DENIED => Failure::AccessDenied,
+            ErrorCode::NETWORK_AUTHENTICATION_REQUIRED => {
+                if message.is_unreadable() {
+                    return Verdict::Accepted { trust: false };
+                }
+                let ErrorDetail::Authentication(_, data) = message.detail else {
+                    return Verdict::Accepted { trust: false };
+                };
+                Failure::AuthenticationRequired(authentication(data))
+            }
+            _ => return Verdict::Accepted { trust: false },
+        };
+        if from.address != id.controller() || id.is_ad_hoc() {
+            return shared.drop(DropReason::NotController);
+        }
+        network.fail(shared, now, failure);
+        Verdict::Accepted { trust: false }
+    }
+
+    /// A request for a configuration reached a node without controller (04 §2.3).
+    pub(crate) fn refuse_request(&mut self, packet_id: PacketId, network: NetworkId, c: &mut dyn Carrier) -> Verdict {
+        let code = ErrorCode::UNSUPPORTED_OPERATION;
+        let body = Error::network_error(Verb::NETWORK_CONFIG_REQUEST, packet_id, code, network);
+        c.reply(&body, SendOptions::default());
+        Verdict::Accepted { trust: false }
+    }
+
+    /// One chunk of a configuration (04 §2.5).
+    pub(crate) fn handle_chunk(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &ConfigChunk<'_>,
+        carried: Carried,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let (shared, networks) = self.parts();
+        let Some(network) = networks.get_mut(&message.network) else {
+            shared.drops.count(DropReason::NotJoined);
+            return Verdict::Accepted { trust: false };
+        };
+        let chunk = match network.verify_chunk(shared, from, packet_id, message, carried, c) {
+            Ok(chunk) => chunk,
+            Err(reason) => {
+                // Such a chunk counts as received, but does nothing.
+                shared.drops.count(reason);
+                return Verdict::Accepted { trust: false };
+            }
+        };
+        let fast = message.seal.is_some_and(|seal| seal.flags & ConfigChunk::FAST_PROPAGATE != 0);
+        if fast {
+            network.pass_on(from, message, c);
+        }
+        let (text, answer) = match network.assembly.store(chunk) {
+            Stored::Incomplete => return Verdict::Accepted { trust: false },
+            Stored::Refused => {
+                shared.drops.count(DropReason::ChunkRange);
+                return Verdict::Accepted { trust: false };
+            }
+            Stored::Complete { text, answer } => (text, answer),
+        };
+        let config = match NetworkConfig::from_text(&text) {
+            Ok(config) => config,
+            Err(_) => {
+                shared.drops.count(DropReason::ConfigMalformed);
+                return Verdict::Accepted { trust: false };
+            }
+        };
+        let origin = if answer { Origin::Answer } else { Origin::Push };
+        if let Err(reason) = network.apply(shared, now, config, origin, c) {
+            shared.drops.count(reason);
+        }
+        if carried == Carried::Push {
+            // Quirk (04 §2.5 step 6): in-re ECHO, and also when the configuration was refused.
+            let body = ConfigAck { in_re_packet: packet_id, network: message.network, update_id: chunk.update };
+            c.reply(&body, SendOptions::default());
+        }
+        Verdict::Accepted { trust: false }
+    }
+}
+
+impl Network {
+    /// Steps 1 to 3: nothing is stored before the origin of the chunk is certain.
+    fn verify_chunk<'a>(
+        &self,
+        shared: &Shared,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &ConfigChunk<'a>,
+        carried: Carried,
+        c: &mut dyn Carrier,
+    ) -> Result<Chunk<'a>, DropReason> {
+        let controller = self.id.controller();
+        let Some(seal) = message.seal else {
+            if from.address != controller {
+                return Err(DropReason::ChunkUnsigned);
+            }
+            let update = packet_id.0;
+            return Ok(Chunk {
+                update,
+                key: update,
+                total: message.data.len(),
+                position: 0,
+                data: message.data,
+                answer: carried == Carried::Answer,
+            });
+        };
+        let (total, position) = (seal.total as usize, seal.index as usize);
+        if position + message.data.len() > total || total >= TEXT_LIMIT {
+            return Err(DropReason::ChunkRange);
+        }
+        let (Some(signature), Some(signed)) = (seal.signature(), message.signed_bytes()) else {
+            return Err(DropReason::ChunkSignature);
+        };
+        let key = key_of(&signature.0);
+        if self.assembly.is_duplicate(seal.update_id, key) {
+            return Err(DropReason::ChunkDuplicate);
+        }
+        let identity = if controller == shared.own.address { Some(shared.own) } else { c.identity(controller) };
+        let Some(identity) = identity else {
+            c.request_identity(controller);
+            return Err(DropReason::SignerUnknown);
+        };
+        if !verify_credential(&signed, &signature, &identity) {
+            return Err(DropReason::ChunkSignature);
+        }
+        Ok(Chunk {
+            update: seal.update_id,
+            key,
+            total,
+            position,
+            data: message.data,
+            answer: carried == Carried::Answer,
+        })
+    }
+
+    /// Sends the chunk on to all members known, except the sender and the controller (04 §2.5 step 2f).
+    fn pass_on(&self, from: &Identity, message: &ConfigChunk<'_>, c: &mut dyn Carrier) {
+        for (member, _) in self.members() {
+            if member != from.address && member != self.id.controller() && member != self.own {
+                c.send(member, message, SendOptions { compress: true, expect_reply: false });
+            }
+        }
+    }
+}
+
+fn key_of(signature: &[u8; 96]) -> u64 {
+    let half = |at: usize| u64::from_be_bytes(signature[at..at + 8].try_into().expect("eight bytes"));
+    half(0) ^ half(8)
+}
+
+/// Reads the data of an AUTHENTICATION_REQUIRED error (04 §2.7).
+fn authentication(data: Option<&[u8]>) -> Authentication {
+    let dictionary = Dictionary::new(data.unwrap_or_default());
+    let text = |key: &str, limit: usize| {
+        let mut value = dictionary.get(key).unwrap_or_default().into_owned();
+        value.truncate(limit);
+        String::from_utf8_lossy(&value).into_owned()
+    };
+    let version = dictionary.u64("aV", 0);
+    if version == 0 {
+        return Authentication { url: text("aU", 2047), ..Authentication::default() };
+    }
+    let provider = text("aSSOp", 63);
+    Authentication {
+        version,
+        url: String::new(),
+        issuer: text("iU", 2047),
+        central: text("aCU", 2047),
+        nonce: text("aN", 63),
+        state: text("aS", 127),
+        client: text("aCID", 255),
+        provider: if provider.is_empty() { "default".into() } else { provider },
+    }
+}

@@ -1,0 +1,405 @@
+//! Frames in and out: who may send what, and where it goes (04 §4.6, §7.2, §7.3).
+
+use zt_wire::ether::EthernetRef;
+use zt_wire::ident::{Address, Mac, MulticastGroup, PacketId};
+use zt_wire::identity::Identity;
+use zt_wire::time::Now;
+use zt_wire::verb::{Error, ErrorCode, ExtFrame, Frame as FrameBody, Ok as OkReply, OkBody, OkExtFrame, Verb};
+use zt_wire::{Capability, Membership};
+
+use crate::carrier::{Carrier, Frame, FrameVerdict, SendOptions, Verdict};
+use crate::config::NetworkConfig;
+use crate::credentials::{Outcome, Push};
+use crate::drop_reason::DropReason;
+use crate::multicast::Outgoing;
+use crate::neighbor::{self, ETHERTYPE_IPV6};
+use crate::network::{ANNOUNCE, Network};
+use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
+use crate::vl2::Shared;
+
+/// Longest payload of a frame: what fits a packet with the largest header.
+pub(crate) const FRAME_LIMIT: usize = 10_000;
+/// Most bridges that a frame to an unknown MAC is sent to.
+const BRIDGES: usize = 32;
+
+/// Evaluates the rules of the network and then, when those decide nothing, capabilities in ascending order of their
+/// ID: an accepting rule is needed (04 §6.7, §6.8).
+fn judge<'r>(
+    config: &NetworkConfig,
+    capabilities: impl Iterator<Item = &'r Capability>,
+    facts: &FrameFacts<'_>,
+) -> Result<(), DropReason> {
+    match evaluate(&config.rules, facts, config.unknown_rules_match()) {
+        Decision::Accept { .. } => return Ok(()),
+        Decision::Drop { .. } => return Err(DropReason::RuleDrop),
+        Decision::NoMatch => {}
+    }
+    for capability in capabilities {
+        // A DROP never drops from a capability. A foreign capability with rules that cannot be evaluated grants
+        // nothing; an own one makes the whole configuration unsupported.
+        if first_unsupported(&capability.rules).is_none()
+            && matches!(evaluate(&capability.rules, facts, config.unknown_rules_match()), Decision::Accept { .. })
+        {
+            return Ok(());
+        }
+    }
+    Err(DropReason::RuleNoMatch)
+}
+
+impl Network {
+    /// Executed before any frame is accepted (04 §4.6).
+    pub(crate) fn gate(&mut self, now: Now, from: &Identity, c: &mut dyn Carrier) -> Result<(), DropReason> {
+        let Some(config) = &self.config else { return Err(DropReason::NotConfigured) };
+        let record = match self.members.get_mut(from.address) {
+            Some(record) => record,
+            // Whoever sends on a public network gets a record, for the announcements.
+            None if config.is_public() => match self.members.record(now.mono, from.address) {
+                Some(record) => record,
+                None => return Ok(()),
+            },
+            None => return Err(DropReason::NotMember),
+        };
+        record.last_active = now.mono;
+        if !record.is_allowed(config, self.generation, from) {
+            return Err(if record.is_revoked() { DropReason::PeerRevoked } else { DropReason::NotMember });
+        }
+        if record.last_announce.is_none_or(|at| now.mono.saturating_since(at) >= ANNOUNCE) {
+            record.last_announce = Some(now.mono);
+            self.announce_to_member(from.address, c);
+        }
+        Ok(())
+    }
+
+    /// The gate for frames: a refused sender is asked for its certificate, and the packet waits for it.
+    pub(crate) fn admit(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: &Identity,
+        in_re: (Verb, PacketId),
+        c: &mut dyn Carrier,
+    ) -> Result<(), Verdict> {
+        if self.is_self_revoked() {
+            // Silence: we are no member and have nothing to ask for.
+            return Err(shared.drop(DropReason::SelfRevoked));
+        }
+        let Err(reason) = self.gate(now, from, c) else { return Ok(()) };
+        shared.drops.count(reason);
+        if shared.error_gate.allow(now.mono, (self.id, from.address)) {
+            let body = Error::network_error(in_re.0, in_re.1, ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, self.id);
+            c.reply(&body, SendOptions::default());
+        } else {
+            shared.drops.count(DropReason::ErrorRate);
+        }
+        Err(Verdict::Defer)
+    }
+
+    /// FRAME (04 §7.3).
+    pub(crate) fn handle_frame_message(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &FrameBody<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        if let Err(verdict) = self.admit(shared, now, from, (Verb::FRAME, packet_id), c) {
+            return verdict;
+        }
+        if message.payload.is_empty() {
+            return Verdict::Accepted { trust: true };
+        }
+        let frame = Frame {
+            destination: self.mac,
+            source: Mac::for_member(from.address, self.id),
+            ethertype: message.ethertype,
+            payload: message.payload,
+        };
+        match self.judge_inbound(from.address, &frame) {
+            Ok(()) => c.deliver(self.id, frame),
+            Err(reason) => shared.drops.count(reason),
+        }
+        Verdict::Accepted { trust: true }
+    }
+
+    /// EXT_FRAME (04 §7.3).
+    pub(crate) fn handle_ext_frame(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &ExtFrame<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        if let Err(verdict) = self.take_inline(shared, now, message.membership.as_ref(), c) {
+            return verdict;
+        }
+        if let Err(verdict) = self.admit(shared, now, from, (Verb::EXT_FRAME, packet_id), c) {
+            return verdict;
+        }
+        if let Some(frame) = message.frame.filter(|frame| !frame.payload.is_empty()) {
+            let frame = Frame {
+                destination: frame.destination,
+                source: frame.source,
+                ethertype: frame.ethertype,
+                payload: frame.payload,
+            };
+            if frame.source.is_zero() || frame.source == self.mac {
+                shared.drops.count(DropReason::InvalidSource);
+                return Verdict::Accepted { trust: true };
+            }
+            match self.judge_inbound(from.address, &frame) {
+                Err(reason) => shared.drops.count(reason),
+                Ok(()) => {
+                    if let Err(reason) = self.bridging(now, from.address, &frame) {
+                        shared.drops.count(reason);
+                        return Verdict::Accepted { trust: true };
+                    }
+                    c.deliver(self.id, frame);
+                }
+            }
+        }
+        if message.flags & ExtFrame::ACKNOWLEDGE != 0 {
+            let ok = OkExtFrame { network: Some(self.id), rest: &[] };
+            let body = OkReply { in_re_packet: packet_id, body: OkBody::ExtFrame(ok) };
+            c.reply(&body, SendOptions::default());
+        }
+        Verdict::Accepted { trust: true }
+    }
+
+    /// Whether an accepted bridged frame may go to the port.
+    fn bridging(&mut self, now: Now, from: Address, frame: &Frame<'_>) -> Result<(), DropReason> {
+        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
+        if frame.source != Mac::for_member(from, self.id) {
+            // Quirk (04 §7.3): the destination is not looked at in this case.
+            return self.learn_bridge(now, from, frame.source);
+        }
+        if frame.destination == self.mac {
+            return Ok(());
+        }
+        if frame.destination.is_multicast() {
+            return if config.multicast_limit == 0 { Err(DropReason::MulticastDisabled) } else { Ok(()) };
+        }
+        if config.is_active_bridge(self.own) { Ok(()) } else { Err(DropReason::BridgingLocal) }
+    }
+
+    /// A MAC that is not the sender's own: only an active bridge may use it.
+    pub(crate) fn learn_bridge(&mut self, now: Now, from: Address, source: Mac) -> Result<(), DropReason> {
+        if !self.config.as_ref().is_some_and(|config| config.is_active_bridge(from)) {
+            return Err(DropReason::BridgingRemote);
+        }
+        // A full table only means that frames to this MAC go to all bridges.
+        self.bridges.learn(now.mono, source, from);
+        Ok(())
+    }
+
+    /// An inline certificate of old peers; only "deferred" matters here, the gate decides on the rest.
+    pub(crate) fn take_inline(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        com: Option<&Membership>,
+        c: &mut dyn Carrier,
+    ) -> Result<(), Verdict> {
+        let Some(com) = com else { return Ok(()) };
+        match self.take_membership(shared, now, com, c) {
+            Outcome::New | Outcome::Redundant => {}
+            Outcome::Rejected => shared.drops.count(DropReason::CredentialRefused),
+            Outcome::Deferred => {
+                shared.drops.count(DropReason::SignerUnknown);
+                return Err(Verdict::Defer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Rules for a frame from another node (04 §6.8).
+    pub(crate) fn judge_inbound(&self, from: Address, frame: &Frame<'_>) -> Result<(), DropReason> {
+        let config = self.ready()?;
+        let facts = FrameFacts {
+            inbound: true,
+            own: self.own,
+            source: from,
+            destination: self.own,
+            source_mac: frame.source,
+            destination_mac: frame.destination,
+            ethertype: frame.ethertype,
+            payload: frame.payload,
+        };
+        let record = self.members.get(from);
+        let presented = record.into_iter().flat_map(|record| record.valid_capabilities(config));
+        judge(config, presented, &facts)
+    }
+
+    /// Rules for a frame to another node, or to nobody in particular yet (`NIL`) (04 §6.7).
+    pub(crate) fn judge_outbound(&self, to: Address, frame: &Frame<'_>) -> Result<(), DropReason> {
+        let config = self.ready()?;
+        // Deliberate: a peer whose certificate is void gets nothing from us either.
+        if !to.is_nil() && self.members.get(to).is_some_and(|record| record.is_revoked()) {
+            return Err(DropReason::PeerRevoked);
+        }
+        let facts = FrameFacts {
+            inbound: false,
+            own: self.own,
+            source: self.own,
+            destination: to,
+            source_mac: frame.source,
+            destination_mac: frame.destination,
+            ethertype: frame.ethertype,
+            payload: frame.payload,
+        };
+        judge(config, config.capabilities.iter(), &facts)
+    }
+
+    /// Sends a frame from the local port (04 §7.2).
+    pub(crate) fn send_frame(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        frame: EthernetRef<'_>,
+        c: &mut dyn Carrier,
+    ) -> FrameVerdict {
+        let frame = Frame {
+            destination: frame.destination,
+            source: frame.source,
+            ethertype: frame.ethertype,
+            payload: frame.payload,
+        };
+        match self.route_frame(shared, now, &frame, c) {
+            Ok(verdict) => verdict,
+            Err(reason) => FrameVerdict::Dropped(reason),
+        }
+    }
+
+    fn route_frame(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        frame: &Frame<'_>,
+        c: &mut dyn Carrier,
+    ) -> Result<FrameVerdict, DropReason> {
+        let config = self.ready()?;
+        if frame.payload.len() > FRAME_LIMIT {
+            return Err(DropReason::TooLong);
+        }
+        let bridged = frame.source != self.mac;
+        if bridged && !config.is_active_bridge(self.own) {
+            return Err(DropReason::NotABridge);
+        }
+        if frame.destination.is_multicast() {
+            return self.send_multicast_frame(shared, now, frame, bridged, c);
+        }
+        if frame.destination == self.mac {
+            c.deliver(self.id, *frame);
+            return Ok(FrameVerdict::Answered);
+        }
+        if frame.destination.0[0] != self.mac.0[0] {
+            return self.send_to_bridges(shared, frame, c);
+        }
+        let peer = frame.destination.member(self.id).ok_or(DropReason::ReservedDestination)?;
+        self.judge_outbound(peer, frame)?;
+        self.push_credentials(now, peer, Push::BeforeFrame, c);
+        if bridged {
+            c.send(peer, &self.bridged_frame(frame), SendOptions::default());
+        } else {
+            let body = FrameBody { network: self.id, ethertype: frame.ethertype, payload: frame.payload };
+            c.send(peer, &body, SendOptions::default());
+        }
+        Ok(FrameVerdict::Sent(1))
+    }
+
+    fn send_multicast_frame(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        frame: &Frame<'_>,
+        bridged: bool,
+        c: &mut dyn Carrier,
+    ) -> Result<FrameVerdict, DropReason> {
+        let config = self.ready()?;
+        let mut group = MulticastGroup { mac: frame.destination, adi: 0 };
+        if frame.destination.is_broadcast() {
+            match neighbor::arp_group(frame.ethertype, frame.payload) {
+                Some(queried) => group = queried,
+                None if !config.broadcast_enabled() => return Err(DropReason::BroadcastDisabled),
+                None => {}
+            }
+        } else if frame.ethertype == ETHERTYPE_IPV6 && config.ndp_emulation() {
+            let answer = neighbor::emulate_ndp(self.id, self.own, &config.addresses, frame.payload);
+            if let Some(answer) = answer {
+                let frame = Frame {
+                    destination: frame.source,
+                    source: answer.source,
+                    ethertype: ETHERTYPE_IPV6,
+                    payload: &answer.payload,
+                };
+                c.deliver(self.id, frame);
+                return Ok(FrameVerdict::Answered);
+            }
+        }
+        if config.multicast_limit == 0 {
+            return Err(DropReason::MulticastDisabled);
+        }
+        if bridged {
+            self.note_bridged_group(now, group, c);
+        }
+        self.judge_outbound(Address::NIL, frame)?;
+        let outgoing = Outgoing {
+            origin: Address::NIL,
+            group,
+            source: bridged.then_some(frame.source),
+            ethertype: frame.ethertype,
+            payload: frame.payload,
+        };
+        Ok(FrameVerdict::Sent(self.send_multicast(shared, now, &outgoing, c)))
+    }
+
+    /// A MAC behind a bridge (04 §7.2 step 6).
+    fn send_to_bridges(
+        &mut self,
+        shared: &mut Shared,
+        frame: &Frame<'_>,
+        c: &mut dyn Carrier,
+    ) -> Result<FrameVerdict, DropReason> {
+        self.judge_outbound(Address::NIL, frame)?;
+        let config = self.ready()?;
+        let own = self.own;
+        let learned = self.bridges.bridge_of(frame.destination);
+        let learned = learned.filter(|bridge| *bridge != own && config.is_active_bridge(*bridge));
+        let mut recipients = core::mem::take(&mut shared.recipients);
+        recipients.clear();
+        match learned {
+            Some(bridge) => recipients.push(bridge),
+            None => recipients.extend(config.active_bridges().filter(|bridge| *bridge != own)),
+        }
+        // Free choice (04 §7.2): 32 different ones.
+        while recipients.len() > BRIDGES {
+            let out = shared.below(recipients.len());
+            recipients.swap_remove(out);
+        }
+        let mut sent = 0;
+        for bridge in recipients.drain(..) {
+            match self.judge_outbound(bridge, frame) {
+                Ok(()) => {
+                    c.send(bridge, &self.bridged_frame(frame), SendOptions::default());
+                    sent += 1;
+                }
+                Err(reason) => shared.drops.count(reason),
+            }
+        }
+        shared.recipients = recipients;
+        if sent == 0 { Err(DropReason::NoBridge) } else { Ok(FrameVerdict::Sent(sent)) }
+    }
+
+    fn bridged_frame<'a>(&self, frame: &Frame<'a>) -> ExtFrame<'a> {
+        let frame = EthernetRef {
+            destination: frame.destination,
+            source: frame.source,
+            ethertype: frame.ethertype,
+            payload: frame.payload,
+        };
+        ExtFrame::new(self.id, 0, frame)
+    }
+}

@@ -1,0 +1,259 @@
+//! What the host should have because of a network: addresses, routes, resolver, MTU (04 §10).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use zt_wire::dictionary::{Dictionary, DictionaryWriter};
+use zt_wire::ident::Mac;
+use zt_wire::inet::{InetAddress, Scope};
+
+use crate::config::NetworkConfig;
+
+/// An IP address with a prefix length in bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    /// The address; host bits are kept.
+    pub address: IpAddr,
+    /// Prefix length, at most 32 or 128.
+    pub bits: u8,
+}
+
+impl Prefix {
+    /// Makes a prefix; `None` when the length does not fit the family.
+    pub fn new(address: IpAddr, bits: u16) -> Option<Self> {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        (bits <= most).then_some(Self { address, bits: bits as u8 })
+    }
+
+    /// The prefix an address of a configuration stands for (its port is the prefix length).
+    pub fn of(address: &InetAddress) -> Option<Self> {
+        Self::new(address.ip()?, address.port())
+    }
+
+    /// True when `address` is of the same family and lies in this prefix.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        common_bits(self.address, address).is_some_and(|common| common >= self.bits)
+    }
+}
+
+impl core::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+/// Number of leading bits two addresses of one family have in common.
+fn common_bits(a: IpAddr, b: IpAddr) -> Option<u8> {
+    let zeros = match (a, b) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a) ^ u32::from(b)).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a) ^ u128::from(b)).leading_zeros(),
+        _ => return None,
+    };
+    Some(zeros as u8)
+}
+
+/// What the operator allows a network to do with the host (`networks.d/<network>.local.conf`, 04 §2.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Take managed addresses and routes at all.
+    pub allow_managed: bool,
+    /// When not empty: only addresses and routes within these prefixes.
+    pub allow_list: Vec<Prefix>,
+    /// Allow addresses and routes of global scope.
+    pub allow_global: bool,
+    /// Allow default routes.
+    pub allow_default: bool,
+    /// Allow resolver settings.
+    pub allow_dns: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow_managed: true,
+            allow_list: Vec::new(),
+            allow_global: false,
+            allow_default: false,
+            allow_dns: false,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the text of a `local.conf`; whatever is missing keeps its default.
+    pub fn from_text(text: &[u8]) -> Self {
+        let dictionary = Dictionary::new(text);
+        let mut settings = Self::default();
+        if let Some(value) = dictionary.get("allowManaged") {
+            if value.len() <= 5 {
+                settings.allow_managed = matches!(value.first(), Some(b'1' | b't' | b'T'));
+            } else {
+                settings.allow_list = prefixes(&value);
+            }
+        }
+        settings.allow_global = dictionary.bool("allowGlobal", false);
+        settings.allow_default = dictionary.bool("allowDefault", false);
+        settings.allow_dns = dictionary.bool("allowDNS", false);
+        settings
+    }
+
+    /// Text of a `local.conf`.
+    // Deliberate: the prefix list is kept, where the reference loses it on every change (04 §2.8).
+    pub fn to_text(&self) -> Vec<u8> {
+        let mut writer = DictionaryWriter::new();
+        let list = self.allow_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        match (self.allow_managed, self.allow_list.is_empty()) {
+            (true, false) => writer.put("allowManaged", list),
+            (managed, _) => writer.put_bool("allowManaged", managed),
+        }
+        .and_then(|()| writer.put_bool("allowGlobal", self.allow_global))
+        .and_then(|()| writer.put_bool("allowDefault", self.allow_default))
+        .and_then(|()| writer.put_bool("allowDNS", self.allow_dns))
+        .expect("the writer has no limit");
+        writer.into_bytes()
+    }
+
+    /// True when a managed address or route target may be used on this host (04 §10.1).
+    pub fn allows(&self, target: Prefix) -> bool {
+        if !self.allow_managed {
+            return false;
+        }
+        let listed = |p: &Prefix| p.bits <= target.bits && p.contains(target.address);
+        if !self.allow_list.is_empty() && !self.allow_list.iter().any(listed) {
+            return false;
+        }
+        if target.bits == 0 && target.address.is_unspecified() {
+            return self.allow_default;
+        }
+        match scope(target.address) {
+            Scope::None | Scope::Multicast | Scope::Loopback | Scope::LinkLocal => false,
+            Scope::Global => self.allow_global,
+            _ => true,
+        }
+    }
+}
+
+fn scope(address: IpAddr) -> Scope {
+    InetAddress::new(address, 0).scope()
+}
+
+fn prefixes(text: &[u8]) -> Vec<Prefix> {
+    let text = String::from_utf8_lossy(text);
+    let one = |item: &str| {
+        let (address, bits) = item.trim().split_once('/')?;
+        Prefix::new(address.parse().ok()?, bits.parse().ok()?)
+    };
+    let list: Vec<_> = text.split(',').filter_map(one).take(64).collect();
+    if list.is_empty() {
+        // An unreadable restriction must not become "everything": allow nothing but the loopback, which is refused.
+        return vec![Prefix { address: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 }];
+    }
+    list
+}
+
+/// A route the host should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManagedRoute {
+    /// Destination.
+    pub target: Prefix,
+    /// Gateway; `None`: on-link on the virtual port.
+    pub via: Option<IpAddr>,
+    /// Address to use as source.
+    pub source: IpAddr,
+    /// Metric as given by the controller; 0 in practice.
+    pub metric: u16,
+}
+
+/// Resolver settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagedDns {
+    /// Search domain.
+    pub domain: String,
+    /// Servers.
+    pub servers: Vec<IpAddr>,
+}
+
+/// What the host should have because of one network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Managed {
+    /// MAC of the virtual port.
+    pub mac: Mac,
+    /// MTU of the virtual port, without the Ethernet header.
+    pub mtu: u32,
+    /// Addresses on the port, sorted, with their prefix lengths.
+    pub addresses: Vec<Prefix>,
+    /// Routes; those without gateway first.
+    pub routes: Vec<ManagedRoute>,
+    /// Resolver settings, when allowed and present.
+    pub dns: Option<ManagedDns>,
+}
+
+impl Managed {
+    /// Works out what the host should have. `port` are other addresses found on the port, `online` says whether
+    /// the node reaches a root (default routes wait for it).
+    pub fn new(mac: Mac, config: Option<&NetworkConfig>, settings: &Settings, port: &[IpAddr], online: bool) -> Self {
+        let Some(config) = config else {
+            return Self { mac, mtu: NetworkConfig::DEFAULT_MTU, addresses: vec![], routes: vec![], dns: None };
+        };
+        let mut addresses: Vec<_> =
+            config.addresses.iter().filter_map(Prefix::of).filter(|p| settings.allows(*p)).collect();
+        addresses.sort_unstable();
+        addresses.dedup_by_key(|p| p.address);
+        let routes = routes(config, settings, &addresses, port, online);
+        let dns = (settings.allow_dns && !config.dns.domain.is_empty()).then(|| ManagedDns {
+            domain: config.dns.domain.clone(),
+            servers: config.dns.servers.iter().filter_map(|server| server.ip()).collect(),
+        });
+        Self { mac, mtu: config.mtu, addresses, routes, dns }
+    }
+}
+
+/// 04 §10.3.
+fn routes(
+    config: &NetworkConfig,
+    settings: &Settings,
+    addresses: &[Prefix],
+    port: &[IpAddr],
+    online: bool,
+) -> Vec<ManagedRoute> {
+    let mut routes: Vec<ManagedRoute> = Vec::new();
+    for route in &config.routes {
+        let Some(target) = Prefix::of(&route.target).map(masked) else { continue };
+        let via = route.via.ip().filter(|via| via.is_ipv4() == target.address.is_ipv4());
+        let own = |ip: IpAddr| addresses.iter().any(|a| a.address == ip);
+        let connected = addresses.iter().any(|a| a.bits == target.bits && target.contains(a.address));
+        let waits = target.bits == 0 && !online;
+        if !settings.allows(target) || via.is_some_and(own) || connected || waits {
+            continue;
+        }
+        if routes.iter().any(|known| known.target == target) {
+            continue;
+        }
+        let candidates = addresses.iter().map(|a| a.address).chain(port.iter().copied());
+        let best = candidates.filter_map(|ip| Some((common_bits(ip, target.address)?, ip)));
+        // The first of equally good ones.
+        let source = best.fold(None, |best: Option<(u8, IpAddr)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        });
+        if let Some((_, source)) = source {
+            routes.push(ManagedRoute { target, via, source, metric: route.metric });
+        }
+    }
+    routes.sort_by_key(|route| route.via.is_some());
+    routes
+}
+
+/// The prefix with its host bits cleared.
+fn masked(prefix: Prefix) -> Prefix {
+    let address = match prefix.address {
+        IpAddr::V4(ip) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.bits)).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from(u32::from(ip) & mask))
+        }
+        IpAddr::V6(ip) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.bits)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from(u128::from(ip) & mask))
+        }
+    };
+    Prefix { address, bits: prefix.bits }
+}

@@ -1,0 +1,182 @@
+//! Who is a member: what is known of the other nodes of a network (04 §4.5, §4.6).
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use zt_crypto::fingerprint;
+use zt_wire::ident::Address;
+use zt_wire::identity::Identity;
+use zt_wire::time::Mono;
+use zt_wire::{Capability, CredentialKind, Membership, Ownership, Tag};
+
+use crate::config::NetworkConfig;
+
+/// Most records of one network.
+pub(crate) const RECORDS: usize = 16_384;
+/// Most tags, capabilities and revocation thresholds of one record, each.
+pub(crate) const PER_RECORD: usize = 128;
+/// Most certificates of ownership of one record.
+pub(crate) const OWNERSHIPS: usize = 4;
+/// A record without certificate is forgotten when nothing happened with the peer for this long.
+const STRANGER_LIFETIME: Duration = Duration::from_secs(600);
+/// A record with certificate is forgotten after this long; the peer pushes it again when asked.
+const MEMBER_LIFETIME: Duration = Duration::from_secs(3 * 3600);
+
+/// "Mine agrees with theirs", theirs having been issued to `peer` (04 §4.5).
+pub fn agrees(mine: &Membership, theirs: &Membership, peer: &Identity) -> bool {
+    let (mine, theirs) = (&mine.qualifiers, &theirs.qualifiers);
+    if mine.is_empty() || theirs.is_empty() {
+        return false;
+    }
+    // If an id occurs twice, the last one counts.
+    let value = |id: u64| theirs.iter().rev().find(|tuple| tuple.id == id).map(|tuple| tuple.value);
+    let close =
+        mine.iter().all(|tuple| value(tuple.id).is_some_and(|other| tuple.value.abs_diff(other) <= tuple.max_delta));
+    if !close {
+        return false;
+    }
+    if !mine.iter().any(|tuple| (3..=6).contains(&tuple.id)) {
+        return true;
+    }
+    let hash = fingerprint(peer);
+    (0..4).all(|word| {
+        let bytes: [u8; 8] = hash[word * 8..word * 8 + 8].try_into().expect("eight bytes");
+        value(3 + word as u64) == Some(u64::from_be_bytes(bytes))
+    })
+}
+
+/// What is known of one other node in one network.
+#[derive(Debug, Default)]
+pub struct Member {
+    pub(crate) membership: Option<Membership>,
+    /// Certificates of membership up to this time are void.
+    pub(crate) threshold: i64,
+    /// Thresholds by (credential type, ID).
+    pub(crate) revocations: BTreeMap<(u8, u32), i64>,
+    pub(crate) tags: BTreeMap<u32, Tag>,
+    pub(crate) capabilities: BTreeMap<u32, Capability>,
+    pub(crate) ownerships: BTreeMap<u32, Ownership>,
+    pub(crate) last_push: Option<Mono>,
+    pub(crate) last_announce: Option<Mono>,
+    pub(crate) last_active: Mono,
+    /// Result of [`agrees`] for a generation of our configuration.
+    agreement: Option<(u64, bool)>,
+}
+
+impl Member {
+    /// The certificate of membership held.
+    pub fn membership(&self) -> Option<&Membership> {
+        self.membership.as_ref()
+    }
+
+    /// Certificates of membership issued up to this time (controller's clock) are void; 0 when none was revoked.
+    pub fn threshold(&self) -> i64 {
+        self.threshold
+    }
+
+    /// True when a certificate was revoked and no newer one is held.
+    pub fn is_revoked(&self) -> bool {
+        // A threshold alone, without a certificate, says as much.
+        self.threshold > 0 && self.membership.as_ref().is_none_or(|com| com.timestamp() <= self.threshold)
+    }
+
+    /// Time of the last push of our credentials.
+    pub fn last_push(&self) -> Option<Mono> {
+        self.last_push
+    }
+
+    /// Whether frames may be exchanged with this node, whose identity is `peer` (04 §4.6).
+    pub(crate) fn is_allowed(&mut self, config: &NetworkConfig, generation: u64, peer: &Identity) -> bool {
+        if config.is_public() {
+            return true;
+        }
+        let (Some(mine), Some(theirs)) = (&config.membership, &self.membership) else { return false };
+        if theirs.timestamp() <= self.threshold {
+            return false;
+        }
+        match self.agreement {
+            Some((known, result)) if known == generation => result,
+            _ => {
+                let result = agrees(mine, theirs, peer);
+                self.agreement = Some((generation, result));
+                result
+            }
+        }
+    }
+
+    /// Capabilities that count: issued close to our configuration and not revoked (04 §5.7), by ascending ID.
+    pub(crate) fn valid_capabilities<'a>(&'a self, config: &'a NetworkConfig) -> impl Iterator<Item = &'a Capability> {
+        self.capabilities.values().filter(|capability| {
+            let threshold = self.revocations.get(&(CredentialKind::CAPABILITY.0, capability.id));
+            let window = config.credential_window.unsigned_abs();
+            capability.timestamp.abs_diff(config.timestamp) <= window
+                && threshold.is_none_or(|threshold| capability.timestamp > *threshold)
+        })
+    }
+
+    /// Replaces the certificate.
+    pub(crate) fn set_membership(&mut self, membership: Membership) {
+        self.membership = Some(membership);
+        self.agreement = None;
+    }
+
+    /// True when the record may be forgotten.
+    fn is_stale(&self, now: Mono, config: Option<&NetworkConfig>) -> bool {
+        // A revocation is never repeated: it must be kept while a certificate it voids could still agree with ours.
+        let newest = self.revocations.values().copied().fold(self.threshold, i64::max);
+        if newest > 0 {
+            let Some(config) = config else { return false };
+            if newest >= config.timestamp.saturating_sub(config.credential_window) {
+                return false;
+            }
+        }
+        let lifetime = if self.membership.is_some() { MEMBER_LIFETIME } else { STRANGER_LIFETIME };
+        now.saturating_since(self.last_active) >= lifetime
+    }
+}
+
+/// The records of one network, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    table: BTreeMap<Address, Member>,
+}
+
+impl Members {
+    pub(crate) fn get(&self, address: Address) -> Option<&Member> {
+        self.table.get(&address)
+    }
+
+    pub(crate) fn get_mut(&mut self, address: Address) -> Option<&mut Member> {
+        self.table.get_mut(&address)
+    }
+
+    /// The record of an address, made when missing; the least recently active one without certificate makes room.
+    pub(crate) fn record(&mut self, now: Mono, address: Address) -> Option<&mut Member> {
+        if self.table.len() >= RECORDS && !self.table.contains_key(&address) {
+            let disposable = |member: &Member| member.membership.is_none() && member.threshold == 0;
+            let strangers = self.table.iter().filter(|(_, member)| disposable(member));
+            let oldest = strangers.min_by_key(|(_, member)| member.last_active).map(|(address, _)| *address)?;
+            self.table.remove(&oldest);
+        }
+        let record = self.table.entry(address).or_default();
+        record.last_active = now;
+        Some(record)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Address, &Member)> {
+        self.table.iter().map(|(address, member)| (*address, member))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Address, &mut Member)> {
+        self.table.iter_mut().map(|(address, member)| (*address, member))
+    }
+
+    /// Forgets stale records.
+    pub(crate) fn expire(&mut self, now: Mono, config: Option<&NetworkConfig>) {
+        self.table.retain(|_, member| !member.is_stale(now, config));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+}

@@ -1,0 +1,530 @@
+//! Multicast: sending to a group, finding its members, serving those who ask (04 §7.4, §7.5).
+
+use core::time::Duration;
+
+use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId, PacketId};
+use zt_wire::identity::Identity;
+use zt_wire::netconf::Specialist;
+use zt_wire::time::{Mono, Now};
+use zt_wire::verb::{
+    GatherResults, MulticastFrame, MulticastGather, MulticastLike, Ok as OkReply, OkBody, OkMulticastFrame,
+    OkMulticastGather, Subscription, Verb,
+};
+
+use crate::carrier::{Carrier, Frame, SendOptions, Verdict};
+use crate::credentials::Push;
+use crate::drop_reason::DropReason;
+use crate::frame::FRAME_LIMIT;
+use crate::network::Network;
+use crate::subscriptions::Added;
+use crate::vl2::{Shared, Vl2};
+
+/// How often members of one group are asked for.
+const GATHER: Duration = Duration::from_millis(60_000);
+/// Most nodes asked at once.
+const GATHER_TARGETS: usize = 16;
+/// How long a frame waits for members to become known.
+const QUEUE_LIFETIME: Duration = Duration::from_millis(5_000);
+/// Most frames waiting in one group; the oldest makes room.
+const QUEUE: usize = 32;
+/// Most addresses in one answer.
+// Free choice (02 §6.15): far below the packet limit, so that an answer is no means to amplify.
+const GATHER_ANSWER: usize = 512;
+/// Latency from which a replicator counts as unusable.
+const REPLICATOR_LATENCY: Duration = Duration::from_millis(0xffff);
+
+/// A multicast frame on its way out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing<'a> {
+    /// Whom we replicate for, or `NIL`.
+    pub(crate) origin: Address,
+    pub(crate) group: MulticastGroup,
+    /// Source MAC, when it is not our own.
+    pub(crate) source: Option<Mac>,
+    pub(crate) ethertype: u16,
+    pub(crate) payload: &'a [u8],
+}
+
+/// A frame that waits for members of its group.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    at: Mono,
+    group: MulticastGroup,
+    source: Option<Mac>,
+    ethertype: u16,
+    payload: Box<[u8]>,
+    gather: u32,
+    limit: usize,
+    copies: usize,
+    /// Who has had it.
+    had: Vec<Address>,
+}
+
+impl Queued {
+    /// False when the frame waited too long or went out often enough.
+    pub(crate) fn is_alive(&self, now: Mono) -> bool {
+        now.saturating_since(self.at) < QUEUE_LIFETIME && self.copies < self.limit
+    }
+
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing {
+            origin: Address::NIL,
+            group: self.group,
+            source: self.source,
+            ethertype: self.ethertype,
+            payload: &self.payload,
+        }
+    }
+}
+
+impl Network {
+    /// Sends a frame to a group (04 §7.5); the number of copies that left at once.
+    pub(crate) fn send_multicast(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        out: &Outgoing<'_>,
+        c: &mut dyn Carrier,
+    ) -> usize {
+        let Ok(config) = self.ready() else { return 0 };
+        let limit = config.multicast_limit as usize;
+        if let Some(replicator) = self.replicator(c) {
+            self.send_to_replicator(now, out, replicator, c);
+            return 1;
+        }
+        let mut recipients = core::mem::take(&mut shared.recipients);
+        recipients.clear();
+        let known = shared.subscriptions.group(self.id, out.group);
+        recipients.extend(known.into_iter().flat_map(|group| group.members()));
+        let members = recipients.len();
+        shuffle(shared, &mut recipients);
+        let enough = members >= limit;
+        let gather = if enough { 1 } else { (limit - members + 1) as u32 };
+        if !enough {
+            self.gather_when_due(shared, now, out.group, members, gather, c);
+        }
+        // Bridges first; a bridge that is a member too gets one copy.
+        let (own, config) = (self.own, self.ready());
+        let bridges = config.into_iter().flat_map(|config| config.active_bridges()).collect::<Vec<_>>();
+        recipients.retain(|address| !bridges.contains(address));
+        let all = bridges.into_iter().chain(recipients.iter().copied());
+        // Quirk (04 §7.5): the origin counts as one copy when the frame is queued.
+        let mut copies = usize::from(!enough && !out.origin.is_nil());
+        let mut sent = 0;
+        let mut had = Vec::new();
+        for to in all {
+            if copies >= limit {
+                break;
+            }
+            if to == own || to == out.origin {
+                continue;
+            }
+            if !enough {
+                had.push(to);
+            }
+            if self.send_copy(shared, now, out, to, gather, c) {
+                copies += 1;
+                sent += 1;
+            }
+        }
+        recipients.clear();
+        shared.recipients = recipients;
+        if !enough && copies < limit {
+            had.push(out.origin);
+            self.queue(shared, now, out, gather, (limit, copies), had);
+        }
+        sent
+    }
+
+    fn queue(
+        &self,
+        shared: &mut Shared,
+        now: Now,
+        out: &Outgoing<'_>,
+        gather: u32,
+        (limit, copies): (usize, usize),
+        had: Vec<Address>,
+    ) {
+        let Some(group) = shared.subscriptions.group_mut(self.id, out.group) else {
+            shared.drops.count(DropReason::TableFull);
+            return;
+        };
+        group.queue.retain(|frame| frame.is_alive(now.mono));
+        if group.queue.len() >= QUEUE {
+            group.queue.pop_front();
+        }
+        group.queue.push_back(Queued {
+            at: now.mono,
+            group: out.group,
+            source: out.source,
+            ethertype: out.ethertype,
+            payload: out.payload.into(),
+            gather,
+            limit,
+            copies,
+            had,
+        });
+    }
+
+    /// Sends one copy, when the rules let it pass (04 §7.5 step 5).
+    fn send_copy(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        out: &Outgoing<'_>,
+        to: Address,
+        gather: u32,
+        c: &mut dyn Carrier,
+    ) -> bool {
+        let frame = Frame {
+            destination: out.group.mac,
+            source: out.source.unwrap_or(self.mac),
+            ethertype: out.ethertype,
+            payload: out.payload,
+        };
+        if let Err(reason) = self.judge_outbound(to, &frame) {
+            shared.drops.count(reason);
+            return false;
+        }
+        self.push_credentials(now, to, Push::BeforeFrame, c);
+        let compress = self.config.as_ref().is_some_and(|config| !config.multicast_uncompressed());
+        let body = self.multicast_body(out, false, out.source, (gather > 0).then_some(gather));
+        c.send(to, &body, SendOptions { compress, expect_reply: gather > 0 });
+        true
+    }
+
+    fn multicast_body<'a>(
+        &self,
+        out: &Outgoing<'a>,
+        replicate: bool,
+        source: Option<Mac>,
+        gather: Option<u32>,
+    ) -> MulticastFrame<'a> {
+        MulticastFrame {
+            network: self.id,
+            flags: if replicate { MulticastFrame::REPLICATE } else { 0 },
+            membership: None,
+            gather_limit: gather,
+            source,
+            group: out.group,
+            ethertype: out.ethertype,
+            payload: out.payload,
+        }
+    }
+
+    /// The replicator to use, when the network has some and we are neither one nor a bridge.
+    fn replicator(&self, c: &dyn Carrier) -> Option<Address> {
+        let config = self.config.as_ref()?;
+        if config.is_active_bridge(self.own) || config.is_replicator(self.own) {
+            return None;
+        }
+        let usable = config.specialists_with(Specialist::MULTICAST_REPLICATOR);
+        let usable = usable.filter_map(|address| Some((c.direct_latency(address)?, address)));
+        usable.filter(|(latency, _)| *latency < REPLICATOR_LATENCY).min().map(|(_, address)| address)
+    }
+
+    fn send_to_replicator(&mut self, now: Now, out: &Outgoing<'_>, to: Address, c: &mut dyn Carrier) {
+        self.push_credentials(now, to, Push::BeforeFrame, c);
+        let source = Some(out.source.unwrap_or(self.mac));
+        let compress = self.config.as_ref().is_some_and(|config| !config.multicast_uncompressed());
+        let body = self.multicast_body(out, true, source, None);
+        c.send(to, &body, SendOptions { compress, expect_reply: false });
+    }
+
+    /// Asks who listens to a group, when nobody is known or the last time is long ago.
+    fn gather_when_due(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        group: MulticastGroup,
+        members: usize,
+        limit: u32,
+        c: &mut dyn Carrier,
+    ) {
+        let known = shared.subscriptions.group(self.id, group);
+        let last = known.and_then(|group| group.last_gather);
+        let recently = last.is_some_and(|at| now.mono.saturating_since(at) < GATHER);
+        // Deliberate: with nobody known, a steady sender would ask for every frame; once a second is enough.
+        let just_asked = last.is_some_and(|at| now.mono.saturating_since(at) < Duration::from_secs(1));
+        if just_asked || (recently && members > 0) {
+            return;
+        }
+        if let Some(group) = shared.subscriptions.group_mut(self.id, group) {
+            group.last_gather = Some(now.mono);
+        }
+        let mut targets: Vec<Address> = Vec::new();
+        let mut add = |address: Address| {
+            if !address.is_nil() && !targets.contains(&address) && targets.len() < GATHER_TARGETS {
+                targets.push(address);
+            }
+        };
+        c.roots().first().into_iter().for_each(|root| add(*root));
+        if !self.id.is_ad_hoc() {
+            add(self.id.controller());
+        }
+        let mut contacts: Vec<_> = self.config.iter().flat_map(|config| config.always_contact()).collect();
+        shuffle(shared, &mut contacts);
+        contacts.into_iter().for_each(&mut add);
+        let membership = self.config.as_ref().and_then(|config| config.membership.clone());
+        let body = MulticastGather { network: self.id, flags: 0, group, limit, membership, rest: &[] };
+        for to in targets {
+            if to != self.own {
+                c.send(to, &body, SendOptions { compress: false, expect_reply: true });
+            }
+        }
+    }
+
+    /// A member of a group became known: it gets what waits (04 §7.5 step 4).
+    fn member_learned(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        group: MulticastGroup,
+        member: Address,
+        c: &mut dyn Carrier,
+    ) {
+        let Some(known) = shared.subscriptions.known_mut(self.id, group) else { return };
+        if known.queue.is_empty() || member == self.own {
+            return;
+        }
+        let mut queue = core::mem::take(&mut known.queue);
+        queue.retain(|frame| frame.is_alive(now.mono));
+        for frame in &mut queue {
+            if frame.had.contains(&member) {
+                continue;
+            }
+            frame.had.push(member);
+            if self.send_copy(shared, now, &frame.outgoing(), member, frame.gather, c) {
+                frame.copies += 1;
+            }
+        }
+        queue.retain(|frame| frame.is_alive(now.mono));
+        if let Some(known) = shared.subscriptions.known_mut(self.id, group) {
+            known.queue = queue;
+        }
+    }
+
+    /// MULTICAST_FRAME (04 §7.3).
+    pub(crate) fn handle_multicast_frame(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &MulticastFrame<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        if let Err(verdict) = self.take_inline(shared, now, message.membership.as_ref(), c) {
+            return verdict;
+        }
+        if let Err(verdict) = self.admit(shared, now, from, (Verb::MULTICAST_FRAME, packet_id), c) {
+            return verdict;
+        }
+        if let Err(reason) = self.take_multicast(shared, now, from.address, message, c) {
+            shared.drops.count(reason);
+            return Verdict::Accepted { trust: true };
+        }
+        let limit = message.gather_limit.unwrap_or(0) as usize;
+        if limit > 0 {
+            if let Some(results) = gather(shared, Some(self), self.id, message.group, from.address, limit) {
+                let body = OkMulticastFrame {
+                    network: self.id,
+                    group: message.group,
+                    results: Some(results),
+                    ..OkMulticastFrame::default()
+                };
+                reply(packet_id, OkBody::MulticastFrame(body), c);
+            }
+        }
+        Verdict::Accepted { trust: true }
+    }
+
+    /// The frame of a MULTICAST_FRAME; errors are drops without an answer.
+    fn take_multicast(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: Address,
+        message: &MulticastFrame<'_>,
+        c: &mut dyn Carrier,
+    ) -> Result<(), DropReason> {
+        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
+        if config.multicast_limit == 0 {
+            return Err(DropReason::MulticastDisabled);
+        }
+        if message.payload.is_empty() || message.payload.len() > FRAME_LIMIT {
+            return Ok(());
+        }
+        let implied = Mac::for_member(from, self.id);
+        let source = message.source.unwrap_or(implied);
+        if !message.group.mac.is_multicast() {
+            return Err(DropReason::InvalidDestination);
+        }
+        if source.is_zero() || source.is_multicast() || source == self.mac {
+            return Err(DropReason::InvalidSource);
+        }
+        if message.flags & MulticastFrame::REPLICATE != 0 && config.is_replicator(self.own) {
+            let out = Outgoing {
+                origin: from,
+                group: message.group,
+                source: Some(source),
+                ethertype: message.ethertype,
+                payload: message.payload,
+            };
+            self.send_multicast(shared, now, &out, c);
+        }
+        if source != implied {
+            self.learn_bridge(now, from, source)?;
+        }
+        let frame =
+            Frame { destination: message.group.mac, source, ethertype: message.ethertype, payload: message.payload };
+        match self.judge_inbound(from, &frame) {
+            Ok(()) => c.deliver(self.id, frame),
+            // The gather answer is sent all the same.
+            Err(reason) => shared.drops.count(reason),
+        }
+        Ok(())
+    }
+}
+
+impl Vl2 {
+    /// True when a peer may use our subscription service for a network (04 §7.4); each network on its own.
+    fn serves(&mut self, now: Now, network: NetworkId, from: &Identity, c: &mut dyn Carrier) -> bool {
+        let (shared, networks) = self.parts();
+        if let Some(network) = networks.get_mut(&network) {
+            if network.gate(now, from, c).is_ok() {
+                return true;
+            }
+        }
+        c.is_root() || shared.is_authorised(now, network, from.address)
+    }
+
+    /// MULTICAST_LIKE (04 §7.4).
+    pub(crate) fn handle_like(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        message: &MulticastLike<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let mut verdict: Option<(NetworkId, bool)> = None;
+        let mut trust = false;
+        for Subscription { network, group } in message.subscriptions.iter().copied() {
+            let served = match verdict {
+                Some((known, served)) if known == network => served,
+                _ => self.serves(now, network, from, c),
+            };
+            verdict = Some((network, served));
+            if !served {
+                self.parts().0.drops.count(DropReason::NotAuthorised);
+                continue;
+            }
+            trust = true;
+            self.subscribe(now, network, group, from.address, c);
+        }
+        // A root that serves a stranger has no reason to trust it.
+        let (_, networks) = self.parts();
+        let member = message.subscriptions.iter().any(|s| networks.contains_key(&s.network));
+        Verdict::Accepted { trust: trust && member }
+    }
+
+    /// Files a subscription; a new member of a group of ours gets what waits for it.
+    fn subscribe(&mut self, now: Now, network: NetworkId, group: MulticastGroup, member: Address, c: &mut dyn Carrier) {
+        let (shared, networks) = self.parts();
+        if member == shared.own.address || member.is_reserved() {
+            return;
+        }
+        match shared.subscriptions.add(now.mono, network, group, member) {
+            Added::New => {}
+            Added::Known => return,
+            Added::Full => return shared.drops.count(DropReason::TableFull),
+        }
+        if let Some(network) = networks.get_mut(&network) {
+            network.member_learned(shared, now, group, member, c);
+        }
+    }
+
+    /// MULTICAST_GATHER (04 §7.5).
+    pub(crate) fn handle_gather(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &MulticastGather<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let (shared, networks) = self.parts();
+        if let (Some(com), Some(network)) = (&message.membership, networks.get_mut(&message.network)) {
+            // Whatever comes of it, the gate decides.
+            network.take_membership(shared, now, com, c);
+        }
+        if message.limit == 0 || !self.serves(now, message.network, from, c) {
+            return self.parts().0.drop(DropReason::NotAuthorised);
+        }
+        let (shared, networks) = self.parts();
+        let network = networks.get(&message.network);
+        let limit = message.limit as usize;
+        let Some(results) = gather(shared, network, message.network, message.group, from.address, limit) else {
+            return Verdict::Accepted { trust: network.is_some() };
+        };
+        let body = OkMulticastGather { network: message.network, group: message.group, results, rest: &[] };
+        reply(packet_id, OkBody::MulticastGather(body), c);
+        Verdict::Accepted { trust: network.is_some() }
+    }
+
+    /// Members named in an OK: only for networks of ours (the reply gate was passed).
+    pub(crate) fn take_gathered(
+        &mut self,
+        now: Now,
+        network: NetworkId,
+        group: MulticastGroup,
+        result: &GatherResults,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let (shared, networks) = self.parts();
+        if !networks.contains_key(&network) {
+            return shared.drop(DropReason::NotJoined);
+        }
+        for member in &result.members {
+            self.subscribe(now, network, group, *member, c);
+        }
+        Verdict::Accepted { trust: false }
+    }
+}
+
+/// Who listens to a group, as far as known, for `asker` (02 §6.15). `None` when there is nobody to name.
+fn gather(
+    shared: &mut Shared,
+    joined: Option<&Network>,
+    network: NetworkId,
+    group: MulticastGroup,
+    asker: Address,
+    limit: usize,
+) -> Option<GatherResults> {
+    let own = joined.is_some_and(|network| network.is_subscribed(group));
+    let known = shared.subscriptions.group(network, group);
+    let mut members: Vec<_> = known.into_iter().flat_map(|group| group.members()).collect();
+    let total = members.len() + usize::from(own);
+    members.retain(|member| *member != asker);
+    shuffle(shared, &mut members);
+    if own {
+        members.insert(0, shared.own.address);
+    }
+    members.truncate(limit.min(GATHER_ANSWER));
+    if members.is_empty() {
+        return None;
+    }
+    Some(GatherResults { total: total as u32, members })
+}
+
+/// Shuffles uniformly.
+fn shuffle(shared: &mut Shared, list: &mut [Address]) {
+    for last in (1..list.len()).rev() {
+        let other = shared.below(last + 1);
+        list.swap(last, other);
+    }
+}
+
+fn reply(in_re_packet: PacketId, body: OkBody<'_>, c: &mut dyn Carrier) {
+    c.reply(&OkReply { in_re_packet, body }, SendOptions::default());
+}

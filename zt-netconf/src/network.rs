@@ -1,0 +1,505 @@
+//! One joined network, member side: life cycle, status, configuration, announcements.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
+use zt_wire::identity::Identity;
+use zt_wire::time::{Mono, Now};
+use zt_wire::verb::{MulticastLike, NetworkConfigRequest, Subscription};
+
+use crate::adhoc;
+use crate::bridge::Bridges;
+use crate::carrier::{Carrier, SendOptions, Vl2Event};
+use crate::chunks::Assembly;
+use crate::config::NetworkConfig;
+use crate::drop_reason::DropReason;
+use crate::managed::{Managed, Settings};
+use crate::membership::{Member, Members};
+use crate::request::{self, Polling};
+use crate::rules::{UnsupportedRule, first_unsupported};
+use crate::vl2::Shared;
+
+/// Status of a network as shown to users (04 §2.2), with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum NetworkStatus {
+    /// No failure and no configuration yet.
+    RequestingConfiguration = 0,
+    /// A configuration is present.
+    Ok = 1,
+    /// The controller refused.
+    AccessDenied = 2,
+    /// The controller does not know the network, or is no controller.
+    NotFound = 3,
+    /// The virtual port could not be made.
+    PortError = 4,
+    /// Never produced.
+    ClientTooOld = 5,
+    /// The controller asks for external sign-on.
+    AuthenticationRequired = 6,
+}
+
+impl NetworkStatus {
+    /// The text of the status, as in the HTTP API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RequestingConfiguration => "REQUESTING_CONFIGURATION",
+            Self::Ok => "OK",
+            Self::AccessDenied => "ACCESS_DENIED",
+            Self::NotFound => "NOT_FOUND",
+            Self::PortError => "PORT_ERROR",
+            Self::ClientTooOld => "CLIENT_TOO_OLD",
+            Self::AuthenticationRequired => "AUTHENTICATION_REQUIRED",
+        }
+    }
+}
+
+impl core::fmt::Display for NetworkStatus {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The last answer of the controller, when it was a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Access denied.
+    AccessDenied,
+    /// Not found, or the asked node is no controller.
+    NotFound,
+    /// External sign-on is required.
+    AuthenticationRequired(Authentication),
+}
+
+/// How to sign on, from an AUTHENTICATION_REQUIRED error (04 §2.7).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authentication {
+    /// Version of the sign-on scheme, 0 or 1.
+    pub version: u64,
+    /// Version 0: complete URL to show.
+    pub url: String,
+    /// Version 1: OIDC issuer URL.
+    pub issuer: String,
+    /// Version 1: URL of the central endpoint.
+    pub central: String,
+    /// Version 1: nonce.
+    pub nonce: String,
+    /// Version 1: state.
+    pub state: String,
+    /// Version 1: OIDC client ID.
+    pub client: String,
+    /// Version 1: provider name.
+    pub provider: String,
+}
+
+/// Where a configuration came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Saved text: taken as outdated.
+    Saved,
+    /// An answer to our own request.
+    Answer,
+    /// Pushed by, or on behalf of, the controller.
+    Push,
+    /// Made here (ad-hoc networks): not saved.
+    Own,
+}
+
+/// How often groups are announced, and members looked after.
+pub(crate) const TICK: Duration = Duration::from_millis(5_000);
+/// How often each receiver hears of our groups.
+pub(crate) const ANNOUNCE: Duration = Duration::from_millis(60_000);
+/// How long a group of a host bridged behind us is kept.
+const BRIDGED_GROUP: Duration = Duration::from_millis(1_200_000);
+/// Most groups of hosts bridged behind us.
+const BRIDGED_GROUPS: usize = 4096;
+/// Most groups taken from the port.
+const TAP_GROUPS: usize = 4096;
+/// Entries of one LIKE message: 18 bytes each, one packet without the need for large ones (02 §6.12).
+const LIKES_PER_MESSAGE: usize = 500;
+
+/// One joined network.
+#[derive(Debug)]
+pub struct Network {
+    pub(crate) id: NetworkId,
+    pub(crate) own: Address,
+    pub(crate) mac: Mac,
+    pub(crate) config: Option<NetworkConfig>,
+    /// Counts configurations: cached results of older ones are void.
+    pub(crate) generation: u64,
+    pub(crate) last_update: Option<Mono>,
+    pub(crate) members: Members,
+    pub(crate) bridges: Bridges,
+    pub(crate) assembly: Assembly,
+    pub(crate) own_threshold: i64,
+    failure: Option<Failure>,
+    port_error: Option<i32>,
+    unsupported: Option<UnsupportedRule>,
+    polling: Polling,
+    tap_groups: BTreeSet<MulticastGroup>,
+    bridged_groups: BTreeMap<MulticastGroup, Mono>,
+    next_tick: Mono,
+    upstream_announced: Option<Mono>,
+}
+
+impl Network {
+    pub(crate) fn new(now: Now, id: NetworkId, own: Address) -> Self {
+        Self {
+            id,
+            own,
+            mac: Mac::for_member(own, id),
+            config: None,
+            generation: 0,
+            last_update: None,
+            members: Members::default(),
+            bridges: Bridges::default(),
+            assembly: Assembly::default(),
+            own_threshold: 0,
+            failure: None,
+            port_error: None,
+            unsupported: None,
+            polling: Polling::new(now.mono),
+            tap_groups: BTreeSet::new(),
+            bridged_groups: BTreeMap::new(),
+            next_tick: now.mono + TICK,
+            upstream_announced: None,
+        }
+    }
+
+    /// The network.
+    pub fn id(&self) -> NetworkId {
+        self.id
+    }
+
+    /// Our MAC on it.
+    pub fn mac(&self) -> Mac {
+        self.mac
+    }
+
+    /// Status to show (04 §2.2).
+    pub fn status(&self) -> NetworkStatus {
+        if self.port_error.is_some() {
+            return NetworkStatus::PortError;
+        }
+        match &self.failure {
+            Some(Failure::AccessDenied) => NetworkStatus::AccessDenied,
+            Some(Failure::NotFound) => NetworkStatus::NotFound,
+            Some(Failure::AuthenticationRequired(_)) => NetworkStatus::AuthenticationRequired,
+            None if self.config.is_some() => NetworkStatus::Ok,
+            None => NetworkStatus::RequestingConfiguration,
+        }
+    }
+
+    /// The configuration in use.
+    pub fn config(&self) -> Option<&NetworkConfig> {
+        self.config.as_ref()
+    }
+
+    /// Error code of the virtual port, when it could not be made.
+    pub fn port_error(&self) -> Option<i32> {
+        self.port_error
+    }
+
+    /// The last refusal of the controller.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// The first rule of the configuration that this version cannot evaluate. While there is one, nothing passes.
+    pub fn unsupported_rule(&self) -> Option<&UnsupportedRule> {
+        self.unsupported.as_ref()
+    }
+
+    /// When a different configuration was last accepted from the controller; `None` since the start.
+    pub fn last_update(&self) -> Option<Mono> {
+        self.last_update
+    }
+
+    /// The groups this node subscribes to: those of the port, those of hosts behind us, and broadcast when enabled.
+    pub fn groups(&self) -> impl Iterator<Item = MulticastGroup> + '_ {
+        let broadcast = self.config.as_ref().is_some_and(NetworkConfig::broadcast_enabled);
+        let bridged = self.bridged_groups.keys().filter(|group| !self.tap_groups.contains(group));
+        let mut all: Vec<_> = self.tap_groups.iter().chain(bridged).copied().collect();
+        if broadcast && !all.contains(&MulticastGroup::BROADCAST) {
+            all.push(MulticastGroup::BROADCAST);
+        }
+        all.into_iter()
+    }
+
+    /// True when this node wants frames of the group.
+    pub(crate) fn is_subscribed(&self, group: MulticastGroup) -> bool {
+        self.tap_groups.contains(&group)
+            || self.bridged_groups.contains_key(&group)
+            || (group == MulticastGroup::BROADCAST
+                && self.config.as_ref().is_some_and(NetworkConfig::broadcast_enabled))
+    }
+
+    /// What is known of other members, by address.
+    pub fn members(&self) -> impl Iterator<Item = (Address, &Member)> {
+        self.members.iter()
+    }
+
+    /// Number of membership records.
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Number of MACs known behind bridges.
+    pub fn bridge_route_count(&self) -> usize {
+        self.bridges.len()
+    }
+
+    /// What the host should have because of this network (04 §10). `port`: other addresses on the port; `online`:
+    /// the node reaches a root.
+    pub fn managed(&self, settings: &Settings, port: &[IpAddr], online: bool) -> Managed {
+        Managed::new(self.mac, self.config.as_ref(), settings, port, online)
+    }
+
+    /// The configuration, when frames may pass at all.
+    pub(crate) fn ready(&self) -> Result<&NetworkConfig, DropReason> {
+        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
+        if self.unsupported.is_some() {
+            return Err(DropReason::UnsupportedRule);
+        }
+        if self.is_self_revoked() {
+            return Err(DropReason::SelfRevoked);
+        }
+        Ok(config)
+    }
+
+    /// True when our own certificate was revoked and no newer one came.
+    pub(crate) fn is_self_revoked(&self) -> bool {
+        let held = self.config.as_ref().and_then(|config| config.membership.as_ref());
+        self.own_threshold > 0 && held.is_some_and(|com| com.timestamp() <= self.own_threshold)
+    }
+
+    pub(crate) fn next_timeout(&self) -> (Mono, &'static str) {
+        let request = (self.polling.next(), "network configuration request");
+        let tick = (self.next_tick, "network announcements");
+        if request.0 <= tick.0 { request } else { tick }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, shared: &mut Shared, now: Now, c: &mut dyn Carrier) {
+        if self.polling.next() <= now.mono {
+            self.request(shared, now, c);
+        }
+        if self.next_tick <= now.mono {
+            self.next_tick = now.mono + TICK;
+            self.bridged_groups.retain(|_, seen| now.mono.saturating_since(*seen) < BRIDGED_GROUP);
+            let config = self.config.as_ref();
+            self.bridges.expire(now.mono, |address| config.is_some_and(|c| c.is_active_bridge(address)));
+            self.members.expire(now.mono, config);
+            self.announce(now, c);
+        }
+    }
+
+    /// Asks the controller (04 §2.3), or makes the configuration of an ad-hoc network.
+    pub(crate) fn request(&mut self, shared: &mut Shared, now: Now, c: &mut dyn Carrier) {
+        self.polling.asked(now.mono);
+        if self.id.is_ad_hoc() {
+            self.polling.accepted(now.mono);
+            match adhoc::configuration(self.id, self.own, now.unix_ms) {
+                adhoc::AdHoc::Config(config) if self.config.is_none() => {
+                    // It is for this node and network by construction.
+                    let _ = self.apply(shared, now, *config, Origin::Own, c);
+                }
+                adhoc::AdHoc::Invalid => self.fail(shared, now, Failure::NotFound),
+                adhoc::AdHoc::Config(_) | adhoc::AdHoc::Unknown => {}
+            }
+            return;
+        }
+        let metadata = request::metadata(shared.version);
+        if self.id.controller() == self.own {
+            shared.event(Vl2Event::RequestOwnController { network: self.id, metadata });
+            return;
+        }
+        let (revision, timestamp) =
+            self.config.as_ref().map_or((0, 0), |config| (config.revision, config.timestamp as u64));
+        let body = NetworkConfigRequest {
+            network: self.id,
+            metadata: Some(&metadata),
+            revision: Some(revision),
+            timestamp: Some(timestamp),
+            rest: &[],
+        };
+        c.send(self.id.controller(), &body, SendOptions { compress: true, expect_reply: true });
+    }
+
+    /// Takes a configuration (04 §2.6).
+    pub(crate) fn apply(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        config: NetworkConfig,
+        origin: Origin,
+        c: &mut dyn Carrier,
+    ) -> Result<(), DropReason> {
+        if config.issued_to != self.own || config.network != self.id {
+            return Err(DropReason::ConfigForOther);
+        }
+        let current = self.config.as_ref();
+        if current == Some(&config) {
+            if origin == Origin::Answer {
+                self.polling.accepted(now.mono);
+                self.clear_failure(shared);
+            }
+            return Ok(());
+        }
+        // Deliberate (04 §2.6): recorded pushes cannot take us back.
+        if origin == Origin::Push && current.is_some_and(|current| config.timestamp < current.timestamp) {
+            return Err(DropReason::ConfigOlder);
+        }
+        let first = current.is_none();
+        let tables = core::iter::once(&config.rules).chain(config.capabilities.iter().map(|cap| &cap.rules));
+        self.unsupported = tables.into_iter().find_map(|table| first_unsupported(table));
+        if matches!(origin, Origin::Answer | Origin::Push) {
+            shared.event(Vl2Event::Persist { network: self.id, text: config.to_text() });
+        }
+        self.config = Some(config);
+        self.generation += 1;
+        self.failure = None;
+        if origin != Origin::Saved {
+            self.last_update = Some(now.mono);
+            self.polling.accepted(now.mono);
+        }
+        shared.event(Vl2Event::ConfigUpdated { network: self.id });
+        if first {
+            self.upstream_announced = None;
+            self.announce(now, c);
+        }
+        Ok(())
+    }
+
+    /// Notes a refusal of the controller.
+    pub(crate) fn fail(&mut self, shared: &mut Shared, now: Now, failure: Failure) {
+        if self.id.is_ad_hoc() {
+            // Nobody can answer otherwise.
+            self.polling.accepted(now.mono);
+        } else {
+            self.polling.refused(now.mono);
+        }
+        if self.failure.as_ref() != Some(&failure) {
+            self.failure = Some(failure);
+            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+        }
+    }
+
+    fn clear_failure(&mut self, shared: &mut Shared) {
+        if self.failure.take().is_some() {
+            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+        }
+    }
+
+    pub(crate) fn set_port_error(&mut self, shared: &mut Shared, code: Option<i32>) {
+        if self.port_error != code {
+            self.port_error = code;
+            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+        }
+    }
+
+    /// A hint that the controller may answer otherwise than last time.
+    pub(crate) fn hurry(&mut self, now: Now) {
+        self.polling.hurry(now.mono);
+    }
+
+    /// Takes the groups of the port; new ones are announced at once.
+    pub(crate) fn set_tap_groups(&mut self, groups: &[MulticastGroup], c: &mut dyn Carrier) {
+        let wanted: BTreeSet<_> = groups.iter().copied().take(TAP_GROUPS).collect();
+        let new: Vec<_> = wanted.iter().filter(|group| !self.is_subscribed(**group)).copied().collect();
+        self.tap_groups = wanted;
+        self.announce_new(&new, c);
+    }
+
+    /// Notes a group of a host bridged behind us.
+    pub(crate) fn note_bridged_group(&mut self, now: Now, group: MulticastGroup, c: &mut dyn Carrier) {
+        let new = !self.is_subscribed(group);
+        if !self.bridged_groups.contains_key(&group) && self.bridged_groups.len() >= BRIDGED_GROUPS {
+            return;
+        }
+        self.bridged_groups.insert(group, now.mono);
+        if new {
+            self.announce_new(&[group], c);
+        }
+    }
+
+    /// Tells everybody who should know of new groups at once (04 §7.4).
+    fn announce_new(&mut self, groups: &[MulticastGroup], c: &mut dyn Carrier) {
+        if groups.is_empty() || self.config.is_none() {
+            return;
+        }
+        for upstream in self.announce_targets(c) {
+            announce_to(self.id, groups, upstream, c);
+        }
+        for member in self.allowed_members(c, |_| true) {
+            announce_to(self.id, groups, member, c);
+        }
+    }
+
+    /// The periodic announcement (04 §7.4): each receiver once in 60 s.
+    pub(crate) fn announce(&mut self, now: Now, c: &mut dyn Carrier) {
+        if self.config.is_none() {
+            return;
+        }
+        let groups: Vec<_> = self.groups().collect();
+        let due = |last: Option<Mono>| last.is_none_or(|at| now.mono.saturating_since(at) >= ANNOUNCE);
+        if due(self.upstream_announced) {
+            self.upstream_announced = Some(now.mono);
+            for upstream in self.announce_targets(c) {
+                announce_to(self.id, &groups, upstream, c);
+            }
+        }
+        for member in self.allowed_members(c, |member| due(member.last_announce)) {
+            announce_to(self.id, &groups, member, c);
+            if let Some(record) = self.members.get_mut(member) {
+                record.last_announce = Some(now.mono);
+            }
+        }
+    }
+
+    /// Announces our groups to a member that just proved itself, when due.
+    pub(crate) fn announce_to_member(&self, member: Address, c: &mut dyn Carrier) {
+        let groups: Vec<_> = self.groups().collect();
+        announce_to(self.id, &groups, member, c);
+    }
+
+    /// Anchors, replicators, controller and roots.
+    fn announce_targets(&self, c: &dyn Carrier) -> BTreeSet<Address> {
+        let mut targets: BTreeSet<_> = c.roots().into_iter().collect();
+        if !self.id.is_ad_hoc() {
+            targets.insert(self.id.controller());
+        }
+        if let Some(config) = &self.config {
+            targets.extend(config.always_contact());
+        }
+        targets.remove(&self.own);
+        targets
+    }
+
+    fn allowed_members(&mut self, c: &dyn Carrier, which: impl Fn(&Member) -> bool) -> Vec<Address> {
+        let (Some(config), generation) = (&self.config, self.generation) else { return Vec::new() };
+        let mut allowed = Vec::new();
+        for (address, member) in self.members.iter_mut() {
+            let known = which(member).then(|| c.identity(address)).flatten();
+            if known.is_some_and(|identity: Identity| member.is_allowed(config, generation, &identity)) {
+                allowed.push(address);
+            }
+        }
+        allowed
+    }
+
+    /// Nodes of the configuration with one of these roles.
+    pub(crate) fn specialists(&self, roles: u64) -> impl Iterator<Item = Address> + '_ {
+        self.config.iter().flat_map(move |config| config.specialists_with(roles))
+    }
+}
+
+/// Sends LIKEs, as many messages as needed.
+fn announce_to(network: NetworkId, groups: &[MulticastGroup], to: Address, c: &mut dyn Carrier) {
+    for part in groups.chunks(LIKES_PER_MESSAGE) {
+        let subscriptions = part.iter().map(|group| Subscription { network, group: *group }).collect();
+        let body = MulticastLike { subscriptions, rest: &[] };
+        c.send(to, &body, SendOptions { compress: true, expect_reply: false });
+    }
+}

@@ -1,0 +1,5 @@
+//! Rules: what may pass (04 §6).
+
+pub mod eval;
+
+pub use eval::{Decision, FrameFacts, UnsupportedRule, evaluate, first_unsupported};

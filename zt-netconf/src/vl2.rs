@@ -1,0 +1,378 @@
+//! All joined networks of one node: entry points and the dispatch table.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use zt_crypto::Entropy;
+use zt_wire::Revocation;
+use zt_wire::ether::EthernetRef;
+use zt_wire::ident::{Address, MulticastGroup, NetworkId, PacketId};
+use zt_wire::identity::Identity;
+use zt_wire::netconf::Specialist;
+use zt_wire::time::{Mono, Now};
+use zt_wire::verb::Message;
+
+use crate::carrier::{Carrier, FrameVerdict, Verdict, Vl2Event};
+use crate::config::NetworkConfig;
+use crate::credentials::Outcome;
+use crate::drop_reason::{DropReason, Drops};
+use crate::exchange::Carried;
+use crate::network::{Authentication, Failure, Network, Origin};
+use crate::rate::RateTable;
+use crate::request::Version;
+use crate::subscriptions::Subscriptions;
+
+/// How long a controller's answer opens our subscription service to a member (04 §7.4).
+const AUTHORISED: Duration = Duration::from_millis(180_000);
+/// Most members remembered as authorised by the own controller.
+const AUTHORISED_LIMIT: usize = 65_536;
+/// How often subscriptions are looked through.
+const EXPIRE: Duration = Duration::from_millis(30_000);
+/// At most one NETWORK_CREDENTIALS per peer in this time (04 §5.6).
+const CREDENTIALS: Duration = Duration::from_millis(1_000);
+/// At most one NEED_MEMBERSHIP_CERTIFICATE per peer and network in this time.
+// Deliberate (04 §4.6): the reference repeats the error for every retry of every packet.
+const ERRORS: Duration = Duration::from_millis(1_000);
+/// Peers watched by a rate gate.
+const GATE_LIMIT: usize = 8_192;
+
+/// What all networks of one node share.
+pub(crate) struct Shared {
+    pub(crate) own: Identity,
+    pub(crate) version: Version,
+    pub(crate) entropy: Box<dyn Entropy + Send>,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) drops: Drops,
+    pub(crate) credentials_gate: RateTable<Address>,
+    pub(crate) error_gate: RateTable<(NetworkId, Address)>,
+    /// Scratch for lists of recipients: kept so that frames do not allocate.
+    pub(crate) recipients: Vec<Address>,
+    authorised: BTreeMap<(NetworkId, Address), Mono>,
+    events: VecDeque<Vl2Event>,
+}
+
+impl Shared {
+    /// Queues an event; one that only repeats what still waits is left out.
+    pub(crate) fn event(&mut self, event: Vl2Event) {
+        match &event {
+            Vl2Event::Persist { network, .. } => {
+                let same = |e: &Vl2Event| matches!(e, Vl2Event::Persist { network: n, .. } if n == network);
+                self.events.retain(|waiting| !same(waiting));
+            }
+            Vl2Event::ConfigUpdated { .. } | Vl2Event::RequestOwnController { .. } if self.events.contains(&event) => {
+                return;
+            }
+            _ => {}
+        }
+        self.events.push_back(event);
+    }
+
+    /// Counts a refusal and makes it a verdict.
+    pub(crate) fn drop(&mut self, reason: DropReason) -> Verdict {
+        self.drops.count(reason);
+        Verdict::Dropped(reason)
+    }
+
+    /// True when our controller answered this member recently.
+    pub(crate) fn is_authorised(&self, now: Now, network: NetworkId, member: Address) -> bool {
+        let at = self.authorised.get(&(network, member));
+        at.is_some_and(|at| now.mono.saturating_since(*at) < AUTHORISED)
+    }
+
+    /// A uniform number below `n` (0 for 0).
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        if n < 2 { 0 } else { self.entropy.below(n as u64) as usize }
+    }
+}
+
+impl core::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shared").field("own", &self.own.address).finish_non_exhaustive()
+    }
+}
+
+/// The answer of the own controller to [`Vl2Event::RequestOwnController`].
+#[derive(Clone, Debug)]
+pub enum LocalAnswer<'a> {
+    /// The configuration.
+    Config(NetworkConfig),
+    /// The configuration as dictionary text.
+    Text(&'a [u8]),
+    /// Access denied.
+    Denied,
+    /// No such network, or there is no controller.
+    NotFound,
+    /// External sign-on is required.
+    AuthenticationRequired(Authentication),
+}
+
+/// VL2 of one node: all networks it has joined, and its service to others (subscriptions).
+///
+/// Pure: time, entropy and the layer below come in as arguments.
+#[derive(Debug)]
+pub struct Vl2 {
+    shared: Shared,
+    networks: BTreeMap<NetworkId, Network>,
+    next_expire: Option<Mono>,
+}
+
+impl Vl2 {
+    /// Makes the VL2 of a node that has joined nothing yet.
+    pub fn new(own: Identity, version: Version, entropy: Box<dyn Entropy + Send>) -> Self {
+        Self {
+            shared: Shared {
+                own,
+                version,
+                entropy,
+                subscriptions: Subscriptions::default(),
+                drops: Drops::new(),
+                credentials_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
+                error_gate: RateTable::new(ERRORS, GATE_LIMIT),
+                recipients: Vec::new(),
+                authorised: BTreeMap::new(),
+                events: VecDeque::new(),
+            },
+            networks: BTreeMap::new(),
+            next_expire: None,
+        }
+    }
+
+    /// Joins a network. `saved` is the content of its `.conf` file, if there is one (04 §2.1). Joining twice does
+    /// nothing.
+    pub fn join(&mut self, now: Now, id: NetworkId, saved: Option<&[u8]>, c: &mut dyn Carrier) {
+        if self.networks.contains_key(&id) {
+            return;
+        }
+        let mut network = Network::new(now, id, self.shared.own.address);
+        self.shared.event(Vl2Event::Up { network: id });
+        let config = saved.and_then(|text| NetworkConfig::from_text(text).ok());
+        match config {
+            Some(config) => {
+                if let Err(reason) = network.apply(&mut self.shared, now, config, Origin::Saved, c) {
+                    self.shared.drops.count(reason);
+                }
+            }
+            // Remembers the join.
+            None if saved.is_none() => {
+                self.shared.event(Vl2Event::Persist { network: id, text: b"\n".to_vec() });
+            }
+            None => {}
+        }
+        network.request(&mut self.shared, now, c);
+        self.networks.insert(id, network);
+    }
+
+    /// Leaves a network.
+    pub fn leave(&mut self, _now: Now, id: NetworkId) {
+        if self.networks.remove(&id).is_some() {
+            self.shared.subscriptions.forget(id);
+            self.shared.events.retain(|event| !matches!(event, Vl2Event::Persist { network, .. } if *network == id));
+            self.shared.event(Vl2Event::Down { network: id });
+        }
+    }
+
+    /// Processes a message that arrived authenticated. Replies (OK, ERROR) must have passed the reply gate of the
+    /// layer below. `hops` counts the relays it came over.
+    pub fn handle_message(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        hops: u8,
+        message: &Message<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let _ = hops;
+        let shared = &mut self.shared;
+        match message {
+            Message::Frame(m) => match self.networks.get_mut(&m.network) {
+                Some(network) => network.handle_frame_message(shared, now, from, packet_id, m, c),
+                None => ignored(shared),
+            },
+            Message::ExtFrame(m) => match self.networks.get_mut(&m.network) {
+                Some(network) => network.handle_ext_frame(shared, now, from, packet_id, m, c),
+                None => ignored(shared),
+            },
+            Message::MulticastFrame(m) => match self.networks.get_mut(&m.network) {
+                Some(network) => network.handle_multicast_frame(shared, now, from, packet_id, m, c),
+                None => {
+                    shared.drops.count(DropReason::NotJoined);
+                    Verdict::NotCounted
+                }
+            },
+            Message::MulticastLike(m) => self.handle_like(now, from, m, c),
+            Message::MulticastGather(m) => self.handle_gather(now, from, packet_id, m, c),
+            Message::NetworkCredentials(m) => self.handle_credentials(now, from, m, c),
+            Message::NetworkConfigRequest(m) => self.refuse_request(packet_id, m.network, c),
+            Message::NetworkConfig(m) => self.handle_chunk(now, from, packet_id, m, Carried::Push, c),
+            Message::Ok(m) => self.handle_ok(now, from, packet_id, m, c),
+            Message::Error(m) => self.handle_error(now, from, m, c),
+            _ => self.shared.drop(DropReason::Unhandled),
+        }
+    }
+
+    /// Sends a frame that came from the local port of a network (04 §7.2).
+    pub fn handle_frame(
+        &mut self,
+        now: Now,
+        network: NetworkId,
+        frame: EthernetRef<'_>,
+        c: &mut dyn Carrier,
+    ) -> FrameVerdict {
+        let verdict = match self.networks.get_mut(&network) {
+            Some(network) => network.send_frame(&mut self.shared, now, frame, c),
+            None => FrameVerdict::Dropped(DropReason::NotJoined),
+        };
+        if let FrameVerdict::Dropped(reason) = verdict {
+            self.shared.drops.count(reason);
+        }
+        verdict
+    }
+
+    /// Takes the multicast groups of a network's port: those the host joined, and the address-resolution group
+    /// ([`MulticastGroup::for_ip`]) of each of its addresses.
+    pub fn set_tap_groups(&mut self, _now: Now, network: NetworkId, groups: &[MulticastGroup], c: &mut dyn Carrier) {
+        if let Some(network) = self.networks.get_mut(&network) {
+            network.set_tap_groups(groups, c);
+        }
+    }
+
+    /// Notes that the virtual port of a network could not be made (error code), or works (`None`).
+    pub fn set_port_error(&mut self, network: NetworkId, code: Option<i32>) {
+        if let Some(network) = self.networks.get_mut(&network) {
+            network.set_port_error(&mut self.shared, code);
+        }
+    }
+
+    /// Takes what the controller in this process says about a network: the answer to
+    /// [`Vl2Event::RequestOwnController`], or a push.
+    pub fn handle_local_config(
+        &mut self,
+        now: Now,
+        network: NetworkId,
+        answer: LocalAnswer<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let shared = &mut self.shared;
+        let Some(network) = self.networks.get_mut(&network) else { return shared.drop(DropReason::NotJoined) };
+        let result = match answer {
+            LocalAnswer::Config(config) => network.apply(shared, now, config, Origin::Answer, c),
+            LocalAnswer::Text(text) => match NetworkConfig::from_text(text) {
+                Ok(config) => network.apply(shared, now, config, Origin::Answer, c),
+                Err(_) => Err(DropReason::ConfigMalformed),
+            },
+            LocalAnswer::Denied => {
+                network.fail(shared, now, Failure::AccessDenied);
+                Ok(())
+            }
+            LocalAnswer::NotFound => {
+                network.fail(shared, now, Failure::NotFound);
+                Ok(())
+            }
+            LocalAnswer::AuthenticationRequired(how) => {
+                network.fail(shared, now, Failure::AuthenticationRequired(how));
+                Ok(())
+            }
+        };
+        match result {
+            Ok(()) => Verdict::Accepted { trust: false },
+            Err(reason) => shared.drop(reason),
+        }
+    }
+
+    /// Takes a revocation that the controller in this process made.
+    pub fn handle_local_revocation(&mut self, now: Now, revocation: &Revocation, c: &mut dyn Carrier) -> Verdict {
+        let (shared, networks) = self.parts();
+        let Some(network) = networks.get_mut(&revocation.network) else { return shared.drop(DropReason::NotJoined) };
+        let own = shared.own.address;
+        match network.revoke(shared, now, own, revocation, c) {
+            Outcome::New | Outcome::Redundant => Verdict::Accepted { trust: false },
+            Outcome::Deferred => Verdict::Defer,
+            Outcome::Rejected => self.shared.drop(DropReason::CredentialRefused),
+        }
+    }
+
+    /// Notes that the controller of this process answered a member: its subscriptions are served here for 180 s.
+    pub fn set_controller_authorised(&mut self, now: Now, network: NetworkId, member: Address) {
+        let authorised = &mut self.shared.authorised;
+        if authorised.len() >= AUTHORISED_LIMIT && !authorised.contains_key(&(network, member)) {
+            authorised.retain(|_, at| now.mono.saturating_since(*at) < AUTHORISED);
+            if authorised.len() >= AUTHORISED_LIMIT {
+                self.shared.drops.count(DropReason::TableFull);
+                return;
+            }
+        }
+        authorised.insert((network, member), now.mono);
+    }
+
+    /// Asks the controller of a network again as soon as possible.
+    pub fn refresh(&mut self, now: Now, network: NetworkId) {
+        if let Some(network) = self.networks.get_mut(&network) {
+            network.hurry(now);
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now, c: &mut dyn Carrier) {
+        for network in self.networks.values_mut() {
+            network.handle_timeout(&mut self.shared, now, c);
+        }
+        if self.next_expire.is_none_or(|at| at <= now.mono) {
+            self.next_expire = Some(now.mono + EXPIRE);
+            self.shared.subscriptions.expire(now.mono);
+            self.shared.authorised.retain(|_, at| now.mono.saturating_since(*at) < AUTHORISED);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why.
+    pub fn poll_timeout(&self) -> Option<(Mono, &'static str)> {
+        let networks = self.networks.values().map(Network::next_timeout);
+        let expire = self.next_expire.map(|at| (at, "subscriptions"));
+        // A root has subscriptions to look after without a network of its own.
+        let first = (expire.is_none() && self.shared.subscriptions.len() > 0).then_some((Mono(0), "subscriptions"));
+        let expire = expire.filter(|_| self.shared.subscriptions.len() > 0 || !self.shared.authorised.is_empty());
+        networks.chain(expire).chain(first).min()
+    }
+
+    /// What the owner has to act on.
+    pub fn poll_event(&mut self) -> Option<Vl2Event> {
+        self.shared.events.pop_front()
+    }
+
+    /// The joined networks in order of ID.
+    pub fn networks(&self) -> impl Iterator<Item = &Network> {
+        self.networks.values()
+    }
+
+    /// A joined network.
+    pub fn network(&self, id: NetworkId) -> Option<&Network> {
+        self.networks.get(&id)
+    }
+
+    /// Nodes to keep in contact with like with a root: anchors and replicators of all networks.
+    pub fn always_contact(&self) -> Vec<Address> {
+        let roles = Specialist::ANCHOR | Specialist::MULTICAST_REPLICATOR;
+        let all: BTreeSet<_> = self.networks.values().flat_map(|network| network.specialists(roles)).collect();
+        all.into_iter().filter(|address| *address != self.shared.own.address).collect()
+    }
+
+    /// How often something was refused, by name.
+    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.shared.drops.iter()
+    }
+
+    /// Number of subscriptions held for others.
+    pub fn subscription_count(&self) -> usize {
+        self.shared.subscriptions.len()
+    }
+
+    pub(crate) fn parts(&mut self) -> (&mut Shared, &mut BTreeMap<NetworkId, Network>) {
+        (&mut self.shared, &mut self.networks)
+    }
+}
+
+/// A message of a network that is not joined counts as received, without trust.
+fn ignored(shared: &mut Shared) -> Verdict {
+    shared.drops.count(DropReason::NotJoined);
+    Verdict::Accepted { trust: false }
+}
