@@ -1,0 +1,159 @@
+//! Changes on their way to the store: nothing that depends on one leaves before it is written.
+
+use std::collections::VecDeque;
+
+use serde_json::{Map, Value};
+use zt_wire::ident::{Address, NetworkId};
+
+use super::member::Member;
+use super::network::NetworkObject;
+
+/// Names one stored object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// A network.
+    Network(NetworkId),
+    /// A member of a network.
+    Member(NetworkId, Address),
+}
+
+impl Key {
+    /// The network the object belongs to.
+    #[must_use]
+    pub fn network(self) -> NetworkId {
+        match self {
+            Self::Network(n) | Self::Member(n, _) => n,
+        }
+    }
+}
+
+/// One object to write or to remove; also the form in which stored objects are handed in.
+///
+/// A change is whole: it never depends on what the store held before. The removal of a network comes with one
+/// change for each of its members.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Which object.
+    pub key: Key,
+    /// The object in the form of 05 §2 and §3, keys ascending; `None`: removed.
+    pub object: Option<Map<String, Value>>,
+}
+
+/// An object as a store holds it: of the same form as a change.
+pub type Record = Change;
+
+/// What an object was before a change that is not written yet.
+#[derive(Debug)]
+pub(super) enum Before {
+    Network(Option<NetworkObject>),
+    Member(Option<Member>),
+}
+
+/// A commit that the store has not confirmed.
+#[derive(Debug)]
+struct Pending<E> {
+    seq: u64,
+    before: Vec<(Key, Before)>,
+    effects: Vec<E>,
+}
+
+/// Commits in the order of their numbers; `E` is what happens once one is written.
+#[derive(Debug)]
+pub(super) struct Journal<E> {
+    next: u64,
+    pending: VecDeque<Pending<E>>,
+}
+
+impl<E> Journal<E> {
+    pub(super) fn new() -> Self {
+        Self { next: 1, pending: VecDeque::new() }
+    }
+
+    /// Adds a commit and returns its number.
+    pub(super) fn add(&mut self, before: Vec<(Key, Before)>, effects: Vec<E>) -> u64 {
+        let seq = self.next;
+        self.next += 1;
+        self.pending.push_back(Pending { seq, before, effects });
+        seq
+    }
+
+    /// The last commit that touches a network and is not written yet.
+    pub(super) fn last_of(&self, network: NetworkId) -> Option<u64> {
+        self.pending.iter().rev().find(|p| p.before.iter().any(|(k, _)| k.network() == network)).map(|p| p.seq)
+    }
+
+    /// The last commit that is not written yet.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.pending.back().map(|p| p.seq)
+    }
+
+    /// Lets an effect wait for a commit; hands it back when there is no such commit.
+    pub(super) fn wait(&mut self, seq: u64, effect: E) -> Option<E> {
+        match self.pending.iter_mut().find(|p| p.seq == seq) {
+            Some(p) => {
+                p.effects.push(effect);
+                None
+            }
+            None => Some(effect),
+        }
+    }
+
+    /// All commits up to `seq` are written: their effects, in order.
+    pub(super) fn written(&mut self, seq: u64) -> Vec<E> {
+        let mut out = Vec::new();
+        while self.pending.front().is_some_and(|p| p.seq <= seq) {
+            out.extend(self.pending.pop_front().into_iter().flat_map(|p| p.effects));
+        }
+        out
+    }
+
+    /// A commit was not written: what must be put back, and its effects are dropped. Objects that a later commit
+    /// writes again stay, but remember the older state.
+    pub(super) fn failed(&mut self, seq: u64) -> Vec<(Key, Before)> {
+        let Some(at) = self.pending.iter().position(|p| p.seq == seq) else { return Vec::new() };
+        let Some(lost) = self.pending.remove(at) else { return Vec::new() };
+        let mut restore = Vec::new();
+        for (key, before) in lost.before {
+            let later = self.pending.iter_mut().skip(at).find_map(|p| p.before.iter_mut().find(|(k, _)| *k == key));
+            match later {
+                Some((_, newer)) => *newer = before,
+                None => restore.push((key, before)),
+            }
+        }
+        restore
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u64) -> Key {
+        Key::Network(NetworkId(n))
+    }
+
+    #[test]
+    fn effects_wait_for_their_commit() {
+        let mut j = Journal::new();
+        let a = j.add(vec![(key(1), Before::Network(None))], vec!["a"]);
+        let b = j.add(vec![(key(2), Before::Network(None))], vec!["b"]);
+        assert_eq!((j.last_of(NetworkId(1)), j.last()), (Some(a), Some(b)));
+        assert_eq!(j.wait(a, "a2"), None);
+        assert_eq!(j.written(a), ["a", "a2"]);
+        assert_eq!(j.wait(a, "late"), Some("late"));
+        assert_eq!(j.written(b), ["b"]);
+    }
+
+    #[test]
+    fn a_failed_commit_restores_only_what_no_later_one_writes() {
+        let mut j = Journal::new();
+        let a = j.add(vec![(key(1), Before::Network(None)), (key(2), Before::Network(None))], vec!["a"]);
+        let object = NetworkObject::new(NetworkId(1), 0);
+        let b = j.add(vec![(key(1), Before::Network(Some(object)))], vec!["b"]);
+        let restored = j.failed(a);
+        assert_eq!(restored.iter().map(|(k, _)| *k).collect::<Vec<_>>(), [key(2)]);
+        let restored = j.failed(b);
+        assert!(matches!(restored.as_slice(), [(_, Before::Network(None))]));
+        assert!(j.failed(b).is_empty());
+    }
+}

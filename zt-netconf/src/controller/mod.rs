@@ -1,0 +1,497 @@
+//! The network controller: decides who is a member of which network, and signs configurations (05).
+//!
+//! A machine beside the packet loop. Requests and calls of the API go in; what is to be written and sent comes out
+//! of [`Controller::poll_output`]. Whoever owns the disk writes each [`ControllerOutput::Commit`] and confirms it with
+//! [`Controller::handle_committed`]; nothing that depends on a change leaves before that. The same objects, found in
+//! the store at start or changed by somebody else, go in through [`Controller::load`] and
+//! [`Controller::handle_record`].
+//!
+//! ```text
+//! load(change)* → start() → handle_request / api / handle_record / handle_timeout
+//!                           poll_output → Commit → (written) → handle_committed → poll_output → Send, Local
+//! ```
+//!
+//! | File | What it holds |
+//! |---|---|
+//! | `coerce`, `network`, `member`, `rules_json` | the objects of the API, how input is read |
+//! | `state`, `journal`, `presence` | records in memory, changes not yet written, who asked when |
+//! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
+//! | `api`, `json_error` | the HTTP interface as a function |
+
+mod api;
+mod assign;
+mod coerce;
+mod issue;
+mod journal;
+mod json_error;
+mod member;
+mod network;
+mod presence;
+mod revoke;
+mod rules_json;
+mod serve;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use zt_crypto::{Entropy, SecretIdentity};
+use zt_wire::credential::revocation::Revocation;
+use zt_wire::cursor::{Emit, Writer};
+use zt_wire::error::BufferFull;
+use zt_wire::ident::{Address, NetworkId, PacketId};
+use zt_wire::identity::Identity;
+use zt_wire::inet::InetAddress;
+use zt_wire::time::{Mono, Now};
+use zt_wire::verb::{Body, Verb};
+
+pub use api::ApiOutcome;
+pub use journal::{Change, Key, Record};
+pub use serve::Unserved;
+
+use journal::{Before, Journal};
+use member::Member;
+use network::NetworkObject;
+use presence::Presence;
+use revoke::{Revocations, Stamps};
+use state::NetworkState;
+
+/// How often who went offline is forgotten.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// A configuration request that arrived (04 §2.3).
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The network asked for.
+    pub network: NetworkId,
+    /// The authenticated sender.
+    pub from: Identity,
+    /// Where the packet came from, when it came directly.
+    pub from_path: Option<InetAddress>,
+    /// ID of the request packet; `None` for a request of this node itself.
+    pub packet: Option<PacketId>,
+    /// Metadata dictionary (04 §2.4); only the first 1,023 bytes are read.
+    pub metadata: &'a [u8],
+}
+
+/// Something the owner has to do.
+#[derive(Clone, Debug)]
+pub enum ControllerOutput {
+    /// Write these objects durably, in the order of the numbers; then call [`Controller::handle_committed`], or
+    /// [`Controller::handle_commit_failed`].
+    Commit {
+        /// Number of the commit, ascending.
+        seq: u64,
+        /// What to write.
+        changes: Vec<Change>,
+    },
+    /// Send a packet to a node.
+    Send {
+        /// The receiver, never this node.
+        to: Address,
+        /// The network it is about.
+        network: NetworkId,
+        /// What it is.
+        kind: SendKind,
+        /// The packet's payload.
+        body: Encoded,
+    },
+    /// The answer for this node itself, which is a member of its own network.
+    Local {
+        /// The network.
+        network: NetworkId,
+        /// Configuration or refusal.
+        answer: OwnAnswer,
+    },
+    /// A revocation for this node itself.
+    LocalRevocation {
+        /// The signed revocation.
+        revocation: Revocation,
+    },
+}
+
+/// What kind of packet the controller sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SendKind {
+    /// One chunk of a configuration in answer to a request: the receiver is authorised.
+    Reply,
+    /// One chunk of a configuration sent unasked: the receiver is authorised.
+    Push,
+    /// A refusal.
+    Denied,
+    /// Revocations of members.
+    Revocations,
+}
+
+impl SendKind {
+    /// True when the receiver was found to be authorised: it may use the multicast service of this node for 180 s
+    /// (05 §5, 04 §7.4).
+    #[must_use]
+    pub fn authorises(self) -> bool {
+        matches!(self, Self::Reply | Self::Push)
+    }
+}
+
+/// The answer to a request of this node itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnAnswer {
+    /// Dictionary text of the configuration.
+    Config(Vec<u8>),
+    /// Access denied.
+    Denied,
+    /// No such network.
+    NotFound,
+    /// External sign-on is required.
+    AuthenticationRequired,
+}
+
+/// A finished payload and its verb.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    verb: Verb,
+    bytes: Vec<u8>,
+}
+
+impl Encoded {
+    fn of(body: &dyn Body) -> Self {
+        Self { verb: body.verb(), bytes: body.to_vec() }
+    }
+
+    /// The payload bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Emit for Encoded {
+    fn encoded_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn emit(&self, w: &mut Writer<'_>) -> Result<(), BufferFull> {
+        w.put_bytes(&self.bytes)
+    }
+}
+
+impl Body for Encoded {
+    fn verb(&self) -> Verb {
+        self.verb
+    }
+}
+
+/// What happens once a commit is written.
+#[derive(Debug)]
+enum Effect {
+    Output(ControllerOutput),
+    PushNetwork(NetworkId),
+    PushMember(NetworkId, Address),
+    /// Void the certificates of a member, for everybody who is online.
+    Revoke(NetworkId, Address),
+    /// The same for all members of a network that goes away.
+    Dissolve(NetworkId, Vec<Address>),
+}
+
+/// The controller of all networks whose ID begins with this node's address.
+pub struct Controller {
+    own: Arc<SecretIdentity>,
+    entropy: Box<dyn Entropy + Send>,
+    ready: bool,
+    networks: BTreeMap<NetworkId, NetworkState>,
+    presence: Presence,
+    journal: Journal<Effect>,
+    outputs: VecDeque<ControllerOutput>,
+    pushes: BTreeSet<(NetworkId, Address)>,
+    revocations: Revocations,
+    stamps: Stamps,
+    /// End of a sign-on (Unix milliseconds) and whose.
+    expiries: BTreeSet<(u64, NetworkId, Address)>,
+    next_sweep: Option<Mono>,
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller")
+            .field("own", &self.own)
+            .field("ready", &self.ready)
+            .field("networks", &self.networks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Controller {
+    /// A controller without records that answers nothing until [`start`](Self::start).
+    #[must_use]
+    pub fn new(own: Arc<SecretIdentity>, entropy: Box<dyn Entropy + Send>) -> Self {
+        Self {
+            own,
+            entropy,
+            ready: false,
+            networks: BTreeMap::new(),
+            presence: Presence::default(),
+            journal: Journal::new(),
+            outputs: VecDeque::new(),
+            pushes: BTreeSet::new(),
+            revocations: Revocations::default(),
+            stamps: Stamps::default(),
+            expiries: BTreeSet::new(),
+            next_sweep: None,
+        }
+    }
+
+    /// Takes an object found in the store at start, networks before their members. Nothing is sent or written.
+    /// `false`: the object was ignored, because the network of a member is unknown.
+    pub fn load(&mut self, record: Record) -> bool {
+        match (record.key, record.object) {
+            (Key::Network(id), Some(object)) => {
+                self.put_network(id, Some(NetworkObject::from_stored(id, object, 0)));
+                true
+            }
+            (Key::Member(id, address), Some(object)) => match self.networks.get_mut(&id) {
+                Some(n) => {
+                    n.set_member(address, Some(Member::from_stored(id, address, object, 0)));
+                    true
+                }
+                None => false,
+            },
+            (Key::Network(id), None) => self.networks.remove(&id).is_some(),
+            (Key::Member(id, address), None) => {
+                self.networks.get_mut(&id).is_some_and(|n| n.set_member(address, None).is_some())
+            }
+        }
+    }
+
+    /// All stored objects are loaded: from now on requests are answered.
+    pub fn start(&mut self) {
+        self.ready = true;
+    }
+
+    /// True after [`start`](Self::start).
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Takes a change that was made elsewhere: by another controller, or in a database behind the store. It is
+    /// written to the store like a change of our own, then members are told. An object whose revision is below that
+    /// of the one we hold is ignored, as is one without a difference (`false`). Before [`start`](Self::start) this is
+    /// [`load`](Self::load).
+    pub fn handle_record(&mut self, now: Now, record: Record) -> bool {
+        if !self.ready {
+            return self.load(record);
+        }
+        let (key, object) = (record.key, record.object);
+        match (key, object) {
+            (Key::Network(id), None) => self.delete_network(id).is_some(),
+            (Key::Member(id, address), None) => self.delete_member(id, address).is_some(),
+            (Key::Network(id), Some(object)) => {
+                let new = NetworkObject::from_stored(id, object, now.unix_ms);
+                let held = self.networks.get(&id).map(NetworkState::object);
+                if held.is_some_and(|h| h.same_as(&new) || new.revision() < h.revision()) {
+                    return false;
+                }
+                self.store_network(new);
+                true
+            }
+            (Key::Member(id, address), Some(object)) => {
+                let new = Member::from_stored(id, address, object, now.unix_ms);
+                let Some(state) = self.networks.get(&id) else { return false };
+                let held = state.member(address);
+                if held.is_some_and(|h| h.same_as(&new) || new.revision < h.revision) {
+                    return false;
+                }
+                self.store_member(new, Vec::new(), true);
+                true
+            }
+        }
+    }
+
+    /// All commits up to `seq` are written: what waited for them may leave.
+    pub fn handle_committed(&mut self, now: Now, seq: u64) {
+        for effect in self.journal.written(seq) {
+            self.perform(now, effect);
+        }
+    }
+
+    /// A commit could not be written: its changes are taken back, and what depended on them is not sent. The caller
+    /// of the API, if it was one, must get an error (see [`ApiOutcome::not_stored`]).
+    pub fn handle_commit_failed(&mut self, seq: u64) {
+        for (key, before) in self.journal.failed(seq) {
+            match (key, before) {
+                (Key::Network(id), Before::Network(object)) => _ = self.put_network(id, object),
+                (Key::Member(id, address), Before::Member(member)) => {
+                    if let Some(state) = self.networks.get_mut(&id) {
+                        state.set_member(address, member);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next thing to do. A configuration that is to be pushed is made and signed in this call, one per call, so
+    /// that a change of a large network does not hold up the caller for long.
+    pub fn poll_output(&mut self, now: Now) -> Option<ControllerOutput> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            if let Some((to, network, body)) = self.revocations.poll(now.mono) {
+                return Some(ControllerOutput::Send { to, network, kind: SendKind::Revocations, body });
+            }
+            let (network, member) = self.pushes.pop_first()?;
+            self.serve_push(now, network, member);
+        }
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if self.next_sweep.is_some_and(|at| at <= now.mono) {
+            self.presence.sweep(now.mono);
+            self.next_sweep = None;
+        }
+        if self.next_sweep.is_none() {
+            self.next_sweep = Some(now.mono + SWEEP);
+        }
+        self.expire_sign_ons(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) and [`poll_output`](Self::poll_output) want to be called again,
+    /// and why.
+    #[must_use]
+    pub fn poll_timeout(&self, now: Now) -> Option<(Mono, &'static str)> {
+        let sweep = self.next_sweep.map(|at| (at, "sweep"));
+        let revocation = self.revocations.next_due().map(|at| (at, "revocation"));
+        let expiry = self.expiries.first().map(|(at, ..)| {
+            let wait = u64::try_from(now.unix_ms).map_or(*at, |t| at.saturating_sub(t));
+            (now.mono + Duration::from_millis(wait), "sign-on expiry")
+        });
+        [sweep, revocation, expiry].into_iter().flatten().min()
+    }
+
+    /// Number of networks, and of members of all networks.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.networks.len(), self.networks.values().map(NetworkState::member_count).sum())
+    }
+
+    fn perform(&mut self, now: Now, effect: Effect) {
+        match effect {
+            Effect::Output(output) => self.outputs.push_back(output),
+            Effect::PushNetwork(network) => {
+                let online: Vec<_> = self.presence.online_in(now.mono, network).map(|a| (network, a)).collect();
+                self.pushes.extend(online);
+            }
+            Effect::PushMember(network, member) => {
+                if self.presence.online(now.mono, network, member).is_some() {
+                    self.pushes.insert((network, member));
+                }
+            }
+            Effect::Revoke(network, member) => self.revoke(now, network, &[member]),
+            Effect::Dissolve(network, members) => self.revoke(now, network, &members),
+        }
+    }
+
+    /// Sends an output now, or after the last change of its network is written.
+    fn emit(&mut self, network: NetworkId, output: ControllerOutput) {
+        let effect = Effect::Output(output);
+        let left = match self.journal.last_of(network) {
+            Some(seq) => self.journal.wait(seq, effect),
+            None => Some(effect),
+        };
+        if let Some(Effect::Output(output)) = left {
+            self.outputs.push_back(output);
+        }
+    }
+
+    /// Replaces a network in memory; its members stay.
+    fn put_network(&mut self, id: NetworkId, object: Option<NetworkObject>) -> Option<NetworkObject> {
+        let Some(object) = object else {
+            return self.networks.remove(&id).map(|n| n.object().clone());
+        };
+        match self.networks.get_mut(&id) {
+            Some(n) => Some(n.set_object(object)),
+            None => {
+                self.networks.insert(id, NetworkState::new(object));
+                None
+            }
+        }
+    }
+
+    fn commit(&mut self, changes: Vec<Change>, before: Vec<(Key, Before)>, effects: Vec<Effect>) -> u64 {
+        let seq = self.journal.add(before, effects);
+        self.outputs.push_back(ControllerOutput::Commit { seq, changes });
+        seq
+    }
+
+    /// Stores a network that differs from the one held (the caller has looked), and pushes it to its members.
+    fn store_network(&mut self, mut new: NetworkObject) -> u64 {
+        let id = new.id();
+        let held = self.networks.get(&id).map_or(0, |n| n.object().revision());
+        new.set_revision(new.revision().max(held + 1));
+        let change = Change { key: Key::Network(id), object: Some(new.to_json()) };
+        let before = self.put_network(id, Some(new));
+        self.commit(vec![change], vec![(Key::Network(id), Before::Network(before))], vec![Effect::PushNetwork(id)])
+    }
+
+    /// Stores a member if it differs from the one held; `push` tells it the news (a request is answered anyway).
+    fn store_member(&mut self, mut new: Member, mut effects: Vec<Effect>, push: bool) -> Option<u64> {
+        let (id, address) = (new.network, new.address);
+        let state = self.networks.get_mut(&id)?;
+        let held = state.member(address);
+        if held.is_some_and(|h| h.same_as(&new)) {
+            return None;
+        }
+        let was_authorized = held.is_some_and(|h| h.authorized);
+        let was_bridge = held.is_some_and(|h| h.active_bridge);
+        new.revision = new.revision.max(held.map_or(0, |h| h.revision) + 1);
+        if was_authorized && !new.authorized {
+            effects.push(Effect::Revoke(id, address));
+        }
+        if was_bridge != new.active_bridge {
+            effects.push(Effect::PushNetwork(id));
+        } else if push && new.authorized {
+            effects.push(Effect::PushMember(id, address));
+        }
+        let key = Key::Member(id, address);
+        let change = Change { key, object: Some(new.to_json()) };
+        let before = state.set_member(address, Some(new));
+        Some(self.commit(vec![change], vec![(key, Before::Member(before))], effects))
+    }
+
+    /// Removes a member; its last state, and the number of the commit.
+    fn delete_member(&mut self, id: NetworkId, address: Address) -> Option<(Member, u64)> {
+        let key = Key::Member(id, address);
+        let old = self.networks.get_mut(&id)?.set_member(address, None)?;
+        let mut effects = Vec::new();
+        if old.authorized {
+            effects.push(Effect::Revoke(id, address));
+        }
+        if old.active_bridge {
+            effects.push(Effect::PushNetwork(id));
+        }
+        let before = vec![(key, Before::Member(Some(old.clone())))];
+        let seq = self.commit(vec![Change { key, object: None }], before, effects);
+        Some((old, seq))
+    }
+
+    /// Removes a network with all members; its last object, and the number of the commit.
+    fn delete_network(&mut self, id: NetworkId) -> Option<(NetworkObject, u64)> {
+        let state = self.networks.remove(&id)?;
+        let network = Key::Network(id);
+        let mut changes = vec![Change { key: network, object: None }];
+        let mut before = vec![(network, Before::Network(Some(state.object().clone())))];
+        let mut authorized = Vec::new();
+        for m in state.members() {
+            let key = Key::Member(id, m.address);
+            changes.push(Change { key, object: None });
+            before.push((key, Before::Member(Some(m.clone()))));
+            if m.authorized {
+                authorized.push(m.address);
+            }
+        }
+        let seq = self.commit(changes, before, vec![Effect::Dissolve(id, authorized)]);
+        Some((state.object().clone(), seq))
+    }
+}

@@ -1,0 +1,90 @@
+//! Who asked when: the rate gate of requests, and the members that pushes can reach (05 §5, §5.1).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use zt_wire::ident::{Address, NetworkId};
+use zt_wire::identity::Identity;
+use zt_wire::time::Mono;
+
+/// Requests of the same node for the same network must be further apart than this.
+const MIN_INTERVAL: Duration = Duration::from_millis(1000);
+/// A node counts as online this long after a request.
+const ONLINE: Duration = Duration::from_millis(120_000);
+/// Gate entries are swept when there are this many.
+const MAX_GATES: usize = 16_384;
+/// Nodes whose last request is remembered, of all networks together.
+const MAX_ASKERS: usize = 65_536;
+/// Longest metadata dictionary that is read (04 §2.4).
+pub(super) const MAX_METADATA: usize = 1023;
+
+/// The last request of a node for a network.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    pub(super) at: Mono,
+    pub(super) identity: Identity,
+    pub(super) metadata: Vec<u8>,
+}
+
+/// The table of requests.
+#[derive(Debug, Default)]
+pub(super) struct Presence {
+    gates: BTreeMap<(NetworkId, Address), Mono>,
+    askers: BTreeMap<(NetworkId, Address), Asker>,
+}
+
+/// Why a request does not pass the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    TooFast,
+    TooMany,
+}
+
+impl Presence {
+    /// The rate gate: notes the time when it passes.
+    pub(super) fn pass(&mut self, now: Mono, network: NetworkId, node: Address) -> Result<(), Refused> {
+        let young = |at: &Mono| now.saturating_since(*at) <= MIN_INTERVAL;
+        if self.gates.get(&(network, node)).is_some_and(young) {
+            return Err(Refused::TooFast);
+        }
+        if self.gates.len() >= MAX_GATES {
+            self.gates.retain(|_, at| young(at));
+            if self.gates.len() >= MAX_GATES {
+                return Err(Refused::TooMany);
+            }
+        }
+        self.gates.insert((network, node), now);
+        Ok(())
+    }
+
+    /// Remembers a request, so that a change can be pushed to its sender.
+    pub(super) fn note(&mut self, network: NetworkId, node: Address, asker: Asker) {
+        let now = asker.at;
+        if self.askers.len() >= MAX_ASKERS && !self.askers.contains_key(&(network, node)) {
+            self.askers.retain(|_, a| now.saturating_since(a.at) <= ONLINE);
+            if self.askers.len() >= MAX_ASKERS {
+                return;
+            }
+        }
+        self.askers.insert((network, node), asker);
+    }
+
+    /// The last request of a node, when it is recent enough for the node to be online.
+    pub(super) fn online(&self, now: Mono, network: NetworkId, node: Address) -> Option<&Asker> {
+        self.askers.get(&(network, node)).filter(|a| now.saturating_since(a.at) <= ONLINE)
+    }
+
+    /// All nodes that asked for a network lately, ascending.
+    pub(super) fn online_in(&self, now: Mono, network: NetworkId) -> impl Iterator<Item = Address> {
+        self.askers
+            .range((network, Address::new(0))..=(network, Address::new(u64::MAX)))
+            .filter(move |(_, a)| now.saturating_since(a.at) <= ONLINE)
+            .map(|((_, node), _)| *node)
+    }
+
+    /// Forgets who is no longer online.
+    pub(super) fn sweep(&mut self, now: Mono) {
+        self.askers.retain(|_, a| now.saturating_since(a.at) <= ONLINE);
+        self.gates.retain(|_, at| now.saturating_since(*at) <= MIN_INTERVAL);
+    }
+}

@@ -1,0 +1,268 @@
+//! Rules in the JSON form of the API (04 §6.10) and their binary table (04 §6.2), both ways, from one table of fields.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
+
+use super::coerce;
+
+/// One rule: its type byte (bit 7 NOT, bit 6 OR) and its value as it is on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    type_byte: u8,
+    value: Vec<u8>,
+}
+
+/// How one field of a rule is written in the binary value and in JSON.
+#[derive(Clone, Copy)]
+enum Field {
+    /// Big-endian integer of this many bytes; a JSON number.
+    Int(&'static str, usize),
+    /// As `Int`, 2 bytes, absent from JSON: equal to the field before it.
+    End(&'static str),
+    /// ZeroTier address in this many bytes; 10 hex digits.
+    Address(&'static str, usize),
+    /// 6 bytes; `aa:bb:cc:dd:ee:ff`.
+    Mac(&'static str),
+    /// 4 or 16 bytes of address and a prefix length; `address/bits`.
+    Ip4(&'static str),
+    Ip6(&'static str),
+    /// 8 bytes; 16 hex digits, or a number on input.
+    Mask(&'static str),
+    /// Type, code, flags (1: the code counts).
+    Icmp,
+    /// Bytes without a JSON field, always zero.
+    Zero(usize),
+}
+
+use Field::{Address, End, Icmp, Int, Ip4, Ip6, Mac, Mask, Zero};
+
+const OBSERVE: &[Field] = &[Address("address", 8), Int("flags", 4), Int("length", 2)];
+const RANGE: &[Field] = &[Int("start", 2), End("end")];
+const TAG: &[Field] = &[Int("id", 4), Int("value", 4)];
+
+/// Number, name and fields of every type the controller accepts: INTEGER_RANGE, ACTION_PRIORITY and unknown types are
+/// dropped on input, as the reference controller does.
+const TYPES: &[(u8, &str, &[Field])] = &[
+    (0, "ACTION_DROP", &[]),
+    (1, "ACTION_ACCEPT", &[]),
+    (2, "ACTION_TEE", OBSERVE),
+    (3, "ACTION_WATCH", OBSERVE),
+    (4, "ACTION_REDIRECT", &[Address("address", 8), Int("flags", 4), Zero(2)]),
+    (5, "ACTION_BREAK", &[]),
+    (24, "MATCH_SOURCE_ZEROTIER_ADDRESS", &[Address("zt", 5)]),
+    (25, "MATCH_DEST_ZEROTIER_ADDRESS", &[Address("zt", 5)]),
+    (26, "MATCH_VLAN_ID", &[Int("vlanId", 2)]),
+    (27, "MATCH_VLAN_PCP", &[Int("vlanPcp", 1)]),
+    (28, "MATCH_VLAN_DEI", &[Int("vlanDei", 1)]),
+    (29, "MATCH_MAC_SOURCE", &[Mac("mac")]),
+    (30, "MATCH_MAC_DEST", &[Mac("mac")]),
+    (31, "MATCH_IPV4_SOURCE", &[Ip4("ip")]),
+    (32, "MATCH_IPV4_DEST", &[Ip4("ip")]),
+    (33, "MATCH_IPV6_SOURCE", &[Ip6("ip")]),
+    (34, "MATCH_IPV6_DEST", &[Ip6("ip")]),
+    (35, "MATCH_IP_TOS", &[Int("mask", 1), Int("start", 1), Int("end", 1)]),
+    (36, "MATCH_IP_PROTOCOL", &[Int("ipProtocol", 1)]),
+    (37, "MATCH_ETHERTYPE", &[Int("etherType", 2)]),
+    (38, "MATCH_ICMP", &[Icmp]),
+    (39, "MATCH_IP_SOURCE_PORT_RANGE", RANGE),
+    (40, "MATCH_IP_DEST_PORT_RANGE", RANGE),
+    (41, "MATCH_CHARACTERISTICS", &[Mask("mask")]),
+    (42, "MATCH_FRAME_SIZE_RANGE", RANGE),
+    (43, "MATCH_RANDOM", &[Int("probability", 4)]),
+    (44, "MATCH_TAGS_DIFFERENCE", TAG),
+    (45, "MATCH_TAGS_BITWISE_AND", TAG),
+    (46, "MATCH_TAGS_BITWISE_OR", TAG),
+    (47, "MATCH_TAGS_BITWISE_XOR", TAG),
+    (48, "MATCH_TAGS_EQUAL", TAG),
+    (49, "MATCH_TAG_SENDER", TAG),
+    (50, "MATCH_TAG_RECEIVER", TAG),
+];
+
+const FIRST_MATCH: u8 = 16;
+
+impl Entry {
+    /// Reads one element of a `rules` array; `None` for what is not an object or not of a known type.
+    pub(super) fn from_json(v: &Value) -> Option<Self> {
+        let object = v.as_object()?;
+        let name = object.get("type")?.as_str()?;
+        let (number, _, fields) = TYPES.iter().find(|t| t.1 == name)?;
+        let mut type_byte = *number;
+        if *number >= FIRST_MATCH {
+            let flag = |key: &str| object.get(key).and_then(coerce::boolean).unwrap_or(false);
+            type_byte |= u8::from(flag("not")) << 7 | u8::from(flag("or")) << 6;
+        }
+        let mut value = Vec::new();
+        for field in *fields {
+            field.read(object, &mut value);
+        }
+        Some(Self { type_byte, value })
+    }
+
+    /// The JSON form; `not` and `or` only on matches.
+    pub(super) fn to_json(&self) -> Value {
+        let number = self.type_byte & 0x3f;
+        let mut object = Map::new();
+        if let Some((_, name, fields)) = TYPES.iter().find(|t| t.0 == number) {
+            object.insert("type".to_owned(), json!(name));
+            let mut rest = self.value.as_slice();
+            for field in *fields {
+                rest = field.print(rest, &mut object);
+            }
+        }
+        if number >= FIRST_MATCH {
+            object.insert("not".to_owned(), json!(self.type_byte & 0x80 != 0));
+            object.insert("or".to_owned(), json!(self.type_byte & 0x40 != 0));
+        }
+        Value::Object(object)
+    }
+}
+
+impl Field {
+    fn read(self, object: &Map<String, Value>, out: &mut Vec<u8>) {
+        let get = |key: &str| object.get(key);
+        let int = |key: &str| get(key).and_then(coerce::unsigned).unwrap_or(0);
+        let hex = |key: &str| get(key).and_then(coerce::text).map_or(0, |t| coerce::leading_hex(&t));
+        match self {
+            Int(key, size) => put(out, int(key), size),
+            End(key) => match get(key).and_then(coerce::unsigned) {
+                Some(end) => put(out, end, 2),
+                None => out.extend_from_within(out.len() - 2..),
+            },
+            Address(key, size) => put(out, hex(key) & 0xff_ffff_ffff, size),
+            Mac(key) => {
+                let digits: String = get(key).and_then(coerce::text).unwrap_or_default().replace([':', '-'], "");
+                put(out, coerce::leading_hex(&digits), 6);
+            }
+            Ip4(key) => read_ip(get(key), out, IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+            Ip6(key) => read_ip(get(key), out, IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)),
+            Mask(key) => put(out, get(key).and_then(coerce::hex_or_number).unwrap_or(0), 8),
+            Icmp => {
+                put(out, int("icmpType"), 1);
+                let code = get("icmpCode").filter(|v| !v.is_null());
+                put(out, code.and_then(coerce::unsigned).unwrap_or(0), 1);
+                put(out, u64::from(code.is_some()), 1);
+            }
+            Zero(size) => put(out, 0, size),
+        }
+    }
+
+    fn print<'v>(self, value: &'v [u8], object: &mut Map<String, Value>) -> &'v [u8] {
+        let (bytes, rest) = value.split_at(self.size());
+        let number = bytes.iter().take(8).fold(0u64, |n, b| n << 8 | u64::from(*b));
+        let mut set = |key: &str, v: Value| object.insert(key.to_owned(), v);
+        match self {
+            Int(key, _) | End(key) => _ = set(key, json!(number)),
+            Address(key, _) => _ = set(key, json!(format!("{number:010x}"))),
+            Mac(key) => {
+                let octets: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+                set(key, json!(octets.join(":")));
+            }
+            Ip4(key) => {
+                let a = <[u8; 4]>::try_from(&bytes[..4]).expect("an IPv4 value has 5 bytes");
+                set(key, json!(format!("{}/{}", IpAddr::from(a), bytes[4])));
+            }
+            Ip6(key) => {
+                let a = <[u8; 16]>::try_from(&bytes[..16]).expect("an IPv6 value has 17 bytes");
+                set(key, json!(format!("{}/{}", IpAddr::from(a), bytes[16])));
+            }
+            Mask(key) => _ = set(key, json!(format!("{number:016x}"))),
+            Icmp => {
+                set("icmpType", json!(bytes[0]));
+                set("icmpCode", if bytes[2] & 1 != 0 { json!(bytes[1]) } else { Value::Null });
+            }
+            Zero(_) => {}
+        }
+        rest
+    }
+
+    fn size(self) -> usize {
+        match self {
+            Int(_, size) | Address(_, size) | Zero(size) => size,
+            End(_) => 2,
+            Mac(_) => 6,
+            Ip4(_) => 5,
+            Ip6(_) => 17,
+            Mask(_) => 8,
+            Icmp => 3,
+        }
+    }
+}
+
+/// An address of the other family becomes one that matches nothing real, so that a set of matches never widens.
+fn read_ip(v: Option<&Value>, out: &mut Vec<u8>, family: IpAddr) {
+    let text = v.and_then(coerce::text).unwrap_or_default();
+    let width = coerce::width(&family);
+    let (address, bits) = match coerce::ip(&text) {
+        Some((a, bits)) if a.is_ipv4() == family.is_ipv4() => (a, bits.min(width)),
+        _ => (family, width),
+    };
+    match address {
+        IpAddr::V4(a) => out.extend_from_slice(&a.octets()),
+        IpAddr::V6(a) => out.extend_from_slice(&a.octets()),
+    }
+    out.push(bits as u8);
+}
+
+/// The low `size` bytes of a number, big-endian.
+fn put(out: &mut Vec<u8>, number: u64, size: usize) {
+    out.extend_from_slice(&number.to_be_bytes()[8 - size..]);
+}
+
+/// Reads an array of rules; what is not a rule is dropped.
+pub(super) fn read(v: &Value) -> Vec<Entry> {
+    v.as_array().into_iter().flatten().take(coerce::MAX_ARRAY).filter_map(Entry::from_json).collect()
+}
+
+/// Parses an array of rules and prints it anew.
+pub(super) fn normalise(v: &Value) -> Value {
+    Value::Array(read(v).iter().map(Entry::to_json).collect())
+}
+
+/// The binary table of the first `limit` rules.
+pub(super) fn table(rules: &[Entry], limit: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for rule in rules.iter().take(limit) {
+        out.push(rule.type_byte);
+        out.push(rule.value.len() as u8);
+        out.extend_from_slice(&rule.value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_range_ends_where_it_starts_unless_told() {
+        let rules = read(&json!([{"type": "MATCH_IP_DEST_PORT_RANGE", "start": 22}]));
+        assert_eq!(table(&rules, 9), [40, 4, 0, 22, 0, 22]);
+    }
+
+    #[test]
+    fn flags_of_actions_are_ignored_and_those_of_matches_kept() {
+        let rules = read(&json!([
+            {"type": "MATCH_ETHERTYPE", "etherType": 2048, "not": true, "or": "true"},
+            {"type": "ACTION_DROP", "not": true, "or": true},
+            {"type": "INTEGER_RANGE"}, {"type": "ACTION_PRIORITY"}, 5, null, {}
+        ]));
+        assert_eq!(table(&rules, 9), [0x80 | 0x40 | 37, 2, 8, 0, 0, 0]);
+        assert_eq!(table(&rules, 1).len(), 4);
+    }
+
+    #[test]
+    fn an_address_of_the_other_family_matches_nothing() {
+        let rules = read(&json!([{"type": "MATCH_IPV4_SOURCE", "ip": "fd00::1/8"}]));
+        assert_eq!(table(&rules, 9), [31, 5, 0, 0, 0, 0, 32]);
+    }
+
+    #[test]
+    fn every_type_prints_what_it_read() {
+        for (_, name, _) in TYPES {
+            let once = normalise(&json!([{"type": name}]));
+            assert_eq!(normalise(&once), once, "{name}");
+            assert_eq!(once.as_array().unwrap().len(), 1);
+        }
+    }
+}

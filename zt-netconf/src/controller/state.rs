@@ -1,0 +1,138 @@
+//! The records of one network in memory, with what is counted and looked up beside them.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use zt_wire::ident::Address;
+
+use super::member::Member;
+use super::network::{NetworkObject, Settings};
+
+/// Most records that strangers may leave in one network by asking (05 §12); further ones are refused and not stored.
+pub(super) const MAX_CANDIDATES: usize = 4096;
+
+/// One network and its members.
+#[derive(Debug)]
+pub(super) struct NetworkState {
+    object: NetworkObject,
+    settings: Settings,
+    members: BTreeMap<Address, Member>,
+    /// How many members hold an address, authorised or not.
+    allocated: BTreeMap<IpAddr, u32>,
+    candidates: usize,
+    authorized: usize,
+}
+
+impl NetworkState {
+    pub(super) fn new(object: NetworkObject) -> Self {
+        Self {
+            settings: object.settings(),
+            object,
+            members: BTreeMap::new(),
+            allocated: BTreeMap::new(),
+            candidates: 0,
+            authorized: 0,
+        }
+    }
+
+    pub(super) fn object(&self) -> &NetworkObject {
+        &self.object
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn set_object(&mut self, object: NetworkObject) -> NetworkObject {
+        self.settings = object.settings();
+        std::mem::replace(&mut self.object, object)
+    }
+
+    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    pub(super) fn member(&self, address: Address) -> Option<&Member> {
+        self.members.get(&address)
+    }
+
+    /// Stores or removes a member; returns what was there.
+    pub(super) fn set_member(&mut self, address: Address, member: Option<Member>) -> Option<Member> {
+        if let Some(new) = &member {
+            self.count(new, true);
+        }
+        let old = match member {
+            Some(new) => self.members.insert(address, new),
+            None => self.members.remove(&address),
+        };
+        if let Some(old) = &old {
+            self.count(old, false);
+        }
+        old
+    }
+
+    fn count(&mut self, m: &Member, add: bool) {
+        let step = |n: &mut usize, on: bool| match (on, add) {
+            (false, _) => {}
+            (true, true) => *n += 1,
+            (true, false) => *n = n.saturating_sub(1),
+        };
+        step(&mut self.candidates, m.is_candidate());
+        step(&mut self.authorized, m.authorized);
+        for ip in &m.ips {
+            let holders = self.allocated.entry(*ip).or_insert(0);
+            *holders = if add { *holders + 1 } else { holders.saturating_sub(1) };
+            if *holders == 0 {
+                self.allocated.remove(ip);
+            }
+        }
+    }
+
+    /// Whether any member holds the address.
+    pub(super) fn is_allocated(&self, ip: IpAddr) -> bool {
+        self.allocated.contains_key(&ip)
+    }
+
+    pub(super) fn authorized_count(&self) -> usize {
+        self.authorized
+    }
+
+    pub(super) fn member_count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether one more record of a stranger may be kept.
+    pub(super) fn has_room_for_candidate(&self) -> bool {
+        self.candidates < MAX_CANDIDATES
+    }
+
+    /// Members that every configuration lists as bridges, ascending (authorised or not, 05 §6).
+    pub(super) fn active_bridges(&self) -> impl Iterator<Item = Address> {
+        self.members.values().filter(|m| m.active_bridge).map(|m| m.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zt_wire::ident::NetworkId;
+
+    #[test]
+    fn counts_follow_the_records() {
+        let id = NetworkId(1 << 24);
+        let mut n = NetworkState::new(NetworkObject::new(id, 0));
+        let ip: IpAddr = "10.0.0.1".parse().unwrap();
+        for i in 1..=3u64 {
+            let mut m = Member::new(id, Address::new(i), 0);
+            m.authorized = i == 1;
+            m.ips = if i < 3 { vec![ip] } else { vec![] };
+            n.set_member(m.address, Some(m));
+        }
+        assert_eq!((n.authorized_count(), n.member_count(), n.candidates), (1, 3, 1));
+        n.set_member(Address::new(1), None);
+        assert!(n.is_allocated(ip));
+        n.set_member(Address::new(2), None);
+        assert!(!n.is_allocated(ip));
+        assert_eq!((n.authorized_count(), n.member_count(), n.candidates), (0, 1, 1));
+    }
+}
