@@ -2,7 +2,7 @@
 //!
 //! The shapes follow the JSON objects of the local HTTP interface (06 §4) but are independent of it.
 
-use zt_netconf::NetworkSettings;
+use zt_netconf::Settings as NetworkSettings;
 use zt_wire::{Address, Identity, InetAddress, Mac, MulticastGroup, NetworkId};
 
 /// Software version `major.minor.revision`.

@@ -1,0 +1,159 @@
+//! What other tasks may do with a running node.
+
+use super::{Driver, StateKey};
+use crate::engine::Engine;
+use crate::status::{NetworkStatus, NodeStatus};
+use std::io;
+use zt_netconf::Settings;
+use zt_netconf::controller::ApiOutcome;
+use zt_peer::{Accepted, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
+use zt_wire::time::Now;
+use zt_wire::world::WorldKind;
+use zt_wire::{Address, InetAddress, NetworkId, World};
+
+/// The controls of a node, between two packets.
+pub struct Control<'a> {
+    driver: &'a mut Driver,
+    /// The present moment.
+    pub now: Now,
+}
+
+impl<'a> Control<'a> {
+    pub(super) fn new(driver: &'a mut Driver, now: Now) -> Self {
+        Self { driver, now }
+    }
+
+    /// The engine.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.driver.engine
+    }
+
+    /// Asks the node to end.
+    pub fn stop(&mut self) {
+        self.driver.stop = true;
+    }
+
+    /// State of the node.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let mut status = self.driver.engine.status(self.now);
+        status.listening_on = self.driver.sockets.iter().map(|socket| InetAddress::from(socket.local)).collect();
+        status.traffic = self.driver.traffic;
+        if self.driver.outbox.overflow > 0 {
+            status.drops.push(("port queue full".to_owned(), self.driver.outbox.overflow));
+        }
+        status
+    }
+
+    /// State of all joined networks.
+    #[must_use]
+    pub fn networks(&self) -> Vec<NetworkStatus> {
+        let mut networks = self.driver.engine.networks();
+        for network in &mut networks {
+            if let Some(port) = self.driver.ports.get(&network.id) {
+                port.tap.info().name.clone_into(&mut network.device);
+            }
+        }
+        networks
+    }
+
+    /// Joins a network and remembers it.
+    ///
+    /// # Errors
+    /// The state cannot be read or written; the network is not joined then.
+    pub fn join(&mut self, network: NetworkId) -> io::Result<()> {
+        if self.driver.engine.vl2().network(network).is_some() {
+            return Ok(());
+        }
+        self.driver.join(self.now, network)
+    }
+
+    /// Leaves a network and forgets it; true when it was joined.
+    pub fn leave(&mut self, network: NetworkId) -> bool {
+        self.driver.engine.leave(self.now, network)
+    }
+
+    /// Changes what the operator allows a network; false when it is not joined.
+    pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> bool {
+        let text = settings.to_text();
+        let joined = self.driver.engine.set_network_settings(self.now, network, settings);
+        if joined {
+            self.driver.save(StateKey::NetworkSettings(network), Some(&text));
+        }
+        joined
+    }
+
+    /// Adds or updates a planet or moon given by the operator, live.
+    ///
+    /// # Errors
+    /// The world is refused, with the reason.
+    pub fn add_world(&mut self, world: World) -> Result<Accepted, WorldRefused> {
+        let Driver { engine, outbox, .. } = &mut *self.driver;
+        let (vl1, out) = (engine.vl1_mut(), &mut outbox.transmits);
+        match world.kind {
+            WorldKind::Moon => vl1.load_moon(self.now, world, Source::Operator, out),
+            _ => vl1.load_planet(self.now, world, Source::Operator, out),
+        }
+    }
+
+    /// Forgets a planet; false when it is not known.
+    pub fn remove_planet(&mut self, id: u64) -> bool {
+        let Driver { engine, outbox, .. } = &mut *self.driver;
+        engine.vl1_mut().remove_planet(self.now, id, &mut outbox.transmits)
+    }
+
+    /// Orbits a moon.
+    pub fn orbit(&mut self, id: u64, seed: Option<Address>) {
+        let Driver { engine, outbox, .. } = &mut *self.driver;
+        engine.vl1_mut().orbit(self.now, id, seed, &mut outbox.transmits);
+    }
+
+    /// Forgets a moon; false when it is not known.
+    pub fn deorbit(&mut self, id: u64) -> bool {
+        let Driver { engine, outbox, .. } = &mut *self.driver;
+        engine.vl1_mut().deorbit(self.now, id, &mut outbox.transmits)
+    }
+
+    /// Tells whether a commit became durable, once that is known.
+    pub(super) fn when_committed(&mut self, seq: u64, sender: tokio::sync::oneshot::Sender<bool>) {
+        self.driver.commit_waiters.push((seq, sender));
+    }
+
+    /// Sets which interfaces are not bound: names with these prefixes, addresses in these blocks.
+    pub fn set_interface_blacklist(&mut self, prefixes: Vec<String>, blocks: Vec<zt_tap::Cidr>) {
+        if self.driver.interface_blacklist != prefixes || self.driver.excluded_blocks != blocks {
+            self.driver.interface_blacklist = prefixes;
+            self.driver.excluded_blocks = blocks;
+            self.driver.rebind(self.now);
+        }
+    }
+
+    /// Sets which addresses are bound (empty: those of all suitable interfaces) and on which ports.
+    ///
+    /// # Errors
+    /// The host's interfaces cannot be watched.
+    pub fn set_bind(&mut self, addresses: Vec<std::net::IpAddr>, ports: Vec<u16>) -> io::Result<()> {
+        if self.driver.bind == addresses && self.driver.udp_ports == ports {
+            return Ok(());
+        }
+        self.driver.udp_ports = ports;
+        self.driver.set_bind(addresses)?;
+        self.driver.rebind(self.now);
+        Ok(())
+    }
+
+    /// Executes a call of the controller's interface.
+    pub(super) fn controller_api(&mut self, method: &str, path: &str, body: &[u8]) -> Option<ApiOutcome> {
+        self.driver.engine.controller_api(self.now, method, path, body)
+    }
+
+    /// Sets the `physical` entries of local.conf.
+    pub fn set_physical(&mut self, prefixes: Vec<PhysicalPrefix>) {
+        self.driver.engine.vl1_mut().set_physical(prefixes);
+    }
+
+    /// Sets the `virtual` entries of local.conf.
+    pub fn set_virtual(&mut self, peers: Vec<VirtualPeer>) {
+        self.driver.engine.vl1_mut().set_virtual(peers);
+    }
+}

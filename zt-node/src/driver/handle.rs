@@ -1,0 +1,86 @@
+//! The way into a running node from other tasks and threads.
+
+use crate::engine::Engine;
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use zt_netconf::controller::ApiOutcome;
+use zt_wire::time::Now;
+
+/// A call executed on the driver's task between two packets.
+pub(super) type Call = Box<dyn FnOnce(&mut super::Control<'_>) + Send>;
+
+/// The node has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the node has stopped")]
+pub struct Stopped;
+
+/// A handle on a running node; cheap to clone. The node stops when [`Handle::stop`] is called.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) calls: mpsc::Sender<Call>,
+}
+
+impl Handle {
+    /// Runs a closure on the engine and returns its result. The closure must be short: packets wait meanwhile.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more.
+    pub async fn engine<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut Engine, Now) -> R + Send + 'static,
+    ) -> Result<R, Stopped> {
+        self.control(move |control| {
+            let now = control.now;
+            call(control.engine(), now)
+        })
+        .await
+    }
+
+    /// Runs a closure on the driver's controls (networks, worlds, settings) and returns its result.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more.
+    pub async fn control<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut super::Control<'_>) -> R + Send + 'static,
+    ) -> Result<R, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        let call: Call = Box::new(move |control| {
+            let _ = sender.send(call(control));
+        });
+        self.calls.send(call).await.map_err(|_| Stopped)?;
+        receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Executes a call of the controller's HTTP interface (05 §1) and waits until what it changed is durable;
+    /// `None` when this node is no controller.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more.
+    pub async fn controller_api(
+        &self,
+        method: String,
+        path: String,
+        body: Vec<u8>,
+    ) -> Result<Option<ApiOutcome>, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        let outcome = self
+            .control(move |control| {
+                let outcome = control.controller_api(&method, &path, &body);
+                if let Some(seq) = outcome.as_ref().and_then(|outcome| outcome.commit) {
+                    control.when_committed(seq, sender);
+                }
+                outcome
+            })
+            .await?;
+        if outcome.as_ref().is_some_and(|outcome| outcome.commit.is_some()) && !receiver.await.map_err(|_| Stopped)? {
+            return Ok(Some(ApiOutcome::not_stored("the store cannot be written; see the log")));
+        }
+        Ok(outcome)
+    }
+
+    /// Asks the node to stop: taps, routes and addresses are removed, peers are written to the cache.
+    pub async fn stop(&self) {
+        let _ = self.control(|control| control.stop()).await;
+    }
+}

@@ -1,0 +1,351 @@
+//! The driver: sockets, taps, timers and state files around one [`Engine`].
+//!
+//! [`Driver::new`] prepares, [`Driver::run`] is the node's life on one task. Other tasks and threads talk to it by
+//! its [`Handle`].
+
+mod clock;
+mod control;
+mod handle;
+mod interfaces;
+mod jobs;
+mod perform;
+mod ports;
+mod state;
+mod sys;
+mod turn;
+mod udp;
+
+pub use clock::Clock;
+pub use control::Control;
+pub use handle::{Handle, Stopped};
+pub use interfaces::Interfaces;
+pub use state::{FileState, MemoryState, StateKey, StateStore, write_atomically};
+
+use crate::engine::{Engine, EngineConfig, Input, Outbox};
+use crate::status::Traffic;
+use jobs::Worker;
+use ports::Port;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use udp::{ReceiveBuffers, UdpLink};
+use zt_crypto::{Entropy, SecretIdentity};
+use zt_netconf::Settings;
+use zt_netconf::controller::{Change, Record};
+use zt_peer::{Job, JobDone, Source};
+use zt_tap::{HostConfig, TapFactory};
+use zt_wire::time::{Mono, Now};
+use zt_wire::world::WorldKind;
+use zt_wire::{NetworkId, Parse as _, Reader, World};
+
+/// Where the controller of a node keeps its networks and members. Runs on a thread of its own.
+pub trait ControllerStore: Send {
+    /// All records, at start.
+    ///
+    /// # Errors
+    /// Text for the operator; the node does not start then.
+    fn load(&mut self) -> Result<Vec<Record>, String>;
+    /// Makes changes durable, all or none.
+    ///
+    /// # Errors
+    /// Text for the operator; the answers that depend on the changes are not given.
+    fn commit(&mut self, changes: &[Change]) -> Result<(), String>;
+}
+
+/// Randomness of the operating system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&mut self, out: &mut [u8]) {
+        getrandom::fill(out).expect("the operating system gives random bytes");
+    }
+}
+
+/// What a node is made from.
+pub struct NodeConfig {
+    /// Own identity.
+    pub identity: SecretIdentity,
+    /// Planets in use besides those kept in `state`; a planet of the state with the same ID wins when it is newer.
+    pub planets: Vec<World>,
+    /// UDP ports, each bound on every local address; 0 = any free port.
+    pub ports: Vec<u16>,
+    /// Bind just these addresses; empty = those of all suitable interfaces, followed as they change.
+    pub bind: Vec<IpAddr>,
+    /// Interface names with these prefixes are not used.
+    pub interface_blacklist: Vec<String>,
+    /// What opens virtual ports.
+    pub taps: Box<dyn TapFactory>,
+    /// What gives them addresses and routes.
+    pub host: Box<dyn HostConfig>,
+    /// State that outlives the process.
+    pub state: Box<dyn StateStore>,
+    /// Store of the controller; `None` = this node is no controller.
+    pub controller: Option<Box<dyn ControllerStore>>,
+    /// Device names wanted for networks (`devicemap`).
+    pub device_names: BTreeMap<NetworkId, String>,
+    /// Loopback addresses may be paths: several nodes on one host, for tests and demonstrations.
+    pub allow_loopback: bool,
+}
+
+impl NodeConfig {
+    /// A member node with everything in memory: for embedders, which then set what they want else.
+    #[must_use]
+    pub fn new(identity: SecretIdentity, taps: Box<dyn TapFactory>) -> Self {
+        Self {
+            identity,
+            planets: Vec::new(),
+            ports: vec![0],
+            bind: Vec::new(),
+            interface_blacklist: Vec::new(),
+            taps,
+            host: Box::new(zt_tap::host::MemoryHost::default()),
+            state: Box::new(MemoryState::default()),
+            controller: None,
+            device_names: BTreeMap::new(),
+            allow_loopback: false,
+        }
+    }
+}
+
+/// Results which workers hand back.
+enum WorkResult {
+    Job(JobDone),
+    Committed(u64),
+    CommitFailed(u64),
+}
+
+/// Period of the scan of multicast groups (06 §8.3) and other housekeeping.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// Calls from other tasks that may wait.
+const CALLS: usize = 64;
+
+/// A node and everything it touches.
+pub struct Driver {
+    clock: Clock,
+    engine: Engine,
+    outbox: Outbox,
+    sent: usize,
+    sockets: Vec<UdpLink>,
+    next_link: u32,
+    buffers: ReceiveBuffers,
+    ports: BTreeMap<NetworkId, Port>,
+    taps: Box<dyn TapFactory>,
+    host: Box<dyn HostConfig>,
+    state: Box<dyn StateStore>,
+    interfaces: Option<Interfaces>,
+    udp_ports: Vec<u16>,
+    bind: Vec<IpAddr>,
+    interface_blacklist: Vec<String>,
+    excluded_blocks: Vec<zt_tap::Cidr>,
+    device_names: BTreeMap<NetworkId, String>,
+    workers: Worker<Job>,
+    commits: Option<Worker<(u64, Vec<Change>)>>,
+    results: mpsc::UnboundedReceiver<WorkResult>,
+    result_sender: mpsc::UnboundedSender<WorkResult>,
+    waiting_jobs: Vec<Job>,
+    commit_waiters: Vec<(u64, tokio::sync::oneshot::Sender<bool>)>,
+    calls: mpsc::Receiver<handle::Call>,
+    sleep: Pin<Box<tokio::time::Sleep>>,
+    armed: Option<Mono>,
+    engine_due: Option<Mono>,
+    housekeeping_due: Mono,
+    traffic: Traffic,
+    stop: bool,
+}
+
+impl Driver {
+    /// Prepares a node: loads its state, binds its sockets, joins the networks it was a member of. Must be called
+    /// inside a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// No socket can be bound, the state or the controller's store cannot be read.
+    pub fn new(config: NodeConfig) -> io::Result<(Self, Handle)> {
+        let clock = Clock::new();
+        let now = clock.now();
+        let identity = Arc::new(config.identity);
+        let entropy = || -> Box<dyn Entropy + Send> { Box::new(OsEntropy) };
+        let engine = Engine::new(
+            now,
+            EngineConfig {
+                identity: Arc::clone(&identity),
+                vl1_entropy: entropy(),
+                vl2_entropy: entropy(),
+                controller_entropy: config.controller.is_some().then(entropy),
+                has_peer_cache: true,
+                allow_loopback: config.allow_loopback,
+            },
+        );
+        let (result_sender, results) = mpsc::unbounded_channel();
+        let (call_sender, calls) = mpsc::channel(CALLS);
+        let done = result_sender.clone();
+        let workers = Worker::new("zt-jobs", move |job: Job| {
+            let _ = done.send(WorkResult::Job(job.run(&identity)));
+        });
+        let mut driver = Self {
+            clock,
+            engine,
+            outbox: Outbox::new(),
+            sent: 0,
+            sockets: Vec::new(),
+            next_link: 1,
+            buffers: ReceiveBuffers::new(),
+            ports: BTreeMap::new(),
+            taps: config.taps,
+            host: config.host,
+            state: config.state,
+            interfaces: None,
+            udp_ports: config.ports,
+            bind: config.bind,
+            interface_blacklist: config.interface_blacklist,
+            excluded_blocks: Vec::new(),
+            device_names: config.device_names,
+            workers,
+            commits: None,
+            results,
+            result_sender,
+            waiting_jobs: Vec::new(),
+            commit_waiters: Vec::new(),
+            calls,
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            armed: None,
+            engine_due: None,
+            housekeeping_due: now.mono + HOUSEKEEPING,
+            traffic: Traffic::default(),
+            stop: false,
+        };
+        driver.start(now, config.planets, config.controller)?;
+        Ok((driver, Handle { calls: call_sender }))
+    }
+
+    fn start(
+        &mut self,
+        now: Now,
+        planets: Vec<World>,
+        controller: Option<Box<dyn ControllerStore>>,
+    ) -> io::Result<()> {
+        if let Some(store) = controller {
+            self.start_controller(now, store)?;
+        }
+        self.load_worlds(now, planets)?;
+        self.load_networks(now)?;
+        self.rebind_at_start(now)?;
+        self.drain(now);
+        Ok(())
+    }
+
+    fn start_controller(&mut self, now: Now, mut store: Box<dyn ControllerStore>) -> io::Result<()> {
+        for record in store.load().map_err(io::Error::other)? {
+            self.engine.feed_controller(now, record);
+        }
+        self.engine.start_controller();
+        let done = self.result_sender.clone();
+        let store = std::sync::Mutex::new(store);
+        self.commits = Some(Worker::new("zt-store", move |(seq, changes): (u64, Vec<Change>)| {
+            let result = store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).commit(&changes);
+            let _ = done.send(match result {
+                Ok(()) => WorkResult::Committed(seq),
+                Err(error) => {
+                    tracing::error!(error, "the controller's store cannot be written; answers are held back");
+                    WorkResult::CommitFailed(seq)
+                }
+            });
+        }));
+        Ok(())
+    }
+
+    fn load_worlds(&mut self, now: Now, planets: Vec<World>) -> io::Result<()> {
+        for key in self.state.keys()? {
+            let source = match key {
+                StateKey::Planet | StateKey::ExtraPlanet(_) | StateKey::Moon(_) => Source::File,
+                _ => continue,
+            };
+            let Some(bytes) = self.state.load(key)? else { continue };
+            match World::parse(&mut Reader::new(&bytes)) {
+                Ok(world) => self.load_world(now, world, source),
+                Err(error) => tracing::warn!(?key, %error, "ignored: not a world"),
+            }
+        }
+        for world in planets {
+            self.load_world(now, world, Source::BuiltIn);
+        }
+        Ok(())
+    }
+
+    fn load_world(&mut self, now: Now, world: World, source: Source) {
+        let id = world.id;
+        let (vl1, out) = (self.engine.vl1_mut(), &mut self.outbox.transmits);
+        let result = match world.kind {
+            WorldKind::Moon => vl1.load_moon(now, world, source, out),
+            _ => vl1.load_planet(now, world, source, out),
+        };
+        if let Err(error) = result {
+            tracing::warn!(world = format_args!("{id:016x}"), %error, "world refused");
+        }
+    }
+
+    fn load_networks(&mut self, now: Now) -> io::Result<()> {
+        for key in self.state.keys()? {
+            if let StateKey::NetworkConfig(network) = key {
+                self.join(now, network)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Joins a network with the configuration and settings kept for it, and remembers that it is joined.
+    fn join(&mut self, now: Now, network: NetworkId) -> io::Result<()> {
+        let saved = self.state.load(StateKey::NetworkConfig(network))?;
+        let settings = self.state.load(StateKey::NetworkSettings(network))?;
+        let settings = settings.map(|text| Settings::from_text(&text)).unwrap_or_default();
+        if saved.is_none() {
+            self.state.save(StateKey::NetworkConfig(network), Some(b"\n"))?;
+        }
+        self.engine.join(now, network, saved.as_deref(), settings, &mut self.outbox);
+        Ok(())
+    }
+
+    /// Lives until it is asked to stop, then removes what it made on the host and writes its peer cache.
+    pub async fn run(mut self) {
+        poll_fn(|cx| self.turn(cx)).await;
+        self.shut_down();
+    }
+
+    fn shut_down(&mut self) {
+        let now = self.clock.now();
+        self.engine.persist_peers();
+        self.drain(now);
+        let networks: Vec<NetworkId> = self.ports.keys().copied().collect();
+        for network in networks {
+            self.close_port(now, network);
+        }
+    }
+
+    /// Work that comes back every few seconds.
+    fn housekeeping(&mut self, now: Now) {
+        self.housekeeping_due = now.mono + HOUSEKEEPING;
+        self.scan_groups(now);
+        let retry = std::mem::take(&mut self.waiting_jobs);
+        for job in retry {
+            self.run_job(now, job);
+        }
+        if self.sockets.is_empty() {
+            self.rebind(now);
+        }
+    }
+
+    fn save(&mut self, key: StateKey, value: Option<&[u8]>) {
+        if let Err(error) = self.state.save(key, value) {
+            tracing::error!(?key, %error, "cannot write state");
+        }
+    }
+
+    fn hand_in(&mut self, now: Now, input: Input<'_>) {
+        self.engine.handle(now, input, &mut self.outbox);
+    }
+}

@@ -1,0 +1,111 @@
+//! Outputs of the engine, performed.
+
+use super::{Driver, StateKey, WorkResult};
+use crate::engine::{Input, NetworkChange, Output, Persist};
+use zt_peer::{Job, JobDone, Vl1Event};
+use zt_wire::time::Now;
+use zt_wire::world::WorldKind;
+use zt_wire::{Parse as _, Reader};
+
+impl Driver {
+    pub(super) fn perform(&mut self, now: Now, output: Output) {
+        match output {
+            Output::Job(job) => self.run_job(now, job),
+            Output::Commit { seq, changes } => {
+                let refused = match &self.commits {
+                    Some(worker) => worker.submit((seq, changes)).is_err(),
+                    None => true,
+                };
+                if refused {
+                    tracing::error!("the controller's store is overloaded; an answer is not given");
+                    self.handle_result(now, WorkResult::CommitFailed(seq));
+                }
+            }
+            Output::Persist(persist) => self.persist(persist),
+            Output::Network(network, NetworkChange::Configure(managed)) => {
+                self.configure_port(now, network, &managed);
+            }
+            Output::Network(network, NetworkChange::Left) => {
+                self.close_port(now, network);
+                self.forget_network(network);
+            }
+            Output::Event(event) => log(&event),
+            Output::Wait(_) => {}
+        }
+    }
+
+    /// Runs a job on the worker thread; reading a peer record is a single small file and done at once.
+    pub(super) fn run_job(&mut self, now: Now, job: Job) {
+        if let Job::LoadPeer { address } = job {
+            let record = self.state.load(StateKey::Peer(address)).unwrap_or_default();
+            self.hand_in(now, Input::JobDone(JobDone::Loaded { address, record }));
+            return;
+        }
+        if let Err(job) = self.workers.submit(job)
+            && self.waiting_jobs.len() < 256
+        {
+            self.waiting_jobs.push(job);
+        }
+    }
+
+    pub(super) fn handle_result(&mut self, now: Now, result: WorkResult) {
+        match &result {
+            WorkResult::Committed(seq) => self.tell_waiters(*seq, true),
+            WorkResult::CommitFailed(seq) => self.tell_waiters(*seq, false),
+            WorkResult::Job(_) => {}
+        }
+        self.hand_in(
+            now,
+            match result {
+                WorkResult::Job(done) => Input::JobDone(done),
+                WorkResult::Committed(seq) => Input::Committed(seq),
+                WorkResult::CommitFailed(seq) => Input::CommitFailed(seq),
+            },
+        );
+        self.drain(now);
+    }
+
+    fn tell_waiters(&mut self, seq: u64, durable: bool) {
+        for at in (0..self.commit_waiters.len()).rev() {
+            // Commits are made in order: a later one that is durable covers the earlier ones.
+            if self.commit_waiters[at].0 == seq || (durable && self.commit_waiters[at].0 < seq) {
+                let (_, sender) = self.commit_waiters.swap_remove(at);
+                let _ = sender.send(durable);
+            }
+        }
+    }
+
+    fn persist(&mut self, persist: Persist) {
+        match persist {
+            Persist::World(WorldKind::Moon, id, bytes) => self.save(StateKey::Moon(id), bytes.as_deref()),
+            Persist::World(_, id, bytes) => self.persist_planet(id, bytes.as_deref()),
+            Persist::NetworkConfig(network, text) => self.save(StateKey::NetworkConfig(network), Some(&text)),
+            Persist::Peer(address, record) => self.save(StateKey::Peer(address), Some(&record)),
+        }
+    }
+
+    /// The first planet lives in the stock layout's `planet`, further ones in files of their own.
+    fn persist_planet(&mut self, id: u64, bytes: Option<&[u8]>) {
+        let first = self.state.load(StateKey::Planet).ok().flatten();
+        let first_id = first.and_then(|bytes| zt_wire::World::parse(&mut Reader::new(&bytes)).ok()).map(|world| world.id);
+        let key = match first_id {
+            Some(other) if other != id => StateKey::ExtraPlanet(id),
+            _ => StateKey::Planet,
+        };
+        self.save(key, bytes);
+    }
+}
+
+fn log(event: &Vl1Event) {
+    match event {
+        Vl1Event::Online(true) => tracing::info!("online: a root answers"),
+        Vl1Event::Online(false) => tracing::warn!("offline: no root answers"),
+        Vl1Event::IdentityCollision => {
+            tracing::error!("a root reports that another identity owns this address; a new identity is needed");
+        }
+        Vl1Event::PeerUp(peer) => tracing::debug!(%peer, "direct path found"),
+        Vl1Event::PeerDown(peer) => tracing::debug!(%peer, "no direct path any more"),
+        Vl1Event::PathChanged { peer, to, .. } => tracing::debug!(%peer, ?to, "path changed"),
+        other => tracing::debug!(?other, "event"),
+    }
+}

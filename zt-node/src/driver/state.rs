@@ -1,0 +1,180 @@
+//! State that outlives the process, as named values.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use zt_wire::{Address, NetworkId};
+
+/// Name of one stored value (06 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateKey {
+    /// The planet of the stock layout: file `planet`.
+    Planet,
+    /// A further planet, by world ID: file `planets.d/<16 hex>.planet`.
+    ExtraPlanet(u64),
+    /// A moon, by world ID: file `moons.d/<16 hex>.moon`.
+    Moon(u64),
+    /// Configuration dictionary of a joined network: file `networks.d/<16 hex>.conf`.
+    NetworkConfig(NetworkId),
+    /// Local settings of a network: file `networks.d/<16 hex>.local.conf`.
+    NetworkSettings(NetworkId),
+    /// Cached peer: file `peers.d/<10 hex>.peer`.
+    Peer(Address),
+}
+
+impl StateKey {
+    fn file(self) -> PathBuf {
+        match self {
+            Self::Planet => "planet".into(),
+            Self::ExtraPlanet(id) => format!("planets.d/{id:016x}.planet").into(),
+            Self::Moon(id) => format!("moons.d/{id:016x}.moon").into(),
+            Self::NetworkConfig(id) => format!("networks.d/{id}.conf").into(),
+            Self::NetworkSettings(id) => format!("networks.d/{id}.local.conf").into(),
+            Self::Peer(address) => format!("peers.d/{address}.peer").into(),
+        }
+    }
+}
+
+/// Where a node keeps its state. Implemented by [`FileState`] for daemons and [`MemoryState`] for embedders.
+pub trait StateStore: Send {
+    /// The stored value, if there is one.
+    fn load(&self, key: StateKey) -> io::Result<Option<Vec<u8>>>;
+    /// Replaces (or with `None` removes) a value; on return it is durable.
+    fn save(&mut self, key: StateKey, value: Option<&[u8]>) -> io::Result<()>;
+    /// All keys present, in order.
+    fn keys(&self) -> io::Result<Vec<StateKey>>;
+}
+
+/// State in memory only.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryState(BTreeMap<StateKey, Vec<u8>>);
+
+impl StateStore for MemoryState {
+    fn load(&self, key: StateKey) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.0.get(&key).cloned())
+    }
+
+    fn save(&mut self, key: StateKey, value: Option<&[u8]>) -> io::Result<()> {
+        match value {
+            Some(value) => self.0.insert(key, value.to_vec()),
+            None => self.0.remove(&key),
+        };
+        Ok(())
+    }
+
+    fn keys(&self) -> io::Result<Vec<StateKey>> {
+        Ok(self.0.keys().copied().collect())
+    }
+}
+
+/// State as files in a home folder, in the layout of ZeroTier One so that a home can be taken over.
+#[derive(Clone, Debug)]
+pub struct FileState {
+    home: PathBuf,
+}
+
+/// Larger files are not ours; reading stops here (a configuration has at most 484,520 bytes, 04 §2.5).
+const MAX_FILE: u64 = 1 << 20;
+
+impl FileState {
+    /// Uses the given folder, which must exist.
+    pub fn new(home: impl Into<PathBuf>) -> Self {
+        Self { home: home.into() }
+    }
+}
+
+impl StateStore for FileState {
+    fn load(&self, key: StateKey) -> io::Result<Option<Vec<u8>>> {
+        read_bounded(&self.home.join(key.file()))
+    }
+
+    fn save(&mut self, key: StateKey, value: Option<&[u8]>) -> io::Result<()> {
+        let path = self.home.join(key.file());
+        match value {
+            None => match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+            Some(value) => {
+                if read_bounded(&path)?.as_deref() == Some(value) {
+                    return Ok(());
+                }
+                write_atomically(&path, value, 0o644)
+            }
+        }
+    }
+
+    fn keys(&self) -> io::Result<Vec<StateKey>> {
+        let mut keys = Vec::new();
+        if self.home.join("planet").is_file() {
+            keys.push(StateKey::Planet);
+        }
+        for (folder, suffix, digits) in [
+            ("planets.d", ".planet", 16),
+            ("moons.d", ".moon", 16),
+            ("networks.d", ".conf", 16),
+            ("peers.d", ".peer", 10),
+        ] {
+            let entries = match fs::read_dir(self.home.join(folder)) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                let name = entry?.file_name();
+                let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(suffix)) else { continue };
+                if stem.len() != digits {
+                    continue;
+                }
+                let Ok(number) = u64::from_str_radix(stem, 16) else { continue };
+                keys.push(match folder {
+                    "planets.d" => StateKey::ExtraPlanet(number),
+                    "moons.d" => StateKey::Moon(number),
+                    "networks.d" => StateKey::NetworkConfig(NetworkId(number)),
+                    _ => StateKey::Peer(Address::new(number)),
+                });
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if file.metadata()?.is_dir() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+/// Writes a file so that after a crash either the old or the new content is there, never a part of it.
+///
+/// # Errors
+/// Any error of creating, writing, syncing or renaming; the old file is then unchanged.
+pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("state");
+    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let result = (|| {
+        let mut file =
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        File::open(folder)?.sync_all()
+    })();
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}

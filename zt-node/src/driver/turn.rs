@@ -1,0 +1,217 @@
+//! The one loop: wait for one thing, hand it to the engine, drain, perform.
+
+use super::udp::UdpLink;
+use super::{Control, Driver};
+use crate::engine::{Input, Output};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+use zt_peer::{Endpoint, Train};
+use zt_wire::time::{Mono, Now};
+
+/// Rounds in one poll before other tasks get their turn.
+const ROUNDS: usize = 32;
+
+impl Driver {
+    /// One poll of the node: ready when it was asked to stop.
+    pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..ROUNDS {
+            let now = self.clock.now();
+            let mut progress = self.poll_calls(cx, now);
+            progress |= self.poll_results(cx, now);
+            progress |= self.poll_watcher(cx, now);
+            progress |= self.poll_timer(cx, now);
+            if self.flush(cx, now) {
+                progress |= self.poll_sockets(cx, now);
+                self.drain(now);
+                progress |= self.flush(cx, now) && self.poll_ports(cx, now);
+            }
+            self.drain(now);
+            self.flush(cx, now);
+            self.write_frames(cx, now);
+            if self.stop {
+                return Poll::Ready(());
+            }
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_calls(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let mut progress = false;
+        while let Poll::Ready(Some(call)) = self.calls.poll_recv(cx) {
+            call(&mut Control::new(self, now));
+            progress = true;
+        }
+        progress
+    }
+
+    fn poll_results(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let mut progress = false;
+        while let Poll::Ready(Some(result)) = self.results.poll_recv(cx) {
+            self.handle_result(now, result);
+            progress = true;
+        }
+        progress
+    }
+
+    fn poll_watcher(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let changed = self.interfaces.as_mut().is_some_and(|watch| watch.poll_changed(cx));
+        if changed {
+            self.rebind(now);
+        }
+        changed
+    }
+
+    /// Arms the timer for the earliest deadline and hands an expired one in.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let due = self.engine_due.into_iter().chain([self.housekeeping_due]).min().unwrap_or(self.housekeeping_due);
+        let mut expired = false;
+        if self.engine_due.is_some_and(|due| due <= now.mono) {
+            self.engine.handle(now, Input::Timeout, &mut self.outbox);
+            self.engine_due = None;
+            expired = true;
+        }
+        if self.housekeeping_due <= now.mono {
+            self.housekeeping(now);
+            expired = true;
+        }
+        if !expired {
+            self.arm(cx, due);
+        }
+        expired
+    }
+
+    fn arm(&mut self, cx: &mut Context<'_>, due: Mono) {
+        if self.armed != Some(due) {
+            self.sleep.as_mut().reset(Instant::from_std(self.clock.instant(due)));
+            self.armed = Some(due);
+        }
+        if Pin::new(&mut self.sleep).poll(cx).is_ready() {
+            self.armed = None;
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn poll_sockets(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let mut progress = false;
+        let Self { sockets, buffers, engine, outbox, traffic, .. } = self;
+        for socket in sockets.iter() {
+            let result = socket.poll_receive(cx, buffers, |train| {
+                traffic.datagrams_in += train.bytes.len().div_ceil(train.stride) as u64;
+                traffic.bytes_in += train.bytes.len() as u64;
+                let remote = Endpoint::Ip(train.remote);
+                engine.handle(
+                    now,
+                    Input::Datagrams { link: train.link, remote, bytes: train.bytes, stride: train.stride },
+                    outbox,
+                );
+            });
+            match result {
+                Poll::Ready(Ok(_)) => progress = true,
+                Poll::Ready(Err(error)) => tracing::warn!(local = %socket.local, %error, "cannot receive"),
+                Poll::Pending => {}
+            }
+        }
+        progress
+    }
+
+    fn poll_ports(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let mut progress = false;
+        let mut failed = Vec::new();
+        for (&network, port) in &mut self.ports {
+            port.incoming.clear();
+            match port.tap.poll_recv(cx, &mut port.incoming) {
+                Poll::Ready(Ok(_)) => {
+                    progress = true;
+                    self.engine.handle(now, Input::Frames(network, &port.incoming), &mut self.outbox);
+                }
+                Poll::Ready(Err(error)) => failed.push((network, error)),
+                Poll::Pending => {}
+            }
+        }
+        for (network, error) in failed {
+            self.port_failed(now, network, &error);
+        }
+        progress
+    }
+
+    /// Takes all outputs of the engine and performs them.
+    pub(super) fn drain(&mut self, now: Now) {
+        loop {
+            match self.engine.poll(now, &mut self.outbox) {
+                Output::Wait(due) => {
+                    self.engine_due = due;
+                    break;
+                }
+                output => self.perform(now, output),
+            }
+        }
+    }
+
+    /// Seals and sends what is in the outbox; false while a socket is full.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        if self.outbox.transmits.is_empty() {
+            return true;
+        }
+        self.engine.seal(now, &mut self.outbox);
+        let Self { sockets, traffic, outbox, sent, .. } = self;
+        let limit = sockets.iter().map(UdpLink::max_segments).min().unwrap_or(1);
+        while let Some(train) = outbox.transmits.train(*sent, limit) {
+            if let Endpoint::Ip(remote) = train.path.remote
+                && let Some(socket) = sockets.iter().find(|socket| socket.id == train.path.link)
+            {
+                match send(socket, cx, remote, &train) {
+                    Poll::Ready(Ok(())) => {
+                        traffic.datagrams_out += train.segments as u64;
+                        traffic.bytes_out += train.bytes.len() as u64;
+                    }
+                    Poll::Ready(Err(error)) => tracing::debug!(local = %socket.local, %error, "cannot send"),
+                    Poll::Pending => return false,
+                }
+            }
+            *sent += train.packets;
+        }
+        *sent = 0;
+        outbox.transmits.clear();
+        true
+    }
+
+    fn write_frames(&mut self, cx: &mut Context<'_>, now: Now) {
+        let mut failed = Vec::new();
+        for (network, batch) in &mut self.outbox.frames {
+            let Some(port) = self.ports.get_mut(network) else {
+                batch.clear();
+                continue;
+            };
+            while !batch.is_empty() {
+                match port.tap.poll_send(cx, batch) {
+                    Poll::Ready(Ok(count)) => batch.consume(count),
+                    Poll::Ready(Err(error)) => {
+                        failed.push((*network, error));
+                        batch.clear();
+                    }
+                    Poll::Pending => break,
+                }
+            }
+        }
+        for (network, error) in failed {
+            self.port_failed(now, network, &error);
+        }
+    }
+}
+
+fn send(
+    socket: &UdpLink,
+    cx: &mut Context<'_>,
+    remote: SocketAddr,
+    train: &Train<'_>,
+) -> Poll<std::io::Result<()>> {
+    let segment_size = (train.segments > 1).then_some(train.segment_size);
+    socket.poll_send(cx, remote, train.bytes, segment_size, train.ttl)
+}

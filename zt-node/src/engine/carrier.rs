@@ -1,0 +1,65 @@
+//! VL2's view of VL1: the adapter between the two machines, which do not know each other.
+
+use super::Outbox;
+use std::time::Duration;
+use zt_netconf::{Carrier, Frame, SendOptions};
+use zt_peer::{ReplyTo, Vl1};
+use zt_wire::time::Now;
+use zt_wire::verb::Body;
+use zt_wire::{Address, Identity, NetworkId, PacketId};
+
+/// Carries VL2 over VL1 during one call.
+pub(super) struct OverVl1<'a> {
+    pub(super) now: Now,
+    pub(super) vl1: &'a mut Vl1,
+    pub(super) outbox: &'a mut Outbox,
+    /// The packet in hand, if there is one.
+    pub(super) reply_to: Option<ReplyTo>,
+}
+
+fn options(options: SendOptions) -> zt_peer::SendOptions {
+    zt_peer::SendOptions { compress: options.compress, expect_reply: options.expect_reply }
+}
+
+impl Carrier for OverVl1<'_> {
+    fn identity(&self, address: Address) -> Option<Identity> {
+        self.vl1.identity_of(address).copied()
+    }
+
+    fn request_identity(&mut self, address: Address) {
+        self.vl1.whois(self.now, address, &mut self.outbox.transmits);
+    }
+
+    fn roots(&self) -> Vec<Address> {
+        self.vl1.upstreams(self.now)
+    }
+
+    fn is_root(&self) -> bool {
+        self.vl1.am_root()
+    }
+
+    fn direct_latency(&self, address: Address) -> Option<Duration> {
+        self.vl1.direct_latency(address)
+    }
+
+    fn send(&mut self, to: Address, body: &dyn Body, how: SendOptions) -> Option<PacketId> {
+        match self.vl1.send(self.now, to, body, options(how), &mut self.outbox.transmits) {
+            Ok(id) => id,
+            Err(error) => {
+                tracing::trace!(%to, %error, "not sent");
+                None
+            }
+        }
+    }
+
+    fn reply(&mut self, body: &dyn Body, how: SendOptions) {
+        if let Some(to) = self.reply_to {
+            self.vl1.reply(self.now, &to, body, options(how), &mut self.outbox.transmits);
+        }
+    }
+
+    fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+        let Outbox { frames, overflow, .. } = self.outbox;
+        Outbox::deliver(frames, overflow, network, frame);
+    }
+}

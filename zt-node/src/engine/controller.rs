@@ -1,0 +1,138 @@
+//! The controller's seat in the engine: requests go in beside the packet loop, answers leave after their commit.
+
+use super::carrier::OverVl1;
+use super::{Engine, Outbox, Output};
+use zt_netconf::controller::{ApiOutcome, Controller, ControllerOutput, OwnAnswer, Record, Request};
+use zt_netconf::{Authentication, LocalAnswer};
+use zt_peer::{Received, SendOptions};
+use zt_wire::NetworkId;
+use zt_wire::time::{Mono, Now};
+use zt_wire::verb::Message;
+
+/// Outputs taken from the controller in one round. Making and signing a configuration takes time in which packets wait,
+/// so a change of a large network is spread over rounds.
+const PER_ROUND: usize = 16;
+
+impl Engine {
+    /// Feeds a record of the controller's store, at start (networks before their members) or when it was changed
+    /// elsewhere.
+    pub fn feed_controller(&mut self, now: Now, record: Record) {
+        if let Some(controller) = &mut self.controller {
+            controller.handle_record(now, record);
+        }
+    }
+
+    /// All records are fed: the controller answers from now on.
+    pub fn start_controller(&mut self) {
+        if let Some(controller) = &mut self.controller {
+            controller.start();
+        }
+    }
+
+    /// The controller, if this node is one.
+    #[must_use]
+    pub fn controller(&self) -> Option<&Controller> {
+        self.controller.as_ref()
+    }
+
+    /// Executes a call of the controller's HTTP interface (05 §1); `None` when this node is no controller.
+    /// The answer counts once the commit that it names is durable.
+    pub fn controller_api(&mut self, now: Now, method: &str, path: &str, body: &[u8]) -> Option<ApiOutcome> {
+        Some(self.controller.as_mut()?.api(now, method, path, body))
+    }
+
+    /// A configuration request for a network of this node. True when it was taken.
+    pub(super) fn controller_request(&mut self, now: Now, received: &Received<'_>) -> bool {
+        let Message::NetworkConfigRequest(request) = &received.message else { return false };
+        let Some(controller) = &mut self.controller else { return false };
+        let from_path = (received.hops == 0).then(|| received.path.remote.inet());
+        let result = controller.handle_request(
+            now,
+            Request {
+                network: request.network,
+                from: received.identity,
+                from_path,
+                packet: Some(received.packet_id),
+                metadata: request.metadata.unwrap_or_default(),
+            },
+        );
+        if let Err(reason) = result {
+            tracing::trace!(network = %request.network, from = %received.from, %reason, "request not served");
+        }
+        true
+    }
+
+    /// The node itself asks its own controller.
+    pub(super) fn own_controller_request(
+        &mut self,
+        now: Now,
+        network: NetworkId,
+        metadata: &[u8],
+        outbox: &mut Outbox,
+    ) {
+        let own = *self.identity.identity();
+        let served = self.controller.as_mut().is_some_and(|controller| {
+            controller.handle_request(now, Request { network, from: own, from_path: None, packet: None, metadata }).is_ok()
+        });
+        if !served {
+            let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+            self.vl2.handle_local_config(now, network, LocalAnswer::NotFound, &mut carrier);
+        }
+    }
+
+    pub(super) fn committed(&mut self, now: Now, seq: u64, durable: bool) {
+        if let Some(controller) = &mut self.controller {
+            if durable {
+                controller.handle_committed(now, seq);
+            } else {
+                controller.handle_commit_failed(seq);
+            }
+        }
+    }
+
+    pub(super) fn controller_timeout(&self, now: Now) -> Option<(Mono, &'static str)> {
+        self.controller.as_ref()?.poll_timeout(now)
+    }
+
+    /// Takes what the controller has to say; true when there may be more.
+    pub(super) fn drain_controller(&mut self, now: Now, outbox: &mut Outbox) -> bool {
+        for _ in 0..PER_ROUND {
+            let Some(output) = self.controller.as_mut().and_then(|controller| controller.poll_output(now)) else {
+                return false;
+            };
+            self.controller_output(now, output, outbox);
+        }
+        true
+    }
+
+    fn controller_output(&mut self, now: Now, output: ControllerOutput, outbox: &mut Outbox) {
+        match output {
+            ControllerOutput::Commit { seq, changes } => self.outputs.push_back(Output::Commit { seq, changes }),
+            ControllerOutput::Send { to, network, kind, body } => {
+                if kind.authorises() {
+                    self.vl2.set_controller_authorised(now, network, to);
+                }
+                let options = SendOptions { compress: kind.authorises(), expect_reply: false };
+                if let Err(error) = self.vl1.send(now, to, &body, options, &mut outbox.transmits) {
+                    tracing::debug!(%to, %network, %error, "the controller's message was not sent");
+                }
+            }
+            ControllerOutput::Local { network, answer } => {
+                let answer = match &answer {
+                    OwnAnswer::Config(text) => LocalAnswer::Text(text),
+                    OwnAnswer::Denied => LocalAnswer::Denied,
+                    OwnAnswer::NotFound => LocalAnswer::NotFound,
+                    OwnAnswer::AuthenticationRequired => {
+                        LocalAnswer::AuthenticationRequired(Authentication::default())
+                    }
+                };
+                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                self.vl2.handle_local_config(now, network, answer, &mut carrier);
+            }
+            ControllerOutput::LocalRevocation { revocation } => {
+                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                self.vl2.handle_local_revocation(now, &revocation, &mut carrier);
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What goes into the engine and what comes out.
+
+use std::net::IpAddr;
+use zt_netconf::Managed;
+use zt_netconf::controller::Change;
+use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Vl1Event};
+use zt_tap::FrameBatch;
+use zt_wire::time::Mono;
+use zt_wire::world::WorldKind;
+use zt_wire::{Address, MulticastGroup, NetworkId};
+
+/// One thing that happened.
+pub enum Input<'a> {
+    /// A socket, or another way to send and receive, is there.
+    LinkUp(Link),
+    /// It is gone.
+    LinkDown(LinkId),
+    /// A train of datagrams from one sender. They are opened in place.
+    Datagrams {
+        /// The link they came by.
+        link: LinkId,
+        /// Who sent them.
+        remote: Endpoint,
+        /// All of them, one after the other.
+        bytes: &'a mut [u8],
+        /// Length of each but the last, which may be shorter.
+        stride: usize,
+    },
+    /// Frames that the host sent into the port of a network.
+    Frames(NetworkId, &'a FrameBatch),
+    /// The multicast groups that the host joined on the port of a network, all of them.
+    Groups(NetworkId, &'a [MulticastGroup]),
+    /// Result of an [`Output::Job`].
+    JobDone(JobDone),
+    /// The changes of an [`Output::Commit`] are durable.
+    Committed(u64),
+    /// The changes of an [`Output::Commit`] could not be kept.
+    CommitFailed(u64),
+    /// Addresses of the ports: never used as physical paths.
+    OwnPrefixes(Vec<(IpAddr, u8)>),
+    /// The time given by [`Output::Wait`] has come.
+    Timeout,
+}
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Slow work: run it anywhere and hand the result back.
+    Job(Job),
+    /// Make these changes of the controller durable, in order, then say so.
+    Commit {
+        /// Number to hand back.
+        seq: u64,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// Keep a value.
+    Persist(Persist),
+    /// The port of a network has to change.
+    Network(NetworkId, NetworkChange),
+    /// Something worth knowing.
+    Event(Vl1Event),
+    /// Nothing more to do until the given time (`None`: until the next input).
+    Wait(Option<Mono>),
+}
+
+/// A value to keep over a restart; `None` removes it.
+#[derive(Debug)]
+pub enum Persist {
+    /// A planet or moon in binary form.
+    World(WorldKind, u64, Option<Vec<u8>>),
+    /// Configuration text of a joined network.
+    NetworkConfig(NetworkId, Vec<u8>),
+    /// Record of a peer.
+    Peer(Address, Vec<u8>),
+}
+
+/// What has to happen with the port of a network.
+#[derive(Debug)]
+pub enum NetworkChange {
+    /// Open or change it so that the host has just this.
+    Configure(Managed),
+    /// Close it and forget the network's files.
+    Left,
+}

@@ -1,0 +1,382 @@
+//! The engine: VL1, VL2 and the controller joined into one pure machine.
+//!
+//! [`Engine::handle`] takes one input, [`Engine::poll`] gives outputs until it says how long to wait. Bytes leave
+//! through the caller's [`Outbox`]. No clock, socket, file or thread is touched: time comes as [`Now`], slow work leaves as
+//! [`Output::Job`] or [`Output::Commit`] and comes back as an input.
+
+mod carrier;
+mod controller;
+mod input;
+mod outbox;
+mod report;
+
+pub use input::{Input, NetworkChange, Output, Persist};
+pub use outbox::Outbox;
+
+use carrier::OverVl1;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use zt_crypto::{Entropy, SecretIdentity};
+use zt_netconf::controller::Controller;
+use zt_netconf::{Settings, Verdict, Version, Vl2, Vl2Event};
+use zt_peer::{Endpoint, Inbound, Look, Place, Receipt, Scratch, SoftwareVersion, Vl1, Vl1Config, Vl1Event};
+use zt_wire::ether::EthernetRef;
+use zt_wire::time::Now;
+use zt_wire::{Address, Identity, NetworkId};
+
+/// The software version told to peers: the version of ZeroTier One whose protocol documents this follows.
+pub const COMPATIBLE_VERSION: SoftwareVersion = SoftwareVersion { major: 1, minor: 14, revision: 1 };
+
+/// What an engine is made from.
+pub struct EngineConfig {
+    /// Own identity.
+    pub identity: Arc<SecretIdentity>,
+    /// Source of randomness for VL1.
+    pub vl1_entropy: Box<dyn Entropy + Send>,
+    /// Source of randomness for VL2.
+    pub vl2_entropy: Box<dyn Entropy + Send>,
+    /// Source of randomness for the controller; `None` = this node is no controller.
+    pub controller_entropy: Option<Box<dyn Entropy + Send>>,
+    /// The owner can load peers from a cache when asked.
+    pub has_peer_cache: bool,
+    /// Loopback addresses may be paths: several nodes on one host, for tests and demonstrations.
+    pub allow_loopback: bool,
+}
+
+/// One node as a pure machine.
+pub struct Engine {
+    identity: Arc<SecretIdentity>,
+    vl1: Vl1,
+    vl2: Vl2,
+    controller: Option<Controller>,
+    outputs: VecDeque<Output>,
+    settings: std::collections::BTreeMap<NetworkId, Settings>,
+    online: bool,
+    /// The controller has more to say than fits in a round.
+    more: bool,
+    assembled: Vec<u8>,
+    inflated: Vec<u8>,
+    scratch: Scratch,
+}
+
+/// Longest metadata or packet never exceeds this (02 §1), so the buffers stay bounded.
+const PACKET: usize = 10_240;
+
+impl Engine {
+    /// Makes a node that knows no root and no network yet.
+    #[must_use]
+    pub fn new(now: Now, config: EngineConfig) -> Self {
+        let EngineConfig { identity, vl1_entropy, vl2_entropy, controller_entropy, has_peer_cache, allow_loopback } = config;
+        let mut vl1_config = Vl1Config::new(Arc::clone(&identity), vl1_entropy);
+        vl1_config.version = COMPATIBLE_VERSION;
+        vl1_config.has_peer_cache = has_peer_cache;
+        vl1_config.allow_loopback = allow_loopback;
+        let version = Version {
+            major: COMPATIBLE_VERSION.major,
+            minor: COMPATIBLE_VERSION.minor,
+            revision: COMPATIBLE_VERSION.revision,
+        };
+        let controller = controller_entropy.map(|entropy| Controller::new(Arc::clone(&identity), entropy));
+        Self {
+            vl1: Vl1::new(now, vl1_config),
+            vl2: Vl2::new(*identity.identity(), version, vl2_entropy),
+            controller,
+            identity,
+            outputs: VecDeque::new(),
+            settings: std::collections::BTreeMap::new(),
+            online: false,
+            more: false,
+            assembled: Vec::with_capacity(PACKET),
+            inflated: Vec::with_capacity(PACKET),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Takes one input. Drain [`Engine::poll`] afterwards.
+    pub fn handle(&mut self, now: Now, input: Input<'_>, outbox: &mut Outbox) {
+        match input {
+            Input::LinkUp(link) => self.vl1.add_link(now, link, &mut outbox.transmits),
+            Input::LinkDown(link) => self.vl1.remove_link(now, link, &mut outbox.transmits),
+            Input::Datagrams { link, remote, bytes, stride } => {
+                for datagram in bytes.chunks_mut(stride.max(1)) {
+                    self.handle_datagram(now, link, remote, datagram, outbox);
+                }
+            }
+            Input::Frames(network, frames) => self.handle_frames(now, network, frames, outbox),
+            Input::Groups(network, groups) => {
+                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                self.vl2.set_tap_groups(now, network, groups, &mut carrier);
+            }
+            Input::JobDone(done) => self.vl1.handle_job(now, done, &mut outbox.transmits),
+            Input::Committed(seq) => self.committed(now, seq, true),
+            Input::CommitFailed(seq) => self.committed(now, seq, false),
+            Input::OwnPrefixes(prefixes) => self.vl1.set_own_prefixes(prefixes),
+            Input::Timeout => self.handle_timeout(now, outbox),
+        }
+    }
+
+    /// The next thing to do. [`Output::Wait`] ends a round.
+    pub fn poll(&mut self, now: Now, outbox: &mut Outbox) -> Output {
+        self.drain_machines(now, outbox);
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        if let Some(job) = self.vl1.poll_job() {
+            return Output::Job(job);
+        }
+        let machines = [self.vl1.poll_timeout(), self.vl2.poll_timeout(), self.controller_timeout(now)];
+        if self.more {
+            return Output::Wait(Some(now.mono));
+        }
+        Output::Wait(machines.into_iter().flatten().map(|(due, _)| due).min())
+    }
+
+    fn handle_datagram(
+        &mut self,
+        now: Now,
+        link: zt_peer::LinkId,
+        remote: Endpoint,
+        datagram: &mut [u8],
+        outbox: &mut Outbox,
+    ) {
+        let mut assembled = std::mem::take(&mut self.assembled);
+        let look = self.vl1.look(now, link, remote, datagram, &mut assembled, &mut outbox.transmits);
+        if let Look::Open(open) = look {
+            let packet = match open.place {
+                Place::Datagram => datagram,
+                Place::Assembled => assembled.as_mut_slice(),
+            };
+            let opened = open.open(packet);
+            let mut inflated = std::mem::take(&mut self.inflated);
+            let inbound =
+                self.vl1.handle_opened(now, open.ticket, opened, packet, &mut inflated, &mut outbox.transmits);
+            if let Some((receipt, outcome)) = self.handle_inbound(now, inbound, outbox) {
+                self.vl1.settle(now, receipt, outcome, packet, &mut outbox.transmits);
+            }
+            self.inflated = inflated;
+        }
+        self.assembled = assembled;
+    }
+
+    /// Gives a message to VL2 or the controller; VL1 has to be told what they made of it.
+    fn handle_inbound(
+        &mut self,
+        now: Now,
+        inbound: Inbound<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<(Receipt, zt_peer::Outcome)> {
+        let Inbound::Message(received) = inbound else { return None };
+        if self.controller_request(now, &received) {
+            return Some((received.receipt, zt_peer::Outcome::Accepted { trust: false }));
+        }
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: Some(received.receipt.reply_to()) };
+        let verdict = self.vl2.handle_message(
+            now,
+            &received.identity,
+            received.packet_id,
+            received.hops,
+            &received.message,
+            &mut carrier,
+        );
+        Some((received.receipt, outcome(verdict)))
+    }
+
+    /// As [`Engine::handle_inbound`] for a packet that waited and lies in `scratch`.
+    fn handle_ready(&mut self, now: Now, scratch: &mut Scratch, outbox: &mut Outbox) -> bool {
+        let Some(inbound) = self.vl1.poll_ready(now, scratch, &mut outbox.transmits) else { return false };
+        if let Some((receipt, outcome)) = self.handle_inbound(now, inbound, outbox) {
+            self.vl1.settle(now, receipt, outcome, &scratch.packet, &mut outbox.transmits);
+        }
+        true
+    }
+
+    fn handle_frames(&mut self, now: Now, network: NetworkId, frames: &zt_tap::FrameBatch, outbox: &mut Outbox) {
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        for frame in frames.iter() {
+            if let Ok(ethernet) = EthernetRef::new_checked(frame.bytes) {
+                self.vl2.handle_frame(now, network, ethernet, &mut carrier);
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Now, outbox: &mut Outbox) {
+        self.vl1.handle_timeout(now, &mut outbox.transmits);
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        self.vl2.handle_timeout(now, &mut carrier);
+        if let Some(controller) = &mut self.controller {
+            controller.handle_timeout(now);
+        }
+    }
+
+    /// Carries what the machines have to say to each other and to the owner.
+    fn drain_machines(&mut self, now: Now, outbox: &mut Outbox) {
+        loop {
+            let mut quiet = true;
+            let mut scratch = std::mem::take(&mut self.scratch);
+            while self.handle_ready(now, &mut scratch, outbox) {
+                quiet = false;
+            }
+            self.scratch = scratch;
+            while let Some(event) = self.vl1.poll_event() {
+                self.handle_vl1_event(now, event);
+                quiet = false;
+            }
+            while let Some(event) = self.vl2.poll_event() {
+                self.handle_vl2_event(now, event, outbox);
+                quiet = false;
+            }
+            self.more = self.drain_controller(now, outbox);
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn handle_vl1_event(&mut self, now: Now, event: Vl1Event) {
+        match event {
+            Vl1Event::WorldUpdated { kind, id, bytes } => {
+                self.outputs.push_back(Output::Persist(Persist::World(kind, id, Some(bytes))));
+            }
+            Vl1Event::WorldRemoved { kind, id } => {
+                self.outputs.push_back(Output::Persist(Persist::World(kind, id, None)));
+            }
+            Vl1Event::PersistPeer { address, record } => {
+                self.outputs.push_back(Output::Persist(Persist::Peer(address, record)));
+            }
+            Vl1Event::Online(online) => {
+                self.online = online;
+                // Default routes wait until the node is online (04 §10.3).
+                let networks: Vec<NetworkId> = self.vl2.networks().map(zt_netconf::Network::id).collect();
+                for network in networks {
+                    self.configure(now, network);
+                }
+                self.outputs.push_back(Output::Event(Vl1Event::Online(online)));
+            }
+            other => self.outputs.push_back(Output::Event(other)),
+        }
+    }
+
+    fn handle_vl2_event(&mut self, now: Now, event: Vl2Event, outbox: &mut Outbox) {
+        match event {
+            Vl2Event::Up { network } | Vl2Event::ConfigUpdated { network } => {
+                self.configure(now, network);
+                self.vl1.keep_contact(self.vl2.always_contact());
+            }
+            Vl2Event::Down { network } => {
+                self.settings.remove(&network);
+                outbox.frames.remove(&network);
+                self.outputs.push_back(Output::Network(network, NetworkChange::Left));
+            }
+            Vl2Event::Persist { network, text } => {
+                self.outputs.push_back(Output::Persist(Persist::NetworkConfig(network, text)));
+            }
+            Vl2Event::RequestOwnController { network, metadata } => {
+                self.own_controller_request(now, network, &metadata, outbox);
+            }
+        }
+    }
+
+    /// Says what the port of a network should be.
+    fn configure(&mut self, _now: Now, network: NetworkId) {
+        let Some(joined) = self.vl2.network(network) else { return };
+        let settings = self.settings.entry(network).or_default();
+        let managed = joined.managed(settings, &[], self.online);
+        self.outputs.push_back(Output::Network(network, NetworkChange::Configure(managed)));
+    }
+
+    /// Joins a network; `saved` is the configuration text kept from an earlier run.
+    pub fn join(
+        &mut self,
+        now: Now,
+        network: NetworkId,
+        saved: Option<&[u8]>,
+        settings: Settings,
+        outbox: &mut Outbox,
+    ) {
+        self.settings.insert(network, settings);
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        self.vl2.join(now, network, saved, &mut carrier);
+    }
+
+    /// Leaves a network. True when it was joined.
+    pub fn leave(&mut self, now: Now, network: NetworkId) -> bool {
+        let joined = self.vl2.network(network).is_some();
+        self.vl2.leave(now, network);
+        joined
+    }
+
+    /// Changes what the operator allows a network; true when it is joined.
+    pub fn set_network_settings(&mut self, now: Now, network: NetworkId, settings: Settings) -> bool {
+        let joined = self.vl2.network(network).is_some();
+        if joined {
+            self.settings.insert(network, settings);
+            self.configure(now, network);
+        }
+        joined
+    }
+
+    /// What the operator allows a network.
+    #[must_use]
+    pub fn network_settings(&self, network: NetworkId) -> Settings {
+        self.settings.get(&network).cloned().unwrap_or_default()
+    }
+
+    /// The port of a network could not be opened (`Some` error number) or works.
+    pub fn set_port_error(&mut self, network: NetworkId, code: Option<i32>) {
+        self.vl2.set_port_error(network, code);
+    }
+
+    /// Seals and cuts the datagrams of the outbox that are still plain, and remembers their IDs.
+    pub fn seal(&mut self, now: Now, outbox: &mut Outbox) {
+        self.vl1.seal(now, &mut outbox.transmits);
+    }
+
+    /// Offers the records of all peers for keeping.
+    pub fn persist_peers(&mut self) {
+        self.vl1.persist_peers();
+    }
+
+    /// VL1: worlds, peers, paths.
+    #[must_use]
+    pub fn vl1(&self) -> &Vl1 {
+        &self.vl1
+    }
+
+    /// VL1, to change.
+    pub fn vl1_mut(&mut self) -> &mut Vl1 {
+        &mut self.vl1
+    }
+
+    /// VL2: networks.
+    #[must_use]
+    pub fn vl2(&self) -> &Vl2 {
+        &self.vl2
+    }
+
+    /// Own identity.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        self.identity.identity()
+    }
+
+    /// Own address.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        self.identity.identity().address
+    }
+
+    /// Whether a root answers or this node is one.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online || self.vl1.am_root()
+    }
+}
+
+fn outcome(verdict: Verdict) -> zt_peer::Outcome {
+    match verdict {
+        Verdict::Accepted { trust } => zt_peer::Outcome::Accepted { trust },
+        Verdict::NotCounted => zt_peer::Outcome::NotCounted,
+        Verdict::Defer => zt_peer::Outcome::Defer,
+        Verdict::Dropped(_) => zt_peer::Outcome::Dropped,
+    }
+}

@@ -1,0 +1,137 @@
+//! What the engine tells about itself.
+
+use super::Engine;
+use crate::status::{
+    MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role, RouteStatus, Traffic,
+};
+use std::time::Duration;
+use zt_netconf::{Failure, Network};
+use zt_peer::{PathView, PeerView};
+use zt_wire::inet::InetAddress;
+use zt_wire::time::Now;
+use zt_wire::world::WorldKind;
+
+impl Engine {
+    /// State of the node; the driver adds its sockets and traffic.
+    #[must_use]
+    pub fn status(&self, now: Now) -> NodeStatus {
+        let planet = self.vl1.worlds().find(|world| world.kind == WorldKind::Planet);
+        NodeStatus {
+            identity: *self.identity(),
+            online: self.is_online(),
+            planet_id: planet.map_or(0, |world| world.id),
+            planet_timestamp: planet.map_or(0, |world| world.timestamp),
+            surface: self.vl1.surface_addresses(now).into_iter().map(InetAddress::from).collect(),
+            listening_on: Vec::new(),
+            clock: now.unix_ms,
+            drops: self.drops(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// Dropped packets and frames by reason; zero counts are left out.
+    #[must_use]
+    pub fn drops(&self) -> Vec<(String, u64)> {
+        let vl1 = self.vl1.drops().map(|(name, count)| (name.to_owned(), count));
+        let vl2 = self.vl2.drops().map(|(name, count)| (name.to_owned(), count));
+        vl1.chain(vl2).filter(|&(_, count)| count > 0).collect()
+    }
+
+    /// State of all known peers, by address.
+    #[must_use]
+    pub fn peers(&self, now: Now) -> Vec<PeerStatus> {
+        self.vl1.peers(now).iter().map(|peer| peer_status(now, peer)).collect()
+    }
+
+    /// State of all joined networks, by ID.
+    #[must_use]
+    pub fn networks(&self) -> Vec<NetworkStatus> {
+        self.vl2.networks().map(|network| self.network_status(network)).collect()
+    }
+
+    /// Planets in use.
+    #[must_use]
+    pub fn planets(&self) -> Vec<zt_wire::World> {
+        self.vl1.worlds().filter(|world| world.kind == WorldKind::Planet).cloned().collect()
+    }
+
+    /// Moons held or wanted.
+    #[must_use]
+    pub fn moons(&self) -> Vec<MoonStatus> {
+        let held = self.vl1.worlds().filter(|world| world.kind == WorldKind::Moon);
+        let held = held.map(|world| MoonStatus { id: world.id, seed: None, world: Some(world.clone()) });
+        let wanted = self.vl1.wanted_moons();
+        let wanted = wanted.map(|(id, seed)| MoonStatus { id, seed, world: None });
+        held.chain(wanted).collect()
+    }
+
+    fn network_status(&self, network: &Network) -> NetworkStatus {
+        let config = network.config();
+        let routes = config.map(|config| config.routes.as_slice()).unwrap_or_default();
+        NetworkStatus {
+            id: network.id(),
+            mac: network.mac(),
+            name: config.map(zt_netconf::NetworkConfig::name_text).unwrap_or_default(),
+            status: network.status().name(),
+            private: config.is_none_or(|config| !config.is_public()),
+            mtu: config.map_or(2800, |config| u16::try_from(config.mtu).unwrap_or(u16::MAX)),
+            bridge: config.is_some_and(|config| config.is_active_bridge(self.address())),
+            broadcast: config.is_some_and(zt_netconf::NetworkConfig::broadcast_enabled),
+            port_error: network.port_error().unwrap_or(0),
+            revision: config.map_or(0, |config| config.revision),
+            assigned: config.map(|config| config.addresses.clone()).unwrap_or_default(),
+            routes: routes
+                .iter()
+                .map(|route| RouteStatus {
+                    target: route.target,
+                    via: route.via,
+                    flags: route.flags,
+                    metric: route.metric,
+                })
+                .collect(),
+            groups: network.groups().collect(),
+            device: String::new(),
+            settings: self.network_settings(network.id()),
+            dns: config
+                .filter(|config| !config.dns.domain.is_empty())
+                .map(|config| (config.dns.domain.clone(), config.dns.servers.to_vec())),
+            authentication_url: match network.failure() {
+                Some(Failure::AuthenticationRequired(how)) if !how.url.is_empty() => Some(how.url.clone()),
+                _ => None,
+            },
+            unsupported_rule: network.unsupported_rule().map(ToString::to_string),
+        }
+    }
+}
+
+fn peer_status(now: Now, peer: &PeerView) -> PeerStatus {
+    PeerStatus {
+        address: peer.identity.address,
+        version: peer.version.map(|(_, major, minor, revision)| (major.into(), minor.into(), revision)),
+        protocol: peer.version.map_or(0, |(protocol, ..)| protocol.into()),
+        latency: peer.latency.map_or(-1, |latency| i32::try_from(latency.as_millis()).unwrap_or(i32::MAX)),
+        role: match peer.role {
+            zt_peer::Role::Leaf => Role::Leaf,
+            zt_peer::Role::Moon => Role::Moon,
+            zt_peer::Role::Planet => Role::Planet,
+        },
+        paths: peer.paths.iter().map(|path| path_status(now, path)).collect(),
+    }
+}
+
+fn path_status(now: Now, path: &PathView) -> PathStatus {
+    let at = |age: Option<Duration>| {
+        age.map_or(0, |age| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
+    };
+    let address: InetAddress = path.path.remote.inet();
+    PathStatus {
+        address,
+        link: path.path.link.0,
+        last_send: at(path.last_sent),
+        last_receive: at(path.last_heard),
+        latency: path.latency.map(|latency| u32::try_from(latency.as_millis()).unwrap_or(u32::MAX)),
+        alive: !path.suspected,
+        preferred: path.preferred,
+        trusted_path_id: path.trusted_path_id,
+    }
+}
