@@ -34,24 +34,29 @@ impl<'a> Dictionary<'a> {
 
     /// All lines that have a `=`, as key and unescaped value, in order; repeated keys included.
     pub fn entries(&self) -> impl Iterator<Item = (&'a [u8], Cow<'a, [u8]>)> + use<'a> {
-        self.lines().map(|(key, value)| (key, unescape(value)))
+        self.lines().filter_map(|line| {
+            let at = line.iter().position(|c| *c == b'=')?;
+            Some((&line[..at], unescape(&line[at + 1..])))
+        })
     }
 
-    fn lines(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        self.text.split(|c| matches!(c, b'\n' | b'\r')).filter_map(|line| {
-            let at = line.iter().position(|c| *c == b'=')?;
-            Some((&line[..at], &line[at + 1..]))
-        })
+    fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.text.split(|c| matches!(c, b'\n' | b'\r'))
+    }
+
+    /// The rest of the first line that starts with the key directly followed by `=`. The key itself may contain `=`.
+    fn raw(&self, key: &str) -> Option<&'a [u8]> {
+        self.lines().find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b"="))
     }
 
     /// The value with escapes undone; `None` if there is no such key.
     pub fn get(&self, key: &str) -> Option<Cow<'a, [u8]>> {
-        self.lines().find(|(k, _)| *k == key.as_bytes()).map(|(_, v)| unescape(v))
+        self.raw(key).map(unescape)
     }
 
     /// True if the key is there, even with an empty value.
     pub fn contains(&self, key: &str) -> bool {
-        self.lines().any(|(k, _)| k == key.as_bytes())
+        self.raw(key).is_some()
     }
 
     /// The value as text, broken UTF-8 replaced; `None` if there is no such key.

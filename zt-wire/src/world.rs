@@ -100,6 +100,21 @@ impl World {
         out.extend_from_slice(&[0xf7; 8]);
         out
     }
+
+    /// Brings endpoints and roots into the order of the reference's tool on a little-endian machine (01 §10.4);
+    /// only needed to make the same files. Any order is valid, but it is part of what is signed.
+    pub fn sort_like_genmoon(&mut self) {
+        // Quirk (01 §10.4): port and IPv4 address are compared as native integers of the network-order bytes.
+        let key = |a: &InetAddress| match *a {
+            InetAddress::None => (0, 0, u128::MIN),
+            InetAddress::V4(ip, port) => (4, port.swap_bytes(), u128::from(u32::from(ip).swap_bytes())),
+            InetAddress::V6(ip, port) => (6, port.swap_bytes(), u128::from(ip)),
+        };
+        for root in &mut self.roots {
+            root.endpoints.sort_by_key(key);
+        }
+        self.roots.sort_by_key(|root| root.identity);
+    }
 }
 
 impl<'a> Parse<'a> for World {

@@ -1,6 +1,6 @@
 //! One line per message, in the manner of tcpdump. Secrets do not occur in messages; payloads are only measured.
 
-use core::fmt::{self, Display, Formatter, Result};
+use core::fmt::{Display, Formatter, Result};
 
 use crate::{Address, Dictionary, MulticastGroup};
 
