@@ -1,1 +1,17 @@
-//! Test suite: e2e.
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod checks;
+mod daemon;
+mod home;
+mod lab;
+mod program;
+
+pub use api::Api;
+pub use checks::{Ping, multicast, tcp, wait_for};
+pub use daemon::Daemon;
+pub use home::Home;
+pub use lab::{Cut, Host, Lab, Nat, Switch};
+pub use program::{Options, Program};
+pub use zt_tap::Cidr;
+pub use zt_tap::netns::{Masquerade, Namespace, Transfer};

@@ -1,0 +1,128 @@
+//! Home folders, identities and planets.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, anyhow};
+use serde_json::Value;
+use zt_crypto::{KeyPair, SecretIdentity, SeededEntropy, sign_world};
+use zt_wire::{Emit, Identity, InetAddress, Root, World, WorldKind};
+
+/// A folder for one test, removed with its last user.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Result<Arc<Self>> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("zt-e2e-{name}-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Arc::new(Self(path)))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::env::var_os("ZT_E2E_KEEP").is_none() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// The home folder of a node.
+#[derive(Debug, Clone)]
+pub struct Home {
+    path: PathBuf,
+    _lab: Arc<Folder>,
+}
+
+impl Home {
+    pub(crate) fn new(lab: &Arc<Folder>, name: &str) -> Result<Self> {
+        let path = lab.path().join(name);
+        fs::create_dir_all(&path)?;
+        Ok(Self { path, _lab: Arc::clone(lab) })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file into it.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn write(&self, name: &str, content: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Gives the node an identity (without one it makes its own).
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn with_identity(self, identity: &SecretIdentity) -> Result<Self> {
+        self.write("identity.secret", identity.to_text().as_bytes())?;
+        self.write("identity.public", identity.identity().to_string().as_bytes())?;
+        Ok(self)
+    }
+
+    /// Gives the node a planet.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn with_planet(self, planet: &[u8]) -> Result<Self> {
+        self.write("planet", planet)?;
+        Ok(self)
+    }
+
+    /// Gives the node settings.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn with_local_conf(self, settings: &Value) -> Result<Self> {
+        self.write("local.conf", settings.to_string().as_bytes())?;
+        Ok(self)
+    }
+}
+
+/// An identity; the same seed gives the same one.
+pub(crate) fn identity(seed: u64) -> SecretIdentity {
+    SecretIdentity::generate(&mut SeededEntropy::new(seed))
+}
+
+/// A signed planet with these roots, each with endpoints as `IP/PORT`.
+pub(crate) fn planet(id: u64, roots: &[(&Identity, &[&str])]) -> Result<Vec<u8>> {
+    let key = KeyPair::generate(&mut SeededEntropy::new(id));
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let roots = roots.iter().map(|(identity, endpoints)| {
+        let endpoints = endpoints.iter().map(|text| endpoint(text)).collect::<Result<_>>()?;
+        Ok(Root { identity: **identity, endpoints })
+    });
+    let mut world = World {
+        kind: WorldKind::Planet,
+        id,
+        timestamp: u64::try_from(since_1970.as_millis())?,
+        update_key: *key.public_key(),
+        signature: zt_wire::Signature([0; 96]),
+        roots: roots.collect::<Result<_>>()?,
+    };
+    sign_world(&mut world, &key);
+    Ok(world.to_vec())
+}
+
+fn endpoint(text: &str) -> Result<InetAddress> {
+    text.parse().map_err(|_| anyhow!("{text} is not IP/PORT"))
+}
