@@ -1,0 +1,91 @@
+//! What a [`Vl1`](crate::Vl1) is made from and told by the operator.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use zt_crypto::{Entropy, SecretIdentity};
+use zt_wire::Address;
+
+/// Software version told in HELLO and OK(HELLO).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SoftwareVersion {
+    /// Major.
+    pub major: u8,
+    /// Minor.
+    pub minor: u8,
+    /// Revision.
+    pub revision: u16,
+}
+
+/// Everything a node's VL1 needs at start.
+pub struct Vl1Config {
+    /// Who we are.
+    pub identity: Arc<SecretIdentity>,
+    /// Our software version. Peers of ours print it; nothing depends on it.
+    pub version: SoftwareVersion,
+    /// Source of packet IDs and of every random choice.
+    pub entropy: Box<dyn Entropy + Send>,
+    /// Addresses of peers that the cache knows (`peers.d`): a [`Job::LoadPeer`](crate::Job::LoadPeer) is made
+    /// only when `true`; without a cache unknown peers are asked for at once.
+    pub has_peer_cache: bool,
+    /// Loopback addresses may be paths. For several nodes on one host in tests and demonstrations; other nodes never
+    /// take such addresses (03 §8).
+    pub allow_loopback: bool,
+}
+
+impl Vl1Config {
+    /// Configuration without a peer cache and with version 0.1.0.
+    pub fn new(identity: Arc<SecretIdentity>, entropy: Box<dyn Entropy + Send>) -> Self {
+        let version = SoftwareVersion { major: 0, minor: 1, revision: 0 };
+        Self { identity, version, entropy, has_peer_cache: false, allow_loopback: false }
+    }
+}
+
+/// One `physical` entry of local.conf (03 §13).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PhysicalPrefix {
+    /// Network address.
+    pub net: IpAddr,
+    /// Length of the prefix in bits.
+    pub prefix_len: u8,
+    /// Trusted path ID; 0 = not trusted.
+    pub trusted_path_id: u64,
+    /// Datagram payload size; 0 = default, else clamped to 1400…10324.
+    pub mtu: u16,
+    /// Never use addresses in here as paths.
+    pub blacklist: bool,
+}
+
+/// One `virtual` entry of local.conf: hints about a peer (06).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VirtualPeer {
+    /// The peer.
+    pub address: Address,
+    /// Addresses to try when there is no direct path.
+    pub attempt: Vec<SocketAddr>,
+    /// Prefixes never to be used for this peer.
+    pub blacklist: Vec<(IpAddr, u8)>,
+}
+
+/// How a packet is to be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendOptions {
+    /// Try LZ4 on payloads above 64 bytes (02 §4).
+    pub compress: bool,
+    /// Remember the packet ID: an OK or ERROR will answer it.
+    pub expect_reply: bool,
+}
+
+pub(crate) fn prefix_contains(net: IpAddr, prefix_len: u8, ip: IpAddr) -> bool {
+    fn same(a: u128, b: u128, width: u32, len: u32) -> bool {
+        let drop = width - len.min(width);
+        drop == width || (a >> drop) == (b >> drop)
+    }
+    match (net, ip) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            same(u128::from(a.to_bits()), u128::from(b.to_bits()), 32, u32::from(prefix_len))
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128, u32::from(prefix_len)),
+        _ => false,
+    }
+}

@@ -1,0 +1,122 @@
+//! What the machine tells its owner, and views of its state.
+
+use std::time::Duration;
+
+use zt_wire::Address;
+use zt_wire::Identity;
+use zt_wire::WorldKind;
+
+use crate::link::Path;
+
+/// Something the owner may want to know or must keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Vl1Event {
+    /// A root answers (or none does any more).
+    Online(bool),
+    /// A peer can be reached directly.
+    PeerUp(Address),
+    /// A peer cannot be reached directly any more.
+    PeerDown(Address),
+    /// Traffic to a peer takes another way; `None` = over a root.
+    PathChanged {
+        /// The peer.
+        peer: Address,
+        /// Where its traffic went.
+        from: Option<Path>,
+        /// Where its traffic goes.
+        to: Option<Path>,
+    },
+    /// An identity that was asked for is there.
+    IdentityLearned(Address),
+    /// A planet or moon was accepted: keep its bytes.
+    WorldUpdated {
+        /// Planet or moon.
+        kind: WorldKind,
+        /// World ID.
+        id: u64,
+        /// Binary form (01 §10.1).
+        bytes: Vec<u8>,
+    },
+    /// A world is no longer used: its file can go.
+    WorldRemoved {
+        /// Planet or moon.
+        kind: WorldKind,
+        /// World ID.
+        id: u64,
+    },
+    /// Keep this about a peer (03 §12, format version 2).
+    PersistPeer {
+        /// The peer.
+        address: Address,
+        /// The record.
+        record: Vec<u8>,
+    },
+    /// A root says that another identity owns our address: this identity is unusable (02 §6.5).
+    IdentityCollision,
+    /// A peer sent USER_MESSAGE (02 §6.20).
+    UserMessage {
+        /// The peer.
+        from: Address,
+        /// Type ID.
+        type_id: u64,
+        /// Bytes after the type ID.
+        data: Vec<u8>,
+    },
+    /// A peer sent REMOTE_TRACE (02 §6.21).
+    RemoteTrace {
+        /// The peer.
+        from: Address,
+        /// One dictionary.
+        dictionary: Vec<u8>,
+    },
+}
+
+/// What a peer is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// An ordinary node.
+    Leaf,
+    /// A root of a moon.
+    Moon,
+    /// A root of a planet.
+    Planet,
+}
+
+/// One peer, as shown to people and to the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerView {
+    /// Its identity.
+    pub identity: Identity,
+    /// Protocol, major, minor, revision, once told.
+    pub version: Option<(u8, u8, u8, u16)>,
+    /// Best round trip of its direct paths.
+    pub latency: Option<Duration>,
+    /// What it is to us.
+    pub role: Role,
+    /// Time since anything valid came from it, relayed or not.
+    pub last_heard: Option<Duration>,
+    /// Direct paths, best first.
+    pub paths: Vec<PathView>,
+    /// The root through which its packets come when they do not come directly.
+    pub relay: Option<Address>,
+}
+
+/// One direct path of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathView {
+    /// Link and remote address.
+    pub path: Path,
+    /// Time since something was sent on it.
+    pub last_sent: Option<Duration>,
+    /// Time since something valid came by it.
+    pub last_heard: Option<Duration>,
+    /// Measured round trip.
+    pub latency: Option<Duration>,
+    /// Traffic takes this path.
+    pub preferred: bool,
+    /// Our probes on it are unanswered.
+    pub suspected: bool,
+    /// Trusted path ID configured for the remote address; 0 = none.
+    pub trusted_path_id: u64,
+}

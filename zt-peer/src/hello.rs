@@ -1,0 +1,301 @@
+//! HELLO: introducing ourselves, strangers, and what is told in answers (02 §6.2, §6.5).
+
+use std::sync::Arc;
+
+use zt_crypto::{PeerKeys, Suite};
+use zt_wire::packet::{PROTO_VERSION, PROTO_VERSION_MIN};
+use zt_wire::verb::{
+    Error, ErrorCode, Hello, Ok as OkMessage, OkBody, OkHello, Verb, WorldVersion, emit_moons, parse_moons,
+};
+use zt_wire::{Identity, InetAddress, Now, Parse, Reader, World};
+
+use crate::drop_reason::DropReason;
+use crate::expect::{Expected, Purpose};
+use crate::inbound::Ticket;
+use crate::job::{Job, Judged};
+use crate::link::Path;
+use crate::peer::{Peer, Version};
+use crate::peer_table::PeerId;
+use crate::rate::hello_bucket;
+use crate::receive::{Context, Handled};
+use crate::send::Outgoing;
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+/// Most strangers' HELLOs being judged.
+const MAX_INTRODUCTIONS: usize = 32;
+/// A judgement that does not come back is forgotten after this many milliseconds.
+const INTRODUCTION_MS: u64 = 10_000;
+/// Most peers in memory.
+const MAX_PEERS: usize = 1 << 17;
+/// Room for worlds in an answer.
+const WORLDS_ROOM: usize = 9_000;
+
+/// A stranger's HELLO whose judgement is a job.
+pub(crate) struct Introduction {
+    ticket: Ticket,
+    /// Its address belongs to somebody else already.
+    collision: bool,
+}
+
+impl Vl1 {
+    /// HELLO to an address that is, or may become, a path of the peer.
+    pub(crate) fn send_hello(&mut self, now: Now, id: PeerId, path: Path, purpose: Purpose, out: &mut Transmits) {
+        let destination = path.remote.inet();
+        self.hello(now, id, path, destination, true, purpose, out);
+    }
+
+    /// HELLO over a root's path, addressed to the peer.
+    pub(crate) fn send_hello_relayed(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        path: Path,
+        purpose: Purpose,
+        out: &mut Transmits,
+    ) {
+        self.hello(now, id, path, InetAddress::None, false, purpose, out);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn hello(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        path: Path,
+        destination: InetAddress,
+        direct: bool,
+        purpose: Purpose,
+        out: &mut Transmits,
+    ) {
+        if !self.links.contains_key(&path.link) {
+            return;
+        }
+        let packet_id = self.random.packet_id();
+        let mtu = self.mtu(path);
+        let peer = self.peers.get_mut(id);
+        peer.hello_turn = peer.hello_turn.wrapping_add(1);
+        let to = peer.identity.address;
+        let (planet, timestamp) = self.roots.planet_for(to, peer.hello_turn);
+        let tuples = self.roots.moon_tuples();
+        let moons: Vec<_> = tuples.into_iter().map(|(id, timestamp)| WorldVersion { id, timestamp }).collect();
+        let mut moons = emit_moons(&moons);
+        peer.keys.mask_hello_tail(packet_id, &mut moons);
+        if let Some(slot) = peer.slot(path) {
+            peer.slots[slot].last_sent = Some(now.mono);
+        }
+        let body = Hello {
+            protocol: PROTO_VERSION,
+            major: self.version.major,
+            minor: self.version.minor,
+            revision: self.version.revision,
+            timestamp: u64::try_from(now.unix_ms).unwrap_or(0),
+            identity: self.own,
+            destination: Some(destination),
+            planet: Some(WorldVersion { id: planet, timestamp }),
+            moons: &moons,
+        };
+        let outgoing = Outgoing {
+            to,
+            keys: Arc::clone(&peer.keys),
+            suite: Suite::Poly1305None,
+            path,
+            mtu,
+            trusted: None,
+            body: &body,
+            compress: false,
+            at_once: true,
+            note: false,
+            packet_id: Some(packet_id),
+        };
+        if self.make(outgoing, out).is_ok() {
+            let expected = Expected { to, path, direct, verb: Verb::HELLO, sent: now.mono, purpose };
+            self.expectations.add(packet_id, expected);
+        }
+    }
+
+    /// A HELLO by somebody we do not know, or under another's address: one per source prefix and gate interval
+    /// becomes a job.
+    pub(crate) fn introduce(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        identity: Identity,
+        packet: &[u8],
+    ) -> Result<(), DropReason> {
+        let collision = self.peers.id(ticket.source).is_some();
+        self.introductions.retain(|_, i| now.mono.millis_since(i.ticket.arrived) < INTRODUCTION_MS);
+        if self.introductions.len() >= MAX_INTRODUCTIONS || self.peers.len() >= MAX_PEERS {
+            return Err(DropReason::TooManyJobs);
+        }
+        if !self.hello_gate.pass(now.mono, hello_bucket(&ticket.path.remote)) {
+            return Err(DropReason::HelloGate);
+        }
+        let number = self.next_introduction;
+        let job = Job::Introduce { identity, packet: packet.to_vec(), number, validate: !collision };
+        if !self.jobs.push(job) {
+            return Err(DropReason::TooManyJobs);
+        }
+        self.next_introduction += 1;
+        self.introductions.insert(number, Introduction { ticket, collision });
+        Ok(())
+    }
+
+    /// The judgement about a stranger's HELLO came back.
+    pub(crate) fn introduced(&mut self, now: Now, judged: Judged, packet: &[u8], out: &mut Transmits) {
+        let Judged { number, identity, keys, valid } = judged;
+        let Some(Introduction { ticket, collision }) = self.introductions.remove(&number) else { return };
+        let Some(keys) = keys else {
+            self.drops.add(DropReason::BadMac);
+            return;
+        };
+        if !valid {
+            self.drops.add(DropReason::InvalidIdentity);
+            return;
+        }
+        let other = self.peers.find(identity.address).is_some_and(|p| p.identity != identity);
+        if collision || other {
+            self.answer_collision(&ticket, identity, keys, out);
+            self.drops.add(DropReason::IdentityCollision);
+            return;
+        }
+        self.admit_peer(now, identity, keys, out);
+        let mut inflated = Vec::new();
+        self.handle_opened(now, ticket, Ok(Suite::Poly1305None), packet, &mut inflated, out);
+    }
+
+    /// Creates a peer whose identity and keys are good, and continues what waited for it.
+    pub(crate) fn admit_peer(
+        &mut self,
+        now: Now,
+        identity: Identity,
+        keys: Arc<PeerKeys>,
+        out: &mut Transmits,
+    ) -> PeerId {
+        let id = self.peers.insert(Peer::new(now.mono, identity, keys));
+        self.whois.arrived(identity.address);
+        self.deferred.hurry();
+        self.flush_unsent(now, identity.address, out);
+        id
+    }
+
+    /// Deliberate: for the claimed identity, so that it can read it (02 §6.2 step 4, Quirk).
+    fn answer_collision(&mut self, ticket: &Ticket, identity: Identity, keys: Arc<PeerKeys>, out: &mut Transmits) {
+        let error = Error::plain(Verb::HELLO, ticket.packet_id, ErrorCode::IDENTITY_COLLISION);
+        let outgoing = Outgoing {
+            to: identity.address,
+            keys,
+            suite: Suite::Salsa2012Poly1305,
+            path: ticket.path,
+            mtu: self.mtu(ticket.path),
+            trusted: None,
+            body: &error,
+            compress: false,
+            at_once: true,
+            note: false,
+            packet_id: None,
+        };
+        let made = self.make(outgoing, out);
+        debug_assert!(made.is_ok(), "short enough");
+    }
+
+    /// An authentic HELLO of a known peer (02 §6.2 from step 7).
+    pub(crate) fn handle_hello(
+        &mut self,
+        now: Now,
+        c: &Context,
+        m: &Hello<'_>,
+        payload: &[u8],
+        out: &mut Transmits,
+    ) -> Handled {
+        if m.protocol < PROTO_VERSION_MIN {
+            return Handled::Refused(DropReason::OldProtocol);
+        }
+        let peer = self.peers.get_mut(c.id);
+        if m.identity != peer.identity {
+            return Handled::Refused(DropReason::ForgedHello);
+        }
+        debug_assert!(m.moons.len() <= payload.len());
+        let mut section = m.moons.to_vec();
+        peer.keys.mask_hello_tail(c.packet_id, &mut section);
+        let Ok(moons) = parse_moons(&section) else { return Handled::Refused(DropReason::Malformed) };
+        let said = i64::try_from(m.timestamp).unwrap_or(i64::MAX);
+        if !peer.judge_hello(now.mono, said, m.protocol) {
+            if peer.may_confirm(now.mono, c.path) {
+                self.challenge(now, c, out);
+            }
+            return Handled::Refused(DropReason::StaleHello);
+        }
+        let moons: Vec<_> = moons.iter().map(|w| (w.id, w.timestamp)).collect();
+        self.answer_hello(now, c, m, &moons, out);
+        let version = Version { protocol: m.protocol, major: m.major, minor: m.minor, revision: m.revision };
+        self.peers.get_mut(c.id).accept_hello(now.mono, said, version);
+        if let Some(seen_as) = m.destination.and_then(InetAddress::socket_addr) {
+            self.sighted(now, c, seen_as, out);
+        }
+        Handled::Counted
+    }
+
+    /// Safer point 2: who truly went back in time or version answers this.
+    fn challenge(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+        if c.hops == 0 {
+            self.send_hello(now, c.id, c.path, Purpose::Challenge, out);
+        } else {
+            self.send_hello_relayed(now, c.id, c.path, Purpose::Challenge, out);
+        }
+    }
+
+    fn answer_hello(&mut self, now: Now, c: &Context, m: &Hello<'_>, moons: &[(u64, u64)], out: &mut Transmits) {
+        let worlds = self.roots.updates_for(m.planet.map(|p| (p.id, p.timestamp)), moons, WORLDS_ROOM);
+        let address = c.path.remote.inet();
+        // Peers this old compare ports and would reset for ever behind symmetric NATs (03 §9).
+        let address = if m.protocol < 5 { address.with_port(0) } else { address };
+        let ok = OkHello {
+            timestamp: m.timestamp,
+            protocol: PROTO_VERSION,
+            major: self.version.major,
+            minor: self.version.minor,
+            revision: self.version.revision,
+            address: Some(address),
+            worlds: Some(&worlds),
+            missing: 0,
+            rest: &[],
+        };
+        let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Hello(ok) };
+        self.send_over(now.mono, c.id, c.path, None, &ok, out);
+    }
+
+    pub(crate) fn handle_ok_hello(
+        &mut self,
+        now: Now,
+        c: &Context,
+        expected: &Expected,
+        ok: &OkHello<'_>,
+        out: &mut Transmits,
+    ) -> Handled {
+        if ok.protocol < PROTO_VERSION_MIN {
+            return Handled::Refused(DropReason::OldProtocol);
+        }
+        let believed = self.roots.is_upstream(c.from) || self.roots.is_seed(c.from);
+        if believed && !self.take_worlds(now, ok, out) {
+            return Handled::Refused(DropReason::Malformed);
+        }
+        let version = Version { protocol: ok.protocol, major: ok.major, minor: ok.minor, revision: ok.revision };
+        let challenged = expected.purpose == Purpose::Challenge;
+        self.peers.get_mut(c.id).accept_answer(version, challenged);
+        if let Some(seen_as) = ok.address.and_then(InetAddress::socket_addr) {
+            self.sighted(now, c, seen_as, out);
+        }
+        Handled::Counted
+    }
+
+    /// Offers the worlds of an answer one by one; a malformed one ends it, those before stay (03 §11.2).
+    fn take_worlds(&mut self, now: Now, ok: &OkHello<'_>, out: &mut Transmits) -> bool {
+        let mut r = Reader::new(ok.worlds.unwrap_or_default());
+        while !r.is_empty() {
+            let Ok(world) = World::parse(&mut r) else { return false };
+            self.offer_from_network(now, world, out);
+        }
+        ok.missing == 0
+    }
+}

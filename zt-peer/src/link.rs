@@ -1,0 +1,132 @@
+//! Links, endpoints and paths: how packets leave and arrive (issue "Decide now").
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use zt_wire::Mac;
+use zt_wire::{InetAddress, Scope};
+
+/// Number of a link, chosen by the driver; never reused while the node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u32);
+
+/// What carries the datagrams of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkKind {
+    /// A UDP socket.
+    Udp,
+    /// A TCP connection that we opened.
+    TcpOut,
+    /// A TCP connection that was opened to us.
+    TcpIn,
+    /// A relay speaking some other protocol (HTTP, the TCP relay of 03 §16).
+    Relay,
+    /// Raw Ethernet frames.
+    Ethernet,
+}
+
+/// An address on a link.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// IP address and port.
+    Ip(SocketAddr),
+    /// Ethernet address.
+    Mac(Mac),
+}
+
+impl Endpoint {
+    /// IP address, when this endpoint has one.
+    pub const fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(a) => Some(a.ip()),
+            Self::Mac(_) => None,
+        }
+    }
+
+    /// IP address and port, when this endpoint has them.
+    pub const fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(a) => Some(*a),
+            Self::Mac(_) => None,
+        }
+    }
+
+    /// The form in which this endpoint is told in packets (02 §6.3).
+    pub fn inet(&self) -> InetAddress {
+        InetAddress::from(self.socket_addr())
+    }
+
+    /// Scope of the address; Ethernet counts as private (03 §1).
+    pub fn scope(&self) -> Scope {
+        self.ip().map_or(Scope::Private, Scope::of)
+    }
+
+    /// Whether both are of the same family, so that a link at one can send to the other.
+    pub const fn same_family(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ip(a), Self::Ip(b)) => a.is_ipv4() == b.is_ipv4(),
+            (Self::Mac(_), Self::Mac(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// Same host, whatever the port.
+    pub fn same_host(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ip(a), Self::Ip(b)) => a.ip() == b.ip(),
+            (Self::Mac(a), Self::Mac(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(a: SocketAddr) -> Self {
+        Self::Ip(a)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(a) => write!(f, "{}/{}", a.ip(), a.port()),
+            Self::Mac(m) => write!(f, "{m}"),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A local way to send and receive datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its number.
+    pub id: LinkId,
+    /// What carries it.
+    pub kind: LinkKind,
+    /// Preference: lower is tried first, may be negative (the seed's *desperation*). Rank decides before quality.
+    pub rank: i32,
+    /// Local address. With an unspecified IP address it is never told to peers.
+    pub local: Endpoint,
+    /// Largest datagram payload in bytes; 0 = the default of 1432 (02 §1).
+    pub mtu: u16,
+}
+
+/// A link and an address reached over it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    /// The link.
+    pub link: LinkId,
+    /// Where datagrams go to and come from.
+    pub remote: Endpoint,
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.remote, self.link.0)
+    }
+}

@@ -1,0 +1,199 @@
+//! Links come and go, and our address changes: roots and active peers hear of it at once.
+
+use std::net::{IpAddr, SocketAddr};
+
+use zt_wire::Scope;
+use zt_wire::{Address, Now};
+
+use crate::config::{PhysicalPrefix, VirtualPeer};
+use crate::expect::Purpose;
+use crate::link::{Endpoint, Link, LinkId, Path};
+use crate::liveness::Probe;
+use crate::peer_table::PeerId;
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+/// Addresses of an active peer that get a HELLO from a new link.
+const REMOTES_PER_PEER: usize = 3;
+/// Active peers greeted at once from a new link.
+const PEERS_AT_ONCE: usize = 64;
+
+impl Vl1 {
+    /// A link is there (or has another local address or rank): HELLO to all roots and active peers by it, at once.
+    pub fn add_link(&mut self, now: Now, link: Link, out: &mut Transmits) {
+        if self.links.get(&link.id).is_some_and(|old| old.local != link.local) {
+            self.remove_link(now, link.id, out);
+        }
+        self.links.insert(link.id, link);
+        let upstreams: Vec<PeerId> = self.upstream_ids();
+        for id in upstreams {
+            let address = self.peers.get(id).identity.address;
+            let endpoints = self.roots.upstream(address).map(|u| u.endpoints.clone()).unwrap_or_default();
+            for remote in endpoints.into_iter().filter(|e| e.same_family(&link.local)) {
+                self.send_hello(now, id, Path { link: link.id, remote }, Purpose::Probe, out);
+            }
+            let peer = self.peers.get_mut(id);
+            peer.last_root_try = Some(now.mono);
+            if peer.slots.is_empty() {
+                peer.root_tries = 0;
+                self.peers.arm(id, now.mono + crate::rate::ROOT_RETRY[0]);
+            }
+        }
+        self.greet_active(now, Some(link), out);
+    }
+
+    /// A link is gone: its paths are forgotten, and peers that lost their last one are greeted by other links.
+    pub fn remove_link(&mut self, now: Now, id: LinkId, out: &mut Transmits) {
+        if self.links.remove(&id).is_none() {
+            return;
+        }
+        self.reassembly.forget(|p| p.link == id);
+        self.awareness.forget_link(id);
+        for peer in self.peers.ids() {
+            let before = self.peers.get(peer).route_slot().map(|s| s.path);
+            let remotes: Vec<Endpoint> =
+                self.peers.get(peer).slots.iter().filter(|s| s.path.link == id).map(|s| s.path.remote).collect();
+            if remotes.is_empty() {
+                continue;
+            }
+            for remote in remotes {
+                self.peers.get_mut(peer).remember(remote);
+            }
+            self.drop_slots(peer, |s| s.path.link == id);
+            self.choose_after_loss(now, peer, before, out);
+            let address = self.peers.get(peer).identity.address;
+            if self.peers.get(peer).slots.is_empty() && self.roots.is_upstream(address) {
+                self.greet_root(now, peer, out);
+            }
+        }
+        self.greet_active(now, None, out);
+    }
+
+    /// After slots were dropped: choose again, with what was used before.
+    pub(crate) fn choose_after_loss(&mut self, now: Now, id: PeerId, before: Option<Path>, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        let route = crate::path_choice::choose(peer, now.mono);
+        peer.route = route;
+        let after = peer.route_slot().map(|s| s.path);
+        self.tell_route(now, id, before, after, out);
+    }
+
+    /// HELLO to active peers: by a new link, or by all links to those without a path.
+    fn greet_active(&mut self, now: Now, link: Option<Link>, out: &mut Transmits) {
+        let active: Vec<PeerId> = self
+            .peers
+            .ids()
+            .into_iter()
+            .filter(|id| {
+                let peer = self.peers.get(*id);
+                let needs = link.is_some() || peer.slots.is_empty();
+                needs && peer.is_active(now.mono) && !self.roots.is_upstream(peer.identity.address)
+            })
+            .take(PEERS_AT_ONCE)
+            .collect();
+        for id in active {
+            let peer = self.peers.get(id);
+            let mut remotes: Vec<Endpoint> = peer.slots.iter().map(|s| s.path.remote).collect();
+            remotes.extend(peer.remembered.iter().rev().copied());
+            let mut seen: Vec<Endpoint> = Vec::new();
+            for remote in remotes {
+                if !seen.contains(&remote) && seen.len() < REMOTES_PER_PEER {
+                    seen.push(remote);
+                }
+            }
+            for remote in seen {
+                let paths = match link {
+                    Some(l) if l.local.same_family(&remote) => vec![Path { link: l.id, remote }],
+                    Some(_) => Vec::new(),
+                    None => self.paths_to(remote),
+                };
+                for path in paths {
+                    self.send_hello(now, id, path, Purpose::Probe, out);
+                }
+            }
+            // The other side may be behind a NAT that lets our new address in only after it was told.
+            self.peers.get_mut(id).last_push = None;
+            if self.peers.get(id).slots.is_empty()
+                && let Some((root, slot)) = self.relay_for(now.mono, id)
+            {
+                let path = self.peers.get(root).slots[slot].path;
+                self.send_hello_relayed(now, id, path, Purpose::Content, out);
+            }
+        }
+    }
+
+    /// A root says that our external address of a scope changed (03 §9): every path of that scope is probed at once,
+    /// which is what teaches the others where we are.
+    pub(crate) fn surface_changed(&mut self, now: Now, by: Path, scope: Scope, out: &mut Transmits) {
+        for id in self.peers.ids() {
+            let peer = self.peers.get(id);
+            let relevant = self.roots.is_upstream(peer.identity.address) || peer.is_active(now.mono);
+            if !relevant {
+                continue;
+            }
+            let slots: Vec<usize> = (0..peer.slots.len())
+                .filter(|i| {
+                    let path = peer.slots[*i].path;
+                    path != by && path.remote.scope() == scope && path.remote.same_family(&by.remote)
+                })
+                .collect();
+            self.peers.get_mut(id).last_push = None;
+            for slot in slots {
+                self.peers.get_mut(id).slots[slot].live.shaken(now.mono);
+                self.probe_slot(now, id, slot, Probe::Hello, out);
+            }
+        }
+    }
+
+    pub(crate) fn upstream_ids(&self) -> Vec<PeerId> {
+        self.roots.addresses().filter_map(|a| self.peers.id(a)).collect()
+    }
+
+    /// Takes over the operator's `physical` entries (03 §13): at most 32, in ascending order.
+    pub fn set_physical(&mut self, prefixes: Vec<PhysicalPrefix>) {
+        self.policy.set_physical(prefixes);
+        for id in self.peers.ids() {
+            let gone: Vec<Path> = self
+                .peers
+                .get(id)
+                .slots
+                .iter()
+                .map(|s| s.path)
+                .filter(|p| !self.may_be_path(self.peers.get(id).identity.address, &p.remote))
+                .collect();
+            self.drop_slots(id, |s| gone.contains(&s.path));
+            let policy = &self.policy;
+            let links = &self.links;
+            for slot in &mut self.peers.get_mut(id).slots {
+                slot.mtu = policy.mtu(links.get(&slot.path.link), &slot.path.remote);
+                slot.trusted = policy.trusted_id(&slot.path.remote);
+            }
+        }
+    }
+
+    /// Takes over the operator's `virtual` entries: addresses to try, and not to use, per peer.
+    pub fn set_virtual(&mut self, peers: Vec<VirtualPeer>) {
+        self.policy.set_virtual(peers);
+    }
+
+    /// Prefixes on our own virtual interfaces: never paths.
+    pub fn set_own_prefixes(&mut self, prefixes: Vec<(IpAddr, u8)>) {
+        self.policy.set_own_prefixes(prefixes);
+        for id in self.peers.ids() {
+            let address = self.peers.get(id).identity.address;
+            let gone: Vec<Path> = self.peers.get(id).slots.iter().map(|s| s.path).collect();
+            let gone: Vec<Path> = gone.into_iter().filter(|p| !self.may_be_path(address, &p.remote)).collect();
+            self.drop_slots(id, |s| gone.contains(&s.path));
+        }
+    }
+
+    /// External addresses that a gateway mapped for us (UPnP, NAT-PMP): told to peers.
+    pub fn set_mappings(&mut self, mappings: Vec<SocketAddr>) {
+        self.mappings = mappings;
+    }
+
+    /// Nodes to stay in contact with besides the roots: anchors and multicast replicators.
+    pub fn keep_contact(&mut self, contacts: Vec<Address>) {
+        self.contacts = contacts;
+    }
+}

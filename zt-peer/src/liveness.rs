@@ -1,0 +1,283 @@
+//! When a path is suspected, and when it is trusted again.
+//!
+//! Free choice (03 §6, §15), decided by what we can know: **only our own probe answered on a path proves both of its
+//! directions**. What we hear proves one; what we send, none. So:
+//!
+//! * While traffic leaves by a path, it is probed once a second, and sooner when nothing comes back.
+//! * A probe unanswered after the measured round trip (`srtt + 4 rttvar`, at least 250 ms) puts the path in doubt:
+//!   probes then follow each other quickly, without waiting for each to time out.
+//! * The path is suspected when so many of them in a row are lost that, at the loss measured on it, chance does that
+//!   about once in 10 000 times: 4 on a clean path, up to 12 on a lossy one.
+//! * When traffic that came by a path stops, one probe is sent: if our address changed on the way (a NAT forgot us),
+//!   this is what tells the other side.
+//! * A suspected path is probed behind; one answer brings it back.
+//! * No traffic, no probes.
+
+use std::time::Duration;
+
+use zt_wire::Mono;
+
+/// Shortest time after which a probe counts as unanswered.
+const RTO_FLOOR: Duration = Duration::from_millis(250);
+/// Longest such time.
+const RTO_CEILING: Duration = Duration::from_millis(3000);
+/// Before the first measurement.
+const RTO_UNKNOWN: Duration = Duration::from_millis(1000);
+/// A path that carries our traffic is proved so often.
+const PROVE_EVERY: Duration = Duration::from_millis(1000);
+/// Sent and nothing heard for this long (or the round trip, if longer): probe.
+const QUIET: Duration = Duration::from_millis(300);
+/// Received traffic stopped for this long: probe once.
+const STOPPED: Duration = Duration::from_millis(500);
+/// Distance of probes while in doubt.
+const DOUBT_SPACING: Duration = Duration::from_millis(110);
+/// Distance of probes on a suspected path, at first and later.
+const BEHIND: Duration = Duration::from_millis(1000);
+const BEHIND_LATER: Duration = Duration::from_millis(5000);
+/// A suspected path is probed for this long after the peer's last traffic.
+const INTEREST: Duration = Duration::from_millis(10_000);
+/// Most probes awaiting an answer.
+const MAX_OUTSTANDING: usize = 16;
+/// Loss of a probe's round trip assumed on a path not yet known: 20 % each way.
+const LOSS_PRIOR: f32 = 0.36;
+
+/// Round trip estimate (RFC 6298).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RoundTrip {
+    smoothed: Option<Duration>,
+    variation: Duration,
+}
+
+impl RoundTrip {
+    pub(crate) fn sample(&mut self, rtt: Duration) {
+        match self.smoothed {
+            None => {
+                self.smoothed = Some(rtt);
+                self.variation = rtt / 2;
+            }
+            Some(smoothed) => {
+                self.variation = (self.variation * 3 + smoothed.abs_diff(rtt)) / 4;
+                self.smoothed = Some((smoothed * 7 + rtt) / 8);
+            }
+        }
+    }
+
+    pub(crate) const fn latency(&self) -> Option<Duration> {
+        self.smoothed
+    }
+
+    /// After this time an answer is overdue.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.smoothed.map_or(RTO_UNKNOWN, |s| (s + self.variation * 4).clamp(RTO_FLOOR, RTO_CEILING))
+    }
+}
+
+/// What to send as a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// Cheap; stock peers answer one per 166 ms and path.
+    Echo,
+    /// Answered without limit by peers that know us: used when probes follow each other quickly.
+    Hello,
+}
+
+/// What is due on a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// Nothing before this time (never: [`Mono::FAR`]).
+    Wait(Mono),
+    /// Send this, report it by [`Liveness::sent_probe`], ask again.
+    Send(Probe),
+    /// It has become suspect; ask again.
+    Suspected,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Liveness {
+    pub(crate) rtt: RoundTrip,
+    loss: f32,
+    /// Last probe answered.
+    proved: Mono,
+    /// Last valid packet.
+    pub(crate) heard: Mono,
+    /// First traffic sent since something was heard.
+    unheard: Option<Mono>,
+    last_traffic_out: Option<Mono>,
+    last_traffic_in: Option<Mono>,
+    /// When the probes awaiting an answer were sent.
+    outstanding: Vec<Mono>,
+    suspected: Option<Mono>,
+    last_probe: Option<Mono>,
+}
+
+impl Liveness {
+    /// State of a path that was just confirmed by an answer.
+    pub(crate) fn new(now: Mono) -> Self {
+        Self {
+            rtt: RoundTrip::default(),
+            loss: LOSS_PRIOR,
+            proved: now,
+            heard: now,
+            unheard: None,
+            last_traffic_out: None,
+            last_traffic_in: None,
+            outstanding: Vec::new(),
+            suspected: None,
+            last_probe: None,
+        }
+    }
+
+    pub(crate) const fn is_suspected(&self) -> bool {
+        self.suspected.is_some()
+    }
+
+    /// Whether traffic uses it in one direction or the other.
+    pub(crate) fn is_wanted(&self, now: Mono) -> bool {
+        [self.last_traffic_out, self.last_traffic_in].iter().flatten().any(|t| now.saturating_since(*t) < INTEREST)
+    }
+
+    /// Traffic leaves by this path (or would, if it were not suspected). Returns when to look at it.
+    pub(crate) fn traffic_out(&mut self, now: Mono) -> Mono {
+        self.last_traffic_out = Some(now);
+        let unheard = *self.unheard.get_or_insert(now);
+        if self.suspected.is_some() {
+            return self.behind_due();
+        }
+        if let Some(first) = self.outstanding.first() {
+            return *first + self.rtt.timeout();
+        }
+        (self.proved + PROVE_EVERY).max(now).min(unheard + self.quiet())
+    }
+
+    /// Something valid arrived by this path. `traffic`: more than keep-alive. Returns when to look at it.
+    pub(crate) fn heard(&mut self, now: Mono, traffic: bool) -> Option<Mono> {
+        self.heard = now;
+        self.unheard = None;
+        if !traffic {
+            return None;
+        }
+        self.last_traffic_in = Some(now);
+        (self.suspected.is_none() && self.outstanding.is_empty()).then(|| now + self.stopped())
+    }
+
+    /// A probe left.
+    pub(crate) fn sent_probe(&mut self, now: Mono) {
+        self.last_probe = Some(now);
+        if self.outstanding.len() == MAX_OUTSTANDING {
+            self.outstanding.remove(0);
+        }
+        self.outstanding.push(now);
+    }
+
+    /// The answer to a probe sent at `sent`. True when the path was suspected.
+    pub(crate) fn answered(&mut self, sent: Mono, now: Mono) -> bool {
+        self.rtt.sample(now.saturating_since(sent));
+        self.proved = now;
+        self.heard = now;
+        self.unheard = None;
+        let timeout = self.rtt.timeout();
+        let lost = self.outstanding.iter().filter(|s| **s < sent && now.saturating_since(**s) >= timeout).count();
+        for _ in 0..lost {
+            self.note_loss(1.0);
+        }
+        self.note_loss(0.0);
+        self.outstanding.retain(|s| *s > sent);
+        self.suspected.take().is_some()
+    }
+
+    /// Our address changed: what was proved is proved no more.
+    pub(crate) fn shaken(&mut self, now: Mono) {
+        self.proved = Mono::ZERO;
+        self.unheard.get_or_insert(now);
+        self.last_traffic_out.get_or_insert(now);
+    }
+
+    /// What is to be done now. `wanted`: the peer has traffic that would use the path if it worked.
+    pub(crate) fn due(&mut self, now: Mono, wanted: bool) -> Due {
+        if self.suspected.is_some() {
+            return self.due_behind(now, wanted);
+        }
+        if self.outstanding.is_empty() {
+            return self.due_calm(now);
+        }
+        let timeout = self.rtt.timeout();
+        let needed = self.needed(now);
+        let overdue = self.outstanding.iter().filter(|s| now.saturating_since(**s) >= timeout).count();
+        if overdue == 0 {
+            return Due::Wait(self.outstanding[0] + timeout);
+        }
+        if overdue >= needed {
+            self.suspected = Some(now);
+            self.outstanding.clear();
+            return Due::Suspected;
+        }
+        let last = self.outstanding.last().copied().unwrap_or(now);
+        if self.outstanding.len() < needed {
+            if now >= last + DOUBT_SPACING {
+                return Due::Send(Probe::Hello);
+            }
+            return Due::Wait(last + DOUBT_SPACING);
+        }
+        let next = self.outstanding.iter().map(|s| *s + timeout).find(|t| *t > now);
+        Due::Wait(next.unwrap_or(now + DOUBT_SPACING))
+    }
+
+    fn due_calm(&self, now: Mono) -> Due {
+        let mut next = Mono::FAR;
+        let mut consider = |at: Mono| next = next.min(at);
+        if let Some(out) = self.last_traffic_out
+            && out > self.proved
+        {
+            consider(self.proved + PROVE_EVERY);
+            if let Some(unheard) = self.unheard {
+                consider(unheard + self.quiet());
+            }
+        }
+        if let Some(t) = self.last_traffic_in
+            && t > self.proved
+        {
+            consider(t + self.stopped());
+        }
+        if next <= now { Due::Send(Probe::Echo) } else { Due::Wait(next) }
+    }
+
+    fn due_behind(&mut self, now: Mono, wanted: bool) -> Due {
+        if !wanted {
+            return Due::Wait(Mono::FAR);
+        }
+        let at = self.behind_due();
+        if now >= at { Due::Send(Probe::Hello) } else { Due::Wait(at) }
+    }
+
+    fn behind_due(&self) -> Mono {
+        let since = self.suspected.unwrap_or(Mono::ZERO);
+        let last = self.last_probe.unwrap_or(since);
+        let spacing = if last.saturating_since(since) < Duration::from_secs(20) { BEHIND } else { BEHIND_LATER };
+        last + spacing
+    }
+
+    /// Losses in a row that chance explains badly.
+    fn needed(&self, now: Mono) -> usize {
+        // ln(1e-4) / ln(loss), as a table: readable, and the same on every machine.
+        const TABLE: [(f32, usize); 7] = [(0.05, 4), (0.12, 5), (0.18, 6), (0.24, 7), (0.30, 8), (0.37, 9), (0.44, 11)];
+        let by_loss = TABLE.iter().find(|(loss, _)| self.loss <= *loss).map_or(12, |(_, n)| *n);
+        // The other direction works: only ours can be dead, or the answers are late behind other traffic.
+        let hears = now.saturating_since(self.heard) < self.rtt.timeout();
+        if hears { by_loss + 3 } else { by_loss }
+    }
+
+    fn note_loss(&mut self, lost: f32) {
+        self.loss += (lost - self.loss) / 12.0;
+    }
+
+    fn quiet(&self) -> Duration {
+        self.rtt.timeout().max(QUIET)
+    }
+
+    fn stopped(&self) -> Duration {
+        self.rtt.timeout().max(STOPPED)
+    }
+}
+
+#[cfg(test)]
+mod tests;

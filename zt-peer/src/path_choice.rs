@@ -1,0 +1,106 @@
+//! Which of its direct paths a peer's traffic takes (03 §7.2, Free choice).
+
+use std::time::Duration;
+
+use zt_wire::Mono;
+
+use crate::peer::{Peer, Slot};
+use crate::rate::PATH_ALIVE;
+
+/// A path must be better by this factor (in eighths) to replace a working one of the same rank.
+const HYSTERESIS_EIGHTHS: u64 = 6;
+/// Of two ports of one host, the one heard this much later is the living one.
+const SIBLING_LEAD: Duration = Duration::from_millis(1500);
+
+/// Index of the slot to use, or `None` when traffic should go over a root. The present one stays unless another is
+/// clearly better: lower rank first, then quality.
+pub(crate) fn choose(peer: &Peer, now: Mono) -> Option<usize> {
+    let usable = |s: &&Slot| !s.is_expired(now) && !s.live.is_suspected() && !is_superseded(s, &peer.slots);
+    let key = |s: &Slot| (s.rank, quality(s, now));
+    let best = (0..peer.slots.len()).filter(|i| usable(&&peer.slots[*i])).min_by_key(|i| key(&peer.slots[*i]))?;
+    let present = peer.route.filter(|i| peer.slots.get(*i).as_ref().is_some_and(usable));
+    let Some(present) = present else { return Some(best) };
+    let (old_rank, old) = key(&peer.slots[present]);
+    let (new_rank, new) = key(&peer.slots[best]);
+    let better = new_rank < old_rank || new_rank == old_rank && new < old / 8 * HYSTERESIS_EIGHTHS;
+    Some(if better { best } else { present })
+}
+
+/// The best of all slots, suspected and expired ones too: better than nothing.
+pub(crate) fn last_resort(peer: &Peer, now: Mono) -> Option<usize> {
+    (0..peer.slots.len()).min_by_key(|i| {
+        let s = &peer.slots[*i];
+        (s.is_expired(now), s.live.is_suspected(), s.rank, quality(s, now))
+    })
+}
+
+/// Lower is better: `(L if heard lately else L + 65535 + silence) × (8 − scope)` in microseconds (03 §7.2).
+pub(crate) fn quality(slot: &Slot, now: Mono) -> u64 {
+    let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
+    let unknown = Duration::from_millis(65_535);
+    let latency = micros(slot.live.rtt.latency().unwrap_or(unknown)).max(100);
+    let silence = now.saturating_since(slot.live.heard);
+    let penalty = if silence < PATH_ALIVE { 0 } else { micros(unknown + silence) };
+    (latency + penalty) * u64::from(8 - slot.path.remote.scope() as u8)
+}
+
+/// Another port of the same host is heard while this one is silent: it was rebound.
+fn is_superseded(slot: &Slot, all: &[Slot]) -> bool {
+    all.iter().any(|other| {
+        other.path != slot.path
+            && other.path.link == slot.path.link
+            && other.path.remote.same_host(&slot.path.remote)
+            && other.live.heard.saturating_since(slot.live.heard) > SIBLING_LEAD
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use zt_crypto::{PeerKeys, SharedKey};
+    use zt_wire::Address;
+    use zt_wire::Identity;
+
+    use super::*;
+    use crate::link::{Endpoint, LinkId, Path};
+    use crate::liveness::Liveness;
+
+    fn slot(addr: &str, rank: i32, ms: u64, heard: u64) -> Slot {
+        let remote = Endpoint::Ip(addr.parse::<SocketAddr>().unwrap());
+        let mut live = Liveness::new(Mono::from_millis(heard));
+        live.rtt.sample(Duration::from_millis(ms));
+        Slot { path: Path { link: LinkId(1), remote }, rank, live, last_sent: None, mtu: 1432, trusted: None }
+    }
+
+    fn peer(slots: Vec<Slot>, route: Option<usize>) -> Peer {
+        let identity = Identity { address: Address::new(5), public_key: [0; 64] };
+        let mut p = Peer::new(Mono::ZERO, identity, Arc::new(PeerKeys::new(SharedKey::from_bytes([1; 48]))));
+        p.slots = slots;
+        p.route = route;
+        p
+    }
+
+    const NOW: Mono = Mono(100_000_000);
+
+    #[test]
+    fn rank_first_then_scope_and_latency_with_hysteresis() {
+        let global = || slot("1.2.3.4:9993", 0, 20, 99_000);
+        let private = || slot("10.0.0.1:9993", 0, 20, 99_000);
+        let tunnel = || slot("10.0.0.2:443", 1, 1, 99_000);
+        assert_eq!(choose(&peer(vec![global(), private(), tunnel()], None), NOW), Some(1));
+        assert_eq!(choose(&peer(vec![tunnel(), global()], Some(0)), NOW), Some(1));
+        let near = slot("1.2.3.5:9993", 0, 18, 99_000);
+        assert_eq!(choose(&peer(vec![global(), near], Some(0)), NOW), Some(0));
+        let nearer = slot("1.2.3.5:9993", 0, 10, 99_000);
+        assert_eq!(choose(&peer(vec![global(), nearer], Some(0)), NOW), Some(1));
+    }
+
+    #[test]
+    fn a_rebound_port_gives_way_to_the_living_one() {
+        let old = slot("1.2.3.4:1000", 0, 10, 97_000);
+        let new = slot("1.2.3.4:2000", 0, 30, 99_900);
+        assert_eq!(choose(&peer(vec![old, new], Some(0)), NOW), Some(1));
+    }
+}

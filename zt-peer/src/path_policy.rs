@@ -1,0 +1,168 @@
+//! Which addresses may become paths (03 §8), and what the operator configured about them (03 §13).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use zt_wire::Address;
+use zt_wire::Scope;
+
+use crate::config::{PhysicalPrefix, VirtualPeer, prefix_contains};
+use crate::link::{Endpoint, Link};
+
+/// Datagram payload size where nothing else is configured (02 §1).
+pub(crate) const DEFAULT_MTU: u16 = 1432;
+/// Bounds of configured sizes.
+const MIN_MTU: u16 = 1400;
+const MAX_MTU: u16 = 10_324;
+/// Most physical entries (03 §1).
+const MAX_PHYSICAL: usize = 32;
+
+#[derive(Default)]
+pub(crate) struct PathPolicy {
+    physical: Vec<PhysicalPrefix>,
+    peers: BTreeMap<Address, VirtualPeer>,
+    own_prefixes: Vec<(IpAddr, u8)>,
+    allow_loopback: bool,
+}
+
+impl PathPolicy {
+    pub(crate) fn set_allow_loopback(&mut self, allow: bool) {
+        self.allow_loopback = allow;
+    }
+
+    fn is_path_scope(&self, ip: IpAddr) -> bool {
+        match Scope::of(ip) {
+            Scope::PseudoPrivate | Scope::Global | Scope::Shared | Scope::Private => true,
+            Scope::Loopback => self.allow_loopback,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn set_physical(&mut self, mut prefixes: Vec<PhysicalPrefix>) {
+        // Quirk (03 §13): first match in ascending order, not the longest prefix.
+        prefixes.sort();
+        prefixes.truncate(MAX_PHYSICAL);
+        self.physical = prefixes;
+    }
+
+    pub(crate) fn set_virtual(&mut self, peers: Vec<VirtualPeer>) {
+        self.peers = peers.into_iter().map(|p| (p.address, p)).collect();
+    }
+
+    pub(crate) fn set_own_prefixes(&mut self, prefixes: Vec<(IpAddr, u8)>) {
+        self.own_prefixes = prefixes;
+    }
+
+    pub(crate) fn attempts(&self, peer: Address) -> &[SocketAddr] {
+        self.peers.get(&peer).map_or(&[], |p| &p.attempt)
+    }
+
+    /// Whether `remote` may become a path of `peer`. `upstream_ips`: the addresses its world names, if it is a root
+    /// with stable endpoints.
+    pub(crate) fn usable(&self, peer: Address, remote: &Endpoint, upstream_ips: Option<&[IpAddr]>) -> bool {
+        let Endpoint::Ip(addr) = remote else { return true };
+        let ip = addr.ip();
+        let scope = self.is_path_scope(ip);
+        // Quirk (03 §8): this tunnel broker's prefix is refused by name.
+        let broker = matches!(ip, IpAddr::V6(v6) if v6.segments()[..2] == [0x2001, 0x0470]);
+        scope
+            && !broker
+            && addr.port() != 0
+            && upstream_ips.is_none_or(|ips| ips.is_empty() || ips.contains(&ip))
+            && !self.is_own(ip)
+            && !self.is_blacklisted(peer, ip)
+    }
+
+    /// Whether an address of ours may be told to peers (03 §8 rule 1 and 3).
+    pub(crate) fn tellable(&self, ip: IpAddr) -> bool {
+        self.is_path_scope(ip) && !self.is_own(ip)
+    }
+
+    fn is_own(&self, ip: IpAddr) -> bool {
+        self.own_prefixes.iter().any(|(net, len)| prefix_contains(*net, *len, ip))
+    }
+
+    fn is_blacklisted(&self, peer: Address, ip: IpAddr) -> bool {
+        let global = self.physical.iter().any(|p| p.blacklist && prefix_contains(p.net, p.prefix_len, ip));
+        let mine = self.peers.get(&peer);
+        global || mine.is_some_and(|p| p.blacklist.iter().any(|(net, len)| prefix_contains(*net, *len, ip)))
+    }
+
+    fn physical(&self, remote: &Endpoint) -> Option<&PhysicalPrefix> {
+        let ip = remote.ip()?;
+        self.physical.iter().find(|p| prefix_contains(p.net, p.prefix_len, ip))
+    }
+
+    /// Largest datagram to `remote` over `link`.
+    pub(crate) fn mtu(&self, link: Option<&Link>, remote: &Endpoint) -> u16 {
+        match self.physical(remote) {
+            Some(p) if p.mtu != 0 => p.mtu.clamp(MIN_MTU, MAX_MTU),
+            _ => match link.map_or(0, |l| l.mtu) {
+                0 => DEFAULT_MTU,
+                mtu => mtu.clamp(64, MAX_MTU),
+            },
+        }
+    }
+
+    /// Trusted path ID to mark packets to `remote` with.
+    pub(crate) fn trusted_id(&self, remote: &Endpoint) -> Option<u64> {
+        self.physical(remote).map(|p| p.trusted_path_id).filter(|id| *id != 0)
+    }
+
+    /// Non-zero IDs that packets from `remote` may carry (02 §5 step 2: any configured network that contains it).
+    pub(crate) fn trusted_ids(&self, remote: &Endpoint) -> impl Iterator<Item = u64> + '_ {
+        let ip = remote.ip();
+        self.physical
+            .iter()
+            .filter(move |p| ip.is_some_and(|ip| prefix_contains(p.net, p.prefix_len, ip)))
+            .map(|p| p.trusted_path_id)
+            .filter(|id| *id != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(net: &str, len: u8, id: u64, mtu: u16, blacklist: bool) -> PhysicalPrefix {
+        PhysicalPrefix { net: net.parse().unwrap(), prefix_len: len, trusted_path_id: id, mtu, blacklist }
+    }
+
+    fn at(text: &str) -> Endpoint {
+        Endpoint::Ip(text.parse().unwrap())
+    }
+
+    /// Safer point 5.
+    #[test]
+    fn an_mtu_or_blacklist_entry_never_makes_a_prefix_trusted() {
+        let mut p = PathPolicy::default();
+        p.set_physical(vec![entry("10.1.0.0", 16, 0, 1500, false), entry("10.2.0.0", 16, 77, 0, false)]);
+        assert_eq!(p.trusted_id(&at("10.1.0.1:9993")), None);
+        assert_eq!(p.trusted_ids(&at("10.1.0.1:9993")).count(), 0);
+        assert_eq!(p.trusted_id(&at("10.2.0.1:9993")), Some(77));
+        assert_eq!(p.trusted_id(&at("10.3.0.1:9993")), None);
+        assert_eq!(p.mtu(None, &at("10.1.0.1:9993")), 1500);
+        assert_eq!(p.mtu(None, &at("10.2.0.1:9993")), DEFAULT_MTU);
+    }
+
+    #[test]
+    fn paths_are_checked() {
+        let mut p = PathPolicy::default();
+        let peer = Address::new(5);
+        p.set_own_prefixes(vec![("10.147.17.0".parse().unwrap(), 24)]);
+        p.set_physical(vec![entry("10.66.0.0", 16, 0, 0, true)]);
+        let virt = VirtualPeer { address: peer, attempt: vec![], blacklist: vec![("10.67.0.0".parse().unwrap(), 16)] };
+        p.set_virtual(vec![virt]);
+        let ok = |a: &str| p.usable(peer, &at(a), None);
+        assert!(ok("10.0.0.1:9993") && ok("1.2.3.4:1") && ok("11.0.0.1:5") && ok("[fd00::1]:9993"));
+        for bad in ["127.0.0.1:9", "0.1.2.3:9", "224.0.0.1:9", "169.254.1.1:9", "10.147.17.5:9", "10.66.1.1:9"] {
+            assert!(!ok(bad), "{bad}");
+        }
+        assert!(!ok("10.67.0.1:9") && p.usable(Address::new(6), &at("10.67.0.1:9"), None));
+        assert!(!ok("[2001:470:1::1]:9993") && !ok("10.0.0.1:0"));
+        let ips = ["10.0.0.1".parse().unwrap()];
+        assert!(p.usable(peer, &at("10.0.0.1:1"), Some(&ips)));
+        assert!(!p.usable(peer, &at("10.0.0.2:1"), Some(&ips)));
+        assert!(p.usable(peer, &at("10.0.0.2:1"), Some(&[])));
+    }
+}

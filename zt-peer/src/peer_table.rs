@@ -1,0 +1,99 @@
+//! All peers: found by address, kept in a fixed order, and due at some time.
+
+use std::collections::BTreeSet;
+
+use zt_wire::{Address, Mono};
+
+use crate::fast_map::FastMap;
+use crate::peer::Peer;
+
+/// Index of a peer in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PeerId(u32);
+
+#[derive(Default)]
+pub(crate) struct PeerTable {
+    by_address: FastMap<Address, PeerId>,
+    slab: Vec<Option<Box<Peer>>>,
+    free: Vec<PeerId>,
+    due: BTreeSet<(Mono, PeerId)>,
+}
+
+impl PeerTable {
+    pub(crate) fn id(&self, address: Address) -> Option<PeerId> {
+        self.by_address.get(&address).copied()
+    }
+
+    pub(crate) fn get(&self, id: PeerId) -> &Peer {
+        self.slab[id.0 as usize].as_deref().expect("a peer is removed by its table only, with its id")
+    }
+
+    pub(crate) fn get_mut(&mut self, id: PeerId) -> &mut Peer {
+        self.slab[id.0 as usize].as_deref_mut().expect("a peer is removed by its table only, with its id")
+    }
+
+    pub(crate) fn find(&self, address: Address) -> Option<&Peer> {
+        self.id(address).map(|id| self.get(id))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_address.len()
+    }
+
+    pub(crate) fn insert(&mut self, peer: Peer) -> PeerId {
+        let address = peer.identity.address;
+        if let Some(id) = self.id(address) {
+            return id;
+        }
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slab.push(None);
+            PeerId(u32::try_from(self.slab.len() - 1).expect("fewer peers than addresses"))
+        });
+        self.slab[id.0 as usize] = Some(Box::new(peer));
+        self.by_address.insert(address, id);
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: PeerId) -> Option<Box<Peer>> {
+        let peer = self.slab.get_mut(id.0 as usize)?.take()?;
+        self.by_address.remove(&peer.identity.address);
+        self.due.remove(&(peer.due, id));
+        self.free.push(id);
+        Some(peer)
+    }
+
+    /// All ids, always in the same order.
+    pub(crate) fn ids(&self) -> Vec<PeerId> {
+        let index = |i: usize| PeerId(u32::try_from(i).expect("bounded by insert"));
+        self.slab.iter().enumerate().filter(|(_, p)| p.is_some()).map(|(i, _)| index(i)).collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + '_ {
+        self.slab.iter().flatten().map(|p| &**p)
+    }
+
+    /// Looks at a peer at `at` or earlier.
+    pub(crate) fn arm(&mut self, id: PeerId, at: Mono) {
+        let peer = self.slab[id.0 as usize].as_deref_mut().expect("armed peers are there");
+        if at < peer.due {
+            self.due.remove(&(peer.due, id));
+            peer.due = at;
+            self.due.insert((at, id));
+        }
+    }
+
+    /// Takes the next peer that is due.
+    pub(crate) fn pop_due(&mut self, now: Mono) -> Option<PeerId> {
+        let (at, id) = *self.due.first()?;
+        if at > now {
+            return None;
+        }
+        self.due.remove(&(at, id));
+        self.get_mut(id).due = Mono::FAR;
+        Some(id)
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Mono> {
+        self.due.first().map(|(at, _)| *at)
+    }
+}

@@ -1,0 +1,302 @@
+//! Probes, suspicion, and the paths a peer has: what [`crate::liveness`] decides is done here.
+
+use std::time::Duration;
+
+use zt_wire::verb::{Echo, Verb};
+use zt_wire::{Address, Mono, Now};
+
+use crate::event::Vl1Event;
+use crate::expect::{Expected, Purpose};
+use crate::link::{Endpoint, Path};
+use crate::liveness::{Due, Liveness, Probe};
+use crate::path_choice;
+use crate::peer::{MAX_SLOTS, Slot};
+use crate::peer_table::PeerId;
+use crate::rate::{MEMORISED, ROOT_RETRY};
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+/// A silent port of a host gives way to another one of it that answers.
+const SIBLING_SILENT: Duration = Duration::from_millis(1500);
+
+impl Vl1 {
+    /// Probes an address for a peer (03 §6.1).
+    pub(crate) fn probe(&mut self, now: Now, id: PeerId, path: Path, kind: Probe, out: &mut Transmits) {
+        let peer = self.peers.get(id);
+        if kind == Probe::Hello || !peer.understands_echo() {
+            return self.send_hello(now, id, path, Purpose::Probe, out);
+        }
+        let to = peer.identity.address;
+        let echo = Echo { data: &[] };
+        if let Some(packet) = self.send_over(now.mono, id, path, None, &echo, out) {
+            let purpose = Purpose::Probe;
+            let expected = Expected { to, path, direct: true, verb: Verb::ECHO, sent: now.mono, purpose };
+            self.expectations.add(packet, expected);
+        }
+    }
+
+    /// Probes a slot and lets its liveness know.
+    pub(crate) fn probe_slot(&mut self, now: Now, id: PeerId, slot: usize, kind: Probe, out: &mut Transmits) {
+        let Some(path) = self.peers.get(id).slots.get(slot).map(|s| s.path) else { return };
+        self.probe(now, id, path, kind, out);
+        let s = &mut self.peers.get_mut(id).slots[slot];
+        s.live.sent_probe(now.mono);
+        let overdue = now.mono + s.live.rtt.timeout();
+        self.peers.arm(id, overdue);
+    }
+
+    /// The peer is due: looks at each of its paths.
+    pub(crate) fn check_peer(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let t = now.mono;
+        let mut next = Mono::FAR;
+        let wanted = self.peers.get(id).is_wanted(t);
+        let mut slot = 0;
+        while slot < self.peers.get(id).slots.len() {
+            let live = &mut self.peers.get_mut(id).slots[slot].live;
+            let slot_wanted = wanted || live.is_wanted(t);
+            match live.due(t, slot_wanted) {
+                Due::Wait(at) => {
+                    next = next.min(at);
+                    slot += 1;
+                }
+                Due::Send(kind) => self.probe_slot(now, id, slot, kind, out),
+                Due::Suspected => self.suspected(now, id, slot, out),
+            }
+        }
+        if self.roots.is_upstream(self.peers.get(id).identity.address)
+            && let Some(at) = self.retry_root(now, id, out)
+        {
+            next = next.min(at);
+        }
+        self.refresh_route(now, id, out);
+        if wanted {
+            self.try_memorised(now, id, out);
+        }
+        if next != Mono::FAR {
+            // Never the same instant again: a driver with a coarse clock must not spin.
+            self.peers.arm(id, next.max(t + Duration::from_micros(100)));
+        }
+    }
+
+    /// A root without a path gets a HELLO again and again, soon at first.
+    fn retry_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) -> Option<Mono> {
+        let peer = self.peers.get(id);
+        if !peer.slots.is_empty() {
+            return None;
+        }
+        let last = peer.last_root_try?;
+        let at = last + *ROOT_RETRY.get(peer.root_tries)?;
+        if now.mono < at {
+            return Some(at);
+        }
+        self.try_root(now, id, out);
+        let peer = self.peers.get_mut(id);
+        peer.root_tries += 1;
+        ROOT_RETRY.get(peer.root_tries).map(|d| now.mono + *d)
+    }
+
+    /// HELLO to all endpoints of a root, from every link, except where a path works.
+    pub(crate) fn try_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        peer.last_root_try = Some(now.mono);
+        let address = peer.identity.address;
+        let remembered = peer.remembered.clone();
+        let Some(upstream) = self.roots.upstream(address) else { return };
+        let mut remotes = upstream.endpoints.clone();
+        if remotes.is_empty() {
+            remotes.extend(remembered);
+        }
+        for remote in remotes {
+            for path in self.paths_to(remote) {
+                let working = self.peers.get(id).slots.iter().any(|s| s.path == path && !s.live.is_suspected());
+                if !working {
+                    self.send_hello(now, id, path, Purpose::Probe, out);
+                }
+            }
+        }
+    }
+
+    /// First contact with a root.
+    pub(crate) fn greet_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        peer.root_tries = 0;
+        peer.last_full_hello = Some(now.mono);
+        self.try_root(now, id, out);
+        self.peers.arm(id, now.mono + ROOT_RETRY[0]);
+    }
+
+    /// A path has become suspect: traffic moves at once.
+    fn suspected(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
+        self.refresh_route(now, id, out);
+        let peer = self.peers.get_mut(id);
+        if slot >= peer.slots.len() {
+            return;
+        }
+        let address = peer.identity.address;
+        if self.roots.is_upstream(address) {
+            // Its other endpoints at once.
+            self.try_root(now, id, out);
+            return;
+        }
+        if peer.route.is_some() {
+            return;
+        }
+        // Over a root: the peer learns of it, and the root, which may know us by another port by now, introduces us.
+        peer.last_push = None;
+        if let Some((root, root_slot)) = self.relay_for(now.mono, id) {
+            let path = self.peers.get(root).slots[root_slot].path;
+            self.probe_slot(now, root, root_slot, Probe::Echo, out);
+            self.send_hello_relayed(now, id, path, Purpose::Content, out);
+        }
+    }
+
+    /// An answer to a probe or question on a slot arrived on that very path.
+    pub(crate) fn answered(&mut self, now: Now, id: PeerId, slot: usize, expected: Expected, out: &mut Transmits) {
+        let s = &mut self.peers.get_mut(id).slots[slot];
+        let was_suspected = if matches!(expected.verb, Verb::HELLO | Verb::ECHO) {
+            s.live.answered(expected.sent, now.mono)
+        } else {
+            false
+        };
+        self.note_root(now);
+        if was_suspected {
+            self.refresh_route(now, id, out);
+        }
+    }
+
+    /// An OK proved an address: it becomes a path (03 §7.1 step 3c).
+    pub(crate) fn adopt(&mut self, now: Now, id: PeerId, path: Path, expected: Expected, out: &mut Transmits) {
+        let Some(link) = self.links.get(&path.link).copied() else { return };
+        let mut live = Liveness::new(now.mono);
+        if matches!(expected.verb, Verb::HELLO | Verb::ECHO) {
+            live.rtt.sample(now.mono.saturating_since(expected.sent));
+        }
+        let trusted = self.policy.trusted_id(&path.remote);
+        let slot = Slot {
+            path,
+            rank: link.rank,
+            live,
+            last_sent: Some(expected.sent),
+            mtu: self.policy.mtu(Some(&link), &path.remote),
+            trusted,
+        };
+        self.drop_slots(id, |s| {
+            s.path.link == path.link
+                && s.path.remote.same_host(&path.remote)
+                && now.mono.saturating_since(s.live.heard) >= SIBLING_SILENT
+        });
+        if self.peers.get(id).slots.len() >= MAX_SLOTS {
+            let oldest = self.peers.get(id).slots.iter().map(|s| (s.live.heard, s.path)).min();
+            self.drop_slots(id, |s| Some((s.live.heard, s.path)) == oldest);
+        }
+        let peer = self.peers.get_mut(id);
+        peer.slots.push(slot);
+        peer.remember(path.remote);
+        let address = peer.identity.address;
+        self.paths.entry(path).or_default().users += 1;
+        // Introductions of this peer are worth repeating: its address is another.
+        self.unite_gate.forget(|(a, b)| *a == address || *b == address);
+        if !std::mem::replace(&mut peer.persisted, true) {
+            self.persist(id);
+        }
+        self.refresh_route(now, id, out);
+        self.note_root(now);
+        self.flush_unsent(now, address, out);
+        if self.roots.is_upstream(address) {
+            self.root_is_up(now, out);
+        }
+    }
+
+    /// Removes slots and forgets their paths when nobody else has them.
+    pub(crate) fn drop_slots(&mut self, id: PeerId, gone: impl Fn(&Slot) -> bool) -> usize {
+        let peer = self.peers.get_mut(id);
+        let present = peer.route_slot().map(|s| s.path);
+        let mut paths = Vec::new();
+        peer.slots.retain(|s| {
+            let drop = gone(s);
+            if drop {
+                paths.push(s.path);
+            }
+            !drop
+        });
+        peer.route = present.and_then(|p| peer.slot(p));
+        for path in &paths {
+            let unused = self.paths.get_mut(path).is_some_and(|u| {
+                u.users = u.users.saturating_sub(1);
+                u.users == 0
+            });
+            if unused {
+                self.paths.remove(path);
+            }
+        }
+        paths.len()
+    }
+
+    /// Chooses again which path the peer's traffic takes, and tells when it changed.
+    pub(crate) fn refresh_route(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        let before = peer.route_slot().map(|s| s.path);
+        let route = path_choice::choose(peer, now.mono);
+        peer.route = route;
+        let after = peer.route_slot().map(|s| s.path);
+        self.tell_route(now, id, before, after, out);
+    }
+
+    pub(crate) fn tell_route(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        before: Option<Path>,
+        after: Option<Path>,
+        out: &mut Transmits,
+    ) {
+        if before == after {
+            return;
+        }
+        let peer = self.peers.get(id).identity.address;
+        match (before, after) {
+            (None, Some(_)) => self.event(Vl1Event::PeerUp(peer)),
+            (Some(_), None) => self.event(Vl1Event::PeerDown(peer)),
+            _ => {}
+        }
+        self.event(Vl1Event::PathChanged { peer, from: before, to: after });
+        if after.is_some() {
+            self.flush_unsent(now, peer, out);
+        }
+    }
+
+    /// Traffic for a peer without a working direct path: probes behind, and the operator's hints (03 §3 step 2c).
+    pub(crate) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
+        let peer = self.peers.get_mut(id);
+        let hints = !self.policy.attempts(peer.identity.address).is_empty()
+            && peer.last_memorised.is_none_or(|t| now.saturating_since(t) >= MEMORISED);
+        if peer.due == Mono::FAR && (hints || !peer.slots.is_empty()) {
+            self.peers.arm(id, now);
+        }
+    }
+
+    /// Once in 30 s one configured address of a peer without a direct path gets a HELLO.
+    pub(crate) fn try_memorised(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get(id);
+        let address = peer.identity.address;
+        let attempts = self.policy.attempts(address);
+        if peer.route.is_some()
+            || attempts.is_empty()
+            || peer.last_memorised.is_some_and(|t| now.mono.saturating_since(t) < MEMORISED)
+        {
+            return;
+        }
+        let pick = self.random.below(attempts.len());
+        let Some(remote) = self.policy.attempts(address).get(pick).copied() else { return };
+        self.peers.get_mut(id).last_memorised = Some(now.mono);
+        for path in self.paths_to(Endpoint::Ip(remote)) {
+            self.send_hello(now, id, path, Purpose::Probe, out);
+        }
+    }
+
+    /// Whether an address may become a path of a peer (03 §8).
+    pub(crate) fn may_be_path(&self, peer: Address, remote: &Endpoint) -> bool {
+        let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
+        self.policy.usable(peer, remote, ips)
+    }
+}

@@ -1,0 +1,87 @@
+//! Telling peers where we may be reached, and trying what they tell (03 §10.2, 02 §6.17).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use zt_wire::verb::{PathRecord, PushDirectPaths};
+use zt_wire::{InetAddress, Mono, Now};
+
+use crate::drop_reason::DropReason;
+use crate::link::{Endpoint, LinkKind, Path};
+use crate::liveness::Probe;
+use crate::peer_table::PeerId;
+use crate::rate::PUSH_PER_SCOPE;
+use crate::receive::{Context, Handled};
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+/// Most addresses in one packet: 24 bytes each, below 1200 in all.
+const PER_PACKET: usize = 48;
+/// Most packets of one push.
+const PACKETS: usize = 2;
+
+impl Vl1 {
+    /// Addresses of ours as others may use them: interfaces, mappings, then what roots see; without duplicates.
+    pub fn surface_addresses(&self, now: Now) -> Vec<SocketAddr> {
+        self.told_addresses(now.mono)
+    }
+
+    fn told_addresses(&self, now: Mono) -> Vec<SocketAddr> {
+        let bound = self.links.values().filter(|l| l.kind == LinkKind::Udp).filter_map(|l| l.local.socket_addr());
+        let bound = bound.filter(|a| self.policy.tellable(a.ip()) && a.port() != 0);
+        let mut all: Vec<SocketAddr> = Vec::new();
+        for a in bound.chain(self.mappings.iter().copied()).chain(self.awareness.surfaces(now)) {
+            if !all.contains(&a) {
+                all.push(a);
+            }
+        }
+        all
+    }
+
+    /// Tells a peer our addresses over the path its packet came by.
+    pub(crate) fn push_paths(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
+        let records: Vec<PathRecord<'_>> =
+            self.told_addresses(now.mono).into_iter().map(|a| InetAddress::from(a).into()).collect();
+        for chunk in records.chunks(PER_PACKET).take(PACKETS) {
+            let body = PushDirectPaths { records: chunk.to_vec(), missing: 0, rest: &[] };
+            self.send_over(now.mono, id, path, None, &body, out);
+        }
+    }
+
+    /// Probes the addresses a peer told, from all links.
+    pub(crate) fn handle_push(
+        &mut self,
+        now: Now,
+        c: &Context,
+        m: &PushDirectPaths<'_>,
+        out: &mut Transmits,
+    ) -> Handled {
+        if !self.peers.get_mut(c.id).may_push(now.mono) {
+            self.drops.add(DropReason::PushGate);
+            return Handled::Counted;
+        }
+        let mut tried: BTreeMap<(u8, bool), usize> = BTreeMap::new();
+        for record in m.records.iter().filter(|r| r.flags & PathRecord::FORGET == 0) {
+            let Some(remote) = record.inet().socket_addr() else { continue };
+            let endpoint = Endpoint::Ip(remote);
+            if !self.may_be_path(c.from, &endpoint) {
+                self.drops.add(DropReason::UnusablePath);
+                continue;
+            }
+            let count = tried.entry((endpoint.scope() as u8, remote.is_ipv6())).or_default();
+            *count += 1;
+            if *count > PUSH_PER_SCOPE {
+                continue;
+            }
+            // A redirect is tried like any address, and used once it answers (03 §7.4: not before, deliberately).
+            let kind = if record.flags & PathRecord::REDIRECT == 0 { Probe::Echo } else { Probe::Hello };
+            for path in self.paths_to(endpoint) {
+                let working = self.peers.get(c.id).slots.iter().any(|s| s.path == path && !s.live.is_suspected());
+                if !working {
+                    self.probe(now, c.id, path, kind, out);
+                }
+            }
+        }
+        if m.missing > 0 { Handled::Refused(DropReason::Malformed) } else { Handled::Counted }
+    }
+}

@@ -1,0 +1,93 @@
+//! All rates and times of VL1, beside their names (03 §1, §17).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::link::Endpoint;
+
+const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// HELLOs of strangers: one identity check per source prefix (02 §6.2 gate G1).
+pub(crate) const HELLO_STRANGER: Duration = ms(2000);
+/// Buckets of that gate.
+pub(crate) const HELLO_BUCKETS: usize = 16384;
+/// WHOIS answered per peer, unless we are a root (02 §6.7).
+pub(crate) const WHOIS_ANSWER: Duration = ms(100);
+/// ECHO answered per path (02 §6.11).
+pub(crate) const ECHO_ANSWER: Duration = ms(166);
+/// PUSH_DIRECT_PATHS breaker (02 §6.17).
+pub(crate) const PUSH_GAP: Duration = ms(30_000);
+/// Pushes without a gap after which their content is ignored.
+pub(crate) const PUSH_BREAKER: u32 = 8;
+/// Addresses tried per packet, scope and family.
+pub(crate) const PUSH_PER_SCOPE: usize = 8;
+/// WHOIS asked per address (03 §5).
+pub(crate) const WHOIS_ASK: Duration = ms(500);
+/// HELLO to confirm one unknown path of a peer (03 §7.1).
+pub(crate) const CONFIRM: Duration = ms(1000);
+/// Introductions per pair (03 §10.1).
+pub(crate) const UNITE: Duration = ms(30_000);
+/// Own ERROR for a refused frame, per peer.
+pub(crate) const ERROR_OUT: Duration = ms(1000);
+/// Direct path push after a relayed packet (03 §10.2).
+pub(crate) const PUSH_RELAYED: Duration = ms(15_000);
+/// Direct path push after a direct packet.
+pub(crate) const PUSH_DIRECT: Duration = ms(120_000);
+/// Retry of configured addresses (03 §3 step 2c).
+pub(crate) const MEMORISED: Duration = ms(30_000);
+
+/// Packets wait this long for a route or an identity.
+pub(crate) const QUEUE_TIMEOUT: Duration = ms(5000);
+/// Waiting packets are tried again so often.
+pub(crate) const QUEUE_RETRY: Duration = ms(500);
+/// An expected reply is forgotten after this.
+pub(crate) const REPLY_TIMEOUT: Duration = ms(30_000);
+/// Incomplete packets are forgotten after this.
+pub(crate) const REASSEMBLY_TIMEOUT: Duration = ms(5000);
+
+/// Interval of the round over all peers.
+pub(crate) const ROUND: Duration = ms(5000);
+/// Nothing sent on a path of an active peer: ECHO (03 §6.3).
+pub(crate) const HEARTBEAT: Duration = ms(14_000);
+/// The same for a root's path.
+pub(crate) const ROOT_HEARTBEAT: Duration = ms(20_000);
+/// Full HELLO to an active peer.
+pub(crate) const FULL_HELLO: Duration = ms(60_000);
+/// Full HELLO to a connected root.
+pub(crate) const ROOT_HELLO: Duration = ms(120_000);
+/// HELLO over a relay to a node of the contact list without a path.
+pub(crate) const CONTACT_HELLO: Duration = ms(28_000);
+/// A path not heard for this long is no path (03 §6.4).
+pub(crate) const PATH_EXPIRY: Duration = ms(243_000);
+/// A path is alive when heard within this time.
+pub(crate) const PATH_ALIVE: Duration = ms(19_000);
+/// A peer is active, and stays in memory, for this long.
+pub(crate) const PEER_ACTIVITY: Duration = ms(500_000);
+/// Trust lasts this long.
+pub(crate) const TRUST: Duration = ms(600_000);
+/// A root not heard for this long does not make us online.
+pub(crate) const ONLINE: Duration = ms(60_000);
+/// Life of an entry of self-awareness (03 §9).
+pub(crate) const SURFACE: Duration = ms(600_000);
+/// Housekeeping.
+pub(crate) const HOUSEKEEPING: Duration = ms(30_000);
+/// HELLOs to a root that has not answered yet: after these times, then every round.
+pub(crate) const ROOT_RETRY: [Duration; 4] = [ms(250), ms(500), ms(1000), ms(2000)];
+/// A sibling address of the same host heard so recently makes a new port uninteresting (03 §7.1 step 3b).
+pub(crate) const SIBLING_FRESH: Duration = ms(700);
+/// A HELLO's time may be this much before the latest one seen, beyond what has passed.
+pub(crate) const HELLO_DRIFT_MS: i64 = 60_000;
+
+/// Bucket of gate G1: /24 of IPv4, /48 of IPv6, the address of an Ethernet sender.
+pub(crate) fn hello_bucket(remote: &Endpoint) -> u64 {
+    match remote {
+        Endpoint::Ip(a) => match a.ip() {
+            IpAddr::V4(ip) => u64::from(ip.to_bits() >> 8),
+            #[allow(clippy::cast_possible_truncation)]
+            IpAddr::V6(ip) => (1 << 48) | (ip.to_bits() >> 80) as u64,
+        },
+        Endpoint::Mac(m) => m.0.iter().fold(2, |h, b| (h << 8) | u64::from(*b)),
+    }
+}

@@ -1,0 +1,562 @@
+//! Incoming datagrams: looking at them, opened packets, and keeping account (03 §2, 02 §5).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use zt_crypto::{ArmorError, Suite, trusted_path_id_matches};
+use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION_MIN};
+use zt_wire::verb::{Error, ErrorCode, Message, Ok as OkMessage, OkBody, OkEcho, Verb};
+use zt_wire::{
+    Address, Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4,
+};
+
+use crate::config::SendOptions;
+use crate::drop_reason::DropReason;
+use crate::event::Vl1Event;
+use crate::expect::{Expected, Purpose};
+use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scratch, Ticket};
+use crate::link::{Endpoint, LinkId, Path};
+use crate::peer_table::PeerId;
+use crate::pending::DeferredState;
+use crate::rate::{PUSH_DIRECT, PUSH_RELAYED, SIBLING_FRESH};
+use crate::reassembly::{Piece, Step};
+use crate::self_awareness::Sighting;
+use crate::send::is_frame;
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+/// What has been established about an opened packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    pub(crate) id: PeerId,
+    pub(crate) from: Address,
+    pub(crate) path: Path,
+    pub(crate) hops: u8,
+    pub(crate) packet_id: PacketId,
+    pub(crate) verb: Verb,
+    /// An expected OK from the very address that was asked.
+    pub(crate) teaches: Option<Expected>,
+    pub(crate) trusted: bool,
+    pub(crate) arrived: Mono,
+}
+
+/// What a handler inside VL1 made of a message.
+pub(crate) enum Handled {
+    /// Counts as received.
+    Counted,
+    /// Does not count.
+    NotCounted,
+    /// Refused.
+    Refused(DropReason),
+    /// For the layer above.
+    Above,
+}
+
+impl Vl1 {
+    /// First of three steps: looks at a datagram's header. `datagram` may be changed (hops, decryption in the next
+    /// step); `assembled` is used when this was the last piece of a packet.
+    pub fn look(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        remote: Endpoint,
+        datagram: &mut [u8],
+        assembled: &mut Vec<u8>,
+        out: &mut Transmits,
+    ) -> Look {
+        let path = Path { link, remote };
+        if !self.links.contains_key(&link) {
+            return Look::Dropped(self.refuse(DropReason::UnknownLink));
+        }
+        let result = match classify(datagram) {
+            Datagram::Ignored | Datagram::LanBeacon => Err(DropReason::NotAPacket),
+            Datagram::Fragment => self.look_fragment(now, path, datagram, assembled, out),
+            Datagram::Head => self.look_head(now, path, datagram, assembled, out),
+        };
+        result.unwrap_or_else(|reason| Look::Dropped(self.refuse(reason)))
+    }
+
+    fn look_fragment(
+        &mut self,
+        now: Now,
+        path: Path,
+        datagram: &mut [u8],
+        assembled: &mut Vec<u8>,
+        out: &mut Transmits,
+    ) -> Result<Look, DropReason> {
+        let fragment = Fragment::new_checked(&*datagram).map_err(|_| DropReason::BadFragment)?;
+        if !fragment.is_sane() {
+            return Err(DropReason::BadFragment);
+        }
+        if fragment.destination() != self.own.address {
+            let to = fragment.destination();
+            return self.relay_fragment(now, path, to, datagram, out).map(|()| Look::Done);
+        }
+        let piece = Piece {
+            path,
+            known: self.paths.contains_key(&path),
+            id: fragment.id(),
+            number: fragment.number(),
+            total: fragment.total(),
+            bytes: fragment.body(),
+        };
+        self.reassemble(now, piece, assembled, out)
+    }
+
+    fn look_head(
+        &mut self,
+        now: Now,
+        path: Path,
+        datagram: &mut [u8],
+        assembled: &mut Vec<u8>,
+        out: &mut Transmits,
+    ) -> Result<Look, DropReason> {
+        let packet = Packet::new_checked(&*datagram).map_err(|_| DropReason::TooLong)?;
+        let source = packet.source();
+        if source == self.own.address {
+            return Err(DropReason::FromOurself);
+        }
+        if source.is_reserved() {
+            return Err(DropReason::ReservedAddress);
+        }
+        if packet.destination() != self.own.address {
+            return self.relay_head(now, path, datagram, out).map(|()| Look::Done);
+        }
+        if packet.is_fragmented() {
+            let piece = Piece {
+                path,
+                known: self.paths.contains_key(&path),
+                id: packet.id(),
+                number: 0,
+                total: 0,
+                bytes: packet.as_bytes(),
+            };
+            return self.reassemble(now, piece, assembled, out);
+        }
+        self.look_packet(now, path, datagram, Place::Datagram, out)
+    }
+
+    fn reassemble(
+        &mut self,
+        now: Now,
+        piece: Piece<'_>,
+        assembled: &mut Vec<u8>,
+        out: &mut Transmits,
+    ) -> Result<Look, DropReason> {
+        let path = piece.path;
+        match self.reassembly.take(now.mono, piece, assembled) {
+            Step::Incomplete => Ok(Look::Done),
+            Step::Dropped(reason) => Err(reason),
+            Step::Complete => self.look_packet(now, path, assembled, Place::Assembled, out),
+        }
+    }
+
+    /// A whole packet for us, still sealed (02 §5 steps 1–5).
+    fn look_packet(
+        &mut self,
+        now: Now,
+        path: Path,
+        bytes: &[u8],
+        place: Place,
+        out: &mut Transmits,
+    ) -> Result<Look, DropReason> {
+        let packet = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
+        let (source, hops) = (packet.source(), packet.hops());
+        if source == self.own.address {
+            return Err(DropReason::FromOurself);
+        }
+        let mut ticket = Ticket { source, path, hops, packet_id: packet.id(), arrived: now.mono, trusted: false };
+        match packet.cipher() {
+            None => return Err(DropReason::UnknownCipher),
+            Some(Cipher::Trusted) => {
+                // Safer point 5: a non-zero ID, and only on the sender's own path.
+                let matches = |id| trusted_path_id_matches(bytes, id);
+                if hops != 0 || !self.policy.trusted_ids(&path.remote).any(matches) {
+                    return Err(DropReason::UntrustedPath);
+                }
+                ticket.trusted = true;
+            }
+            Some(Cipher::Poly1305None) if packet.verb() == Verb::HELLO => {
+                return self.look_hello(now, ticket, bytes, place);
+            }
+            Some(_) => {}
+        }
+        let Some(id) = self.peers.id(source) else {
+            if let Some(reason) = self.deferred.push_sealed(ticket, bytes) {
+                self.drops.add(reason);
+            }
+            self.whois(now, source, out);
+            return Ok(Look::Done);
+        };
+        let keys = (!ticket.trusted).then(|| Arc::clone(&self.peers.get(id).keys));
+        Ok(Look::Open(Open { keys, ticket, place }))
+    }
+
+    /// HELLO in clear: by a known peer it is opened like any packet; a stranger's costs a gate and a job.
+    fn look_hello(&mut self, now: Now, ticket: Ticket, bytes: &[u8], place: Place) -> Result<Look, DropReason> {
+        let payload = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
+        let mut r = Reader::new(payload.payload());
+        let protocol = r.u8("protocol version").map_err(|_| DropReason::Malformed)?;
+        let identity = r
+            .bytes(12, "version and timestamp")
+            .and_then(|_| Identity::parse(&mut r))
+            .map_err(|_| DropReason::Malformed)?;
+        if protocol < PROTO_VERSION_MIN {
+            return Err(DropReason::OldProtocol);
+        }
+        if identity.address != ticket.source {
+            return Err(DropReason::ForgedHello);
+        }
+        if let Some(peer) = self.peers.find(ticket.source)
+            && peer.identity == identity
+        {
+            return Ok(Look::Open(Open { keys: Some(Arc::clone(&peer.keys)), ticket, place }));
+        }
+        self.introduce(now, ticket, identity, bytes).map(|()| Look::Done)
+    }
+
+    /// Third of three steps: a packet that was opened (or failed to) is decompressed, parsed and handled.
+    /// `inflated` must live as long as the message is used.
+    pub fn handle_opened<'p>(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        opened: Result<Suite, ArmorError>,
+        packet: &'p [u8],
+        inflated: &'p mut Vec<u8>,
+        out: &mut Transmits,
+    ) -> Inbound<'p> {
+        match self.judge_opened(ticket, opened, packet) {
+            Ok(context) => self.handle_plain(now, context, packet, inflated, out),
+            Err(reason) => Inbound::Dropped(self.refuse(reason)),
+        }
+    }
+
+    fn judge_opened(
+        &mut self,
+        ticket: Ticket,
+        opened: Result<Suite, ArmorError>,
+        packet: &[u8],
+    ) -> Result<Context, DropReason> {
+        let suite = opened.map_err(|_| DropReason::BadMac)?;
+        let view = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?;
+        let verb = view.verb();
+        let id = self.peers.id(ticket.source).ok_or(DropReason::DeferredExpired)?;
+        // Safer point 6: readable packets only of verbs that are sent so.
+        if suite == Suite::Poly1305None && !ticket.trusted && !(verb.is_plain() || verb == Verb::NOP) {
+            return Err(DropReason::PlainVerb);
+        }
+        if suite == Suite::AesGmacSiv {
+            self.peers.get_mut(id).proved_aes = true;
+        }
+        let Ticket { source, path, hops, packet_id, arrived, trusted } = ticket;
+        Ok(Context { id, from: source, path, hops, packet_id, verb, teaches: None, trusted, arrived })
+    }
+
+    fn handle_plain<'p>(
+        &mut self,
+        now: Now,
+        context: Context,
+        packet: &'p [u8],
+        inflated: &'p mut Vec<u8>,
+        out: &mut Transmits,
+    ) -> Inbound<'p> {
+        let payload = match plain_payload(packet, context.verb, inflated) {
+            Ok(payload) => payload,
+            Err(reason) => return Inbound::Dropped(self.refuse(reason)),
+        };
+        let Ok(message) = Message::parse(context.verb, payload) else {
+            return Inbound::Dropped(self.refuse(DropReason::Malformed));
+        };
+        self.dispatch(now, context, message, payload, out)
+    }
+
+    fn dispatch<'p>(
+        &mut self,
+        now: Now,
+        mut context: Context,
+        message: Message<'p>,
+        payload: &'p [u8],
+        out: &mut Transmits,
+    ) -> Inbound<'p> {
+        let c = &mut context;
+        let handled = match &message {
+            Message::Nop(_) | Message::Unknown(_) => Handled::Counted,
+            Message::Hello(m) => self.handle_hello(now, c, m, payload, out),
+            Message::Ok(m) => self.handle_ok(now, c, m, out),
+            Message::Error(m) => self.handle_error(now, c, m),
+            Message::Whois(m) => self.handle_whois(now, c, m, out),
+            Message::Rendezvous(m) => self.handle_rendezvous(now, c, m, out),
+            Message::Echo(m) => self.handle_echo(now, c, m.data, out),
+            Message::PushDirectPaths(m) => self.handle_push(now, c, m, out),
+            Message::Ack(_) => Handled::NotCounted,
+            Message::QosMeasurement(_) | Message::PathNegotiationRequest(_) => Handled::Refused(DropReason::NoBond),
+            Message::UserMessage(m) => {
+                let (from, data) = (c.from, m.data.to_vec());
+                self.event(Vl1Event::UserMessage { from, type_id: m.type_id, data });
+                Handled::Counted
+            }
+            Message::RemoteTrace(m) => {
+                for dictionary in m.dictionaries() {
+                    self.event(Vl1Event::RemoteTrace { from: c.from, dictionary: dictionary.as_bytes().to_vec() });
+                }
+                Handled::Counted
+            }
+            _ => Handled::Above,
+        };
+        match handled {
+            Handled::Counted => {
+                self.account(now, &context, false, out);
+                Inbound::Consumed
+            }
+            Handled::NotCounted => Inbound::Consumed,
+            Handled::Refused(reason) => Inbound::Dropped(self.refuse(reason)),
+            Handled::Above => Inbound::Message(self.received(&context, message)),
+        }
+    }
+
+    fn received<'p>(&self, c: &Context, message: Message<'p>) -> Received<'p> {
+        let receipt = Receipt {
+            from: c.from,
+            path: c.path,
+            hops: c.hops,
+            verb: c.verb,
+            packet_id: c.packet_id,
+            trusted: c.trusted,
+            teaches: c.teaches,
+            first_arrival: c.arrived,
+        };
+        Received {
+            from: c.from,
+            identity: self.peers.get(c.id).identity,
+            path: c.path,
+            hops: c.hops,
+            packet_id: c.packet_id,
+            receipt,
+            message,
+        }
+    }
+
+    /// Reports what the layer above made of a message. `packet`: the opened packet (datagram, assembled buffer or
+    /// [`Scratch::packet`]), of which a copy is kept when it must wait.
+    pub fn settle(&mut self, now: Now, receipt: Receipt, outcome: Outcome, packet: &[u8], out: &mut Transmits) {
+        match outcome {
+            Outcome::Accepted { trust } => {
+                let Some(id) = self.peers.id(receipt.from) else { return };
+                let context = context_of(id, &receipt);
+                self.account(now, &context, trust, out);
+            }
+            Outcome::NotCounted => {}
+            Outcome::Dropped => self.drops.add(DropReason::Refused),
+            Outcome::Defer => {
+                if let Some(reason) = self.deferred.push_opened(now.mono, receipt, packet) {
+                    self.drops.add(reason);
+                }
+            }
+        }
+    }
+
+    /// Packets that waited for an identity or for credentials, tried again.
+    pub fn poll_ready<'p>(&mut self, now: Now, scratch: &'p mut Scratch, out: &mut Transmits) -> Option<Inbound<'p>> {
+        let peers = &self.peers;
+        let waiting = self.deferred.next(now.mono, |a| peers.id(a).is_some())?;
+        scratch.packet = waiting.packet;
+        let context = match waiting.state {
+            DeferredState::Opened(receipt) => {
+                let context = context_of(self.peers.id(receipt.from)?, &receipt);
+                return Some(self.again(context, scratch));
+            }
+            DeferredState::Sealed(ticket) => {
+                let keys = self.peers.find(ticket.source).map(|p| Arc::clone(&p.keys))?;
+                let opened = if ticket.trusted { Ok(Suite::Poly1305None) } else { keys.open(&mut scratch.packet) };
+                match self.judge_opened(ticket, opened, &scratch.packet) {
+                    Ok(context) => context,
+                    Err(reason) => return Some(Inbound::Dropped(self.refuse(reason))),
+                }
+            }
+        };
+        Some(self.handle_plain(now, context, &scratch.packet, &mut scratch.inflated, out))
+    }
+
+    /// A message that the layer above wanted to see again: its gates were passed the first time.
+    fn again<'p>(&mut self, context: Context, scratch: &'p mut Scratch) -> Inbound<'p> {
+        let Scratch { packet, inflated } = scratch;
+        let payload = match plain_payload(packet, context.verb, inflated) {
+            Ok(payload) => payload,
+            Err(reason) => return Inbound::Dropped(self.refuse(reason)),
+        };
+        match Message::parse(context.verb, payload) {
+            Ok(message) => Inbound::Message(self.received(&context, message)),
+            Err(_) => Inbound::Dropped(self.refuse(DropReason::Malformed)),
+        }
+    }
+
+    /// Account of a received packet (03 §7.1): liveness, trust, learning of paths.
+    pub(crate) fn account(&mut self, now: Now, c: &Context, trust: bool, out: &mut Transmits) {
+        let t = now.mono;
+        let nontrivial = matches!(
+            c.verb,
+            Verb::FRAME | Verb::EXT_FRAME | Verb::NETWORK_CONFIG_REQUEST | Verb::NETWORK_CONFIG | Verb::MULTICAST_FRAME
+        );
+        let peer = self.peers.get_mut(c.id);
+        peer.last_receive = Some(t);
+        if nontrivial {
+            peer.last_nontrivial = Some(t);
+        }
+        if trust {
+            peer.trust = Some(t);
+            if let Some(path) = self.paths.get_mut(&c.path) {
+                path.trust = Some(t);
+            }
+        }
+        if c.hops == 0 {
+            self.heard_directly(now, c, nontrivial, out);
+        } else {
+            self.heard_relayed(t, c, nontrivial);
+        }
+        if self.peers.get(c.id).is_trusted(t) {
+            self.maybe_push_paths(now, c, out);
+        }
+    }
+
+    fn heard_directly(&mut self, now: Now, c: &Context, nontrivial: bool, out: &mut Transmits) {
+        let t = now.mono;
+        let peer = self.peers.get_mut(c.id);
+        if let Some(slot) = peer.slot(c.path) {
+            let wake = peer.slots[slot].live.heard(t, nontrivial);
+            if let Some(expected) = c.teaches {
+                self.answered(now, c.id, slot, expected, out);
+            }
+            if let Some(at) = wake {
+                self.peers.arm(c.id, at);
+            }
+            return;
+        }
+        let sibling = |s: &crate::peer::Slot| {
+            s.path.link == c.path.link
+                && s.path.remote.same_host(&c.path.remote)
+                && !s.live.is_suspected()
+                && t.saturating_since(s.live.heard) < SIBLING_FRESH
+        };
+        let has_fresh_sibling = peer.slots.iter().any(sibling);
+        if !self.may_be_path(c.from, &c.path.remote) {
+            return;
+        }
+        if let Some(expected) = c.teaches {
+            self.adopt(now, c.id, c.path, expected, out);
+        } else if !has_fresh_sibling && c.verb != Verb::ERROR && self.peers.get_mut(c.id).may_confirm(t, c.path) {
+            self.send_hello(now, c.id, c.path, Purpose::Probe, out);
+        }
+    }
+
+    /// A relayed packet says through which root its sender is reached, and that the root's path works one way.
+    fn heard_relayed(&mut self, t: Mono, c: &Context, nontrivial: bool) {
+        let owner = self.roots.addresses().filter_map(|a| self.peers.id(a)).find_map(|id| {
+            let root = self.peers.get(id);
+            root.slot(c.path).map(|slot| (id, slot, root.identity.address))
+        });
+        let Some((id, slot, root)) = owner else { return };
+        self.peers.get_mut(c.id).via = Some(root);
+        let wake = self.peers.get_mut(id).slots[slot].live.heard(t, nontrivial);
+        if let Some(at) = wake {
+            self.peers.arm(id, at);
+        }
+    }
+
+    fn handle_ok(&mut self, now: Now, c: &mut Context, m: &OkMessage<'_>, out: &mut Transmits) -> Handled {
+        // Safer point 1: bound to the peer and the verb, consumed, expiring.
+        let Some(expected) = self.expectations.take(now.mono, c.from, m.in_re_verb(), m.in_re_packet) else {
+            return Handled::Refused(DropReason::NotExpected);
+        };
+        // … and to the address that was asked: only from there does it teach a path.
+        if c.hops == 0 && expected.direct && expected.path == c.path {
+            c.teaches = Some(expected);
+        }
+        match &m.body {
+            OkBody::Hello(ok) => self.handle_ok_hello(now, c, &expected, ok, out),
+            OkBody::Whois(ok) => self.handle_ok_whois(now, c, ok),
+            OkBody::Echo(_) if expected.verb == Verb::ECHO => Handled::Counted,
+            _ => Handled::Above,
+        }
+    }
+
+    fn handle_error(&mut self, now: Now, c: &Context, m: &Error<'_>) -> Handled {
+        // Safer point 7: gated like OKs.
+        let asked = self.expectations.knows(now.mono, c.from, m.in_re_verb, m.in_re_packet)
+            || is_frame(m.in_re_verb) && self.sent_frames.take(now.mono, c.from, m.in_re_packet);
+        if !asked {
+            return Handled::Refused(DropReason::NotExpected);
+        }
+        if m.code == ErrorCode::IDENTITY_COLLISION {
+            if self.roots.is_upstream(c.from) {
+                self.event(Vl1Event::IdentityCollision);
+                return Handled::Counted;
+            }
+            return Handled::Refused(DropReason::NotARoot);
+        }
+        Handled::Above
+    }
+
+    fn handle_echo(&mut self, now: Now, c: &Context, payload: &[u8], out: &mut Transmits) -> Handled {
+        if payload.len() + 9 + HEADER_LEN > MAX_PACKET_LEN {
+            return Handled::Refused(DropReason::TooLong);
+        }
+        if !self.echo_gate.pass(now.mono, c.path) {
+            return Handled::Refused(DropReason::EchoGate);
+        }
+        let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Echo(OkEcho { data: payload }) };
+        let to = crate::inbound::ReplyTo { address: c.from, path: c.path };
+        self.reply(now, &to, &ok, SendOptions::default(), out);
+        Handled::Counted
+    }
+
+    /// Somebody tells how we appear to it.
+    pub(crate) fn sighted(&mut self, now: Now, c: &Context, seen_as: SocketAddr, out: &mut Transmits) {
+        if c.hops != 0 {
+            return;
+        }
+        let by_root = self.roots.is_upstream(c.from);
+        let sighting = Sighting { reporter: c.from, by_root, link: c.path.link, from: c.path.remote, seen_as };
+        if let Some(scope) = self.awareness.report(now.mono, sighting) {
+            self.surface_changed(now, c.path, scope, out);
+        }
+    }
+
+    /// Whether a push of our addresses is due (03 §10.2).
+    fn maybe_push_paths(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+        let interval = if c.hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
+        let peer = self.peers.get_mut(c.id);
+        if peer.last_push.is_some_and(|t| now.mono.saturating_since(t) < interval) {
+            return;
+        }
+        peer.last_push = Some(now.mono);
+        self.push_paths(now, c.id, c.path, out);
+    }
+}
+
+/// The payload of an opened packet, decompressed if it was compressed.
+fn plain_payload<'p>(packet: &'p [u8], verb: Verb, inflated: &'p mut Vec<u8>) -> Result<&'p [u8], DropReason> {
+    let view = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?;
+    let payload = &packet[HEADER_LEN..];
+    // Quirk (02 §4): a HELLO in clear is never compressed, whatever its flag says.
+    let clear_hello = verb == Verb::HELLO && view.cipher() == Some(Cipher::Poly1305None);
+    if !view.is_compressed() || clear_hello {
+        return Ok(payload);
+    }
+    lz4::decompress_payload(payload, inflated).map_err(|_| DropReason::BadCompression)?;
+    Ok(inflated)
+}
+
+fn context_of(id: PeerId, r: &Receipt) -> Context {
+    Context {
+        id,
+        from: r.from,
+        path: r.path,
+        hops: r.hops,
+        packet_id: r.packet_id,
+        verb: r.verb,
+        teaches: r.teaches,
+        trusted: r.trusted,
+        arrived: r.first_arrival,
+    }
+}

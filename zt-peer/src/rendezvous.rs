@@ -1,0 +1,90 @@
+//! Introductions: made when we relay, and followed when a root makes one (03 §10.1, 02 §6.8).
+
+use std::net::SocketAddr;
+
+use zt_wire::verb::Rendezvous;
+use zt_wire::{Address, Mono, Now};
+
+use crate::config::SendOptions;
+use crate::drop_reason::DropReason;
+use crate::inbound::ReplyTo;
+use crate::link::{Endpoint, Path};
+use crate::liveness::Probe;
+use crate::path_choice;
+use crate::peer_table::PeerId;
+use crate::receive::{Context, Handled};
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+/// Time to live of the datagram that opens our own NAT without reaching the peer.
+const OPENER_TTL: u8 = 2;
+
+impl Vl1 {
+    /// Tells two peers, whose packet we just forwarded, of each other: once in 30 s per pair.
+    pub(crate) fn unite(&mut self, now: Now, source: Address, destination: Address, out: &mut Transmits) {
+        let (Some(s), Some(d)) = (self.peers.id(source), self.peers.id(destination)) else { return };
+        if s == d {
+            return;
+        }
+        let pair = (source.min(destination), source.max(destination));
+        let Some((path_of_d, path_of_s)) = self.common_ground(now.mono, d, s) else { return };
+        if !self.unite_gate.pass(now.mono, pair) {
+            return;
+        }
+        let mut both = [(destination, path_of_d, source, path_of_s), (source, path_of_s, destination, path_of_d)];
+        if self.random.below(2) == 1 {
+            both.swap(0, 1);
+        }
+        for (to, via, other, where_) in both {
+            let body = Rendezvous { flags: 0, peer: other, endpoint: where_.remote.inet(), rest: &[] };
+            self.reply(now, &ReplyTo { address: to, path: via }, &body, SendOptions::default(), out);
+        }
+    }
+
+    /// Best pair of paths of the same scope and family, highest scope first, IPv6 before IPv4.
+    fn common_ground(&self, now: Mono, x: PeerId, y: PeerId) -> Option<(Path, Path)> {
+        let best = |id: PeerId, scope: u8, v6: bool| {
+            let fits =
+                |p: &Path| p.remote.scope() as u8 == scope && p.remote.socket_addr().is_some_and(|a| a.is_ipv6() == v6);
+            let peer = self.peers.get(id);
+            let slots = peer.slots.iter().filter(|s| fits(&s.path));
+            slots.min_by_key(|s| (s.live.is_suspected(), path_choice::quality(s, now))).map(|s| s.path)
+        };
+        (0..=7u8)
+            .rev()
+            .find_map(|scope| [true, false].into_iter().find_map(|v6| best(x, scope, v6).zip(best(y, scope, v6))))
+    }
+
+    /// A root tells where a peer is: open our NAT towards it, then probe.
+    pub(crate) fn handle_rendezvous(
+        &mut self,
+        now: Now,
+        c: &Context,
+        m: &Rendezvous<'_>,
+        out: &mut Transmits,
+    ) -> Handled {
+        let Some(remote) = m.endpoint.socket_addr().filter(|a| a.port() != 0) else { return Handled::Counted };
+        let Some(id) = self.peers.id(m.peer) else { return Handled::Counted };
+        if !self.roots.is_upstream(c.from) {
+            self.drops.add(DropReason::NotARoot);
+            return Handled::Counted;
+        }
+        if !self.may_be_path(m.peer, &Endpoint::Ip(remote)) {
+            self.drops.add(DropReason::UnusablePath);
+            return Handled::Counted;
+        }
+        self.punch(now, id, Path { link: c.path.link, remote: Endpoint::Ip(remote) }, remote, out);
+        Handled::Counted
+    }
+
+    fn punch(&mut self, now: Now, id: PeerId, path: Path, remote: SocketAddr, out: &mut Transmits) {
+        let same_family = self.links.get(&path.link).is_some_and(|l| l.local.same_family(&path.remote));
+        // Told over a link of the other family: all links that can.
+        let paths = if same_family { vec![path] } else { self.paths_to(Endpoint::Ip(remote)) };
+        for path in paths {
+            let junk = self.random.next_u64().to_be_bytes();
+            out.push_datagram(path, &junk[..4], remote.is_ipv4().then_some(OPENER_TTL));
+            self.probe(now, id, path, Probe::Echo, out);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Timers: peers that are due, the queues, the round of keep-alives, and housekeeping (03 §6).
+
+use std::time::Duration;
+
+use zt_wire::{Address, Mono, Now};
+
+use crate::drop_reason::DropReason;
+use crate::event::Vl1Event;
+use crate::expect::Purpose;
+use crate::liveness::Probe;
+use crate::path_choice;
+use crate::peer_table::PeerId;
+use crate::rate::{
+    CONTACT_HELLO, FULL_HELLO, HEARTBEAT, HOUSEKEEPING, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO,
+    ROOT_RETRY, ROUND,
+};
+use crate::snapshot::PeerRecord;
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+/// Paths of a peer that are kept alive.
+const KEPT_PATHS: usize = 4;
+/// Jobs that do not come back are forgotten after this.
+const JOB_PATIENCE: Duration = Duration::from_secs(60);
+/// Most peers looked at in one call; the rest follows in the next.
+const DUE_PER_CALL: usize = 4096;
+
+impl Vl1 {
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut Transmits) {
+        for _ in 0..DUE_PER_CALL {
+            let Some(id) = self.peers.pop_due(now.mono) else { break };
+            self.check_peer(now, id, out);
+        }
+        self.expire_waiting(now.mono);
+        if now.mono >= self.next_queue {
+            self.retry_queues(now, out);
+        }
+        if now.mono >= self.next_round {
+            self.next_round = now.mono + ROUND;
+            self.round(now, out);
+        }
+        if now.mono >= self.next_housekeeping {
+            self.next_housekeeping = now.mono + HOUSEKEEPING;
+            self.housekeeping(now);
+        }
+    }
+
+    /// When [`Vl1::handle_timeout`] is to be called, and why.
+    pub fn poll_timeout(&self) -> Option<(Mono, &'static str)> {
+        let all = [
+            (self.peers.next_due(), "probe a path"),
+            (self.deferred.deadline(), "retry a deferred packet"),
+            (self.reassembly.deadline(), "give up an incomplete packet"),
+            (Some(self.next_queue).filter(|t| *t != Mono::FAR), "retry unsent packets"),
+            (Some(self.next_round), "keep-alive round"),
+            (Some(self.next_housekeeping), "housekeeping"),
+        ];
+        all.into_iter().filter_map(|(at, why)| at.map(|at| (at, why))).min_by_key(|(at, _)| *at)
+    }
+
+    fn expire_waiting(&mut self, now: Mono) {
+        self.reassembly.expire(now);
+        let (evicted, expired) =
+            (std::mem::take(&mut self.reassembly.evicted), std::mem::take(&mut self.reassembly.expired));
+        self.count(DropReason::ReassemblyFull, evicted);
+        self.count(DropReason::ReassemblyExpired, expired);
+        let deferred = self.deferred.expire(now);
+        self.count(DropReason::DeferredExpired, deferred);
+        let unsent = self.unsent.expire(now);
+        self.count(DropReason::SendExpired, unsent);
+    }
+
+    fn retry_queues(&mut self, now: Now, out: &mut Transmits) {
+        self.next_queue = Mono::FAR;
+        let mut wanted = self.unsent.destinations();
+        wanted.extend(self.deferred.unknown_senders());
+        if !wanted.is_empty() {
+            self.next_queue = now.mono + QUEUE_RETRY;
+        }
+        for address in wanted {
+            if self.peers.id(address).is_some() {
+                self.flush_unsent(now, address, out);
+            } else {
+                self.whois(now, address, out);
+            }
+        }
+    }
+
+    fn round(&mut self, now: Now, out: &mut Transmits) {
+        let t = now.mono;
+        if self.roots.upstream_identities().any(|i| self.peers.id(i.address).is_none()) {
+            self.roots_changed(now, out);
+        }
+        for id in self.peers.ids() {
+            self.expire_paths(now, id, out);
+            let peer = self.peers.get(id);
+            let address = peer.identity.address;
+            if self.roots.is_upstream(address) {
+                self.tend_root(now, id, out);
+            } else if self.contacts.contains(&address) || self.roots.is_seed(address) {
+                self.tend_contact(now, id, out);
+            } else if peer.is_active(t) {
+                self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);
+            }
+        }
+        let contacts: Vec<Address> = self.contacts.iter().copied().chain(self.roots.seeds()).collect();
+        for address in contacts {
+            self.whois(now, address, out);
+        }
+        self.note_root(now);
+    }
+
+    fn expire_paths(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let before = self.peers.get(id).route_slot().map(|s| s.path);
+        self.drop_slots(id, |s| s.is_expired(now.mono));
+        self.choose_after_loss(now, id, before, out);
+    }
+
+    fn tend_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get(id);
+        let tried = peer.last_root_try.map_or(Duration::MAX, |t| now.mono.saturating_since(t));
+        if peer.slots.iter().all(|s| s.live.is_suspected()) {
+            let quick = peer.slots.is_empty() && peer.root_tries < ROOT_RETRY.len();
+            if !quick && tried >= ROUND - QUEUE_RETRY {
+                self.try_root(now, id, out);
+            }
+            return;
+        }
+        let due = peer.last_full_hello.is_none_or(|t| now.mono.saturating_since(t) >= ROOT_HELLO);
+        self.keep_alive(now, id, ROOT_HELLO, ROOT_HEARTBEAT, out);
+        if due {
+            self.try_idle_links(now, id, out);
+        }
+    }
+
+    /// From each link without a path to a root: HELLO to one of its endpoints, so that a second interface or family
+    /// is found.
+    fn try_idle_links(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get(id);
+        let endpoints = self.roots.upstream(peer.identity.address).map(|u| u.endpoints.clone()).unwrap_or_default();
+        let idle: Vec<_> =
+            self.links.values().filter(|l| !peer.slots.iter().any(|s| s.path.link == l.id)).copied().collect();
+        for link in idle {
+            let fitting: Vec<_> = endpoints.iter().filter(|e| e.same_family(&link.local)).copied().collect();
+            let pick = self.random.below(fitting.len());
+            if let Some(remote) = fitting.get(pick).copied() {
+                self.send_hello(now, id, crate::link::Path { link: link.id, remote }, Purpose::Probe, out);
+            }
+        }
+    }
+
+    fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        if !peer.slots.is_empty() {
+            return self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);
+        }
+        if peer.last_full_hello.is_some_and(|t| now.mono.saturating_since(t) < CONTACT_HELLO) {
+            return;
+        }
+        peer.last_full_hello = Some(now.mono);
+        if let Some((root, slot)) = self.relay_for(now.mono, id) {
+            let path = self.peers.get(root).slots[slot].path;
+            self.send_hello_relayed(now, id, path, Purpose::Content, out);
+        }
+    }
+
+    /// Per-path keep-alive (03 §6.3), for the best few paths.
+    fn keep_alive(&mut self, now: Now, id: PeerId, hello_every: Duration, heartbeat: Duration, out: &mut Transmits) {
+        let t = now.mono;
+        let peer = self.peers.get_mut(id);
+        let full = peer.last_full_hello.is_none_or(|h| t.saturating_since(h) >= hello_every);
+        if full {
+            peer.last_full_hello = Some(t);
+        }
+        let mut order: Vec<usize> = (0..peer.slots.len()).collect();
+        order.sort_by_key(|i| (peer.slots[*i].rank, path_choice::quality(&peer.slots[*i], t)));
+        for slot in order.into_iter().take(KEPT_PATHS) {
+            let s = &self.peers.get(id).slots[slot];
+            let silent = s.last_sent.is_none_or(|l| t.saturating_since(l) >= heartbeat);
+            if full {
+                self.probe_slot(now, id, slot, Probe::Hello, out);
+            } else if silent {
+                self.probe_slot(now, id, slot, Probe::Echo, out);
+            }
+        }
+    }
+
+    fn housekeeping(&mut self, now: Now) {
+        let t = now.mono;
+        self.whois.expire(t);
+        self.awareness.expire(t);
+        self.hello_gate.expire(t);
+        self.echo_gate.expire(t);
+        self.unite_gate.expire(t);
+        self.admissions.retain(|_, a| t.saturating_since(a.since) < JOB_PATIENCE);
+        for id in self.peers.ids() {
+            let peer = self.peers.get(id);
+            let address = peer.identity.address;
+            let silent = !peer.heard_within(t, PEER_ACTIVITY) && t.saturating_since(peer.created) >= PEER_ACTIVITY;
+            let kept =
+                self.roots.is_upstream(address) || self.roots.is_seed(address) || self.contacts.contains(&address);
+            if silent && !kept {
+                self.persist(id);
+                self.drop_slots(id, |_| true);
+                self.peers.remove(id);
+            }
+        }
+    }
+
+    /// Emits what is worth keeping about a peer (03 §12).
+    pub(crate) fn persist(&mut self, id: PeerId) {
+        let peer = self.peers.get(id);
+        let Some(version) = peer.version else { return };
+        let mut addresses: Vec<_> = peer.slots.iter().filter_map(|s| s.path.remote.socket_addr()).collect();
+        for remembered in peer.remembered.iter().rev().filter_map(|e| e.socket_addr()) {
+            if !addresses.contains(&remembered) {
+                addresses.push(remembered);
+            }
+        }
+        addresses.dedup();
+        addresses.truncate(8);
+        let record = PeerRecord { identity: peer.identity, version, addresses };
+        let address = peer.identity.address;
+        self.event(Vl1Event::PersistPeer { address, record: record.emit() });
+    }
+
+    /// Emits a [`Vl1Event::PersistPeer`] for every peer: before shutting down.
+    pub fn persist_peers(&mut self) {
+        for id in self.peers.ids() {
+            self.persist(id);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Outgoing packets: where they go (03 §3) and how they are made.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use zt_crypto::{PeerKeys, Suite, trusted_path};
+use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
+use zt_wire::verb::{Unknown, Verb};
+use zt_wire::{Address, Body, Mono, Now, Packet, PacketId, Writer, fragment, lz4, write_header};
+
+use crate::config::SendOptions;
+use crate::drop_reason::DropReason;
+use crate::expect::{Expected, Purpose};
+use crate::inbound::ReplyTo;
+use crate::link::Path;
+use crate::path_choice;
+use crate::peer_table::PeerId;
+use crate::rate::{ERROR_OUT, PEER_ACTIVITY, QUEUE_RETRY};
+use crate::transmit::{Plan, Transmits};
+use crate::vl1::Vl1;
+
+/// Why a packet was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// To ourselves, or to an address nobody can have.
+    #[error("no such destination")]
+    Destination,
+    /// Too long for any receiver.
+    #[error("message too long")]
+    TooLong,
+}
+
+/// Where a packet goes next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NextHop {
+    pub(crate) path: Path,
+    pub(crate) mtu: u16,
+    pub(crate) trusted: Option<u64>,
+    /// The path is the destination's own.
+    pub(crate) direct: bool,
+}
+
+/// One packet to be made.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) to: Address,
+    pub(crate) keys: Arc<PeerKeys>,
+    pub(crate) suite: Suite,
+    pub(crate) path: Path,
+    pub(crate) mtu: u16,
+    pub(crate) trusted: Option<u64>,
+    pub(crate) body: &'a dyn Body,
+    pub(crate) compress: bool,
+    pub(crate) at_once: bool,
+    pub(crate) note: bool,
+    /// Packet ID, when it had to be known beforehand.
+    pub(crate) packet_id: Option<PacketId>,
+}
+
+impl Vl1 {
+    /// Sends a message: directly, over a root, or later when the peer must first be found. The packet ID is known
+    /// only when the packet could be sealed at once, which `expect_reply` asks for.
+    ///
+    /// # Errors
+    /// Impossible destination or length. A peer that cannot be reached (yet) is no error.
+    pub fn send(
+        &mut self,
+        now: Now,
+        to: Address,
+        body: &dyn Body,
+        options: SendOptions,
+        out: &mut Transmits,
+    ) -> Result<Option<PacketId>, SendError> {
+        if to == self.own.address || to.is_reserved() {
+            return Err(SendError::Destination);
+        }
+        if HEADER_LEN + body.encoded_len() > MAX_PACKET_LEN {
+            return Err(SendError::TooLong);
+        }
+        let Some(id) = self.peers.id(to) else {
+            self.queue(now.mono, to, body, options);
+            self.whois(now, to, out);
+            return Ok(None);
+        };
+        let traffic = carries_traffic(body.verb());
+        match self.next_hop(now.mono, id, traffic) {
+            Some(hop) => self.send_by(now.mono, id, hop, body, options, out),
+            None => {
+                self.queue(now.mono, to, body, options);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Answers a packet on the path by which it came. ERRORs about frames go out once a second to a peer at most.
+    pub fn reply(&mut self, now: Now, to: &ReplyTo, body: &dyn Body, options: SendOptions, out: &mut Transmits) {
+        let Some(id) = self.peers.id(to.address) else { return };
+        let peer = self.peers.get_mut(id);
+        if is_frame_error(body) {
+            if peer.error_sent.is_some_and(|t| now.mono.saturating_since(t) < ERROR_OUT) {
+                self.drops.add(DropReason::ErrorGate);
+                return;
+            }
+            peer.error_sent = Some(now.mono);
+        }
+        let slot = peer.slot(to.path);
+        if let Some(slot) = slot {
+            peer.slots[slot].last_sent = Some(now.mono);
+        }
+        let (keys, suite) = (Arc::clone(&peer.keys), peer.suite());
+        let outgoing = Outgoing {
+            to: to.address,
+            keys,
+            suite,
+            path: to.path,
+            mtu: self.mtu(to.path),
+            trusted: None,
+            body,
+            compress: options.compress,
+            at_once: options.expect_reply,
+            note: false,
+            packet_id: None,
+        };
+        let Ok(sealed) = self.make(outgoing, out) else { return };
+        if let Some(packet) = sealed.filter(|_| options.expect_reply) {
+            let expected = Expected {
+                to: to.address,
+                path: to.path,
+                direct: slot.is_some(),
+                verb: body.verb(),
+                sent: now.mono,
+                purpose: Purpose::Content,
+            };
+            self.expectations.add(packet, expected);
+        }
+    }
+
+    /// [`Transmits::seal`], and remembers the packet IDs that an ERROR may name.
+    pub fn seal(&mut self, now: Now, out: &mut Transmits) {
+        out.seal();
+        self.handle_sealed(now, out);
+    }
+
+    /// Remembers the packet IDs of frames, once they are sealed: ERRORs that name none of them are refused. Only
+    /// needed by an owner that calls [`Transmits::seal`] itself.
+    pub fn handle_sealed(&mut self, now: Now, out: &Transmits) {
+        for (to, id) in out.sealed() {
+            self.sent_frames.note(now.mono, to, id);
+        }
+    }
+
+    fn send_by(
+        &mut self,
+        now: Mono,
+        id: PeerId,
+        hop: NextHop,
+        body: &dyn Body,
+        options: SendOptions,
+        out: &mut Transmits,
+    ) -> Result<Option<PacketId>, SendError> {
+        let peer = self.peers.get(id);
+        let to = peer.identity.address;
+        let verb = body.verb();
+        let outgoing = Outgoing {
+            to,
+            keys: Arc::clone(&peer.keys),
+            suite: peer.suite(),
+            path: hop.path,
+            mtu: hop.mtu,
+            // Deliberate: trusted marking on direct paths only (03 §3, safer point 5).
+            trusted: hop.trusted.filter(|_| hop.direct),
+            body,
+            compress: options.compress,
+            at_once: options.expect_reply,
+            note: is_frame(verb),
+            packet_id: None,
+        };
+        let sealed = self.make(outgoing, out)?;
+        if options.expect_reply
+            && let Some(packet) = sealed
+        {
+            let purpose = Purpose::Content;
+            let expected = Expected { to, path: hop.path, direct: hop.direct, verb, sent: now, purpose };
+            self.expectations.add(packet, expected);
+        }
+        Ok(sealed)
+    }
+
+    /// Writes a packet into the batch. Its ID is returned if it is final.
+    pub(crate) fn make(&mut self, o: Outgoing<'_>, out: &mut Transmits) -> Result<Option<PacketId>, SendError> {
+        let len = HEADER_LEN + o.body.encoded_len();
+        if len > MAX_PACKET_LEN {
+            return Err(SendError::TooLong);
+        }
+        let verb = o.body.verb();
+        let draft = out.room(len);
+        let bytes = out.draft(&draft);
+        let (header, payload) = bytes.split_at_mut(HEADER_LEN);
+        write_header(header.try_into().expect("split at its length"), o.to, self.own.address, verb);
+        if o.body.emit(&mut Writer::new(payload)).is_err() {
+            debug_assert!(false, "encoded_len of {verb} is wrong");
+            out.cancel(draft);
+            return Err(SendError::TooLong);
+        }
+        let mut packed = None;
+        if o.compress
+            && let Some(block) = lz4::compress(payload, &mut self.squeeze)
+        {
+            payload[..block.len()].copy_from_slice(block);
+            packed = Some(HEADER_LEN + block.len());
+        }
+        let len = packed.unwrap_or(len);
+        let Some(pieces) = fragment::pieces(len, usize::from(o.mtu)) else {
+            out.cancel(draft);
+            return Err(SendError::TooLong);
+        };
+        out.shorten(&draft, len);
+        let mut packet = Packet::new_checked(out.draft(&draft)).expect("has a header and is not too long");
+        packet.set_id(o.packet_id.unwrap_or_else(|| self.random.packet_id()));
+        packet.set_compressed(packed.is_some());
+        packet.set_fragmented(pieces.total() > 1);
+        let seal = match o.trusted {
+            Some(id) => {
+                trusted_path(packet.into_inner(), id);
+                None
+            }
+            None => Some((o.keys, o.suite)),
+        };
+        let note = o.note.then_some(o.to);
+        Ok(out.finish(draft, Plan { path: o.path, mtu: o.mtu, seal, at_once: o.at_once, note }))
+    }
+
+    /// Sends a body to a peer over an explicit path, sealed at once.
+    pub(crate) fn send_over(
+        &mut self,
+        now: Mono,
+        id: PeerId,
+        path: Path,
+        suite: Option<Suite>,
+        body: &dyn Body,
+        out: &mut Transmits,
+    ) -> Option<PacketId> {
+        let mtu = self.mtu(path);
+        let peer = self.peers.get_mut(id);
+        if let Some(slot) = peer.slot(path) {
+            peer.slots[slot].last_sent = Some(now);
+        }
+        let outgoing = Outgoing {
+            to: peer.identity.address,
+            keys: Arc::clone(&peer.keys),
+            suite: suite.unwrap_or_else(|| peer.suite()),
+            path,
+            mtu,
+            trusted: None,
+            body,
+            compress: body.verb() == Verb::PUSH_DIRECT_PATHS,
+            at_once: true,
+            note: false,
+            packet_id: None,
+        };
+        self.make(outgoing, out).ok().flatten()
+    }
+
+    pub(crate) fn mtu(&self, path: Path) -> u16 {
+        self.policy.mtu(self.links.get(&path.link), &path.remote)
+    }
+
+    /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove
+    /// itself alive.
+    pub(crate) fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
+        let peer = self.peers.get_mut(id);
+        if traffic {
+            peer.last_traffic_out = Some(now);
+        }
+        if let Some(slot) = peer.route {
+            return self.use_slot(now, id, slot, true, traffic);
+        }
+        if traffic {
+            self.no_direct_path(now, id);
+        }
+        if let Some((carrier, slot)) = self.relay_for(now, id) {
+            return self.use_slot(now, carrier, slot, false, traffic);
+        }
+        let slot = path_choice::last_resort(self.peers.get(id), now)?;
+        self.use_slot(now, id, slot, true, traffic)
+    }
+
+    fn use_slot(&mut self, now: Mono, id: PeerId, slot: usize, direct: bool, traffic: bool) -> Option<NextHop> {
+        let peer = self.peers.get_mut(id);
+        let wake_behind = traffic && peer.due == Mono::FAR;
+        let s = peer.slots.get_mut(slot)?;
+        s.last_sent = Some(now);
+        let hop = NextHop { path: s.path, mtu: s.mtu, trusted: s.trusted, direct };
+        if traffic {
+            let due = s.live.traffic_out(now);
+            if due < peer.due || wake_behind {
+                self.peers.arm(id, due);
+            }
+        }
+        Some(hop)
+    }
+
+    /// The root, and its slot, over which a peer without a direct path is reached: the one through which it was heard
+    /// last, else the best.
+    pub(crate) fn relay_for(&self, now: Mono, id: PeerId) -> Option<(PeerId, usize)> {
+        let peer = self.peers.get(id);
+        let working = |root: Address| {
+            let root = self.peers.id(root)?;
+            let slot = self.peers.get(root).route?;
+            (root != id).then_some((root, slot))
+        };
+        let via = peer.via.filter(|a| self.roots.is_upstream(*a)).and_then(working);
+        via.or_else(|| {
+            let best = self.best_upstream(now, Some(peer.identity.address))?;
+            working(self.peers.get(best).identity.address).or_else(|| {
+                let slot = path_choice::last_resort(self.peers.get(best), now)?;
+                Some((best, slot))
+            })
+        })
+    }
+
+    /// Roots by rank (03 §11.4): working paths before others, then by latency and silence.
+    pub(crate) fn best_upstream(&self, now: Mono, except: Option<Address>) -> Option<PeerId> {
+        self.roots
+            .addresses()
+            .filter(|a| Some(*a) != except)
+            .filter_map(|a| self.peers.id(a))
+            .filter(|id| !self.peers.get(*id).slots.is_empty())
+            .min_by_key(|id| self.upstream_rank(now, *id))
+    }
+
+    pub(crate) fn upstream_rank(&self, now: Mono, id: PeerId) -> (bool, i32, bool, u64) {
+        let peer = self.peers.get(id);
+        let slot = peer.route_slot();
+        let silent = !peer.heard_within(now, PEER_ACTIVITY);
+        let rank = slot.map_or(i32::MAX, |s| s.rank);
+        let latency = slot
+            .and_then(|s| s.live.rtt.latency())
+            .map_or(u64::MAX, |l| u64::try_from(l.as_micros()).unwrap_or(u64::MAX));
+        let silence = peer.last_receive.map_or(u64::MAX / 2, |t| now.millis_since(t)) / 61_000 + 1;
+        (slot.is_none(), rank, silent, latency.saturating_mul(silence))
+    }
+
+    fn queue(&mut self, now: Mono, to: Address, body: &dyn Body, options: SendOptions) {
+        let dropped = self.unsent.push(now, to, body.verb(), body.to_vec(), options);
+        if let Some(reason) = dropped {
+            self.drops.add(reason);
+        }
+        self.next_queue = self.next_queue.min(now + QUEUE_RETRY);
+    }
+
+    /// Tries to send what waits for a peer.
+    pub(crate) fn flush_unsent(&mut self, now: Now, to: Address, out: &mut Transmits) {
+        let Some(id) = self.peers.id(to) else { return };
+        for unsent in self.unsent.take_for(to) {
+            match self.next_hop(now.mono, id, carries_traffic(unsent.verb)) {
+                Some(hop) => {
+                    let body = Unknown { verb: unsent.verb, body: &unsent.body };
+                    let sent = self.send_by(now.mono, id, hop, &body, unsent.options, out);
+                    debug_assert!(sent.is_ok() || unsent.body.len() > 9000, "was checked when it was queued");
+                }
+                None => self.unsent.put_back(unsent),
+            }
+        }
+    }
+}
+
+/// Verbs whose flow a path must prove itself for.
+pub(crate) const fn carries_traffic(verb: Verb) -> bool {
+    matches!(verb, Verb::FRAME | Verb::EXT_FRAME | Verb::MULTICAST_FRAME | Verb::NETWORK_CONFIG_REQUEST)
+}
+
+/// Verbs that an ERROR from a member may answer without having been registered one by one.
+pub(crate) const fn is_frame(verb: Verb) -> bool {
+    matches!(verb, Verb::FRAME | Verb::EXT_FRAME | Verb::MULTICAST_FRAME)
+}
+
+/// An ERROR that a refused frame brings about (safer point 7).
+fn is_frame_error(body: &dyn Body) -> bool {
+    body.verb() == Verb::ERROR && body.to_vec().first().is_some_and(|v| is_frame(Verb(*v)))
+}

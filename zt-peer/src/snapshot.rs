@@ -1,0 +1,92 @@
+//! The peer cache's record (03 §12): version 2 of the reference's format, so that a home folder can be taken over.
+
+use std::net::SocketAddr;
+
+use zt_wire::Identity;
+use zt_wire::InetAddress;
+use zt_wire::{Emit, Parse, ParseError, Reader};
+
+use crate::link::Endpoint;
+use crate::peer::Version;
+
+/// First byte of a record.
+const FORMAT: u8 = 2;
+/// Most addresses read.
+const MAX_ADDRESSES: usize = 16;
+
+/// What is kept about a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PeerRecord {
+    pub(crate) identity: Identity,
+    pub(crate) version: Version,
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
+impl PeerRecord {
+    pub(crate) fn emit(&self) -> Vec<u8> {
+        let mut out = vec![FORMAT];
+        out.extend_from_slice(&self.identity.to_vec());
+        let v = self.version;
+        for n in [u16::from(v.protocol), u16::from(v.major), u16::from(v.minor), v.revision] {
+            out.extend_from_slice(&n.to_be_bytes());
+        }
+        let count = u16::try_from(self.addresses.len()).unwrap_or(u16::MAX);
+        out.extend_from_slice(&count.to_be_bytes());
+        for a in self.addresses.iter().take(usize::from(count)) {
+            out.extend_from_slice(&InetAddress::from(*a).to_vec());
+        }
+        out
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let mut r = Reader::new(bytes);
+        if r.u8("peer record format")? != FORMAT {
+            return Err(r.fail("peer record format"));
+        }
+        let identity = Identity::parse(&mut r)?;
+        let small = |n: u16| u8::try_from(n).unwrap_or(u8::MAX);
+        let version = Version {
+            protocol: small(r.u16("protocol")?),
+            major: small(r.u16("major")?),
+            minor: small(r.u16("minor")?),
+            revision: r.u16("revision")?,
+        };
+        let mut addresses = Vec::new();
+        for _ in 0..r.u16("number of paths")? {
+            let a = InetAddress::parse(&mut r)?;
+            if let Some(a) = a.socket_addr().filter(|_| addresses.len() < MAX_ADDRESSES) {
+                addresses.push(a);
+            }
+        }
+        Ok(Self { identity, version, addresses })
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
+        self.addresses.iter().copied().map(Endpoint::Ip).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zt_wire::Address;
+
+    use super::*;
+
+    #[test]
+    fn a_record_comes_back_and_junk_is_refused() {
+        let record = PeerRecord {
+            identity: Identity { address: Address::new(0x12_3456_789a), public_key: [7; 64] },
+            version: Version { protocol: 12, major: 1, minor: 14, revision: 1 },
+            addresses: vec!["1.2.3.4:9993".parse().unwrap(), "[2001:db8::1]:5".parse().unwrap()],
+        };
+        let bytes = record.emit();
+        assert_eq!(bytes.len(), 1 + 71 + 8 + 2 + 7 + 19);
+        assert_eq!(PeerRecord::parse(&bytes), Ok(record));
+        for len in 0..bytes.len() {
+            assert!(PeerRecord::parse(&bytes[..len]).is_err());
+        }
+        let mut other = bytes;
+        other[0] = 1;
+        assert!(PeerRecord::parse(&other).is_err());
+    }
+}

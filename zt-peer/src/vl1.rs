@@ -1,0 +1,196 @@
+//! The machine: its state and how it is made. What it does is in the files named after it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use zt_crypto::{Entropy, SecretIdentity};
+use zt_wire::{Address, Identity, Mono, Now, PacketId};
+
+use crate::config::{SoftwareVersion, Vl1Config};
+use crate::drop_reason::{DropCounters, DropReason};
+use crate::event::Vl1Event;
+use crate::expect::{Expectations, SentFrames};
+use crate::fast_map::{FastMap, Gate};
+use crate::hello::Introduction;
+use crate::job::JobQueue;
+use crate::link::{Link, LinkId, Path};
+use crate::path_policy::PathPolicy;
+use crate::peer_table::PeerTable;
+use crate::pending::{DeferQueue, SendQueue};
+use crate::rate::{ECHO_ANSWER, HELLO_BUCKETS, HELLO_STRANGER, UNITE};
+use crate::reassembly::Reassembly;
+use crate::roots::Roots;
+use crate::self_awareness::SelfAwareness;
+use crate::whois::{Admission, WhoisTable};
+
+/// Most events kept for an owner that does not take them.
+const MAX_EVENTS: usize = 4096;
+
+/// VL1 of one node: peers, paths and roots as one pure state machine.
+///
+/// It has no socket, clock, thread or file. After every call take what it put into the [`Transmits`](crate::Transmits)
+/// batch, then [`Vl1::poll_job`], [`Vl1::poll_ready`] and [`Vl1::poll_event`] until they are empty, and call
+/// [`Vl1::handle_timeout`] when the time of [`Vl1::poll_timeout`] has come.
+pub struct Vl1 {
+    pub(crate) secret: Arc<SecretIdentity>,
+    pub(crate) own: Identity,
+    pub(crate) version: SoftwareVersion,
+    pub(crate) random: Random,
+    pub(crate) has_peer_cache: bool,
+    pub(crate) links: BTreeMap<LinkId, Link>,
+    pub(crate) peers: PeerTable,
+    pub(crate) paths: FastMap<Path, PathUse>,
+    pub(crate) roots: Roots,
+    pub(crate) expectations: Expectations,
+    pub(crate) sent_frames: SentFrames,
+    pub(crate) reassembly: Reassembly,
+    pub(crate) deferred: DeferQueue,
+    pub(crate) unsent: SendQueue,
+    pub(crate) whois: WhoisTable,
+    pub(crate) admissions: BTreeMap<Address, Admission>,
+    pub(crate) introductions: BTreeMap<u64, Introduction>,
+    pub(crate) next_introduction: u64,
+    pub(crate) awareness: SelfAwareness,
+    pub(crate) policy: PathPolicy,
+    pub(crate) mappings: Vec<SocketAddr>,
+    pub(crate) contacts: Vec<Address>,
+    pub(crate) hello_gate: Gate<u64>,
+    pub(crate) echo_gate: Gate<Path>,
+    pub(crate) unite_gate: Gate<(Address, Address)>,
+    pub(crate) jobs: JobQueue,
+    pub(crate) events: VecDeque<Vl1Event>,
+    pub(crate) drops: DropCounters,
+    pub(crate) online: bool,
+    pub(crate) next_round: Mono,
+    pub(crate) next_housekeeping: Mono,
+    pub(crate) next_queue: Mono,
+    pub(crate) squeeze: Vec<u8>,
+}
+
+/// How a path is used, whoever uses it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PathUse {
+    /// Number of slots that have it.
+    pub(crate) users: u32,
+    /// Last packet by it that established trust.
+    pub(crate) trust: Option<Mono>,
+}
+
+impl Vl1 {
+    /// A node without links and worlds.
+    pub fn new(now: Now, config: Vl1Config) -> Self {
+        let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback } = config;
+        let mut policy = PathPolicy::default();
+        policy.set_allow_loopback(allow_loopback);
+        Self {
+            own: *identity.identity(),
+            secret: identity,
+            version,
+            random: Random::new(entropy),
+            has_peer_cache,
+            links: BTreeMap::new(),
+            peers: PeerTable::default(),
+            paths: FastMap::default(),
+            roots: Roots::default(),
+            expectations: Expectations::default(),
+            sent_frames: SentFrames::default(),
+            reassembly: Reassembly::default(),
+            deferred: DeferQueue::default(),
+            unsent: SendQueue::default(),
+            whois: WhoisTable::default(),
+            admissions: BTreeMap::new(),
+            introductions: BTreeMap::new(),
+            next_introduction: 0,
+            awareness: SelfAwareness::default(),
+            policy,
+            mappings: Vec::new(),
+            contacts: Vec::new(),
+            hello_gate: Gate::new(HELLO_STRANGER, HELLO_BUCKETS),
+            echo_gate: Gate::new(ECHO_ANSWER, 4096),
+            unite_gate: Gate::new(UNITE, 4096),
+            jobs: JobQueue::default(),
+            events: VecDeque::new(),
+            drops: DropCounters::new(),
+            online: false,
+            next_round: now.mono + crate::rate::ROUND,
+            next_housekeeping: now.mono + crate::rate::HOUSEKEEPING,
+            next_queue: Mono::FAR,
+            squeeze: Vec::new(),
+        }
+    }
+
+    /// Our secret identity, for [`Job::run`](crate::Job::run).
+    pub const fn secret(&self) -> &Arc<SecretIdentity> {
+        &self.secret
+    }
+
+    /// Our public identity.
+    pub const fn identity(&self) -> &Identity {
+        &self.own
+    }
+
+    /// Our address.
+    pub const fn address(&self) -> Address {
+        self.own.address
+    }
+
+    /// Takes the next event.
+    pub fn poll_event(&mut self) -> Option<Vl1Event> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn event(&mut self, event: Vl1Event) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+
+    /// Counts a refusal and returns it.
+    pub(crate) fn refuse(&mut self, reason: DropReason) -> DropReason {
+        self.drops.add(reason);
+        reason
+    }
+
+    pub(crate) fn count(&mut self, reason: DropReason, times: u64) {
+        for _ in 0..times.min(1 << 20) {
+            self.drops.add(reason);
+        }
+    }
+}
+
+/// Random numbers, drawn from the source in blocks.
+pub(crate) struct Random {
+    source: Box<dyn Entropy + Send>,
+    block: [u8; 256],
+    used: usize,
+}
+
+impl Random {
+    fn new(source: Box<dyn Entropy + Send>) -> Self {
+        Self { source, block: [0; 256], used: 256 }
+    }
+
+    pub(crate) fn packet_id(&mut self) -> PacketId {
+        PacketId(self.next_u64())
+    }
+
+    pub(crate) fn next_u64(&mut self) -> u64 {
+        let Some(bytes) = self.block.get(self.used..).and_then(|b| b.first_chunk::<8>()) else {
+            self.source.fill(&mut self.block);
+            self.used = 0;
+            return self.next_u64();
+        };
+        let n = u64::from_be_bytes(*bytes);
+        self.used += 8;
+        n
+    }
+
+    /// An index below `n` (0 when `n` is 0).
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        if n == 0 {
+            return 0;
+        }
+        usize::try_from(self.next_u64() % (n as u64)).expect("below a usize")
+    }
+}

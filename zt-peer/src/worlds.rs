@@ -1,0 +1,159 @@
+//! Planets and moons as the owner handles them, and what comes of a new one.
+
+use zt_wire::{Address, Emit, Identity, Now, World, WorldKind};
+
+use crate::drop_reason::DropReason;
+use crate::event::Vl1Event;
+use crate::rate::ONLINE;
+use crate::roots::{Accepted, Source, WorldRefused};
+use crate::transmit::Transmits;
+use crate::vl1::Vl1;
+
+impl Vl1 {
+    /// Offers a planet. Several are in use together, each by its ID: roots are the union of all.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn load_planet(
+        &mut self,
+        now: Now,
+        world: World,
+        source: Source,
+        out: &mut Transmits,
+    ) -> Result<Accepted, WorldRefused> {
+        if world.kind != WorldKind::Planet {
+            return Err(WorldRefused::Kind);
+        }
+        self.offer_world(now, world, source, out)
+    }
+
+    /// Offers a moon from a file or command.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub fn load_moon(
+        &mut self,
+        now: Now,
+        world: World,
+        source: Source,
+        out: &mut Transmits,
+    ) -> Result<Accepted, WorldRefused> {
+        if world.kind != WorldKind::Moon {
+            return Err(WorldRefused::Kind);
+        }
+        self.offer_world(now, world, source, out)
+    }
+
+    /// Stops using a planet.
+    pub fn remove_planet(&mut self, now: Now, id: u64, out: &mut Transmits) -> bool {
+        self.remove_world(now, WorldKind::Planet, id, out)
+    }
+
+    /// Wants the moon `id`, which `seed` (or, without one, any root) will give in answer to a HELLO.
+    pub fn orbit(&mut self, now: Now, id: u64, seed: Option<Address>, out: &mut Transmits) {
+        self.roots.want(id, seed);
+        if let Some(seed) = seed {
+            self.whois(now, seed, out);
+        }
+        for root in self.upstream_ids() {
+            self.peers.get_mut(root).last_full_hello = None;
+        }
+        self.next_round = self.next_round.min(now.mono);
+    }
+
+    /// Forgets a moon and does not want it any more.
+    pub fn deorbit(&mut self, now: Now, id: u64, out: &mut Transmits) -> bool {
+        self.remove_world(now, WorldKind::Moon, id, out)
+    }
+
+    /// All worlds in use: planets, then moons, by ID.
+    pub fn worlds(&self) -> impl Iterator<Item = &World> + '_ {
+        self.roots.worlds()
+    }
+
+    /// Moons wanted and not there yet, with a seed.
+    pub fn wanted_moons(&self) -> impl Iterator<Item = (u64, Option<Address>)> + '_ {
+        self.roots.wanted()
+    }
+
+    pub(crate) fn offer_from_network(&mut self, now: Now, world: World, out: &mut Transmits) {
+        if self.offer_world(now, world, Source::Network, out).is_err() {
+            self.drops.add(DropReason::WorldRefused);
+        }
+    }
+
+    fn offer_world(
+        &mut self,
+        now: Now,
+        world: World,
+        source: Source,
+        out: &mut Transmits,
+    ) -> Result<Accepted, WorldRefused> {
+        let bytes = world.to_vec();
+        let (kind, id) = (world.kind, world.id);
+        let peers = &self.peers;
+        let known = |a: Address| peers.find(a).map(|p| p.identity);
+        let accepted = self.roots.offer(world, source, &self.own, known)?;
+        if accepted != Accepted::Unchanged {
+            if !matches!(source, Source::Saved | Source::BuiltIn) {
+                self.event(Vl1Event::WorldUpdated { kind, id, bytes });
+            }
+            self.roots_changed(now, out);
+        }
+        Ok(accepted)
+    }
+
+    fn remove_world(&mut self, now: Now, kind: WorldKind, id: u64, out: &mut Transmits) -> bool {
+        let removed = self.roots.remove(kind, id, &self.own);
+        if removed {
+            self.event(Vl1Event::WorldRemoved { kind, id });
+            self.roots_changed(now, out);
+        }
+        removed
+    }
+
+    /// Peers for all roots, at once; greets those we have no path to.
+    pub(crate) fn roots_changed(&mut self, now: Now, out: &mut Transmits) {
+        let identities: Vec<Identity> = self.roots.upstream_identities().copied().collect();
+        for identity in identities {
+            match self.peers.id(identity.address) {
+                None => {
+                    self.admit(now.mono, identity, None, None);
+                }
+                Some(id) if self.peers.get(id).identity != identity => {
+                    self.drops.add(DropReason::IdentityCollision);
+                }
+                Some(id) if self.peers.get(id).slots.is_empty() => self.greet_root(now, id, out),
+                Some(_) => {}
+            }
+        }
+        self.note_root(now);
+    }
+
+    /// A root answered for the first time, or again: what waits can go.
+    pub(crate) fn root_is_up(&mut self, now: Now, out: &mut Transmits) {
+        for to in self.unsent.destinations() {
+            if self.peers.id(to).is_some() {
+                self.flush_unsent(now, to, out);
+            } else {
+                self.whois(now, to, out);
+            }
+        }
+        for from in self.deferred.unknown_senders() {
+            self.whois(now, from, out);
+        }
+    }
+
+    /// Tells whether a root answers.
+    pub(crate) fn note_root(&mut self, now: Now) {
+        let answers = self.roots.am_root()
+            || self.upstream_ids().into_iter().any(|id| {
+                let peer = self.peers.get(id);
+                !peer.slots.is_empty() && peer.heard_within(now.mono, ONLINE)
+            });
+        if answers != self.online {
+            self.online = answers;
+            self.event(Vl1Event::Online(answers));
+        }
+    }
+}
