@@ -1,1 +1,22 @@
-//! Test suite: sim.
+#![doc = include_str!("../README.md")]
+
+mod dice;
+mod fixtures;
+mod host;
+mod internet;
+mod nat;
+mod node;
+mod pcap;
+mod setup;
+mod sim;
+mod stream;
+
+pub use dice::Dice;
+pub use fixtures::{count as identity_count, drawn_identity, identity, identity_with};
+pub use host::{Heard, Host, Mark};
+pub use internet::{Arrival, INTERNET, IfaceId, Internet, MachineId, NatId, SegmentId, Weather};
+pub use nat::{Depends, Nat, NatKind, Ports};
+pub use node::{Bound, Node, NodeId, START_OF_TIME, Store, Use, Work};
+pub use setup::{Lab, PORT, Place};
+pub use sim::{Captured, Sim};
+pub use stream::{Stream, StreamId, Traffic};
