@@ -1,2 +1,23 @@
-//! The `zt` command.
-fn main() {}
+//! The `zt` command: picks what to run from the name it was called by and its first word.
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+use zt_cli::console::{Console, SystemEntropy, system_clock};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let color = io::IsTerminal::is_terminal(&io::stdout()) && env::var_os("NO_COLOR").is_none();
+    let mut console = Console {
+        out: &mut io::stdout(),
+        err: &mut io::stderr(),
+        folder: env::current_dir().unwrap_or_default(),
+        env: &|name| env::var_os(name),
+        clock: &system_clock,
+        entropy: &mut SystemEntropy,
+        color,
+    };
+    // Statuses are those of the shell: 134 and the like are never made here, so the low byte is enough.
+    ExitCode::from(zt_cli::run(&args, &mut console) as u8)
+}

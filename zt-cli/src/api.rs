@@ -1,0 +1,256 @@
+//! The objects of the local HTTP interface (06 §4), as the daemon sends and the client reads them.
+//!
+//! Fields stand in the order of their names, which is the order on the wire.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `GET /status` (06 §4.5).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Node address, 10 hex digits.
+    pub address: String,
+    /// Wall clock, milliseconds since 1970.
+    pub clock: i64,
+    /// `local.conf` with effective values in `settings`.
+    pub config: Value,
+    /// A root answered lately.
+    pub online: bool,
+    /// World ID of the planet.
+    pub planet_world_id: u64,
+    /// Timestamp of the planet, milliseconds since 1970.
+    pub planet_world_timestamp: u64,
+    /// Public identity.
+    pub public_identity: String,
+    /// A TCP relay is in use.
+    pub tcp_fallback_active: bool,
+    /// Version as text.
+    pub version: String,
+    /// Build number.
+    pub version_build: u16,
+    /// Major version.
+    pub version_major: u16,
+    /// Minor version.
+    pub version_minor: u16,
+    /// Revision.
+    pub version_rev: u16,
+}
+
+/// `GET /health` (06 §4.6).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// Wall clock, milliseconds since 1970.
+    pub clock: i64,
+    /// A root answered lately.
+    pub online: bool,
+    /// Version as text.
+    pub version: String,
+    /// Build number.
+    pub version_build: u16,
+    /// Major version.
+    pub version_major: u16,
+    /// Minor version.
+    pub version_minor: u16,
+    /// Revision.
+    pub version_rev: u16,
+}
+
+/// A joined network (06 §4.7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Network {
+    /// Name servers of the network may be used.
+    #[serde(rename = "allowDNS")]
+    pub allow_dns: bool,
+    /// Default routes may be installed.
+    pub allow_default: bool,
+    /// Global addresses and routes may be installed.
+    pub allow_global: bool,
+    /// Addresses and routes may be installed at all.
+    pub allow_managed: bool,
+    /// `ip/bits` as sent by the controller.
+    pub assigned_addresses: Vec<String>,
+    /// End of the sign-on, milliseconds since 1970; only with sign-on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication_expiry_time: Option<i64>,
+    /// Where to sign on; only with sign-on.
+    #[serde(rename = "authenticationURL", default, skip_serializing_if = "Option::is_none")]
+    pub authentication_url: Option<String>,
+    /// This node may bridge.
+    pub bridge: bool,
+    /// Broadcast is on.
+    pub broadcast_enabled: bool,
+    /// Always false.
+    pub dhcp: bool,
+    /// Name servers.
+    pub dns: Dns,
+    /// Network ID, 16 hex digits.
+    pub id: String,
+    /// Own MAC.
+    pub mac: String,
+    /// MTU of the port in bytes.
+    pub mtu: u32,
+    /// Groups subscribed.
+    pub multicast_subscriptions: Vec<Group>,
+    /// Name given by the controller.
+    pub name: String,
+    /// Revision of the configuration.
+    pub netconf_revision: u64,
+    /// Network ID once more.
+    pub nwid: String,
+    /// Host interface.
+    pub port_device_name: String,
+    /// Error of the virtual port, 0 if none.
+    pub port_error: i32,
+    /// Managed routes.
+    pub routes: Vec<Route>,
+    /// The network asks for sign-on; only with sign-on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sso_enabled: Option<bool>,
+    /// Status word.
+    pub status: String,
+    /// `PRIVATE` or `PUBLIC`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Our own addition: a rule which this version cannot evaluate, so that nothing passes. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsupported_rule: Option<String>,
+}
+
+/// Name servers of a network.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Dns {
+    /// Search domain.
+    pub domain: String,
+    /// At most 4 addresses.
+    pub servers: Vec<String>,
+}
+
+/// A multicast group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Distinguishes groups on one MAC.
+    pub adi: u32,
+    /// Group MAC.
+    pub mac: String,
+}
+
+/// A managed route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Flags.
+    pub flags: u16,
+    /// Metric.
+    pub metric: u16,
+    /// Target `ip/bits`.
+    pub target: String,
+    /// Gateway, none if on-link.
+    pub via: Option<String>,
+}
+
+/// A known peer (06 §4.8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Peer {
+    /// Node address.
+    pub address: String,
+    /// Several paths are used at once.
+    pub is_bonded: bool,
+    /// Round trip in milliseconds, −1 if unknown.
+    pub latency: i32,
+    /// Direct paths.
+    pub paths: Vec<Path>,
+    /// `LEAF`, `MOON` or `PLANET`.
+    pub role: String,
+    /// This node has a TCP relay.
+    pub tunneled: bool,
+    /// Version as text, `-1.-1.-1` if unknown.
+    pub version: String,
+    /// Major version, −1 if unknown.
+    pub version_major: i32,
+    /// Minor version, −1 if unknown.
+    pub version_minor: i32,
+    /// Revision, −1 if unknown.
+    pub version_rev: i32,
+}
+
+/// A path to a peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Path {
+    /// Always true.
+    pub active: bool,
+    /// Remote `ip/port`.
+    pub address: String,
+    /// Always false.
+    pub expired: bool,
+    /// Milliseconds since 1970, 0 if never.
+    pub last_receive: i64,
+    /// Milliseconds since 1970, 0 if never.
+    pub last_send: i64,
+    /// Local port, 0 if not told.
+    pub local_port: u16,
+    /// Opaque number of the local socket.
+    pub local_socket: u64,
+    /// Traffic uses this path.
+    pub preferred: bool,
+    /// Trusted path ID, 0 if none.
+    pub trusted_path_id: u64,
+}
+
+/// A moon (06 §4.10).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moon {
+    /// World ID, 16 hex digits.
+    pub id: String,
+    /// Its roots.
+    pub roots: Vec<Root>,
+    /// Signature, none while waiting.
+    pub signature: Option<String>,
+    /// Revision, milliseconds since 1970.
+    pub timestamp: u64,
+    /// Key of the next revision, none while waiting.
+    pub updates_must_be_signed_by: Option<String>,
+    /// Asked for, not yet received.
+    pub waiting: bool,
+}
+
+/// A root of a planet or moon.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Root {
+    /// Public identity.
+    pub identity: String,
+    /// `ip/port`.
+    pub stable_endpoints: Vec<String>,
+}
+
+/// A planet in use: our own addition, `GET /planet`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Planet {
+    /// World ID, 16 hex digits.
+    pub id: String,
+    /// Its roots.
+    pub roots: Vec<Root>,
+    /// Signature.
+    pub signature: String,
+    /// Where it came from: `file`, `built-in` or `added`.
+    pub source: String,
+    /// Revision, milliseconds since 1970.
+    pub timestamp: u64,
+    /// Key of the next revision.
+    pub updates_must_be_signed_by: String,
+}
+
+/// A reason for dropping packets or frames, with its count: our own addition, `GET /drops`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drops {
+    /// Times.
+    pub count: u64,
+    /// Name of the reason.
+    pub reason: String,
+}

@@ -1,0 +1,138 @@
+//! A small blocking client of the local HTTP interface (06 §4, 07 §2.2).
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Largest answer accepted (07 §2.2).
+const MAX_ANSWER: usize = 16 << 20;
+
+/// Largest head of an answer.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Longest request line or header line sent (07 §2.2).
+const MAX_LINE: usize = 1023;
+
+/// Longest silence of the service (07 §2.2).
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Where and with which token to ask.
+#[derive(Clone, Debug)]
+pub struct Client {
+    host: String,
+    port: u16,
+    token: String,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status, 0 if there was no answer.
+    pub status: u16,
+    /// Body; without an answer the reason in the original's words (07 §2.2).
+    pub body: String,
+}
+
+impl Client {
+    /// A client of the service at an IP address.
+    pub fn new(host: impl Into<String>, port: u16, token: impl Into<String>) -> Self {
+        Self { host: host.into(), port, token: token.into() }
+    }
+
+    /// `GET path`.
+    pub fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, None)
+    }
+
+    /// `POST path` with a JSON text.
+    pub fn post(&self, path: &str, body: &str) -> Answer {
+        self.request("POST", path, Some(body))
+    }
+
+    /// `DELETE path`.
+    pub fn delete(&self, path: &str) -> Answer {
+        self.request("DELETE", path, None)
+    }
+
+    /// One request on a connection of its own.
+    pub fn request(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        let failed = |reason: &str| Answer { status: 0, body: reason.to_owned() };
+        let line = format!("{method} {path} HTTP/1.1");
+        let token = format!("X-ZT1-Auth: {}", self.token);
+        if line.len() > MAX_LINE || token.len() > MAX_LINE || path.contains(['\r', '\n', ' ']) {
+            return failed("request too large");
+        }
+        let mut request = format!("{line}\r\n");
+        if let Some(body) = body {
+            request += &format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len());
+        }
+        request += &format!("{token}\r\n\r\n{}", body.unwrap_or_default());
+        let Ok(ip) = self.host.parse::<IpAddr>() else { return failed("connection failed (2)") };
+        let stream = match TcpStream::connect_timeout(&SocketAddr::new(ip, self.port), IDLE) {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return failed("connection failed"),
+            Err(error) if error.kind() == ErrorKind::TimedOut => return failed("timed out"),
+            Err(_) => return failed("connection failed (2)"),
+        };
+        match exchange(stream, request.as_bytes()) {
+            Ok(answer) => answer,
+            Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => failed("timed out"),
+            Err(_) => failed(""),
+        }
+    }
+}
+
+fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Answer> {
+    stream.set_read_timeout(Some(IDLE))?;
+    stream.set_write_timeout(Some(IDLE))?;
+    stream.write_all(request)?;
+    let mut received = Vec::new();
+    let mut chunk = vec![0; 16 << 10];
+    loop {
+        let n = stream.read(&mut chunk)?;
+        received.extend_from_slice(&chunk[..n]);
+        if received.len() > MAX_ANSWER {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        let Some(head) = Head::parse(&received)? else {
+            if n == 0 || received.len() > MAX_HEAD {
+                return Err(ErrorKind::InvalidData.into());
+            }
+            continue;
+        };
+        let body = &received[head.len..];
+        match head.body_len {
+            Some(len) if body.len() >= len => return Ok(head.answer(&body[..len])),
+            None if n == 0 => return Ok(head.answer(body)),
+            Some(_) if n == 0 => return Err(ErrorKind::UnexpectedEof.into()),
+            _ => {}
+        }
+    }
+}
+
+/// Head of an answer.
+struct Head {
+    len: usize,
+    status: u16,
+    body_len: Option<usize>,
+}
+
+impl Head {
+    fn parse(received: &[u8]) -> io::Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        let mut response = httparse::Response::new(&mut headers);
+        let bad = |_| io::Error::from(ErrorKind::InvalidData);
+        let httparse::Status::Complete(len) = response.parse(received).map_err(bad)? else { return Ok(None) };
+        let status = response.code.unwrap_or(0);
+        let length = response.headers.iter().find(|h| h.name.eq_ignore_ascii_case("content-length"));
+        let body_len = length.and_then(|h| std::str::from_utf8(h.value).ok()?.trim().parse().ok());
+        if body_len.is_some_and(|n| n > MAX_ANSWER) {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        Ok(Some(Self { len, status, body_len }))
+    }
+
+    fn answer(&self, body: &[u8]) -> Answer {
+        Answer { status: self.status, body: String::from_utf8_lossy(body).into_owned() }
+    }
+}

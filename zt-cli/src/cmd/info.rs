@@ -1,0 +1,55 @@
+//! `zt info`.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{Globals, Report};
+use crate::api;
+use crate::console::Console;
+use crate::render::table::{Table, Tone, facts, paint};
+
+/// Arguments of `zt info`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zt info
+  zt info --drops          packets and frames dropped, by reason
+  zt info --json")]
+pub struct InfoArgs {
+    /// Show what was dropped, by reason
+    #[arg(long)]
+    drops: bool,
+}
+
+/// Runs `zt info`.
+pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
+    let node = globals.node(console)?;
+    if args.drops {
+        let mut drops: Vec<api::Drops> = node.get("/drops")?;
+        drops.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        let mut table = Table::new(&["dropped", "reason"]);
+        for drop in &drops {
+            table.row([(drop.count.to_string(), Tone::Plain), (drop.reason.clone(), Tone::Plain)]);
+        }
+        let text = if table.is_empty() { "nothing was dropped\n".to_owned() } else { table.render(console.color) };
+        return Ok(Report::new(serde_json::to_value(&drops)?, text));
+    }
+    let status: api::Status = node.get("/status")?;
+    let list = |key: &str| -> String {
+        let items = status.config.pointer(&format!("/settings/{key}")).and_then(|v| v.as_array());
+        let items: Vec<&str> = items.into_iter().flatten().filter_map(|v| v.as_str()).collect();
+        if items.is_empty() { "-".to_owned() } else { items.join(", ") }
+    };
+    let online = if status.online { ("ONLINE", Tone::Good) } else { ("OFFLINE", Tone::Bad) };
+    let mut text = facts(
+        &[
+            ("address", status.address.clone()),
+            ("version", format!("{} (speaks as {})", crate::VERSION, status.version)),
+            ("planet", format!("{:016x}, revision {}", status.planet_world_id, status.planet_world_timestamp)),
+            ("listening on", list("listeningOn")),
+            ("seen by others as", list("surfaceAddresses")),
+        ],
+        console.color,
+    );
+    text += &format!("{}\n", paint(online.0, online.1, console.color));
+    Ok(Report::new(serde_json::to_value(&status)?, text))
+}

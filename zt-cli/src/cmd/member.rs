@@ -1,0 +1,184 @@
+//! `zt member`: members of a network hosted by this node's controller (05 §3).
+
+use std::net::IpAddr;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::join::yes_no;
+use super::{Globals, Node, Report, network_id, node_address};
+use crate::console::Console;
+use crate::render::json::pretty;
+use crate::render::table::{Table, Tone};
+
+/// Arguments of `zt member`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zt member list 8056c2e21c000001
+  zt member auth 8056c2e21c000001 fe39e980ad
+  zt member auth 8056c2e21c000001 fe39e980ad --ip 10.9.8.7 --name laptop
+  zt member deauth 8056c2e21c000001 fe39e980ad
+  zt member delete 8056c2e21c000001 fe39e980ad
+
+A node can be let in before it ever asked.")]
+pub struct MemberArgs {
+    #[command(subcommand)]
+    command: MemberCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum MemberCommand {
+    /// List members, those waiting included
+    List {
+        /// Network ID
+        #[arg(value_parser = network_id)]
+        network: String,
+    },
+    /// Let a node in
+    #[command(alias = "authorize", alias = "authorise")]
+    Auth {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        changes: Changes,
+    },
+    /// Shut a node out, at once
+    #[command(alias = "deauthorize", alias = "deauthorise")]
+    Deauth {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Change a member without letting it in or out
+    Set {
+        #[command(flatten)]
+        who: Who,
+        #[command(flatten)]
+        changes: Changes,
+    },
+    /// Show everything about a member
+    Show {
+        #[command(flatten)]
+        who: Who,
+    },
+    /// Forget a member
+    Delete {
+        #[command(flatten)]
+        who: Who,
+    },
+}
+
+/// A member of a network.
+#[derive(Debug, Args)]
+struct Who {
+    /// Network ID
+    #[arg(value_parser = network_id)]
+    network: String,
+    /// Node address
+    #[arg(value_parser = node_address)]
+    member: String,
+}
+
+/// What `auth` and `set` may say.
+#[derive(Debug, Args)]
+struct Changes {
+    /// Name, for the operator only
+    #[arg(long)]
+    name: Option<String>,
+    /// Give exactly these addresses
+    #[arg(long, value_name = "IP")]
+    ip: Vec<IpAddr>,
+    /// The member may bridge other devices into the network
+    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    bridge: Option<bool>,
+    /// No addresses out of the pools
+    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    no_auto_assign: Option<bool>,
+}
+
+impl Changes {
+    fn body(&self, authorized: Option<bool>) -> Value {
+        let mut body = Map::new();
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                body.insert(key.to_owned(), value);
+            }
+        };
+        set("authorized", authorized.map(|v| json!(v)));
+        set("name", self.name.as_ref().map(|v| json!(v)));
+        let addresses: Vec<String> = self.ip.iter().map(ToString::to_string).collect();
+        set("ipAssignments", (!addresses.is_empty()).then(|| json!(addresses)));
+        set("activeBridge", self.bridge.map(|v| json!(v)));
+        set("noAutoAssignIps", self.no_auto_assign.map(|v| json!(v)));
+        Value::Object(body)
+    }
+}
+
+impl Who {
+    fn path(&self) -> String {
+        format!("/controller/network/{}/member/{}", self.network, self.member)
+    }
+
+    fn context(&self) -> String {
+        format!("member {} of network {} on this controller", self.member, self.network)
+    }
+}
+
+/// Runs `zt member`.
+pub fn run(args: MemberArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
+    let node = globals.node(console)?;
+    match args.command {
+        MemberCommand::List { network } => list(&node, &network, console),
+        MemberCommand::Auth { who, changes } => {
+            let member: Value = node.post(&who.path(), &changes.body(Some(true))).with_context(|| who.context())?;
+            Ok(Report::new(member, format!("{} may use {}\n", who.member, who.network)))
+        }
+        MemberCommand::Deauth { who } => {
+            let body = json!({"authorized": false});
+            let member: Value = node.post(&who.path(), &body).with_context(|| who.context())?;
+            Ok(Report::new(member, format!("{} is shut out of {}\n", who.member, who.network)))
+        }
+        MemberCommand::Set { who, changes } => {
+            let member: Value = node.post(&who.path(), &changes.body(None)).with_context(|| who.context())?;
+            let text = pretty(&member, 2) + "\n";
+            Ok(Report::new(member, text))
+        }
+        MemberCommand::Show { who } => {
+            let member: Value = node.get(&who.path()).with_context(|| who.context())?;
+            let text = pretty(&member, 2) + "\n";
+            Ok(Report::new(member, text))
+        }
+        MemberCommand::Delete { who } => {
+            let member: Value = node.delete(&who.path()).with_context(|| who.context())?;
+            Ok(Report::new(member, format!("{} is forgotten in {}\n", who.member, who.network)))
+        }
+    }
+}
+
+fn list(node: &Node, network: &str, console: &Console<'_>) -> Result<Report> {
+    let path = format!("/unstable/controller/network/{network}/member");
+    let answer: Value = node.get(&path).with_context(|| format!("network {network} on this controller"))?;
+    let members = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut table = Table::new(&["member", "state", "name", "version", "addresses"]);
+    for member in &members {
+        let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let number = |key: &str| member.get(key).and_then(Value::as_i64).unwrap_or(-1);
+        let authorized = member.get("authorized").and_then(Value::as_bool).unwrap_or(false);
+        let state = if authorized { ("AUTHORISED", Tone::Good) } else { ("WAITING", Tone::Fair) };
+        let version = match number("vMajor") {
+            major @ 0.. => format!("{major}.{}.{}", number("vMinor"), number("vRev")),
+            _ => "-".to_owned(),
+        };
+        let addresses = member.get("ipAssignments").and_then(Value::as_array).cloned().unwrap_or_default();
+        let addresses: Vec<&str> = addresses.iter().filter_map(Value::as_str).collect();
+        table.row([
+            (text("id"), Tone::Plain),
+            (state.0.to_owned(), state.1),
+            (text("name"), Tone::Plain),
+            (version, Tone::Plain),
+            (addresses.join(" "), Tone::Plain),
+        ]);
+    }
+    let text = if table.is_empty() { "no members\n".to_owned() } else { table.render(console.color) };
+    Ok(Report::new(Value::Array(members), text))
+}

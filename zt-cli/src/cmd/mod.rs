@@ -1,0 +1,263 @@
+//! The commands of `zt`, one per file. A command returns a [`Report`]; printing it as text or JSON happens here.
+
+pub mod demo;
+pub mod identity;
+pub mod info;
+pub mod join;
+pub mod leave;
+pub mod member;
+pub mod moon;
+pub mod network;
+pub mod networks;
+pub mod peers;
+pub mod planet;
+pub mod service;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::client::{Answer, Client};
+use crate::console::Console;
+use crate::daemon::authtoken;
+use crate::daemon::home::{Home, read_file};
+use crate::render::json::pretty;
+use crate::{complain, say};
+
+/// A virtual Ethernet over the Internet, compatible with ZeroTier One.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zt",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:
+  zt service                          run a node in this terminal
+  zt join 8056c2e21c000001            join a network
+  zt networks                         networks with addresses and status
+  zt info --drops                     what was dropped, by reason
+  zt network create --name lab --pool 10.9.8.0/24
+                                      make a network on this node
+  zt member auth 8056c2e21c000001 fe39e980ad
+                                      let a node into it
+
+`zt one|cli|idtool …` behave like zerotier-one, zerotier-cli and zerotier-idtool,
+and so does this program when it is called by one of these names."
+)]
+pub struct Zt {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Globals {
+    /// Home folder of the node [default: $ZEROTIER_HOME, else /var/lib/zerotier-one]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub home: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Address of the node's HTTP interface
+    #[arg(long, global = true, value_name = "IP", default_value = "127.0.0.1", hide_short_help = true)]
+    pub host: String,
+    /// Port of the node's HTTP interface [default: from the home folder]
+    #[arg(long = "api-port", global = true, value_name = "PORT", hide_short_help = true)]
+    pub port: Option<u16>,
+    /// Token of the node's HTTP interface [default: from the home folder]
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    pub token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show a whole virtual LAN at work on this machine, then clean up
+    Demo(demo::DemoArgs),
+    /// Run a node: member, root and controller as configured
+    Service(service::ServiceArgs),
+    /// Show this node: address, version, state
+    Info(info::InfoArgs),
+    /// List known peers and the paths to them
+    Peers,
+    /// List joined networks
+    Networks(networks::NetworksArgs),
+    /// Join a network
+    Join(join::JoinArgs),
+    /// Leave a network
+    Leave(leave::LeaveArgs),
+    /// Networks hosted by this node (controller)
+    Network(network::NetworkArgs),
+    /// Members of a network hosted by this node (controller)
+    Member(member::MemberArgs),
+    /// Root sets: make, show, sign, add and remove planets
+    Planet(planet::PlanetArgs),
+    /// Moons: make, sign, orbit and leave them
+    Moon(moon::MoonArgs),
+    /// Node identities: make and check them, sign and verify files
+    Identity(identity::IdentityArgs),
+}
+
+/// What a command found out.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// For scripts.
+    pub json: Value,
+    /// For people; ends with a newline unless empty.
+    pub text: String,
+}
+
+impl Report {
+    /// A report of both forms.
+    pub fn new(json: Value, text: impl Into<String>) -> Self {
+        Self { json, text: text.into() }
+    }
+}
+
+/// Runs `zt` with its arguments (the program name first). Returns the exit code: 0 done, 1 failed, 2 bad usage.
+pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
+    let zt = match Zt::try_parse_from(args) {
+        Ok(zt) => zt,
+        Err(error) => {
+            let text = error.render();
+            let text = if console.color { text.ansi().to_string() } else { text.to_string() };
+            if error.use_stderr() {
+                complain!(console, "{text}");
+            } else {
+                say!(console, "{text}");
+            }
+            return error.exit_code();
+        }
+    };
+    match zt.command.run(&zt.globals, console) {
+        Ok(report) => {
+            if zt.globals.json {
+                say!(console, "{}\n", pretty(&report.json, 2));
+            } else {
+                say!(console, "{}", report.text);
+            }
+            0
+        }
+        Err(error) => {
+            complain!(console, "zt: {error:#}\n");
+            1
+        }
+    }
+}
+
+impl Command {
+    fn run(self, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
+        match self {
+            Self::Demo(args) => demo::run(&args, console),
+            Self::Service(args) => service::run(&args, globals, console),
+            Self::Info(args) => info::run(&args, globals, console),
+            Self::Peers => peers::run(globals, console),
+            Self::Networks(args) => networks::run(&args, globals, console),
+            Self::Join(args) => join::run(&args, globals, console),
+            Self::Leave(args) => leave::run(&args, globals, console),
+            Self::Network(args) => network::run(args, globals, console),
+            Self::Member(args) => member::run(args, globals, console),
+            Self::Planet(args) => planet::run(args, globals, console),
+            Self::Moon(args) => moon::run(args, globals, console),
+            Self::Identity(args) => identity::run(args, console),
+        }
+    }
+}
+
+impl Globals {
+    /// The home folder, absolute.
+    pub fn home(&self, console: &Console<'_>) -> Result<Home> {
+        let home = Home::resolve(self.home.as_deref(), console.env)?;
+        Ok(Home::at(console.file(home.path())))
+    }
+
+    /// A client of the running node.
+    pub fn node(&self, console: &Console<'_>) -> Result<Node> {
+        let home = self.home(console)?;
+        let read = |name: &str| -> Option<String> {
+            let text = String::from_utf8(read_file(&home.file(name)).ok()??).ok()?;
+            Some(authtoken::trim(&text).to_owned()).filter(|text| !text.is_empty())
+        };
+        let port = self.port.or_else(|| read("zerotier-one.port")?.parse().ok()).with_context(|| {
+            let home = home.path().display();
+            format!("no node has run in {home}; start one with `zt service`, or name its folder with --home")
+        })?;
+        let token = self.token.clone().or_else(|| read("authtoken.secret")).with_context(|| {
+            let file = home.file("authtoken.secret");
+            format!("cannot read {}; try as root, or give --token", file.display())
+        })?;
+        Ok(Node { client: Client::new(self.host.clone(), port, token), host: self.host.clone(), port })
+    }
+
+    /// A client of the node if one answers at all.
+    pub fn running_node(&self, console: &Console<'_>) -> Option<Node> {
+        let node = self.node(console).ok()?;
+        (node.client.get("/health").status != 0).then_some(node)
+    }
+}
+
+/// A running node and how to speak about it.
+pub struct Node {
+    client: Client,
+    host: String,
+    port: u16,
+}
+
+impl Node {
+    /// `GET`, parsed.
+    pub fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.read(path, &self.client.get(path))
+    }
+
+    /// `POST`, parsed.
+    pub fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
+        self.read(path, &self.client.post(path, &body.to_string()))
+    }
+
+    /// `DELETE`, parsed.
+    pub fn delete<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.read(path, &self.client.delete(path))
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T> {
+        let Self { host, port, .. } = self;
+        match answer.status {
+            200 => serde_json::from_str(&answer.body).with_context(|| format!("the node's answer to {path} is unknown")),
+            0 => bail!("no node answers at {host} port {port} ({}); is `zt service` running?", answer.body),
+            401 => bail!("the node refused the token; try as root, or give --token"),
+            404 => bail!("not found"),
+            413 => bail!("the node refused the request as too large"),
+            status => {
+                let text = serde_json::from_str::<Value>(&answer.body).ok();
+                let text = text.and_then(|v| v.get("description")?.as_str().map(str::to_owned));
+                bail!("the node answered {status}: {}", text.unwrap_or_else(|| answer.body.clone()))
+            }
+        }
+    }
+}
+
+/// Checks a network ID as typed: 16 hex digits.
+pub fn network_id(text: &str) -> Result<String, String> {
+    digits(text, 16, "a network ID has 16 hexadecimal digits, such as 8056c2e21c000001")
+}
+
+/// Checks a node address as typed: 10 hex digits.
+pub fn node_address(text: &str) -> Result<String, String> {
+    digits(text, 10, "a node address has 10 hexadecimal digits, such as fe39e980ad")
+}
+
+/// Checks a world ID as typed: up to 16 hex digits; returns all 16.
+pub fn world_id(text: &str) -> Result<u64, String> {
+    let id = u64::from_str_radix(text, 16).ok().filter(|id| *id != 0 && text.len() <= 16);
+    id.ok_or_else(|| "a world ID is a hexadecimal number of up to 16 digits".to_owned())
+}
+
+fn digits(text: &str, n: usize, hint: &str) -> Result<String, String> {
+    if text.len() == n && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(hint.to_owned())
+    }
+}

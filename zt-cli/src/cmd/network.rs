@@ -1,0 +1,271 @@
+//! `zt network`: networks hosted by this node's controller (05 §2).
+
+use std::net::IpAddr;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::join::yes_no;
+use super::{Globals, Node, Report, network_id};
+use crate::console::Console;
+use crate::daemon::local_conf::Prefix;
+use crate::render::json::pretty;
+use crate::render::table::{Table, Tone, facts};
+
+/// Arguments of `zt network`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zt network create --name lab --pool 10.9.8.0/24
+  zt network list
+  zt network set 8056c2e21c000001 --private no --rfc4193 yes
+  zt network set 8056c2e21c000001 --json-object '{\"mtu\": 1400}'
+  zt network show 8056c2e21c000001
+  zt network delete 8056c2e21c000001")]
+pub struct NetworkArgs {
+    #[command(subcommand)]
+    command: NetworkCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum NetworkCommand {
+    /// List hosted networks
+    List,
+    /// Make a network; private unless told otherwise
+    Create {
+        #[command(flatten)]
+        changes: Changes,
+    },
+    /// Change a network
+    Set {
+        /// Network ID
+        #[arg(value_parser = network_id)]
+        network: String,
+        #[command(flatten)]
+        changes: Changes,
+    },
+    /// Show everything about a network
+    Show {
+        /// Network ID
+        #[arg(value_parser = network_id)]
+        network: String,
+    },
+    /// Delete a network with all its members
+    Delete {
+        /// Network ID
+        #[arg(value_parser = network_id)]
+        network: String,
+    },
+}
+
+/// What `create` and `set` may say.
+#[derive(Debug, Args)]
+struct Changes {
+    /// Name shown to members
+    #[arg(long)]
+    name: Option<String>,
+    /// Members must be authorised
+    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    private: Option<bool>,
+    /// Give members IPv4 or IPv6 addresses out of this range, and route it
+    #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
+    pool: Vec<Prefix>,
+    /// Further routes: TARGET, or TARGET=GATEWAY
+    #[arg(long, value_name = "IP/BITS[=IP]", value_parser = route)]
+    route: Vec<(Prefix, Option<IpAddr>)>,
+    /// Give members RFC 4193 IPv6 addresses
+    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    rfc4193: Option<bool>,
+    /// Give members a 6PLANE IPv6 subnet each
+    #[arg(long = "6plane", value_name = "yes|no", value_parser = yes_no)]
+    sixplane: Option<bool>,
+    /// Broadcast is on
+    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    broadcast: Option<bool>,
+    /// MTU in bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(1280..=10000))]
+    mtu: Option<u16>,
+    /// Any further fields of the controller's network object, as JSON
+    #[arg(long = "json-object", value_name = "JSON", value_parser = object)]
+    object: Option<Map<String, Value>>,
+}
+
+/// Runs `zt network`.
+pub fn run(args: NetworkArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
+    let node = globals.node(console)?;
+    match args.command {
+        NetworkCommand::List => list(&node, console),
+        NetworkCommand::Create { changes } => {
+            let network: Value = node.post("/controller/network", &changes.body(None)?)?;
+            Ok(Report::new(network.clone(), summary(&network, console.color)))
+        }
+        NetworkCommand::Set { network, changes } => {
+            let path = format!("/controller/network/{network}");
+            let old: Value = known(&node, &path, &network)?;
+            let network: Value = node.post(&path, &changes.body(Some(&old))?)?;
+            Ok(Report::new(network.clone(), summary(&network, console.color)))
+        }
+        NetworkCommand::Show { network } => {
+            let network: Value = known(&node, &format!("/controller/network/{network}"), &network)?;
+            let text = pretty(&network, 2) + "\n";
+            Ok(Report::new(network, text))
+        }
+        NetworkCommand::Delete { network } => {
+            let path = format!("/controller/network/{network}");
+            known(&node, &path, &network)?;
+            let last: Value = node.delete(&path)?;
+            Ok(Report::new(last, format!("network {network} is deleted\n")))
+        }
+    }
+}
+
+fn known(node: &Node, path: &str, network: &str) -> Result<Value> {
+    node.get(path).with_context(|| format!("network {network} on this controller"))
+}
+
+fn list(node: &Node, console: &Console<'_>) -> Result<Report> {
+    let answer: Value = node.get("/unstable/controller/network")?;
+    let networks = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut table = Table::new(&["network", "name", "type", "members", "waiting", "pools"]);
+    for network in &networks {
+        let count = |key: &str| network.pointer(&format!("/meta/{key}")).and_then(Value::as_u64).unwrap_or(0);
+        let (total, authorized) = (count("totalMemberCount"), count("authorizedMemberCount"));
+        let waiting = total.saturating_sub(authorized);
+        let text = |key: &str| network.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        table.row([
+            (text("id"), Tone::Plain),
+            (text("name"), Tone::Plain),
+            (kind(network).to_owned(), Tone::Plain),
+            (authorized.to_string(), Tone::Plain),
+            (waiting.to_string(), if waiting > 0 { Tone::Fair } else { Tone::Plain }),
+            (pools(network), Tone::Plain),
+        ]);
+    }
+    let text = if table.is_empty() {
+        "this node hosts no networks; make one with `zt network create`\n".to_owned()
+    } else {
+        table.render(console.color)
+    };
+    Ok(Report::new(Value::Array(networks), text))
+}
+
+fn kind(network: &Value) -> &'static str {
+    if network.get("private").and_then(Value::as_bool).unwrap_or(true) { "PRIVATE" } else { "PUBLIC" }
+}
+
+fn pools(network: &Value) -> String {
+    let pools = network.get("ipAssignmentPools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let text = |pool: &Value, key: &str| pool.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let pools: Vec<String> =
+        pools.iter().map(|p| format!("{}-{}", text(p, "ipRangeStart"), text(p, "ipRangeEnd"))).collect();
+    pools.join(" ")
+}
+
+fn summary(network: &Value, color: bool) -> String {
+    let text = |key: &str| network.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let rows = [("network", text("id")), ("name", text("name")), ("type", kind(network).to_owned())];
+    let mut out = facts(&rows, color);
+    let pools = pools(network);
+    if !pools.is_empty() {
+        out += &facts(&[("pool", pools)], color);
+    }
+    out
+}
+
+impl Changes {
+    /// The fields to send; pools and routes are added to those of `old`.
+    fn body(&self, old: Option<&Value>) -> Result<Value> {
+        let mut body = self.object.clone().unwrap_or_default();
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                body.insert(key.to_owned(), value);
+            }
+        };
+        set("name", self.name.as_ref().map(|v| json!(v)));
+        set("private", self.private.map(|v| json!(v)));
+        set("enableBroadcast", self.broadcast.map(|v| json!(v)));
+        set("mtu", self.mtu.map(|v| json!(v)));
+        let list = |key: &str| old.and_then(|o| o.get(key)).and_then(Value::as_array).cloned().unwrap_or_default();
+        let (mut pools, mut routes) = (list("ipAssignmentPools"), list("routes"));
+        let mut v6 = Map::new();
+        let mut v4 = false;
+        for pool in &self.pool {
+            let (first, last) = range(*pool)?;
+            pools.push(json!({"ipRangeStart": first.to_string(), "ipRangeEnd": last.to_string()}));
+            routes.push(json!({"target": pool.to_string(), "via": null}));
+            if pool.net.is_ipv4() {
+                v4 = true;
+            } else {
+                v6.insert("zt".to_owned(), json!(true));
+            }
+        }
+        for (target, via) in &self.route {
+            routes.push(json!({"target": target.to_string(), "via": via.map(|v| v.to_string())}));
+        }
+        set("ipAssignmentPools", (!self.pool.is_empty()).then(|| json!(pools)));
+        set("routes", (!self.pool.is_empty() || !self.route.is_empty()).then(|| json!(routes)));
+        set("v4AssignMode", v4.then(|| json!({"zt": true})));
+        for (key, flag) in [("rfc4193", self.rfc4193), ("6plane", self.sixplane)] {
+            if let Some(flag) = flag {
+                v6.insert(key.to_owned(), json!(flag));
+            }
+        }
+        if !v6.is_empty() {
+            // The object replaces the old one as a whole (05 §2), so what it said is said again.
+            let mut mode = old.and_then(|o| o.get("v6AssignMode")?.as_object().cloned()).unwrap_or_default();
+            mode.extend(v6);
+            set("v6AssignMode", Some(Value::Object(mode)));
+        }
+        Ok(Value::Object(body))
+    }
+}
+
+/// First and last address of a range that members may have: neither the network's own nor the broadcast address.
+fn range(pool: Prefix) -> Result<(IpAddr, IpAddr)> {
+    match pool.net {
+        IpAddr::V4(net) if pool.bits <= 30 => {
+            let (first, size) = (u32::from(net), 1_u64 << (32 - pool.bits));
+            let last = first + u32::try_from(size - 1).unwrap_or(u32::MAX);
+            Ok((IpAddr::V4((first + 1).into()), IpAddr::V4((last - 1).into())))
+        }
+        IpAddr::V6(net) if pool.bits <= 126 => {
+            let first = u128::from(net);
+            let last = first | (u128::MAX >> pool.bits.min(127));
+            Ok((IpAddr::V6((first + 1).into()), IpAddr::V6(last.into())))
+        }
+        _ => bail!("{pool} has no room for members; use a shorter prefix, such as /24"),
+    }
+}
+
+fn prefix(text: &str) -> Result<Prefix, String> {
+    let prefix = text.parse::<Prefix>().ok().filter(|_| text.contains('/'));
+    prefix.ok_or_else(|| "write a range such as 10.9.8.0/24".to_owned())
+}
+
+fn route(text: &str) -> Result<(Prefix, Option<IpAddr>), String> {
+    let (target, via) = text.split_once('=').map_or((text, None), |(target, via)| (target, Some(via)));
+    let via = via.map(|via| via.parse().map_err(|_| format!("{via} is no address"))).transpose()?;
+    Ok((prefix(target)?, via))
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("write an object: {\"field\": value}".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_leave_out_what_no_member_may_have() {
+        let range = |text: &str| range(text.parse().expect("range")).map(|(a, b)| format!("{a} {b}"));
+        assert_eq!(range("10.9.8.0/24").expect("fits"), "10.9.8.1 10.9.8.254");
+        assert_eq!(range("0.0.0.0/0").expect("fits"), "0.0.0.1 255.255.255.254");
+        assert_eq!(range("fd00::/64").expect("fits"), "fd00::1 fd00::ffff:ffff:ffff:ffff");
+        assert!(range("10.0.0.0/31").is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! `zt networks`.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{Globals, Report};
+use crate::api;
+use crate::console::Console;
+use crate::render::table::{Table, Tone, harmless};
+
+/// Arguments of `zt networks`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zt networks
+  zt networks --routes     with the managed routes
+  zt networks --json")]
+pub struct NetworksArgs {
+    /// Show managed routes too
+    #[arg(long)]
+    routes: bool,
+}
+
+/// Runs `zt networks`.
+pub fn run(args: &NetworksArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
+    let networks: Vec<api::Network> = globals.node(console)?.get("/network")?;
+    let text = if networks.is_empty() {
+        "no networks; join one with `zt join <network ID>`\n".to_owned()
+    } else {
+        table(&networks, console.color) + &notes(&networks, args.routes)
+    };
+    Ok(Report::new(serde_json::to_value(&networks)?, text))
+}
+
+/// The table of networks, as `zt join` shows it too.
+pub fn table(networks: &[api::Network], color: bool) -> String {
+    let mut table = Table::new(&["network", "name", "status", "type", "device", "addresses"]);
+    for network in networks {
+        let tone = match network.status.as_str() {
+            "OK" => Tone::Good,
+            "REQUESTING_CONFIGURATION" => Tone::Fair,
+            _ => Tone::Bad,
+        };
+        let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        table.row([
+            (network.id.clone(), Tone::Plain),
+            (or_dash(&network.name), Tone::Plain),
+            (network.status.clone(), tone),
+            (network.kind.clone(), Tone::Plain),
+            (or_dash(&network.port_device_name), Tone::Plain),
+            (or_dash(&network.assigned_addresses.join(" ")), Tone::Plain),
+        ]);
+    }
+    table.render(color)
+}
+
+fn notes(networks: &[api::Network], routes: bool) -> String {
+    let mut out = String::new();
+    for network in networks {
+        let id = &network.id;
+        if let Some(rule) = &network.unsupported_rule {
+            let rule = harmless(rule);
+            out += &format!("{id}: the rule {rule} is not supported by this version, so nothing passes\n");
+        }
+        if network.port_error != 0 {
+            out += &format!("{id}: the virtual port failed with error {}\n", network.port_error);
+        }
+        if let Some(url) = network.authentication_url.as_ref().filter(|url| !url.is_empty()) {
+            out += &format!("{id}: sign on at {}\n", harmless(url));
+        }
+        for route in network.routes.iter().filter(|_| routes) {
+            let via = route.via.as_ref().map_or(String::new(), |via| format!(" via {via}"));
+            out += &format!("{id}: route {}{via}\n", route.target);
+        }
+    }
+    out
+}

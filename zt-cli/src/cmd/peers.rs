@@ -1,0 +1,45 @@
+//! `zt peers`.
+
+use anyhow::Result;
+
+use super::{Globals, Report};
+use crate::api;
+use crate::console::Console;
+use crate::render::table::{Table, Tone};
+
+/// Runs `zt peers`.
+pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
+    let peers: Vec<api::Peer> = globals.node(console)?.get("/peer")?;
+    let now = (console.clock)();
+    let mut table = Table::new(&["peer", "role", "version", "latency", "link", "last heard", "path"]);
+    for peer in &peers {
+        let path = peer.paths.iter().find(|p| p.preferred).or_else(|| peer.paths.first());
+        let version = if peer.version_major < 0 { "-".to_owned() } else { peer.version.clone() };
+        let latency = if peer.latency < 0 { "-".to_owned() } else { format!("{} ms", peer.latency) };
+        let link = match path {
+            Some(_) => ("DIRECT", Tone::Good),
+            None => ("RELAY", Tone::Fair),
+        };
+        table.row([
+            (peer.address.clone(), Tone::Plain),
+            (peer.role.clone(), Tone::Plain),
+            (version, Tone::Plain),
+            (latency, Tone::Plain),
+            (link.0.to_owned(), link.1),
+            (path.map_or("-".to_owned(), |p| age(now, p.last_receive)), Tone::Plain),
+            (path.map_or(String::new(), |p| p.address.clone()), Tone::Plain),
+        ]);
+    }
+    let text = if table.is_empty() { "no peers\n".to_owned() } else { table.render(console.color) };
+    Ok(Report::new(serde_json::to_value(&peers)?, text))
+}
+
+/// Time since a moment, in words.
+fn age(now: i64, then: i64) -> String {
+    match now.saturating_sub(then) {
+        _ if then == 0 => "never".to_owned(),
+        ms @ ..1_000 => format!("{} ms ago", ms.max(0)),
+        ms @ ..120_000 => format!("{} s ago", ms / 1_000),
+        ms => format!("{} min ago", ms / 60_000),
+    }
+}

@@ -1,0 +1,101 @@
+//! Tests of the home folder.
+
+use super::*;
+use crate::console::SystemEntropy;
+
+/// A folder of its own for each test.
+fn folder(name: &str) -> Home {
+    let path = std::env::temp_dir().join(format!("zt-home-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&path);
+    let home = Home::at(path);
+    home.create().expect("folder");
+    home
+}
+
+fn mode(home: &Home, name: &str) -> u32 {
+    fs::metadata(home.file(name)).expect("file").permissions().mode() & 0o777
+}
+
+#[test]
+fn the_folder_is_named_or_from_the_environment_or_stock() {
+    let env = |value: &'static str| move |name: &str| (name == "ZEROTIER_HOME").then(|| value.into());
+    let none = |_: &str| None;
+    assert_eq!(Home::resolve(Some(Path::new("/a")), &env("/b")).expect("named").path(), Path::new("/a"));
+    assert_eq!(Home::resolve(None, &env("/b")).expect("environment").path(), Path::new("/b"));
+    assert_eq!(Home::resolve(None, &none).expect("stock").path(), Path::new(STOCK_HOME));
+    assert!(matches!(Home::resolve(None, &env("")), Err(HomeError::Missing)));
+}
+
+#[test]
+fn an_identity_is_made_once_and_kept_private() {
+    let home = folder("identity");
+    let first = home.identity(&mut SystemEntropy).expect("made");
+    assert_eq!(mode(&home, "identity.secret"), 0o600);
+    fs::set_permissions(home.file("identity.secret"), fs::Permissions::from_mode(0o644)).expect("chmod");
+    let again = home.identity(&mut SystemEntropy).expect("loaded");
+    assert_eq!(first.identity(), again.identity());
+    assert_eq!(mode(&home, "identity.secret"), 0o600);
+    assert_eq!(fs::read_to_string(home.file("identity.public")).expect("public"), first.identity().to_string());
+}
+
+#[test]
+fn a_damaged_identity_is_refused_and_left_alone() {
+    let home = folder("damaged");
+    let good = home.identity(&mut SystemEntropy).expect("made");
+    let secret = good.to_text().to_string();
+    let public = good.identity().to_string();
+    let mut other_key = secret.clone();
+    other_key.replace_range(13..14, if &secret[13..14] == "0" { "1" } else { "0" });
+    for content in ["garbage", &public, &secret[..secret.len() - 1], &other_key] {
+        fs::write(home.file("identity.secret"), content).expect("write");
+        let error = home.identity(&mut SystemEntropy).expect_err("refused");
+        assert!(error.to_string().starts_with("invalid identity loaded from disk."), "{error}");
+        assert_eq!(fs::read_to_string(home.file("identity.secret")).expect("kept"), content);
+    }
+    // An empty file counts as missing (06 §1.5).
+    fs::write(home.file("identity.secret"), "").expect("write");
+    assert_ne!(home.identity(&mut SystemEntropy).expect("new").identity(), good.identity());
+}
+
+#[test]
+fn tokens_are_made_when_missing_or_empty() {
+    let home = folder("token");
+    let token = home.control_token(&mut SystemEntropy).expect("made");
+    assert_eq!((token.len(), mode(&home, "authtoken.secret")), (24, 0o600));
+    fs::write(home.file("authtoken.secret"), " mine\r\n").expect("write");
+    assert_eq!(home.control_token(&mut SystemEntropy).expect("read"), "mine");
+    fs::write(home.file("authtoken.secret"), "\n").expect("write");
+    assert_eq!(home.control_token(&mut SystemEntropy).expect("made again").len(), 24);
+    assert_ne!(home.metrics_token(&mut SystemEntropy).expect("own"), token);
+}
+
+#[test]
+fn a_second_daemon_is_refused() {
+    let home = folder("lock");
+    let lock = home.lock().expect("free");
+    let error = home.lock().expect_err("held");
+    assert!(error.to_string().contains(&format!("pid {}", std::process::id())), "{error}");
+    drop(lock);
+    home.lock().expect("free again");
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole() {
+    let home = folder("replace");
+    home.write("deep/er/file", b"one", 0o640).expect("write");
+    home.write("deep/er/file", b"two", 0o600).expect("write");
+    assert_eq!(home.read("deep/er/file").expect("read"), Some(b"two".to_vec()));
+    assert_eq!(mode(&home, "deep/er/file"), 0o600);
+    assert_eq!(fs::read_dir(home.file("deep/er")).expect("list").count(), 1);
+    assert_eq!(home.read("missing").expect("read"), None);
+    // A folder in the place of a file reads as empty (06 §2).
+    fs::create_dir(home.file("local.conf")).expect("folder");
+    assert_eq!(home.read("local.conf").expect("read"), Some(Vec::new()));
+    home.remove("missing").expect("nothing to do");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_told() {
+    let error = Home::at("/proc/nowhere/home").create().expect_err("refused");
+    assert!(error.to_string().starts_with("/proc/nowhere/home: "), "{error}");
+}

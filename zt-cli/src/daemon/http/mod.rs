@@ -1,0 +1,262 @@
+//! The local HTTP interface (06 §4): listeners, connections, and the way from a request to its answer.
+
+pub mod auth;
+mod bond;
+mod config;
+mod connection;
+mod controller;
+mod health;
+mod listen;
+pub mod metrics;
+mod moon;
+mod network;
+mod peer;
+mod planet;
+mod request;
+mod status;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+use tokio::sync::watch;
+use zt_wire::{Address, NetworkId};
+
+use crate::api;
+
+pub use auth::Access;
+pub use connection::serve_connection;
+pub use listen::{ListenError, Server};
+pub use request::{Caller, Request};
+
+/// What the interface shows and commands: a running node.
+///
+/// Every call may wait for the node's task, never for the network.
+pub trait Backend: Send + Sync + 'static {
+    /// State of the node, with `config` filled in.
+    fn status(&self) -> impl Future<Output = Answer<api::Status>> + Send;
+    /// Joined networks, in ascending order of ID.
+    fn networks(&self) -> impl Future<Output = Answer<Vec<api::Network>>> + Send;
+    /// Joins a network if it is not joined, then applies settings; the network afterwards, if it could be joined.
+    fn join(
+        &self,
+        network: NetworkId,
+        settings: NetworkSettings,
+    ) -> impl Future<Output = Answer<Option<api::Network>>> + Send;
+    /// Leaves a network; false if it is not joined.
+    fn leave(&self, network: NetworkId) -> impl Future<Output = Answer<bool>> + Send;
+    /// Known peers, in ascending order of address.
+    fn peers(&self) -> impl Future<Output = Answer<Vec<api::Peer>>> + Send;
+    /// Moons held and waited for, in ascending order of ID.
+    fn moons(&self) -> impl Future<Output = Answer<Vec<api::Moon>>> + Send;
+    /// Starts to orbit a moon, asking a root with the seed's address for it.
+    fn orbit(&self, moon: u64, seed: Address) -> impl Future<Output = Answer<()>> + Send;
+    /// Stops orbiting a moon.
+    fn deorbit(&self, moon: u64) -> impl Future<Output = Answer<()>> + Send;
+    /// Planets in use, in ascending order of ID.
+    fn planets(&self) -> impl Future<Output = Answer<Vec<api::Planet>>> + Send;
+    /// Adds or updates a planet from its signed form; its world ID.
+    fn add_planet(&self, world: Vec<u8>) -> impl Future<Output = Answer<u64>> + Send;
+    /// Stops using a planet; false if it is not in use.
+    fn remove_planet(&self, planet: u64) -> impl Future<Output = Answer<bool>> + Send;
+    /// Reasons for drops, with counts.
+    fn drops(&self) -> impl Future<Output = Answer<Vec<api::Drops>>> + Send;
+    /// Passes a request below `/controller` or `/unstable/controller` to the controller.
+    fn controller(&self, request: ControllerRequest) -> impl Future<Output = Answer<ControllerReply>> + Send;
+    /// `local.conf` as read last.
+    fn config(&self) -> impl Future<Output = Answer<Value>> + Send;
+    /// Replaces members of `settings` in `local.conf`.
+    fn change_settings(&self, changes: Map<String, Value>) -> impl Future<Output = Answer<()>> + Send;
+    /// The text of `/metrics`.
+    fn metrics(&self) -> impl Future<Output = Answer<String>> + Send;
+}
+
+/// Result of a call of a [`Backend`].
+pub type Answer<T> = Result<T, Failure>;
+
+/// Why a backend cannot answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+    /// What was asked for is refused, with the reason for the operator.
+    #[error("{0}")]
+    Refused(String),
+    /// Something inside failed, with the reason for the operator.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Settings of a network in a request; absent ones stay as they are (06 §4.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// `allowManaged`.
+    pub allow_managed: Option<bool>,
+    /// `allowGlobal`.
+    pub allow_global: Option<bool>,
+    /// `allowDefault`.
+    pub allow_default: Option<bool>,
+    /// `allowDNS`.
+    pub allow_dns: Option<bool>,
+}
+
+/// A request for the controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerRequest {
+    /// `GET`, `POST`, `PUT` or `DELETE`.
+    pub method: String,
+    /// Path, percent-decoded.
+    pub path: String,
+    /// Body as received.
+    pub body: Vec<u8>,
+}
+
+/// The controller's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControllerReply {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON text; empty for answers without a body.
+    pub body: String,
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+pub struct Shared<B> {
+    /// The node.
+    pub backend: B,
+    /// Who may ask; replaced when `local.conf` changes.
+    pub access: watch::Receiver<Access>,
+}
+
+impl<B: Backend> Shared<B> {
+    /// Puts both together.
+    pub fn new(backend: B, access: watch::Receiver<Access>) -> Arc<Self> {
+        Arc::new(Self { backend, access })
+    }
+}
+
+/// An answer before it is given its HTTP form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Media type, none for an answer without a body.
+    pub media: Option<&'static str>,
+    /// Body.
+    pub body: String,
+}
+
+/// Media type of JSON bodies.
+const JSON: &str = "application/json";
+
+impl Reply {
+    /// A JSON answer with status 200.
+    fn json(value: &impl Serialize) -> Self {
+        Self::json_with(200, value)
+    }
+
+    fn json_with(status: u16, value: &impl Serialize) -> Self {
+        let body = serde_json::to_string(value).expect("these values have text keys only");
+        Self { status, media: Some(JSON), body }
+    }
+
+    /// A status without a body.
+    fn empty(status: u16) -> Self {
+        Self { status, media: None, body: String::new() }
+    }
+
+    fn not_found() -> Self {
+        Self::empty(404)
+    }
+
+    /// The object the original sends when a handler fails (06 §4.4).
+    fn error(status: u16, description: &str) -> Self {
+        let description = Value::String(description.to_owned());
+        Self { status, media: Some(JSON), body: format!("{{\"error\": {status}, \"description\": {description}}}") }
+    }
+
+    /// Invalid JSON in a request; the text begins as the original's does.
+    fn bad_json(error: &serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let text = format!("[json.exception.parse_error.101] parse error at line {line}, column {column}: {error}");
+        Self::error(500, &text)
+    }
+
+    /// Wraps a JSON body for a `jsonp` request (06 §4.3).
+    ///
+    /// Deliberate: only plain function names are taken, so that the answer cannot become other script.
+    fn wrapped(mut self, request: &Request) -> Self {
+        let Some(function) = request.parameter("jsonp") else { return self };
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_$.".contains(c);
+        if self.media != Some(JSON) || function.is_empty() || function.len() > 64 || !function.chars().all(plain) {
+            return self;
+        }
+        // Quirk (06 §4.3): a network that is not joined reads as null.
+        let missing = self.status == 404 && request.path.starts_with("/network/");
+        let body = if missing { "null" } else { &self.body };
+        self.body = format!("{function}({body});");
+        self.media = Some("application/javascript");
+        self
+    }
+}
+
+impl From<Failure> for Reply {
+    fn from(failure: Failure) -> Self {
+        match &failure {
+            Failure::Stopping => Self::error(503, &failure.to_string()),
+            Failure::Refused(text) => Self::error(400, text),
+            Failure::Internal(text) => Self::error(500, text),
+        }
+    }
+}
+
+/// Answers a request whose body has been read: access, then the endpoint.
+pub async fn answer<B: Backend>(shared: &Shared<B>, request: &Request) -> Reply {
+    let access = shared.access.borrow().clone();
+    if !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"].contains(&&*request.method) {
+        return Reply::empty(400);
+    }
+    if !access.allows(request) {
+        return Reply::json_with(401, &json!({})).wrapped(request);
+    }
+    if ["TRACE", "CONNECT"].contains(&&*request.method) {
+        return Reply::empty(400);
+    }
+    route(&shared.backend, request).await.unwrap_or_else(Reply::from).wrapped(request)
+}
+
+/// Finds the endpoint of a path. Paths match as a whole; a trailing slash makes another path.
+async fn route<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
+    let segments: Vec<&str> = request.path.strip_prefix('/').unwrap_or_default().split('/').collect();
+    match segments.as_slice() {
+        ["status"] => status::status(backend, request).await,
+        ["health"] => health::health(backend, request).await,
+        ["network"] => network::list(backend, request).await,
+        ["network", id] => network::one(backend, request, id).await,
+        ["peer"] => peer::list(backend, request).await,
+        ["peer", id] => peer::one(backend, request, id).await,
+        ["moon"] => moon::list(backend, request).await,
+        ["moon", id] => moon::one(backend, request, id).await,
+        ["planet"] => planet::all(backend, request).await,
+        ["planet", id] => planet::one(backend, request, id).await,
+        ["drops"] => status::drops(backend, request).await,
+        ["bond", rest @ ..] => Ok(bond::bond(request, rest)),
+        ["config", rest @ ..] => config::config(backend, request, rest).await,
+        ["controller", ..] | ["unstable", "controller", ..] => controller::pass(backend, request).await,
+        ["metrics"] => metrics::metrics(backend, request).await,
+        _ => Ok(Reply::not_found()),
+    }
+}
+
+/// `n` hexadecimal digits of either case.
+fn hex_id(text: &str, n: usize) -> Option<u64> {
+    if text.len() != n || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u64::from_str_radix(text, 16).ok()
+}

@@ -1,0 +1,43 @@
+//! `/network` (06 §4.7).
+
+use serde_json::{Value, json};
+use zt_wire::NetworkId;
+
+use super::{Answer, Backend, NetworkSettings, Reply, Request, hex_id};
+
+pub(super) async fn list<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
+    if !request.is_read() {
+        return Ok(Reply::not_found());
+    }
+    Ok(Reply::json(&backend.networks().await?))
+}
+
+pub(super) async fn one<B: Backend>(backend: &B, request: &Request, id: &str) -> Answer<Reply> {
+    let Some(id) = hex_id(id, 16).map(NetworkId) else { return Ok(Reply::not_found()) };
+    if request.is_read() {
+        let name = id.to_string();
+        let network = backend.networks().await?.into_iter().find(|n| n.id == name);
+        return Ok(network.map_or_else(|| Reply::json_with(404, &json!({})), |n| Reply::json(&n)));
+    }
+    if request.is_write() {
+        let network = backend.join(id, settings(&request.body)).await?;
+        return Ok(network.map_or_else(|| Reply::json(&json!({})), |n| Reply::json(&n)));
+    }
+    if request.is_delete() {
+        let left = backend.leave(id).await?;
+        return Ok(Reply::json(&if left { json!({"result": true}) } else { json!({}) }));
+    }
+    Ok(Reply::not_found())
+}
+
+/// Only JSON booleans count; anything else is ignored, even a body that is no JSON (06 §4.7).
+fn settings(body: &[u8]) -> NetworkSettings {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let flag = |key: &str| body.get(key).and_then(Value::as_bool);
+    NetworkSettings {
+        allow_managed: flag("allowManaged"),
+        allow_global: flag("allowGlobal"),
+        allow_default: flag("allowDefault"),
+        allow_dns: flag("allowDNS"),
+    }
+}

@@ -1,0 +1,541 @@
+//! `local.conf`: the operator's settings of a node (06 §3), as typed values with remarks on what could not be used.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+use zt_wire::Address;
+
+use super::home::read_file;
+use crate::render::json::sorted;
+
+/// Keys of `settings` which the original knows (06 §3.3).
+const KNOWN_SETTINGS: &[&str] = &[
+    "allowManagementFrom",
+    "allowSecondaryPort",
+    "allowTcpFallbackRelay",
+    "bind",
+    "concurrency",
+    "controllerDbPath",
+    "cpuPinningEnabled",
+    "defaultBondingPolicy",
+    "enableWebServer",
+    "forceTcpRelay",
+    "interfacePrefixBlacklist",
+    "lowBandwidthMode",
+    "multicoreEnabled",
+    "peerSpecificBonds",
+    "policies",
+    "portMappingEnabled",
+    "primaryPort",
+    "redis",
+    "secondaryPort",
+    "softwareUpdate",
+    "softwareUpdateChannel",
+    "softwareUpdateDist",
+    "ssoRedirectURL",
+    "tcpFallbackRelay",
+    "tertiaryPort",
+    "vault",
+];
+
+/// Keys which are understood but have no effect in this program.
+const INERT_SETTINGS: &[&str] = &[
+    "allowTcpFallbackRelay",
+    "concurrency",
+    "controllerDbPath",
+    "cpuPinningEnabled",
+    "defaultBondingPolicy",
+    "enableWebServer",
+    "forceTcpRelay",
+    "lowBandwidthMode",
+    "multicoreEnabled",
+    "peerSpecificBonds",
+    "policies",
+    "portMappingEnabled",
+    "redis",
+    "softwareUpdate",
+    "softwareUpdateChannel",
+    "softwareUpdateDist",
+    "ssoRedirectURL",
+    "tcpFallbackRelay",
+    "tertiaryPort",
+    "vault",
+];
+
+/// Most physical prefixes kept (06 §3.1).
+const MAX_PHYSICAL: usize = 32;
+
+/// Why `local.conf` as a whole cannot be used. The texts are those of the original (06 §3).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LocalConfError {
+    /// Not valid JSON; `hint` says where and what is wrong.
+    #[error("ERROR: unable to parse local.conf (invalid JSON)")]
+    Json {
+        /// Position and cause in words.
+        hint: String,
+    },
+    /// Valid JSON, but no object.
+    #[error("ERROR: unable to parse local.conf (root element is not a JSON object)")]
+    NotAnObject,
+    /// `settings` is there but is no object.
+    #[error("local.conf: settings must be an object such as {{\"primaryPort\": 9993}}")]
+    Settings,
+    /// The file cannot be read.
+    #[error("local.conf cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl LocalConfError {
+    /// What to do about it, in one sentence for the operator.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Json { hint } => format!("local.conf: {hint}; correct the file or remove it"),
+            Self::NotAnObject => "local.conf must hold one object: {\"settings\": {…}}".to_owned(),
+            Self::Settings => "write \"settings\": {…} in local.conf, or leave it out".to_owned(),
+            Self::Unreadable(_) => "make local.conf readable for this user, or remove it".to_owned(),
+        }
+    }
+}
+
+/// An address range `ip/bits`; the address is kept with its host bits cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    /// First address of the range.
+    pub net: IpAddr,
+    /// Number of leading bits that count.
+    pub bits: u8,
+}
+
+impl Prefix {
+    /// The range of an address and a prefix length; `None` if the length is too long for the family.
+    pub fn new(ip: IpAddr, bits: u8) -> Option<Self> {
+        let net = match ip {
+            IpAddr::V4(ip) if bits <= 32 => {
+                IpAddr::V4((u32::from(ip) & u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)).into())
+            }
+            IpAddr::V6(ip) if bits <= 128 => {
+                IpAddr::V6((u128::from(ip) & u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0)).into())
+            }
+            _ => return None,
+        };
+        Some(Self { net, bits })
+    }
+
+    /// The address lies inside.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        self.net.is_ipv4() == ip.is_ipv4() && Self::new(ip, self.bits).is_some_and(|other| other.net == self.net)
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.net, self.bits)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = ();
+
+    /// Reads `ip/bits`.
+    ///
+    /// Deliberate: a missing length means the one address, host bits are cleared, and text which is no address is
+    /// refused; the original reads these as "every address" or "no address" (06 §4.2).
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (ip, bits) = match text.split_once('/') {
+            Some((ip, bits)) => (ip, Some(bits)),
+            None => (text, None),
+        };
+        let ip: IpAddr = ip.trim().parse().map_err(|_| ())?;
+        let whole = if ip.is_ipv4() { 32 } else { 128 };
+        let bits = bits.map_or(Ok(whole), |bits| bits.trim().parse().map_err(|_| ()))?;
+        Self::new(ip, bits).ok_or(())
+    }
+}
+
+/// One entry of `physical` (06 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhysicalEntry {
+    /// Remote (and for `blacklist` also local) addresses concerned.
+    pub prefix: Prefix,
+    /// Neither bind to nor send to these addresses.
+    pub blacklist: bool,
+    /// Non-zero: packets to and from there carry this ID instead of encryption.
+    pub trusted_path_id: u64,
+    /// Payload size in bytes of UDP datagrams, 0 for the default.
+    pub mtu: u16,
+}
+
+/// One entry of `virtual` (06 §3.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VirtualEntry {
+    /// Addresses at which the node may be tried.
+    pub try_addresses: Vec<SocketAddr>,
+    /// Addresses never used for this node.
+    pub blacklist: Vec<Prefix>,
+}
+
+/// The part of `settings` with an effect here (06 §3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Overrides the port of the command line; 0 means a random one.
+    pub primary_port: Option<u16>,
+    /// A second UDP port is wanted.
+    pub allow_secondary_port: bool,
+    /// The second UDP port; 0 means a random one.
+    pub secondary_port: u16,
+    /// Bind exactly to these addresses instead of looking at the interfaces.
+    pub bind: Vec<IpAddr>,
+    /// Interfaces whose names begin so are not used.
+    pub interface_prefix_blacklist: Vec<String>,
+    /// Sources other than loopback which may use the HTTP interface.
+    pub allow_management_from: Vec<Prefix>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            primary_port: None,
+            allow_secondary_port: true,
+            secondary_port: 0,
+            bind: Vec::new(),
+            interface_prefix_blacklist: Vec::new(),
+            allow_management_from: Vec::new(),
+        }
+    }
+}
+
+/// Content of `local.conf`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalConf {
+    /// Everything as written, unknown keys included; shown by `/config` and `/status`.
+    pub raw: Map<String, Value>,
+    /// `physical`.
+    pub physical: Vec<PhysicalEntry>,
+    /// `virtual`, by node address.
+    pub peers: BTreeMap<Address, VirtualEntry>,
+    /// `settings`.
+    pub settings: Settings,
+    /// Remarks for the log: fields that have no effect, with the reason and the fix.
+    pub remarks: Vec<String>,
+}
+
+impl LocalConf {
+    /// Reads the text of the file. A byte order mark is tolerated, nothing at all means no settings.
+    pub fn parse(text: &[u8]) -> Result<Self, LocalConfError> {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self::default());
+        }
+        match serde_json::from_slice(text) {
+            Err(error) => Err(LocalConfError::Json { hint: error.to_string() }),
+            Ok(Value::Object(raw)) => Self::from_object(raw),
+            Ok(_) => Err(LocalConfError::NotAnObject),
+        }
+    }
+
+    /// Takes the settings out of an already parsed object.
+    pub fn from_object(raw: Map<String, Value>) -> Result<Self, LocalConfError> {
+        let mut conf = Self::default();
+        match raw.get("settings") {
+            None => {}
+            Some(Value::Object(settings)) => conf.read_settings(settings),
+            Some(_) => return Err(LocalConfError::Settings),
+        }
+        conf.read_physical(raw.get("physical"));
+        conf.read_virtual(raw.get("virtual"));
+        for key in raw.keys() {
+            if !["settings", "physical", "virtual"].contains(&key.as_str()) {
+                conf.remark(format!("{key}: unknown, has no effect"));
+            }
+        }
+        conf.raw = raw;
+        Ok(conf)
+    }
+
+    fn read_settings(&mut self, settings: &Map<String, Value>) {
+        for (key, value) in settings {
+            let field = format!("settings.{key}");
+            match key.as_str() {
+                "primaryPort" => {
+                    let port = integer(value, u64::MAX);
+                    if port == u64::MAX {
+                        self.remark(format!("{field}: not a number, ignored; write a port such as 9993"));
+                    } else {
+                        // The original takes the number modulo 65536 (06 §3.3).
+                        self.settings.primary_port = Some(port as u16);
+                        if port > 65535 {
+                            self.remark(format!("{field}: {port} is no port, {} is used", port as u16));
+                        }
+                    }
+                }
+                "secondaryPort" => match u16::try_from(integer(value, 0)) {
+                    Ok(port) => self.settings.secondary_port = port,
+                    Err(_) => self.remark(format!("{field}: larger than 65535, a random port is used")),
+                },
+                "allowSecondaryPort" => self.settings.allow_secondary_port = boolean(value, true),
+                "bind" => self.settings.bind = self.addresses(&field, value),
+                "interfacePrefixBlacklist" => {
+                    self.settings.interface_prefix_blacklist =
+                        self.texts(&field, value).into_iter().filter(|t| !t.is_empty()).collect();
+                }
+                "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
+                _ if INERT_SETTINGS.contains(&key.as_str()) => {
+                    self.remark(format!("{field}: accepted, but this version does not act on it"));
+                }
+                _ if KNOWN_SETTINGS.contains(&key.as_str()) => {}
+                _ => self.remark(format!("{field}: unknown, has no effect")),
+            }
+        }
+    }
+
+    fn read_physical(&mut self, value: Option<&Value>) {
+        let Some(value) = value else { return };
+        let Value::Object(entries) = value else {
+            return self.remark("physical: ignored, must be an object with keys such as \"10.0.0.0/8\"".to_owned());
+        };
+        for (key, value) in entries {
+            let field = format!("physical.{key}");
+            let Value::Object(entry) = value else {
+                self.remark(format!("{field}: ignored, must be an object"));
+                continue;
+            };
+            let Ok(prefix) = key.parse::<Prefix>() else {
+                self.remark(format!("{field}: ignored, the key must be a range such as \"10.0.0.0/8\""));
+                continue;
+            };
+            let mut blacklist = entry.get("blacklist").is_some_and(|v| boolean(v, false));
+            if blacklist && (!key.contains('/') || prefix.bits == 0) {
+                // As in the original, a blacklist needs a prefix length (06 §3.1).
+                self.remark(format!("{field}.blacklist: ignored, write the key with a prefix length: \"{prefix}\""));
+                blacklist = false;
+            }
+            let trusted_path_id = entry.get("trustedPathId").map_or(0, |v| integer(v, 0));
+            let mtu = entry.get("mtu").map_or(0, |v| integer(v, 0));
+            let mtu = if mtu == 0 { 0 } else { mtu.clamp(1400, 10324) as u16 };
+            if self.physical.len() == MAX_PHYSICAL {
+                self.remark(format!("{field}: ignored, at most {MAX_PHYSICAL} ranges are kept"));
+                continue;
+            }
+            self.physical.push(PhysicalEntry { prefix, blacklist, trusted_path_id, mtu });
+        }
+    }
+
+    fn read_virtual(&mut self, value: Option<&Value>) {
+        let Some(value) = value else { return };
+        let Value::Object(entries) = value else {
+            return self.remark("virtual: ignored, must be an object with node addresses as keys".to_owned());
+        };
+        for (key, value) in entries {
+            let field = format!("virtual.{key}");
+            let (Ok(address), Value::Object(entry)) = (key.parse::<Address>(), value) else {
+                self.remark(format!("{field}: ignored, must be a 10-digit node address with an object"));
+                continue;
+            };
+            let mut result = VirtualEntry::default();
+            if let Some(value) = entry.get("try") {
+                for text in self.texts(&format!("{field}.try"), value) {
+                    match socket_address(&text) {
+                        Some(address) => result.try_addresses.push(address),
+                        None => self.remark(format!("{field}.try: \"{text}\" ignored, write ip/port")),
+                    }
+                }
+            }
+            if let Some(value) = entry.get("blacklist") {
+                result.blacklist = self.prefixes(&format!("{field}.blacklist"), value);
+            }
+            self.peers.insert(address, result);
+        }
+    }
+
+    fn texts(&mut self, field: &str, value: &Value) -> Vec<String> {
+        let Value::Array(items) = value else {
+            self.remark(format!("{field}: ignored, must be an array"));
+            return Vec::new();
+        };
+        items.iter().map(|item| text(item, "")).collect()
+    }
+
+    fn prefixes(&mut self, field: &str, value: &Value) -> Vec<Prefix> {
+        let mut prefixes = Vec::new();
+        for text in self.texts(field, value) {
+            match text.parse::<Prefix>() {
+                Ok(prefix) => {
+                    if prefix.to_string() != text {
+                        self.remark(format!("{field}: \"{text}\" is read as {prefix}"));
+                    }
+                    prefixes.push(prefix);
+                }
+                Err(()) => self.remark(format!("{field}: \"{text}\" ignored, write a range such as \"10.0.0.0/8\"")),
+            }
+        }
+        prefixes
+    }
+
+    fn addresses(&mut self, field: &str, value: &Value) -> Vec<IpAddr> {
+        let mut addresses = Vec::new();
+        for text in self.texts(field, value) {
+            // A port behind the address is ignored (06 §3.3).
+            match text.split('/').next().unwrap_or_default().parse() {
+                Ok(address) => addresses.push(address),
+                Err(_) => self.remark(format!("{field}: \"{text}\" ignored, write an address such as \"192.0.2.1\"")),
+            }
+        }
+        addresses
+    }
+
+    fn remark(&mut self, text: String) {
+        self.remarks.push(text);
+    }
+
+    /// `config` of `/status`: the file as written, and in `settings` the effective values (06 §4.5).
+    pub fn status_config(&self, effective: &Effective) -> Value {
+        let mut config = self.raw.clone();
+        let mut settings = match config.remove("settings") {
+            Some(Value::Object(settings)) => settings,
+            _ => Map::new(),
+        };
+        let written = |key: &str| self.raw.get("settings").and_then(|s| s.get(key));
+        let flag = |key: &str, default| json!(written(key).map_or(default, |v| boolean(v, default)));
+        let port = |key: &str, default: u16| json!(written(key).map_or(default, |v| integer(v, 0) as u16));
+        let word = |key: &str, default: &str| json!(written(key).map_or(default.to_owned(), |v| text(v, default)));
+        let shown = [
+            ("allowTcpFallbackRelay", flag("allowTcpFallbackRelay", true)),
+            ("forceTcpRelay", flag("forceTcpRelay", false)),
+            ("homeDir", json!(effective.home)),
+            ("listeningOn", json!(effective.listening_on)),
+            ("portMappingEnabled", flag("portMappingEnabled", true)),
+            ("primaryPort", port("primaryPort", effective.primary_port)),
+            ("secondaryPort", port("secondaryPort", effective.secondary_port)),
+            ("softwareUpdate", word("softwareUpdate", "disable")),
+            ("softwareUpdateChannel", word("softwareUpdateChannel", "release")),
+            ("surfaceAddresses", json!(effective.surface_addresses)),
+            ("tertiaryPort", port("tertiaryPort", effective.tertiary_port)),
+        ];
+        for (key, value) in shown {
+            settings.insert(key.to_owned(), value);
+        }
+        config.insert("settings".to_owned(), Value::Object(settings));
+        sorted(Value::Object(config))
+    }
+
+    /// The file after `POST /config/settings`: each member of `changes` replaces `settings.<key>` (06 §4.11).
+    pub fn with_settings(&self, changes: &Map<String, Value>) -> Result<Self, LocalConfError> {
+        let mut raw = self.raw.clone();
+        let settings = raw.entry("settings").or_insert_with(|| json!({}));
+        let Value::Object(settings) = settings else { return Err(LocalConfError::Settings) };
+        for (key, value) in changes {
+            settings.insert(key.clone(), value.clone());
+        }
+        Self::from_object(raw)
+    }
+
+    /// The file as it is written: sorted keys, four blanks per level, no newline at the end (06 §4.11).
+    pub fn to_text(&self) -> String {
+        crate::render::json::pretty(&sorted(Value::Object(self.raw.clone())), 4)
+    }
+}
+
+/// Values in force, for [`LocalConf::status_config`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effective {
+    /// Home folder.
+    pub home: String,
+    /// Local addresses `ip/port`.
+    pub listening_on: Vec<String>,
+    /// Addresses `ip/port` under which others see the node.
+    pub surface_addresses: Vec<String>,
+    /// Primary port.
+    pub primary_port: u16,
+    /// Secondary port, 0 if none.
+    pub secondary_port: u16,
+    /// Tertiary port, 0 if none.
+    pub tertiary_port: u16,
+}
+
+/// Notices changes of `local.conf`.
+#[derive(Debug)]
+pub struct Watch {
+    path: PathBuf,
+    seen: Option<(SystemTime, u64)>,
+}
+
+impl Watch {
+    /// Watches a file that has been read just before, or is about to be.
+    pub fn new(path: PathBuf) -> Self {
+        let seen = Self::stamp(&path);
+        Self { path, seen }
+    }
+
+    /// Reads the file again if it was touched since; `None` if not. A removed file is no change (06 §3).
+    pub fn poll(&mut self) -> Option<Result<LocalConf, LocalConfError>> {
+        let stamp = Self::stamp(&self.path);
+        if stamp == self.seen {
+            return None;
+        }
+        self.seen = stamp;
+        stamp?;
+        Some(match read_file(&self.path) {
+            Ok(content) => LocalConf::parse(&content.unwrap_or_default()),
+            Err(error) => Err(LocalConfError::Unreadable(error.to_string())),
+        })
+    }
+
+    fn stamp(path: &PathBuf) -> Option<(SystemTime, u64)> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    }
+}
+
+/// A number of a setting: numbers, decimal text, booleans; else the default (06 §3).
+pub fn integer(value: &Value, default: u64) -> u64 {
+    match value {
+        Value::Number(n) => {
+            n.as_u64().or_else(|| n.as_i64().map(|n| n as u64)).unwrap_or_else(|| n.as_f64().unwrap_or(0.0) as u64)
+        }
+        Value::String(text) => leading_digits(text),
+        Value::Bool(b) => u64::from(*b),
+        _ => default,
+    }
+}
+
+/// A switch of a setting: booleans, numbers above 0, text that begins with `t`, `T` or `1`; else the default (06 §3).
+pub fn boolean(value: &Value, default: bool) -> bool {
+    match value {
+        Value::Bool(b) => *b,
+        Value::Number(_) => integer(value, 0) > 0,
+        Value::String(text) => text.starts_with(['t', 'T', '1']),
+        _ => default,
+    }
+}
+
+/// Text of a setting: text, printed numbers, `1`/`0` for booleans; else the default (06 §3).
+pub fn text(value: &Value, default: &str) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(_) => integer(value, 0).to_string(),
+        Value::Bool(b) => u8::from(*b).to_string(),
+        _ => default.to_owned(),
+    }
+}
+
+fn leading_digits(text: &str) -> u64 {
+    let text = text.trim_start();
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..end].parse().unwrap_or(if end == 0 { 0 } else { u64::MAX })
+}
+
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once('/')?;
+    let port: u16 = port.parse().ok().filter(|p| *p != 0)?;
+    Some(SocketAddr::new(ip.parse().ok()?, port))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! Tests of `local.conf`.
+
+use super::*;
+use proptest::prelude::*;
+
+fn conf(text: &str) -> LocalConf {
+    LocalConf::parse(text.as_bytes()).expect("usable")
+}
+
+#[test]
+fn nothing_means_no_settings() {
+    for text in ["", " \n", "{}", "\u{feff}{}"] {
+        assert_eq!(conf(text), LocalConf::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn unusable_files_are_told_in_the_originals_words() {
+    let error = |text: &str| LocalConf::parse(text.as_bytes()).expect_err("unusable");
+    assert_eq!(error("nope").to_string(), "ERROR: unable to parse local.conf (invalid JSON)");
+    assert!(error("{\n \"a\": }").hint().contains("line 2"));
+    assert_eq!(error("[]").to_string(), "ERROR: unable to parse local.conf (root element is not a JSON object)");
+    assert_eq!(error("{\"settings\": 5}"), LocalConfError::Settings);
+}
+
+#[test]
+fn values_are_converted_leniently() {
+    assert_eq!(conf(r#"{"settings":{"primaryPort":"12346x"}}"#).settings.primary_port, Some(12346));
+    assert_eq!(conf(r#"{"settings":{"primaryPort":77883}}"#).settings.primary_port, Some(12347));
+    assert_eq!(conf(r#"{"settings":{"primaryPort":null}}"#).settings.primary_port, None);
+    assert!(!conf(r#"{"settings":{"allowSecondaryPort":"false"}}"#).settings.allow_secondary_port);
+    assert!(conf(r#"{"settings":{"allowSecondaryPort":"True"}}"#).settings.allow_secondary_port);
+    assert!(conf(r#"{"settings":{"allowSecondaryPort":null}}"#).settings.allow_secondary_port);
+    let bind = conf(r#"{"settings":{"bind":["88.7.7.4/1111","2a0f:7707::4","nonsense",5,""]}}"#);
+    assert_eq!(bind.settings.bind, ["88.7.7.4".parse::<IpAddr>().expect("ip"), "2a0f:7707::4".parse().expect("ip")]);
+    assert_eq!(bind.remarks.len(), 3);
+    assert_eq!(integer(&json!(-1), 0), u64::MAX);
+    assert_eq!(integer(&json!(1.5), 0), 1);
+    assert!(boolean(&json!(-1), false));
+    assert_eq!(text(&json!(true), ""), "1");
+}
+
+#[test]
+fn ranges_say_what_they_mean() {
+    let allow = |entry: &str| {
+        let conf = conf(&format!(r#"{{"settings":{{"allowManagementFrom":["{entry}"]}}}}"#));
+        (conf.settings.allow_management_from, conf.remarks)
+    };
+    // Deliberate: 06 §4.2 tells how the original lets everybody in here.
+    let (prefixes, remarks) = allow("1.2.3.4");
+    assert_eq!(prefixes[0].to_string(), "1.2.3.4/32");
+    assert_eq!(remarks, ["settings.allowManagementFrom: \"1.2.3.4\" is read as 1.2.3.4/32"]);
+    assert_eq!(allow("2a0f:7707::4/64").0[0].to_string(), "2a0f:7707::/64");
+    assert_eq!(allow("host.example").0, []);
+    assert_eq!(allow("1.2.3.4/33").0, []);
+    let prefix = |text: &str| text.parse::<Prefix>().expect("range");
+    assert!(prefix("88.7.7.0/24").contains("88.7.7.3".parse().expect("ip")));
+    assert!(!prefix("88.7.7.0/24").contains("88.7.8.3".parse().expect("ip")));
+    assert!(!prefix("0.0.0.0/0").contains("::1".parse().expect("ip")));
+    assert!(prefix("::/0").contains("::1".parse().expect("ip")));
+}
+
+#[test]
+fn physical_and_virtual_are_read() {
+    let conf = conf(
+        r#"{"physical":{"88.7.7.4/24":{"blacklist":true},"10.0.0.1":{"blacklist":true},"2a0f:7707::/64":{"mtu":1380,
+        "trustedPathId":4242},"x":{},"1.1.1.1/32":5},
+        "virtual":{"feedbeef11":{"try":["192.0.2.1/9993","bad"],"blacklist":["10.0.0.0/8"]},"short":{}},"other":1}"#,
+    );
+    let shown: Vec<_> = conf.physical.iter().map(|p| (p.prefix.to_string(), p.blacklist, p.trusted_path_id, p.mtu)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("88.7.7.0/24".to_owned(), true, 0, 0),
+            ("10.0.0.1/32".to_owned(), false, 0, 0),
+            ("2a0f:7707::/64".to_owned(), false, 4242, 1400),
+        ]
+    );
+    let peer = &conf.peers[&"feedbeef11".parse().expect("address")];
+    assert_eq!(peer.try_addresses, ["192.0.2.1:9993".parse().expect("address")]);
+    assert_eq!(peer.blacklist[0].to_string(), "10.0.0.0/8");
+    assert_eq!(conf.remarks.len(), 6, "{:?}", conf.remarks);
+}
+
+#[test]
+fn settings_are_replaced_one_by_one() {
+    let before = conf(r#"{"settings":{"interfacePrefixBlacklist":["foo"]},"physical":{}}"#);
+    let Value::Object(changes) = json!({"nosuch": {"a": 1}, "lowBandwidthMode": true}) else { unreachable!() };
+    let after = before.with_settings(&changes).expect("usable");
+    assert_eq!(
+        after.to_text(),
+        "{\n    \"physical\": {},\n    \"settings\": {\n        \"interfacePrefixBlacklist\": [\n            \"foo\"\n        \
+         ],\n        \"lowBandwidthMode\": true,\n        \"nosuch\": {\n            \"a\": 1\n        }\n    }\n}"
+    );
+}
+
+#[test]
+fn a_changed_file_is_noticed_and_a_removed_one_is_not() {
+    let folder = std::env::temp_dir().join(format!("zt-watch-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("folder");
+    let path = folder.join("local.conf");
+    let _ = std::fs::remove_file(&path);
+    let mut watch = Watch::new(path.clone());
+    assert!(watch.poll().is_none());
+    std::fs::write(&path, r#"{"settings":{"primaryPort":1}}"#).expect("write");
+    assert_eq!(watch.poll().expect("noticed").expect("usable").settings.primary_port, Some(1));
+    assert!(watch.poll().is_none());
+    std::fs::write(&path, "broken").expect("write");
+    assert!(watch.poll().expect("noticed").is_err());
+    std::fs::remove_file(&path).expect("remove");
+    assert!(watch.poll().is_none());
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_too_strange(text in "\\PC{0,200}") {
+        let _ = LocalConf::parse(text.as_bytes());
+    }
+
+    #[test]
+    fn no_value_is_too_strange(key in "[a-zA-Z]{1,12}", number in any::<i64>(), text in "\\PC{0,20}") {
+        for section in ["settings", "physical", "virtual"] {
+            for value in [json!(number), json!(text), json!([text, number]), json!({&key: number}), json!(null)] {
+                let root = json!({section: {&key: value, "primaryPort": number, "10.0.0.0/8": {"mtu": number}}});
+                let _ = LocalConf::parse(root.to_string().as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_contains_its_own_addresses(ip in any::<u128>(), bits in 0_u8..=128, v4 in any::<bool>()) {
+        let ip = if v4 { IpAddr::V4((ip as u32).into()) } else { IpAddr::V6(ip.into()) };
+        match Prefix::new(ip, bits) {
+            Some(prefix) => {
+                prop_assert!(prefix.contains(ip));
+                prop_assert_eq!(prefix.to_string().parse(), Ok(prefix));
+            }
+            None => prop_assert!(v4 && bits > 32),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Turning values into what a person or a script reads.
+
+pub mod json;
+pub mod table;
