@@ -1,0 +1,9 @@
+//! The controller through its public interface: requests, commits, pushes, revocations, the HTTP objects.
+#![cfg(feature = "controller")]
+
+mod api;
+mod bench;
+mod commits;
+mod recorded;
+mod requests;
+mod revocation;
