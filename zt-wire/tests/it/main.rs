@@ -1,0 +1,9 @@
+//! Tests of the public API.
+
+mod header;
+mod junk;
+mod layouts;
+mod messages;
+mod no_std;
+mod strategy;
+mod verbs;
