@@ -1,9 +1,10 @@
 //! Credentials of other members: checked, filed, passed on; and the push of our own (04 §4.4–§4.8, §5).
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use zt_crypto::verify_credential;
-use zt_wire::ident::Address;
+use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::NetworkCredentials;
@@ -393,7 +394,15 @@ impl Vl2 {
         }
         let mut tally = Tally::default();
         let deferred = self.take_all(now, from.address, message, &mut tally, c);
-        let (shared, _) = self.parts();
+        let (shared, networks) = self.parts();
+        for id in &tally.presented {
+            let Some(network) = networks.get_mut(id) else { continue };
+            // Whoever shows its certificate is about to talk to us: it hears our groups, and our certificate when
+            // it cannot have the latest one, before the first frame needs them.
+            if network.gate(now, from, c).is_ok() {
+                network.push_credentials(now, from.address, Push::BeforeFrame, c);
+            }
+        }
         if deferred {
             // Deliberate: the retry of a deferred message must not meet the gate (a quirk of the reference).
             shared.credentials_gate.release(from.address);
@@ -402,6 +411,12 @@ impl Vl2 {
         }
         for _ in 0..tally.rejected {
             shared.drops.count(DropReason::CredentialRefused);
+        }
+        if message.is_broken() {
+            shared.drops.count(DropReason::CredentialMalformed);
+            if tally.accepted == 0 {
+                return Verdict::Dropped(DropReason::CredentialMalformed);
+            }
         }
         Verdict::Accepted { trust: tally.accepted > 0 }
     }
@@ -418,7 +433,11 @@ impl Vl2 {
         let (shared, networks) = self.parts();
         for com in &message.memberships {
             let Some(network) = networks.get_mut(&com.network()) else { continue };
-            if tally.add(network.take_membership(shared, now, com, c)) {
+            let outcome = network.take_membership(shared, now, com, c);
+            if matches!(outcome, Outcome::New | Outcome::Redundant) && com.issued_to() == sender {
+                tally.presented.insert(com.network());
+            }
+            if tally.add(outcome) {
                 return true;
             }
         }
@@ -454,6 +473,8 @@ impl Vl2 {
 struct Tally {
     accepted: usize,
     rejected: usize,
+    /// Networks for which the sender showed its own certificate.
+    presented: BTreeSet<NetworkId>,
 }
 
 impl Tally {

@@ -136,12 +136,9 @@ impl Vl2 {
             }
             Stored::Complete { text, answer } => (text, answer),
         };
-        let config = match NetworkConfig::from_text(&text) {
-            Ok(config) => config,
-            Err(_) => {
-                shared.drops.count(DropReason::ConfigMalformed);
-                return Verdict::Accepted { trust: false };
-            }
+        let Ok(config) = NetworkConfig::from_text(&text) else {
+            shared.drops.count(DropReason::ConfigMalformed);
+            return Verdict::Accepted { trust: false };
         };
         let origin = if answer { Origin::Answer } else { Origin::Push };
         if let Err(reason) = network.apply(shared, now, config, origin, c) {

@@ -296,10 +296,15 @@ impl Network {
             return Ok(FrameVerdict::Answered);
         }
         if frame.destination.0[0] != self.mac.0[0] {
-            return self.send_to_bridges(shared, frame, c);
+            return self.send_to_bridges(shared, now, frame, c);
         }
         let peer = frame.destination.member(self.id).ok_or(DropReason::ReservedDestination)?;
-        self.judge_outbound(peer, frame)?;
+        if let Err(reason) = self.judge_outbound(peer, frame) {
+            if reason == DropReason::PeerRevoked {
+                self.ask_for_membership(shared, now, peer, c);
+            }
+            return Err(reason);
+        }
         self.push_credentials(now, peer, Push::BeforeFrame, c);
         if bridged {
             c.send(peer, &self.bridged_frame(frame), SendOptions::default());
@@ -308,6 +313,18 @@ impl Network {
             c.send(peer, &body, SendOptions::default());
         }
         Ok(FrameVerdict::Sent(1))
+    }
+
+    /// Nothing goes to a peer whose certificate is void; but it may hold a newer one that we have not seen. The
+    /// error makes it send it, and our own credentials make a peer that ignores such errors do so too.
+    fn ask_for_membership(&mut self, shared: &mut Shared, now: Now, peer: Address, c: &mut dyn Carrier) {
+        if !shared.error_gate.allow(now.mono, (self.id, peer)) {
+            return;
+        }
+        let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;
+        let body = Error::network_error(Verb::FRAME, PacketId(0), code, self.id);
+        c.send(peer, &body, SendOptions::default());
+        self.push_credentials(now, peer, Push::Demanded, c);
     }
 
     fn send_multicast_frame(
@@ -360,6 +377,7 @@ impl Network {
     fn send_to_bridges(
         &mut self,
         shared: &mut Shared,
+        now: Now,
         frame: &Frame<'_>,
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
@@ -383,6 +401,8 @@ impl Network {
         for bridge in recipients.drain(..) {
             match self.judge_outbound(bridge, frame) {
                 Ok(()) => {
+                    // Free choice (04 §4.7): the reference waits for the bridge to ask.
+                    self.push_credentials(now, bridge, Push::BeforeFrame, c);
                     c.send(bridge, &self.bridged_frame(frame), SendOptions::default());
                     sent += 1;
                 }

@@ -325,16 +325,11 @@ impl Network {
             return Verdict::Accepted { trust: true };
         }
         let limit = message.gather_limit.unwrap_or(0) as usize;
-        if limit > 0 {
-            if let Some(results) = gather(shared, Some(self), self.id, message.group, from.address, limit) {
-                let body = OkMulticastFrame {
-                    network: self.id,
-                    group: message.group,
-                    results: Some(results),
-                    ..OkMulticastFrame::default()
-                };
-                reply(packet_id, OkBody::MulticastFrame(body), c);
-            }
+        let results = gather(shared, Some(self), self.id, message.group, from.address, limit);
+        if results.is_some() {
+            let (network, group) = (self.id, message.group);
+            let body = OkMulticastFrame { network, group, results, ..OkMulticastFrame::default() };
+            reply(packet_id, OkBody::MulticastFrame(body), c);
         }
         Verdict::Accepted { trust: true }
     }
@@ -391,10 +386,8 @@ impl Vl2 {
     /// True when a peer may use our subscription service for a network (04 §7.4); each network on its own.
     fn serves(&mut self, now: Now, network: NetworkId, from: &Identity, c: &mut dyn Carrier) -> bool {
         let (shared, networks) = self.parts();
-        if let Some(network) = networks.get_mut(&network) {
-            if network.gate(now, from, c).is_ok() {
-                return true;
-            }
+        if networks.get_mut(&network).is_some_and(|network| network.gate(now, from, c).is_ok()) {
+            return true;
         }
         c.is_root() || shared.is_authorised(now, network, from.address)
     }
@@ -421,6 +414,10 @@ impl Vl2 {
             }
             trust = true;
             self.subscribe(now, network, group, from.address, c);
+        }
+        if !message.rest.is_empty() {
+            // The last tuple is cut: the message does not count.
+            return Verdict::NotCounted;
         }
         // A root that serves a stranger has no reason to trust it.
         let (_, networks) = self.parts();

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn solicitations_of_derived_addresses_are_answered() {
-        let (own, peer) = (Address::new(0x7f2c_b3db_e7), Address::new(0xdfa6_8ae0_67));
+        let (own, peer) = (Address::new(0x7f_2cb3_dbe7), Address::new(0xdf_a68a_e067));
         let plane: Ipv6Addr = "fc9c:56c2:e37f:2cb3:dbe7::1".parse().expect("an address");
         let target: Ipv6Addr = "fc9c:56c2:e3df:a68a:e067::77".parse().expect("an address");
         let mine = [InetAddress::V6(plane, 40)];
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn rfc4193_targets_need_the_network_id() {
-        let own = Address::new(0x7f2c_b3db_e7);
+        let own = Address::new(0x7f_2cb3_dbe7);
         let mine: Ipv6Addr = "fd80:56c2:e21c:0:199:937f:2cb3:dbe7".parse().expect("an address");
         let target: Ipv6Addr = "fd80:56c2:e21c:0:199:93df:a68a:e067".parse().expect("an address");
         let other: Ipv6Addr = "fd80:56c2:e21c:0:299:93df:a68a:e067".parse().expect("an address");

@@ -95,7 +95,7 @@ impl core::fmt::Debug for Shared {
 #[derive(Clone, Debug)]
 pub enum LocalAnswer<'a> {
     /// The configuration.
-    Config(NetworkConfig),
+    Config(Box<NetworkConfig>),
     /// The configuration as dictionary text.
     Text(&'a [u8]),
     /// Access denied.
@@ -256,7 +256,7 @@ impl Vl2 {
         let shared = &mut self.shared;
         let Some(network) = self.networks.get_mut(&network) else { return shared.drop(DropReason::NotJoined) };
         let result = match answer {
-            LocalAnswer::Config(config) => network.apply(shared, now, config, Origin::Answer, c),
+            LocalAnswer::Config(config) => network.apply(shared, now, *config, Origin::Answer, c),
             LocalAnswer::Text(text) => match NetworkConfig::from_text(text) {
                 Ok(config) => network.apply(shared, now, config, Origin::Answer, c),
                 Err(_) => Err(DropReason::ConfigMalformed),

@@ -1,0 +1,9 @@
+//! Tests of the public interface: whole nodes that talk to each other over a mock of the layer below.
+
+mod config;
+mod credentials;
+mod frames;
+mod lifecycle;
+mod managed;
+mod multicast;
+mod world;

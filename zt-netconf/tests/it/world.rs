@@ -1,0 +1,410 @@
+//! A few nodes, a controller and the wire between them, in one process and without time of their own.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use zt_crypto::{SecretIdentity, SeededEntropy};
+use zt_netconf::{Carrier, Frame, FrameVerdict, NetworkConfig, SendOptions, Verdict, Version, Vl2, Vl2Event};
+use zt_wire::verb::{ChunkSeal, ConfigChunk, Error, ErrorCode, NetworkConfigRequest, Ok as OkReply, OkBody};
+use zt_wire::{
+    Address, Body, EthernetRef, Identity, Mac, Membership, Message, Mono, MulticastGroup, NetworkId, Now, PacketId,
+    Qualifier, Revocation, RuleKind, Verb,
+};
+
+pub(crate) const CONTROLLER: Address = Address::new(0x62_50c6_ccf3);
+pub(crate) const A: Address = Address::new(0x7f_2cb3_dbe7);
+pub(crate) const B: Address = Address::new(0xdf_a68a_e067);
+pub(crate) const NET: NetworkId = NetworkId(0x6250_c6cc_f300_0001);
+/// Time at which every world begins; the controller's clock is the same.
+pub(crate) const START: i64 = 1_795_000_000_000;
+
+const SECRETS: [&str; 3] = [
+    "6250c6ccf3:0:f48276772fdf1fc5c14310507c504db64c041a55f0c3035e8df6ad5b652fb1477f0d9226b96c797f9319a5ced8cb398da64ddbd4957986c6757af398d0c5ffff:b55150c61ae12a22dc367c1fdb375eb544df15a0a9e6c7f6d2aef4dfd7abe4718ef165aa68f12c59be6f7ac01958431d0848e934b57068bb098a2af8ca2602f7",
+    "7f2cb3dbe7:0:545473d8d88b166939a125ffa67474c16c4c7e1f79a187053ee169a1808a806dc2de9f2d3117ffc716f6cff022b5122d5c1b155ce083417cbac2c3343b788eed:79ff58856afc16c05d7b120d39ffc59a6f6fe4d09834cef06e70f7e6c7bc51811c24dec381fd9f640e039c57f088874b1e43d9060370ad073eee7ed4d8d2c54a",
+    "dfa68ae067:0:c31ad30c30d14865d4fa310345dd95539a1b577929c25cea6c0157b83dcee475781f990f1ff421de4d9836cff2e5b4f865b4e249035f931c40fa11dd93df0200:cfb34a4573812c386b51efdde563612e05cb4865d3de9ade3ba3192360855052356976a9385e5bd92e6ed55fe7389cc92e2a7d5af02e1b3124a3dee689b206d7",
+];
+
+pub(crate) fn secret(address: Address) -> SecretIdentity {
+    let text = SECRETS.iter().find(|text| text.starts_with(&address.to_string())).expect("a known identity");
+    SecretIdentity::from_text(text).expect("a valid identity")
+}
+
+pub(crate) fn identity(address: Address) -> Identity {
+    *secret(address).identity()
+}
+
+/// A packet on the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) from: Address,
+    pub(crate) to: Address,
+    pub(crate) id: PacketId,
+    pub(crate) verb: Verb,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) options: SendOptions,
+}
+
+/// A frame that reached a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) destination: Mac,
+    pub(crate) source: Mac,
+    pub(crate) ethertype: u16,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// The mock of the layer below, of one node.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) own: Address,
+    pub(crate) known: BTreeMap<Address, Identity>,
+    pub(crate) asked: Vec<Address>,
+    pub(crate) roots: Vec<Address>,
+    pub(crate) root: bool,
+    pub(crate) latencies: BTreeMap<Address, Duration>,
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) delivered: Vec<Delivered>,
+    reply_to: Option<Address>,
+    next_id: u64,
+}
+
+impl Wire {
+    pub(crate) fn new(own: Address) -> Self {
+        Self {
+            own,
+            known: [CONTROLLER, A, B].into_iter().map(|address| (address, identity(address))).collect(),
+            asked: vec![],
+            roots: vec![],
+            root: false,
+            latencies: BTreeMap::new(),
+            sent: vec![],
+            delivered: vec![],
+            reply_to: None,
+            next_id: own.as_u64() << 16,
+        }
+    }
+}
+
+impl Carrier for Wire {
+    fn identity(&self, address: Address) -> Option<Identity> {
+        self.known.get(&address).copied()
+    }
+    fn request_identity(&mut self, address: Address) {
+        self.asked.push(address);
+    }
+    fn roots(&self) -> Vec<Address> {
+        self.roots.clone()
+    }
+    fn is_root(&self) -> bool {
+        self.root
+    }
+    fn direct_latency(&self, address: Address) -> Option<Duration> {
+        self.latencies.get(&address).copied()
+    }
+    fn send(&mut self, to: Address, body: &dyn Body, options: SendOptions) -> Option<PacketId> {
+        self.next_id += 1;
+        let id = PacketId(self.next_id);
+        self.sent.push(Sent { from: self.own, to, id, verb: body.verb(), payload: body.to_vec(), options });
+        Some(id)
+    }
+    fn reply(&mut self, body: &dyn Body, options: SendOptions) {
+        let to = self.reply_to.expect("a packet is in hand");
+        self.send(to, body, options);
+    }
+    fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+        assert_eq!(network, NET);
+        let Frame { destination, source, ethertype, payload } = frame;
+        self.delivered.push(Delivered { destination, source, ethertype, payload: payload.to_vec() });
+    }
+}
+
+/// One node with its mock.
+pub(crate) struct Node {
+    pub vl2: Vl2,
+    pub(crate) wire: Wire,
+    pub(crate) events: Vec<Vl2Event>,
+}
+
+impl Node {
+    pub(crate) fn new(own: Address) -> Self {
+        let version = Version { major: 1, minor: 14, revision: 1 };
+        let entropy = Box::new(SeededEntropy::new(own.as_u64()));
+        Self { vl2: Vl2::new(identity(own), version, entropy), wire: Wire::new(own), events: vec![] }
+    }
+
+    pub(crate) fn join(&mut self, now: Now) {
+        self.vl2.join(now, NET, None, &mut self.wire);
+        self.collect();
+    }
+
+    pub(crate) fn receive(&mut self, now: Now, packet: &Sent) -> Verdict {
+        let message = Message::parse(packet.verb, &packet.payload).expect("a well-formed message");
+        self.wire.reply_to = Some(packet.from);
+        let from = identity(packet.from);
+        let verdict = self.vl2.handle_message(now, &from, packet.id, 0, &message, &mut self.wire);
+        self.wire.reply_to = None;
+        self.collect();
+        verdict
+    }
+
+    pub(crate) fn receive_body(&mut self, now: Now, from: Address, body: &dyn Body) -> Verdict {
+        let packet = Sent {
+            from,
+            to: self.wire.own,
+            id: PacketId(7),
+            verb: body.verb(),
+            payload: body.to_vec(),
+            options: SendOptions::default(),
+        };
+        self.receive(now, &packet)
+    }
+
+    pub(crate) fn frame(
+        &mut self,
+        now: Now,
+        source: Mac,
+        destination: Mac,
+        ethertype: u16,
+        payload: &[u8],
+    ) -> FrameVerdict {
+        let frame = EthernetRef { destination, source, ethertype, payload };
+        self.vl2.handle_frame(now, NET, frame, &mut self.wire)
+    }
+
+    pub(crate) fn collect(&mut self) {
+        while let Some(event) = self.vl2.poll_event() {
+            self.events.push(event);
+        }
+    }
+
+    pub(crate) fn network(&self) -> &zt_netconf::Network {
+        self.vl2.network(NET).expect("the network is joined")
+    }
+
+    pub(crate) fn take_sent(&mut self, verb: Verb) -> Vec<Sent> {
+        let (taken, kept) = self.wire.sent.drain(..).partition(|packet| packet.verb == verb);
+        self.wire.sent = kept;
+        taken
+    }
+
+    pub(crate) fn drops(&self, name: &str) -> u64 {
+        self.vl2.drops().find(|(n, _)| *n == name).expect("a counter").1
+    }
+}
+
+/// A controller as simple as can be.
+pub(crate) struct Authority {
+    pub(crate) secret: SecretIdentity,
+    pub(crate) authorised: BTreeSet<Address>,
+    pub(crate) template: NetworkConfig,
+    pub(crate) updates: u64,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut template = NetworkConfig::new(NET, A, START);
+        template.credential_window = 1_800_000;
+        template.flags = NetworkConfig::ENABLE_BROADCAST;
+        template.multicast_limit = 32;
+        template.rules = vec![RuleKind::Accept.into()].into();
+        template.name = b"test".to_vec();
+        Self { secret: secret(CONTROLLER), authorised: BTreeSet::new(), template, updates: 0 }
+    }
+
+    pub(crate) fn membership(&self, member: Address, timestamp: i64) -> Membership {
+        let hash = zt_crypto::fingerprint(&identity(member));
+        let word = |n: usize| u64::from_be_bytes(hash[n * 8..n * 8 + 8].try_into().expect("eight bytes"));
+        let far = u64::MAX;
+        let mut qualifiers = vec![
+            Qualifier { id: 0, value: timestamp as u64, max_delta: 1_800_000 },
+            Qualifier { id: 1, value: NET.0, max_delta: 0 },
+            Qualifier { id: 2, value: member.as_u64(), max_delta: far },
+        ];
+        qualifiers.extend((0..4).map(|n| Qualifier { id: 3 + n as u64, value: word(n), max_delta: far }));
+        let mut com = Membership { qualifiers, signer: CONTROLLER, ..Membership::default() };
+        com.signature = self.secret.sign(&com.signed_bytes());
+        com
+    }
+
+    pub(crate) fn config(&self, member: Address, timestamp: i64) -> NetworkConfig {
+        let mut config = self.template.clone();
+        config.issued_to = member;
+        config.timestamp = timestamp;
+        config.membership = Some(self.membership(member, timestamp));
+        config
+    }
+
+    pub(crate) fn revocation(&self, member: Address, threshold: i64) -> Revocation {
+        let mut revocation = Revocation {
+            id: 9,
+            network: NET,
+            credential_id: 0,
+            threshold,
+            flags: 1,
+            target: member,
+            signer: CONTROLLER,
+            credential_kind: zt_wire::CredentialKind::MEMBERSHIP,
+            signature: zt_wire::Signature::NONE,
+        };
+        revocation.signature = self.secret.sign(&revocation.signed_bytes());
+        revocation
+    }
+
+    /// Cuts a configuration into signed chunks and hands each to `each`.
+    pub(crate) fn chunks(&mut self, text: &[u8], size: usize, flags: u8, mut each: impl FnMut(ConfigChunk<'_>)) {
+        self.updates += 1;
+        for (number, data) in text.chunks(size).enumerate() {
+            let seal = ChunkSeal {
+                flags,
+                update_id: self.updates,
+                total: text.len() as u32,
+                index: (number * size) as u32,
+                signature_type: 1,
+                signature: &[],
+            };
+            let unsigned = ConfigChunk { network: NET, data, seal: Some(seal), rest: &[] };
+            let signature = self.secret.sign(&unsigned.signed_bytes().expect("a sealed chunk"));
+            each(ConfigChunk { seal: Some(ChunkSeal { signature: &signature.0, ..seal }), ..unsigned });
+        }
+    }
+
+    /// Answers a request as a packet of the controller.
+    pub(crate) fn answer(&mut self, now: Now, packet: &Sent) -> Vec<Sent> {
+        let Ok(Message::NetworkConfigRequest(NetworkConfigRequest { network, .. })) =
+            Message::parse(packet.verb, &packet.payload)
+        else {
+            return vec![];
+        };
+        let back = |body: &dyn Body| Sent {
+            from: CONTROLLER,
+            to: packet.from,
+            id: PacketId(packet.id.0 ^ 0xffff_0000),
+            verb: body.verb(),
+            payload: body.to_vec(),
+            options: SendOptions::default(),
+        };
+        if !self.authorised.contains(&packet.from) {
+            let code = ErrorCode::NETWORK_ACCESS_DENIED;
+            return vec![back(&Error::network_error(Verb::NETWORK_CONFIG_REQUEST, packet.id, code, network))];
+        }
+        let text = self.config(packet.from, now.unix_ms).to_text();
+        let mut answers = vec![];
+        self.chunks(&text, 600, 0, |chunk| {
+            answers.push(back(&OkReply { in_re_packet: packet.id, body: OkBody::NetworkConfig(chunk) }));
+        });
+        answers
+    }
+}
+
+/// Nodes, controller and clock.
+pub(crate) struct World {
+    pub(crate) now: Now,
+    pub(crate) nodes: BTreeMap<Address, Node>,
+    pub(crate) authority: Authority,
+    /// Packets kept by nodes for a later try.
+    pub(crate) deferred: Vec<Sent>,
+    /// Everything that was sent, in order.
+    pub(crate) log: Vec<Sent>,
+}
+
+impl World {
+    /// A world with members A and B, both authorised and joined, with configurations.
+    pub(crate) fn with_members() -> Self {
+        let mut world = Self::new();
+        world.authority.authorised.extend([A, B]);
+        world.join(A);
+        world.join(B);
+        world
+    }
+
+    pub(crate) fn new() -> Self {
+        let now = Now { mono: Mono::from_millis(1_000), unix_ms: START };
+        let nodes = [A, B].into_iter().map(|address| (address, Node::new(address))).collect();
+        Self { now, nodes, authority: Authority::new(), deferred: vec![], log: vec![] }
+    }
+
+    pub(crate) fn node(&mut self, address: Address) -> &mut Node {
+        self.nodes.get_mut(&address).expect("a node of the world")
+    }
+
+    pub(crate) fn join(&mut self, address: Address) {
+        let now = self.now;
+        self.node(address).join(now);
+        self.exchange();
+    }
+
+    /// Carries packets until the wire is silent.
+    pub(crate) fn exchange(&mut self) {
+        for _ in 0..100 {
+            let mut packets: VecDeque<Sent> = VecDeque::new();
+            for node in self.nodes.values_mut() {
+                packets.extend(node.wire.sent.drain(..));
+            }
+            if packets.is_empty() {
+                return;
+            }
+            for packet in packets {
+                self.log.push(packet.clone());
+                if packet.to == CONTROLLER {
+                    for answer in self.authority.answer(self.now, &packet) {
+                        self.hand(&answer);
+                    }
+                } else {
+                    self.hand(&packet);
+                }
+            }
+        }
+        panic!("the wire never falls silent");
+    }
+
+    fn hand(&mut self, packet: &Sent) {
+        let now = self.now;
+        let Some(node) = self.nodes.get_mut(&packet.to) else { return };
+        if node.receive(now, packet) == Verdict::Defer {
+            self.deferred.push(packet.clone());
+        }
+    }
+
+    /// Lets time pass in steps of 250 ms; deferred packets are tried again every 500 ms for 5 s.
+    pub(crate) fn run(&mut self, milliseconds: u64) {
+        for step in 1..=milliseconds / 250 {
+            self.now = self.now.plus(Duration::from_millis(250));
+            let now = self.now;
+            for node in self.nodes.values_mut() {
+                if node.vl2.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+                    node.vl2.handle_timeout(now, &mut node.wire);
+                    node.collect();
+                }
+            }
+            if step % 2 == 0 {
+                self.retry();
+            }
+            self.exchange();
+        }
+    }
+
+    pub(crate) fn retry(&mut self) {
+        for packet in std::mem::take(&mut self.deferred) {
+            self.hand(&packet);
+        }
+    }
+
+    /// Sends a frame between the own MACs of two members.
+    pub(crate) fn unicast(&mut self, from: Address, to: Address, payload: &[u8]) -> FrameVerdict {
+        let now = self.now;
+        let (source, destination) = (Mac::for_member(from, NET), Mac::for_member(to, NET));
+        let verdict = self.node(from).frame(now, source, destination, 0x0800, payload);
+        self.exchange();
+        self.retry();
+        self.exchange();
+        verdict
+    }
+
+    pub(crate) fn delivered(&mut self, to: Address) -> Vec<Delivered> {
+        std::mem::take(&mut self.node(to).wire.delivered)
+    }
+}
+
+pub(crate) fn group(n: u8) -> MulticastGroup {
+    MulticastGroup::new(Mac([0x01, 0x00, 0x5e, 0, 0, n]))
+}
