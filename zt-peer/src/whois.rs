@@ -229,7 +229,8 @@ impl Vl1 {
 
     pub(crate) fn handle_ok_whois(&mut self, now: Now, c: &Context, m: &OkWhois<'_>) -> Handled {
         if !self.roots.is_upstream(c.from) {
-            return Handled::Refused(DropReason::NotARoot);
+            self.drops.add(DropReason::NotARoot);
+            return Handled::Counted;
         }
         for identity in m.identities.iter().take(8) {
             // Only what was asked for.

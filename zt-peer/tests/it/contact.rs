@@ -1,0 +1,198 @@
+//! First contact, relaying, introduction, caches, idle traffic.
+
+use std::time::Duration;
+
+use zt_peer::{Outcome, Vl1Event};
+use zt_wire::Mono;
+use zt_wire::verb::{UserMessage, Verb, Whois};
+use zt_wire::{Cipher, Packet};
+
+use crate::net::{Net, addr, address, planet};
+
+const ROOT: usize = 1;
+const A: usize = 2;
+const B: usize = 3;
+
+/// A root and two members (indexes 0, 1, 2 in the net).
+pub fn trio(seed: u64) -> Net {
+    let mut net = Net::new(seed);
+    let world = planet(&[(ROOT, addr(1))]);
+    net.add(ROOT, Some(&world));
+    net.add(A, Some(&world));
+    net.add(B, Some(&world));
+    net
+}
+
+fn online_at(net: &Net, node: usize) -> Option<Mono> {
+    net.nodes[node].events.iter().find(|(_, e)| *e == Vl1Event::Online(true)).map(|(t, _)| *t)
+}
+
+#[test]
+fn online_comes_with_the_roots_answer() {
+    let mut net = trio(1);
+    let start = net.now.mono;
+    net.run(100);
+    for node in 0..3 {
+        let at = online_at(&net, node).expect("online");
+        assert!(at.saturating_since(start) <= Duration::from_millis(12), "node {node} after {at}");
+    }
+}
+
+#[test]
+fn a_lost_first_hello_costs_little() {
+    let mut net = trio(2);
+    net.cut_both(addr(2), addr(1));
+    net.run(600);
+    net.cuts.clear();
+    net.run(400);
+    assert!(online_at(&net, 1).is_some(), "online within a second although the first HELLOs were lost");
+}
+
+#[test]
+fn strangers_meet_over_the_root_and_go_direct() {
+    let mut net = trio(3);
+    net.run(1_000);
+    let start = net.now.mono;
+    net.frame(1, 2, b"12345678 first");
+    net.run(1_000);
+    let (at, from, bytes) = net.nodes[2].frames.first().expect("the first frame is not lost").clone();
+    assert_eq!((from, bytes.as_slice()), (address(A), &b"12345678 first"[..]));
+    assert!(at.saturating_since(start) < Duration::from_millis(60), "{:?}", at.saturating_since(start));
+    net.frame(2, 1, b"12345678 back");
+    net.run(500);
+    assert!(net.is_direct(1, 2) && net.is_direct(2, 1));
+    assert!(net.drops(0, "malformed") + net.drops(1, "bad-mac") + net.drops(2, "bad-mac") == 0);
+}
+
+#[test]
+fn long_messages_are_cut_and_joined() {
+    let mut net = trio(4);
+    net.run(500);
+    for len in [1_300, 1_500, 2_800, 9_000, 9_800] {
+        let mut payload = vec![7u8; len];
+        payload[..8].copy_from_slice(&[0; 8]);
+        net.nodes[2].frames.clear();
+        net.frame(1, 2, &payload);
+        net.run(200);
+        assert_eq!(net.nodes[2].frames.first().map(|(_, _, b)| b.len()), Some(len));
+    }
+}
+
+#[test]
+fn peers_that_know_each_other_use_aes() {
+    let mut net = trio(5);
+    net.keep_log = true;
+    net.run(500);
+    net.talk(1, 2, 100, 1_000);
+    net.log.clear();
+    net.frame(1, 2, b"12345678");
+    net.run(50);
+    let head = net.log.iter().map(|(_, _, _, b)| b).find(|b| b.len() > 28).expect("a packet");
+    assert_eq!(Packet::new_checked(head.as_slice()).expect("a packet").cipher(), Some(Cipher::AesGmacSiv));
+}
+
+#[test]
+fn deferred_frames_are_seen_again_until_they_are_given_up() {
+    let mut net = trio(6);
+    net.run(500);
+    net.nodes[2].outcome = Outcome::Defer;
+    net.frame(1, 2, b"12345678");
+    net.run(1_200);
+    assert!(net.nodes[2].frames.is_empty());
+    net.nodes[2].outcome = Outcome::Accepted { trust: true };
+    net.run(600);
+    assert_eq!(net.nodes[2].frames.len(), 1);
+    net.nodes[2].outcome = Outcome::Defer;
+    net.frame(1, 2, b"12345678");
+    net.run(6_000);
+    assert_eq!(net.drops(2, "deferred-expired"), 1);
+}
+
+#[test]
+fn user_messages_are_events() {
+    let mut net = trio(7);
+    net.run(500);
+    net.send(1, address(B), &UserMessage { type_id: 70_000, data: b"hi" });
+    net.run(100);
+    let told = |e: &Vl1Event| matches!(e, Vl1Event::UserMessage { type_id: 70_000, data, .. } if data == b"hi");
+    assert!(net.nodes[2].events.iter().any(|(_, e)| told(e)));
+}
+
+#[test]
+fn nothing_is_asked_of_or_sent_to_impossible_addresses() {
+    let mut net = trio(8);
+    net.run(500);
+    let before = net.nodes[1].sent;
+    net.with(1, |vl1, now, out| {
+        let own = vl1.address();
+        let whois = Whois::one(own);
+        let options = zt_peer::SendOptions::default();
+        for to in [own, zt_wire::Address::NIL, zt_wire::Address::new(0xff_0000_0000)] {
+            assert!(vl1.send(now, to, &whois, options, out).is_err());
+            vl1.whois(now, to, out);
+        }
+    });
+    net.run(1_000);
+    assert_eq!(net.nodes[1].sent, before);
+}
+
+#[test]
+fn what_cannot_be_sent_is_given_up_and_bounded() {
+    let mut net = trio(9);
+    net.run(500);
+    let nobody = zt_wire::Address::new(0x12_3456_789a);
+    for _ in 0..100 {
+        net.send(1, nobody, &UserMessage { type_id: 70_000, data: b"hi" });
+    }
+    assert_eq!(net.drops(1, "send-queue-full"), 68);
+    net.run(6_000);
+    assert_eq!(net.drops(1, "send-expired"), 32);
+}
+
+#[test]
+fn a_peer_from_the_cache_is_used_without_asking_and_with_aes() {
+    let mut net = trio(10);
+    net.run(500);
+    net.talk(1, 2, 100, 1_000);
+    let record = net.nodes[1].records.get(&address(B)).expect("persisted with its first path").clone();
+    let world = planet(&[(ROOT, addr(1))]);
+    let mut again = Net::new(11);
+    again.keep_log = true;
+    again.add(ROOT, Some(&world));
+    let a = again.add_bare(A);
+    again.nodes[a].records.insert(address(B), record);
+    // 199 more that nobody asks for: they cost nothing.
+    for n in 0..199u64 {
+        again.nodes[a].records.insert(zt_wire::Address::new(0x99_0000_0000 + n), vec![2; 90]);
+    }
+    again.with(a, |vl1, now, out| {
+        vl1.load_planet(now, world.clone(), zt_peer::Source::File, out).expect("good");
+    });
+    again.link(a, 1, addr(2), addr(2));
+    let b = again.add(B, Some(&world));
+    again.run(200);
+    assert!(online_at(&again, a).is_some());
+    assert!(again.nodes[a].jobs <= 2, "{} jobs", again.nodes[a].jobs);
+    again.frame(a, b, b"12345678");
+    again.run(200);
+    assert_eq!(again.nodes[b].frames.len(), 1);
+    assert!(again.is_direct(a, b));
+    let verb = |b: &[u8]| Packet::new_checked(b).ok().map(|p| p.verb());
+    assert!(!again.log.iter().any(|(_, _, _, b)| verb(b) == Some(Verb::WHOIS)));
+}
+
+/// Issue "Shows" 8: an idle node with two active peers and a root sends no more than a stock one, which sends each
+/// minute 12 WHOIS, an ECHO per path each 14 s and a HELLO per path and minute.
+#[test]
+fn idle_nodes_send_little() {
+    let mut net = trio(12);
+    net.run(500);
+    net.talk(1, 2, 20, 10_000);
+    net.run(60_000);
+    let before: Vec<usize> = net.nodes.iter().map(|n| n.sent).collect();
+    net.run(240_000);
+    let per_minute = |i: usize| (net.nodes[i].sent - before[i]) / 4;
+    assert!(per_minute(1) <= 18, "{} packets a minute", per_minute(1));
+    assert!(per_minute(2) <= 18, "{} packets a minute", per_minute(2));
+    assert!(net.is_direct(1, 2), "and the path stays");
+}

@@ -1,0 +1,376 @@
+//! Nodes in one process: a virtual clock, links with latency, loss and cuts, NATs that rebind.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use zt_crypto::{Entropy, KeyPair, SecretIdentity, SeededEntropy, sign_world};
+use zt_peer::{
+    Endpoint, Inbound, JobDone, Link, LinkId, LinkKind, Look, Outcome, Place, Scratch, SendOptions, Source, Transmits,
+    Vl1, Vl1Config, Vl1Event,
+};
+use zt_wire::verb::{Frame, Message};
+use zt_wire::{Address, Body, InetAddress, Mono, NetworkId, Now, Root, Signature, World, WorldKind};
+
+/// Secrets of the reference's test nodes (vectors/packets.json); making new ones takes seconds.
+pub const SECRETS: [&str; 6] = [
+    "8528691118:0:d16505c372525df134ca0594dd6cbaadf7c0fcb09c85739b3e23561e56796e4398bbea7899b4b85eba33deed6ece4137c970020b736ba074b734591401033ed5:fc7fe78fda05d79550ffcdcc2daf1ee0049be9e28c59aeb1a20ba532ac888f769f20c57391dec5dabf74d3113f75d52106c6fe9ca69121c31e9cea43db685e96",
+    "dfb77bc07a:0:435762f2bed8be0ae79c008df38f79d9a266a9746321c7f8527b1970bd7a0a3cc0eaf300eb340ecc73925d2e4cbb6e0532c350025ef00a44f844dac73135b585:81eee3b33e1a738e04a6bf4c2d124dca5d0426a102d12e3d75f89644045e35864161678102458e53cac357a17a2da6be62272bc88d293237f8337e8cd12a8028",
+    "98ec576466:0:a48ac1564dac6dcda48ca5aaf9891b7f41fa04464981b28fbb22aeccbecb8d4e04b17bf7fa9f91de2239c973b55a28d8058536d66ab02d8e14775fab0532cba6:30745976c599e66fa834710d920801922a2e6d94a80caf78ad505fb8a895c0521523fe2fbbb7d733336458219d2fcd9106663258703f50c9ed62c982e8f5c81f",
+    "7f9eecb1c1:0:616ee29c6ec3c0540627689a85436d640c9156672c8a21bc062f7f6130e9236d81ab7ac15da5b9406da4a4bf7acbfd4f26e8f40c5f9211ee3939e3ebcb3513ca:5fe0134f583dc0499ded1789f894fbd9723a3498adde4c177c87a97592b32e4af35ba8fefa8a1750a04ae5f76f00edc0c79a12ca4d878b895fd286dff6fd584d",
+    "57260ec823:0:0c3cf8c98fb6aa851e501117908053cb11d758afc7640b4b86a761e0523a906a50d61453777e83d4e629e836bd7fe76b6b6b4055c42c7834a6cec7082fdd38c0:42023ff4098c8c14bf1df7a3043dd5d2f0a2b286193a43441b0d8dbcc8727597397105724850d98c6b9a2f28ffa472f43ba06316e68b815a65d446f3547ab917",
+    "6559535f31:0:959a66172def81a2d25a08d9ce9a5c4b05e472fca56a8379af27429d5977bc3b14655afc51568e1514da7665903d7c8b0e226b0b42f96e851edfbf898324dcbe:2ed11c8d33105f56a40fffc5913e7cccf7b41f90c872089b6b64c40040debdadde530e6901bc129915ccbc81686573cdd3c989a2ffb94b7a3dc6a0b9f0a44436",
+];
+
+/// The network that test frames claim to be of.
+pub const NETWORK: NetworkId = NetworkId(0x1122_3344_5566_7788);
+
+/// One datagram under way.
+struct Flying {
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+    ttl: Option<u8>,
+}
+
+/// A link of a node as the network sees it.
+#[derive(Clone, Copy)]
+pub struct Port {
+    pub local: SocketAddr,
+    /// Where its datagrams seem to come from.
+    pub external: SocketAddr,
+}
+
+/// A node and what its owner would keep.
+pub struct Node {
+    pub vl1: Vl1,
+    pub ports: BTreeMap<LinkId, Port>,
+    pub frames: Vec<(Mono, Address, Vec<u8>)>,
+    pub events: Vec<(Mono, Vl1Event)>,
+    pub records: BTreeMap<Address, Vec<u8>>,
+    pub sent: usize,
+    pub jobs: usize,
+    /// What the layer above makes of frames.
+    pub outcome: Outcome,
+    out: Transmits,
+    scratch: Scratch,
+}
+
+/// Latency and loss between two hosts.
+#[derive(Clone, Copy)]
+pub struct Line {
+    pub latency_ms: u64,
+    pub jitter_ms: u64,
+    pub loss_percent: u64,
+}
+
+pub struct Net {
+    pub now: Now,
+    pub nodes: Vec<Node>,
+    pub line: Line,
+    /// Directed pairs of (source, destination) IP addresses between which nothing passes.
+    pub cuts: Vec<(SocketAddr, SocketAddr)>,
+    /// Datagrams delivered: time, source, destination, bytes.
+    pub log: Vec<(Mono, SocketAddr, SocketAddr, Vec<u8>)>,
+    pub keep_log: bool,
+    flying: BTreeMap<(Mono, u64), Flying>,
+    serial: u64,
+    dice: SeededEntropy,
+}
+
+pub fn secret(n: usize) -> Arc<SecretIdentity> {
+    Arc::new(SecretIdentity::from_text(SECRETS[n]).expect("a good secret"))
+}
+
+pub fn address(n: usize) -> Address {
+    secret(n).address()
+}
+
+pub fn addr(n: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, n, 1], 9993))
+}
+
+pub fn key_pair(seed: u64) -> KeyPair {
+    KeyPair::generate(&mut SeededEntropy::new(seed))
+}
+
+pub fn world(kind: WorldKind, id: u64, timestamp: u64, roots: &[(usize, SocketAddr)], key: &KeyPair) -> World {
+    let roots = roots
+        .iter()
+        .map(|(n, a)| Root { identity: *secret(*n).identity(), endpoints: vec![InetAddress::from(*a)] })
+        .collect();
+    let mut w = World { kind, id, timestamp, update_key: *key.public_key(), signature: Signature([0; 96]), roots };
+    sign_world(&mut w, key);
+    w
+}
+
+pub fn planet(roots: &[(usize, SocketAddr)]) -> World {
+    world(WorldKind::Planet, 1, 1000, roots, &key_pair(77))
+}
+
+impl Net {
+    pub fn new(seed: u64) -> Self {
+        println!("seed {seed}");
+        Self {
+            now: Now { mono: Mono::from_millis(1_000_000), unix_ms: 1_700_000_000_000 },
+            nodes: Vec::new(),
+            line: Line { latency_ms: 5, jitter_ms: 0, loss_percent: 0 },
+            cuts: Vec::new(),
+            log: Vec::new(),
+            keep_log: false,
+            flying: BTreeMap::new(),
+            serial: 0,
+            dice: SeededEntropy::new(seed),
+        }
+    }
+
+    /// A node with the secret `n`, one link at `addr(n)`, and the given planet.
+    pub fn add(&mut self, n: usize, planet: Option<&World>) -> usize {
+        let index = self.add_bare(n);
+        if let Some(world) = planet {
+            self.with(index, |vl1, now, out| {
+                vl1.load_planet(now, world.clone(), Source::File, out).expect("a good planet");
+            });
+        }
+        let local = addr(u8::try_from(n).unwrap());
+        self.link(index, 1, local, local);
+        index
+    }
+
+    /// A node without links and worlds.
+    pub fn add_bare(&mut self, n: usize) -> usize {
+        let entropy = Box::new(SeededEntropy::new(self.dice.next_u64()));
+        let mut config = Vl1Config::new(secret(n), entropy);
+        config.has_peer_cache = true;
+        self.nodes.push(Node {
+            vl1: Vl1::new(self.now, config),
+            ports: BTreeMap::new(),
+            frames: Vec::new(),
+            events: Vec::new(),
+            records: BTreeMap::new(),
+            sent: 0,
+            jobs: 0,
+            outcome: Outcome::Accepted { trust: true },
+            out: Transmits::new(),
+            scratch: Scratch::default(),
+        });
+        self.nodes.len() - 1
+    }
+
+    pub fn link(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr) {
+        self.nodes[index].ports.insert(LinkId(id), Port { local, external });
+        let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(local), mtu: 0 };
+        self.with(index, |vl1, now, out| vl1.add_link(now, link, out));
+    }
+
+    pub fn unlink(&mut self, index: usize, id: u32) {
+        self.nodes[index].ports.remove(&LinkId(id));
+        self.with(index, |vl1, now, out| vl1.remove_link(now, LinkId(id), out));
+    }
+
+    /// A NAT gives the node's link another external port, unseen by the host.
+    pub fn rebind(&mut self, index: usize, id: u32, external: SocketAddr) {
+        self.nodes[index].ports.get_mut(&LinkId(id)).expect("a link").external = external;
+    }
+
+    pub fn cut(&mut self, a: SocketAddr, b: SocketAddr) {
+        self.cuts.push((a, b));
+    }
+
+    pub fn cut_both(&mut self, a: SocketAddr, b: SocketAddr) {
+        self.cut(a, b);
+        self.cut(b, a);
+    }
+
+    /// Calls the machine of a node as its owner would.
+    pub fn with<R>(&mut self, index: usize, f: impl FnOnce(&mut Vl1, Now, &mut Transmits) -> R) -> R {
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        let result = f(&mut node.vl1, now, &mut node.out);
+        self.pump(index);
+        result
+    }
+
+    pub fn frame(&mut self, from: usize, to: usize, payload: &[u8]) {
+        let to = *self.nodes[to].vl1.identity();
+        let frame = Frame { network: NETWORK, ethertype: 0x0800, payload };
+        self.send(from, to.address, &frame);
+    }
+
+    pub fn send(&mut self, from: usize, to: Address, body: &dyn Body) {
+        self.with(from, |vl1, now, out| {
+            vl1.send(now, to, body, SendOptions::default(), out).expect("sendable");
+        });
+    }
+
+    /// Delivers one datagram to whoever has that external address.
+    pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        if self.keep_log {
+            self.log.push((self.now.mono, from, to, bytes.to_vec()));
+        }
+        let found = self.nodes.iter().enumerate().find_map(|(index, node)| {
+            node.ports.iter().find(|(_, p)| p.external == to).map(|(id, _)| (index, *id))
+        });
+        let Some((index, link)) = found else { return };
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        let mut datagram = bytes.to_vec();
+        let mut assembled = Vec::new();
+        let look = node.vl1.look(now, link, Endpoint::Ip(from), &mut datagram, &mut assembled, &mut node.out);
+        if let Look::Open(open) = look {
+            let packet = if open.place == Place::Datagram { &mut datagram } else { &mut assembled };
+            let opened = open.open(packet);
+            let mut inflated = Vec::new();
+            let inbound = node.vl1.handle_opened(now, open.ticket, opened, packet, &mut inflated, &mut node.out);
+            let taken = taken(inbound);
+            node.take(now, taken, packet);
+        }
+        self.pump(index);
+    }
+
+    fn pump(&mut self, index: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[index];
+        loop {
+            if let Some(job) = node.vl1.poll_job() {
+                node.jobs += 1;
+                let done = match &job {
+                    zt_peer::Job::LoadPeer { address } => {
+                        JobDone::Loaded { address: *address, record: node.records.get(address).cloned() }
+                    }
+                    _ => job.run(&Arc::clone(node.vl1.secret())),
+                };
+                node.vl1.handle_job(now, done, &mut node.out);
+                continue;
+            }
+            let Some(inbound) = node.vl1.poll_ready(now, &mut node.scratch, &mut node.out) else { break };
+            let taken = taken(inbound);
+            let packet = node.scratch.packet.clone();
+            node.take(now, taken, &packet);
+        }
+        while let Some(event) = node.vl1.poll_event() {
+            if let Vl1Event::PersistPeer { address, record } = &event {
+                node.records.insert(*address, record.clone());
+            }
+            node.events.push((now.mono, event));
+        }
+        node.vl1.seal(now, &mut node.out);
+        let mut leaving = Vec::new();
+        for t in node.out.iter() {
+            let Some(port) = node.ports.get(&t.path.link) else { continue };
+            let Some(to) = t.path.remote.socket_addr() else { continue };
+            for d in t.datagrams() {
+                node.sent += 1;
+                leaving.push(Flying { from: port.external, to, bytes: d.to_vec(), ttl: t.ttl });
+            }
+        }
+        node.out.clear();
+        for f in leaving {
+            self.fly(f);
+        }
+    }
+
+    fn fly(&mut self, f: Flying) {
+        let same_ip = |a: SocketAddr, b: SocketAddr| a.ip() == b.ip();
+        let cut = self.cuts.iter().any(|(a, b)| same_ip(*a, f.from) && same_ip(*b, f.to));
+        if cut || f.ttl.is_some() || self.dice.below(100) < self.line.loss_percent {
+            return;
+        }
+        let Line { latency_ms, jitter_ms, .. } = self.line;
+        let ms = latency_ms - jitter_ms + self.dice.below(2 * jitter_ms + 1);
+        self.serial += 1;
+        self.flying.insert((self.now.mono + Duration::from_millis(ms), self.serial), f);
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, ms: u64) {
+        let end = self.now.mono + Duration::from_millis(ms);
+        loop {
+            let timer = self.nodes.iter().filter_map(|n| n.vl1.poll_timeout()).map(|(at, _)| at).min();
+            let arrival = self.flying.first_key_value().map(|((at, _), _)| *at);
+            let next = [timer, arrival].into_iter().flatten().min().unwrap_or(Mono::FAR);
+            if next > end {
+                self.advance(end);
+                return;
+            }
+            self.advance(next);
+            while let Some(entry) = self.flying.first_entry().filter(|e| e.key().0 <= self.now.mono) {
+                let f = entry.remove();
+                self.inject(f.from, f.to, &f.bytes);
+            }
+            for index in 0..self.nodes.len() {
+                if self.nodes[index].vl1.poll_timeout().is_some_and(|(at, _)| at <= self.now.mono) {
+                    self.with(index, |vl1, now, out| vl1.handle_timeout(now, out));
+                }
+            }
+        }
+    }
+
+    /// Frames from one node to another, one each `gap` ms, for `ms`; numbers are the send times in ms.
+    pub fn stream(&mut self, from: usize, to: usize, gap: u64, ms: u64) {
+        for _ in 0..ms / gap {
+            let stamp = self.now.mono.as_millis().to_be_bytes();
+            self.frame(from, to, &stamp);
+            self.run(gap);
+        }
+    }
+
+    /// Frames both ways.
+    pub fn talk(&mut self, a: usize, b: usize, gap: u64, ms: u64) {
+        for _ in 0..ms / gap {
+            let stamp = self.now.mono.as_millis().to_be_bytes();
+            self.frame(a, b, &stamp);
+            self.frame(b, a, &stamp);
+            self.run(gap);
+        }
+    }
+
+    fn advance(&mut self, to: Mono) {
+        self.now = self.now.plus(to.saturating_since(self.now.mono));
+    }
+
+    /// Send time of the first frame sent after `since` that `node` received.
+    pub fn first_after(&self, node: usize, since: Mono) -> Option<u64> {
+        let stamp = |bytes: &[u8]| u64::from_be_bytes(bytes[..8].try_into().unwrap());
+        self.nodes[node].frames.iter().map(|(_, _, b)| stamp(b)).find(|ms| *ms >= since.as_millis())
+    }
+
+    pub fn moves(&self, node: usize) -> usize {
+        self.nodes[node].events.iter().filter(|(_, e)| matches!(e, Vl1Event::PathChanged { .. })).count()
+    }
+
+    pub fn is_direct(&self, a: usize, b: usize) -> bool {
+        let to = self.nodes[b].vl1.address();
+        self.nodes[a].vl1.peer(self.now, to).is_some_and(|p| p.paths.iter().any(|p| p.preferred && !p.suspected))
+    }
+
+    pub fn drops(&self, node: usize, name: &str) -> u64 {
+        self.nodes[node].vl1.drops().find(|(n, _)| *n == name).expect("a known reason").1
+    }
+}
+
+enum Taken {
+    Nothing,
+    Message { from: Address, receipt: zt_peer::Receipt, frame: Option<Vec<u8>> },
+}
+
+fn taken(inbound: Inbound<'_>) -> Taken {
+    let Inbound::Message(m) = inbound else { return Taken::Nothing };
+    let frame = match &m.message {
+        Message::Frame(f) => Some(f.payload.to_vec()),
+        _ => None,
+    };
+    Taken::Message { from: m.from, receipt: m.receipt, frame }
+}
+
+impl Node {
+    fn take(&mut self, now: Now, taken: Taken, packet: &[u8]) {
+        let Taken::Message { from, receipt, frame } = taken else { return };
+        let outcome = if frame.is_some() { self.outcome } else { Outcome::Accepted { trust: false } };
+        if let (Some(frame), Outcome::Accepted { .. }) = (frame, outcome) {
+            self.frames.push((now.mono, from, frame));
+        }
+        self.vl1.settle(now, receipt, outcome, packet, &mut self.out);
+    }
+}

@@ -1,0 +1,96 @@
+//! Several root sets together, updates in band, and what is refused.
+
+use zt_peer::{Accepted, Source, Vl1Event, WorldRefused};
+use zt_wire::WorldKind;
+
+use crate::net::{Net, addr, address, key_pair, planet, world};
+
+#[test]
+fn two_planets_together_and_either_may_die() {
+    let mut net = Net::new(1);
+    let (key_x, key_y) = (key_pair(1), key_pair(2));
+    let x = world(WorldKind::Planet, 10, 1, &[(0, addr(0))], &key_x);
+    let y = world(WorldKind::Planet, 20, 1, &[(1, addr(1))], &key_y);
+    net.add(0, Some(&x));
+    net.add(1, Some(&y));
+    for n in [2usize, 3] {
+        let node = net.add(n, Some(&x));
+        net.with(node, |vl1, now, out| {
+            assert_eq!(vl1.load_planet(now, y.clone(), Source::Operator, out), Ok(Accepted::New));
+            assert_eq!(vl1.worlds().count(), 2);
+        });
+    }
+    net.cut_both(addr(2), addr(3));
+    net.run(500);
+    net.talk(2, 3, 50, 2_000);
+    assert!(!net.nodes[3].frames.is_empty());
+    for dead in [0u8, 1] {
+        net.cuts.truncate(2);
+        for n in [2u8, 3] {
+            net.cut_both(addr(dead), addr(n));
+        }
+        let at = net.now.mono;
+        net.talk(2, 3, 50, 6_000);
+        let ms = net.first_after(3, at).expect("goes on") - at.as_millis();
+        println!("root set {dead} dead: traffic again after {ms} ms");
+        assert!(ms <= 3_000, "{ms}");
+    }
+}
+
+#[test]
+fn a_peer_known_to_one_root_set_only_is_found() {
+    let mut net = Net::new(2);
+    let x = world(WorldKind::Planet, 10, 1, &[(0, addr(0))], &key_pair(1));
+    let y = world(WorldKind::Planet, 20, 1, &[(1, addr(1))], &key_pair(2));
+    net.add(0, Some(&x));
+    net.add(1, Some(&y));
+    let a = net.add(2, Some(&x));
+    net.with(a, |vl1, now, out| vl1.load_planet(now, y.clone(), Source::File, out).map(|_| ())).expect("good");
+    let b = net.add(3, Some(&y));
+    net.cut_both(addr(2), addr(3));
+    net.run(500);
+    let at = net.now.mono;
+    net.talk(a, b, 50, 3_000);
+    assert!(net.first_after(b, at).is_some(), "over the right root");
+    assert!(net.first_after(a, at).is_some());
+}
+
+#[test]
+fn a_later_revision_arrives_in_band_and_others_do_not() {
+    let mut net = Net::new(3);
+    let key = key_pair(77);
+    let old = planet(&[(1, addr(1))]);
+    let new = world(WorldKind::Planet, 1, 2_000, &[(1, addr(1)), (0, addr(0))], &key);
+    net.add(1, Some(&new));
+    net.add(2, Some(&old));
+    net.run(500);
+    assert_eq!(net.nodes[1].vl1.worlds().next(), Some(&new));
+    assert!(net.nodes[1].vl1.is_upstream(address(0)));
+    let told = |e: &Vl1Event| matches!(e, Vl1Event::WorldUpdated { id: 1, .. });
+    assert!(net.nodes[1].events.iter().any(|(_, e)| told(e)));
+    // A root that holds a forged or another planet cannot give it.
+    let mut forged = world(WorldKind::Planet, 1, 3_000, &[(0, addr(0))], &key_pair(5));
+    net.with(0, |vl1, now, out| {
+        assert_eq!(vl1.load_planet(now, forged.clone(), Source::File, out), Err(WorldRefused::Signature));
+        forged.id = 9;
+        assert_eq!(vl1.load_planet(now, forged.clone(), Source::File, out), Err(WorldRefused::Signature));
+        assert_eq!(vl1.load_planet(now, old.clone(), Source::File, out), Err(WorldRefused::Older));
+    });
+}
+
+#[test]
+fn a_moon_is_found_by_its_seed_without_a_planet() {
+    let mut net = Net::new(4);
+    let planet = planet(&[(1, addr(1))]);
+    let moon = world(WorldKind::Moon, 0xabc, 5, &[(4, addr(4))], &key_pair(9));
+    net.add(1, Some(&planet));
+    let seed = net.add(4, Some(&planet));
+    net.with(seed, |vl1, now, out| vl1.load_moon(now, moon.clone(), Source::File, out).map(|_| ())).expect("good");
+    let a = net.add(2, Some(&planet));
+    net.run(500);
+    net.with(a, |vl1, now, out| vl1.orbit(now, 0xabc, Some(address(4)), out));
+    net.run(40_000);
+    assert!(net.nodes[a].vl1.is_upstream(address(4)));
+    net.with(a, |vl1, now, out| assert!(vl1.deorbit(now, 0xabc, out)));
+    assert!(!net.nodes[a].vl1.is_upstream(address(4)));
+}
