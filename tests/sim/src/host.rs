@@ -99,8 +99,9 @@ impl Host {
             MulticastGroup::new(Mac([0x33, 0x33, 0, 0, 0, 1])),
         ];
         for prefix in &self.addresses {
-            if let IpAddr::V6(ip) = prefix.address {
-                groups.push(MulticastGroup::new(solicited_mac(ip)));
+            match prefix.address {
+                IpAddr::V4(ip) => groups.push(MulticastGroup { mac: Mac::BROADCAST, adi: ip.to_bits() }),
+                IpAddr::V6(ip) => groups.push(MulticastGroup::new(solicited_mac(ip))),
             }
         }
         groups.sort_unstable();

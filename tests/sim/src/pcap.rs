@@ -12,7 +12,7 @@ const RAW: u32 = 101;
 
 /// A ring of the last datagrams, as they arrived.
 #[derive(Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     ring: VecDeque<(u64, SocketAddr, SocketAddr, Vec<u8>)>,
     wanted: bool,
 }
@@ -20,12 +20,12 @@ pub struct Recorder {
 impl Recorder {
     /// Keeps nothing unless `ZT_SIM_PCAP` is set.
     #[must_use]
-    pub fn from_env() -> Self {
+    pub(crate) fn from_env() -> Self {
         Self { ring: VecDeque::new(), wanted: std::env::var_os("ZT_SIM_PCAP").is_some() }
     }
 
     /// Notes a datagram that arrives at a time in Unix microseconds.
-    pub fn note(&mut self, at: u64, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn note(&mut self, at: u64, source: SocketAddr, destination: SocketAddr, bytes: &[u8]) {
         if !self.wanted {
             return;
         }
@@ -39,7 +39,7 @@ impl Recorder {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+    pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
         file.write_all(&0xa1b2_c3d4u32.to_le_bytes())?;
         file.write_all(&[2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0])?;

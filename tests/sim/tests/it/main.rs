@@ -1,4 +1,13 @@
 //! Scenarios: many nodes, one virtual clock.
 #![allow(clippy::print_stdout, reason = "figures are the point of these tests")]
 
+mod attacks;
 mod basics;
+mod clocks;
+mod crowd;
+mod healing;
+mod nat_table;
+mod roots;
+mod speed;
+mod steadiness;
+mod ways;
