@@ -4,5 +4,6 @@
 
 mod armor;
 mod identity;
+mod primitives;
 mod signed;
 mod support;
