@@ -361,6 +361,9 @@ impl Controller {
     /// and why.
     #[must_use]
     pub fn poll_timeout(&self, now: Now) -> Option<(Mono, &'static str)> {
+        if !self.outputs.is_empty() || !self.pushes.is_empty() {
+            return Some((now.mono, "output"));
+        }
         let sweep = self.next_sweep.map(|at| (at, "sweep"));
         let revocation = self.revocations.next_due().map(|at| (at, "revocation"));
         let expiry = self.expiries.first().map(|(at, ..)| {

@@ -130,7 +130,8 @@ impl Controller {
         let is_member =
             |a: &Address| members.contains(a) || state.and_then(|n| n.member(*a)).is_some_and(|m| m.authorized);
         let online: Vec<Address> = self.presence.online_in(now.mono, network).filter(is_member).collect();
-        for target in members {
+        // Nobody to tell: no signature is made in vain.
+        for target in members.iter().filter(|_| !online.is_empty()) {
             let revocation = self.revocation(network, *target, threshold);
             for to in &online {
                 if *to == self.own.address() {

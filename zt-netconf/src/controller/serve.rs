@@ -18,6 +18,9 @@ const TOKEN_PREFIX: &str = "token:";
 /// Data of a sign-on error: version 0 with an empty URL, because this controller has no sign-on data (05 §10).
 const SIGN_ON: &[u8] = b"aV=0000000000000000\naU=";
 
+/// Unknown networks that one node may ask for in a second.
+const UNKNOWN_PLACES: u64 = 16;
+
 /// Why a request gets no answer at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 pub enum Unserved {
@@ -72,7 +75,10 @@ impl Controller {
         }
         let own = node == self.own.address();
         if !own {
-            self.presence.pass(now.mono, network, node).map_err(|refused| match refused {
+            // Unknown networks share few places, or one node could fill the gate by inventing them.
+            let known = self.networks.contains_key(&network);
+            let place = if known { network } else { NetworkId(network.0 % UNKNOWN_PLACES) };
+            self.presence.pass(now.mono, place, node).map_err(|refused| match refused {
                 Refused::TooFast => Unserved::TooFast,
                 Refused::TooMany => Unserved::TooMany,
             })?;

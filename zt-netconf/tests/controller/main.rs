@@ -7,3 +7,4 @@ mod commits;
 mod recorded;
 mod requests;
 mod revocation;
+mod scale;
