@@ -107,6 +107,8 @@ pub(crate) struct Liveness {
     /// When the probes awaiting an answer were sent.
     outstanding: Vec<Mono>,
     suspected: Option<Mono>,
+    /// Something newer may have replaced it: not preferred until a probe is answered.
+    doubted: bool,
     last_probe: Option<Mono>,
 }
 
@@ -123,12 +125,22 @@ impl Liveness {
             last_traffic_in: None,
             outstanding: Vec::new(),
             suspected: None,
+            doubted: false,
             last_probe: None,
         }
     }
 
     pub(crate) const fn is_suspected(&self) -> bool {
         self.suspected.is_some()
+    }
+
+    pub(crate) const fn is_doubted(&self) -> bool {
+        self.doubted
+    }
+
+    /// The peer has shown up elsewhere: others are preferred until this path answers again.
+    pub(crate) const fn doubt(&mut self) {
+        self.doubted = true;
     }
 
     /// Whether traffic uses it in one direction or the other.
@@ -169,7 +181,7 @@ impl Liveness {
         self.outstanding.push(now);
     }
 
-    /// The answer to a probe sent at `sent`. True when the path was suspected.
+    /// The answer to a probe sent at `sent`. True when the path was suspected or doubted.
     pub(crate) fn answered(&mut self, sent: Mono, now: Mono) -> bool {
         self.rtt.sample(now.saturating_since(sent));
         self.proved = now;
@@ -182,7 +194,8 @@ impl Liveness {
         }
         self.note_loss(0.0);
         self.outstanding.retain(|s| *s > sent);
-        self.suspected.take().is_some()
+        let doubted = std::mem::take(&mut self.doubted);
+        self.suspected.take().is_some() || doubted
     }
 
     /// Our address changed: what was proved is proved no more.

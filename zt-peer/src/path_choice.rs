@@ -9,14 +9,11 @@ use crate::rate::PATH_ALIVE;
 
 /// A path must be better by this factor (in eighths) to replace a working one of the same rank.
 const HYSTERESIS_EIGHTHS: u64 = 6;
-/// Of two ports of one host, the one heard this much later is the living one.
-const SIBLING_LEAD: Duration = Duration::from_millis(1500);
-
 /// Index of the slot to use, or `None` when traffic should go over a root. The present one stays unless another is
 /// clearly better: lower rank first, then quality.
 pub(crate) fn choose(peer: &Peer, now: Mono) -> Option<usize> {
-    let usable = |s: &&Slot| !s.is_expired(now) && !s.live.is_suspected() && !is_superseded(s, &peer.slots);
-    let key = |s: &Slot| (s.rank, quality(s, now));
+    let usable = |s: &&Slot| !s.is_expired(now) && !s.live.is_suspected();
+    let key = |s: &Slot| ((s.live.is_doubted(), s.rank), quality(s, now));
     let best = (0..peer.slots.len()).filter(|i| usable(&&peer.slots[*i])).min_by_key(|i| key(&peer.slots[*i]))?;
     let present = peer.route.filter(|i| peer.slots.get(*i).as_ref().is_some_and(usable));
     let Some(present) = present else { return Some(best) };
@@ -42,16 +39,6 @@ pub(crate) fn quality(slot: &Slot, now: Mono) -> u64 {
     let silence = now.saturating_since(slot.live.heard);
     let penalty = if silence < PATH_ALIVE { 0 } else { micros(unknown + silence) };
     (latency + penalty) * u64::from(8 - slot.path.remote.scope() as u8)
-}
-
-/// Another port of the same host is heard while this one is silent: it was rebound.
-fn is_superseded(slot: &Slot, all: &[Slot]) -> bool {
-    all.iter().any(|other| {
-        other.path != slot.path
-            && other.path.link == slot.path.link
-            && other.path.remote.same_host(&slot.path.remote)
-            && other.live.heard.saturating_since(slot.live.heard) > SIBLING_LEAD
-    })
 }
 
 #[cfg(test)]
@@ -98,9 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rebound_port_gives_way_to_the_living_one() {
-        let old = slot("1.2.3.4:1000", 0, 10, 97_000);
+    fn a_doubted_path_gives_way_until_it_answers() {
+        let mut old = slot("10.0.0.1:1000", 0, 10, 99_000);
         let new = slot("1.2.3.4:2000", 0, 30, 99_900);
-        assert_eq!(choose(&peer(vec![old, new], Some(0)), NOW), Some(1));
+        old.live.doubt();
+        let mut p = peer(vec![old, new], Some(0));
+        assert_eq!(choose(&p, NOW), Some(1));
+        p.route = Some(1);
+        assert!(p.slots[0].live.answered(Mono::from_millis(99_990), NOW));
+        assert_eq!(choose(&p, NOW), Some(0));
     }
 }

@@ -85,6 +85,8 @@ pub(crate) struct Peer {
     pub(crate) error_sent: Option<Mono>,
     /// Its record was emitted since it has a path.
     pub(crate) persisted: bool,
+    /// An address it was heard from while another port of the same host was fresh: tried when that one is in doubt.
+    pub(crate) candidate: Option<(Path, Mono)>,
     confirming: Vec<(Path, Mono)>,
     pushes: (u32, Option<Mono>),
 }
@@ -116,6 +118,7 @@ impl Peer {
             whois_answered: None,
             error_sent: None,
             persisted: false,
+            candidate: None,
             confirming: Vec::new(),
             pushes: (0, None),
         }

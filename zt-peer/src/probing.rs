@@ -16,8 +16,10 @@ use crate::rate::{MEMORISED, ROOT_RETRY};
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
-/// A silent port of a host gives way to another one of it that answers.
-const SIBLING_SILENT: Duration = Duration::from_millis(1500);
+/// Most ports of one host that are kept as paths of a peer.
+const MAX_SIBLINGS: usize = 4;
+/// An address heard from is tried when the present one comes in doubt within this time.
+const CANDIDATE: Duration = Duration::from_secs(30);
 
 impl Vl1 {
     /// Probes an address for a peer (03 §6.1).
@@ -59,7 +61,12 @@ impl Vl1 {
                     next = next.min(at);
                     slot += 1;
                 }
-                Due::Send(kind) => self.probe_slot(now, id, slot, kind, out),
+                Due::Send(kind) => {
+                    if kind == Probe::Hello {
+                        self.try_candidate(now, id, out);
+                    }
+                    self.probe_slot(now, id, slot, kind, out);
+                }
                 Due::Suspected => self.suspected(now, id, slot, out),
             }
         }
@@ -125,6 +132,15 @@ impl Vl1 {
         self.peers.arm(id, now.mono + ROOT_RETRY[0]);
     }
 
+    /// A path in use is in doubt: the address that the peer was heard from besides may be where it is.
+    fn try_candidate(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        let Some((path, at)) = peer.candidate.take() else { return };
+        if now.mono.saturating_since(at) < CANDIDATE && peer.slot(path).is_none() {
+            self.send_hello(now, id, path, Purpose::Probe, out);
+        }
+    }
+
     /// A path has become suspect: traffic moves at once.
     fn suspected(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
         self.refresh_route(now, id, out);
@@ -180,11 +196,13 @@ impl Vl1 {
             mtu: self.policy.mtu(Some(&link), &path.remote),
             trusted,
         };
-        self.drop_slots(id, |s| {
-            s.path.link == path.link
-                && s.path.remote.same_host(&path.remote)
-                && now.mono.saturating_since(s.live.heard) >= SIBLING_SILENT
-        });
+        let sibling = |s: &Slot| s.path.link == path.link && s.path.remote.same_host(&path.remote);
+        self.drop_slots(id, |s| sibling(s) && s.live.is_suspected());
+        let siblings = self.peers.get(id).slots.iter().filter(|s| sibling(s));
+        if siblings.clone().count() >= MAX_SIBLINGS {
+            let oldest = siblings.map(|s| (s.live.heard, s.path)).min();
+            self.drop_slots(id, |s| Some((s.live.heard, s.path)) == oldest);
+        }
         if self.peers.get(id).slots.len() >= MAX_SLOTS {
             let oldest = self.peers.get(id).slots.iter().map(|s| (s.live.heard, s.path)).min();
             self.drop_slots(id, |s| Some((s.live.heard, s.path)) == oldest);
@@ -199,12 +217,27 @@ impl Vl1 {
         if !std::mem::replace(&mut peer.persisted, true) {
             self.persist(id);
         }
-        self.refresh_route(now, id, out);
+        let before = self.peers.get(id).route_slot().map(|s| s.path);
+        self.doubt_silent(now, id, &expected, link.rank, out);
+        self.choose_after_loss(now, id, before, out);
         self.note_root(now);
         self.flush_unsent(now, address, out);
         if self.roots.is_upstream(address) {
             self.root_is_up(now, out);
         }
+    }
+
+    /// The peer answers at a new address. If nothing was heard on the present path since we asked there, it may have
+    /// moved: the new path is preferred until the old one answers.
+    fn doubt_silent(&mut self, now: Now, id: PeerId, expected: &Expected, rank: i32, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        let Some(present) = peer.route else { return };
+        let Some(old) = peer.slots.get_mut(present) else { return };
+        if old.path == expected.path || old.rank < rank || old.live.heard >= expected.sent {
+            return;
+        }
+        old.live.doubt();
+        self.probe_slot(now, id, present, Probe::Echo, out);
     }
 
     /// Removes slots and forgets their paths when nobody else has them.

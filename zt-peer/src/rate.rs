@@ -76,7 +76,7 @@ pub(crate) const HOUSEKEEPING: Duration = ms(30_000);
 /// HELLOs to a root that has not answered yet: after these times, then every round.
 pub(crate) const ROOT_RETRY: [Duration; 4] = [ms(250), ms(500), ms(1000), ms(2000)];
 /// A sibling address of the same host heard so recently makes a new port uninteresting (03 §7.1 step 3b).
-pub(crate) const SIBLING_FRESH: Duration = ms(700);
+pub(crate) const SIBLING_FRESH: Duration = ms(300);
 /// A HELLO's time may be this much before the latest one seen, beyond what has passed.
 pub(crate) const HELLO_DRIFT_MS: i64 = 60_000;
 

@@ -444,7 +444,9 @@ impl Vl1 {
         }
         if let Some(expected) = c.teaches {
             self.adopt(now, c.id, c.path, expected, out);
-        } else if !has_fresh_sibling && c.verb != Verb::ERROR && self.peers.get_mut(c.id).may_confirm(t, c.path) {
+        } else if has_fresh_sibling {
+            self.peers.get_mut(c.id).candidate = Some((c.path, t));
+        } else if c.verb != Verb::ERROR && self.peers.get_mut(c.id).may_confirm(t, c.path) {
             self.send_hello(now, c.id, c.path, Purpose::Probe, out);
         }
     }

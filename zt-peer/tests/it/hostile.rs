@@ -299,8 +299,7 @@ fn refused_frames_cost_one_error_a_second_to_a_peer() {
     net.run(500);
     net.talk(1, 2, 50, 1_000);
     let before = net.nodes[1].sent;
-    let error =
-        Error::network_error(Verb::FRAME, PacketId(1), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NETWORK);
+    let error = Error::network_error(Verb::FRAME, PacketId(1), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NETWORK);
     let path = zt_peer::Path { link: zt_peer::LinkId(1), remote: addr(3).into() };
     for _ in 0..100 {
         let to = zt_peer::ReplyTo { address: address(3), path };

@@ -209,9 +209,10 @@ impl Net {
         if self.keep_log {
             self.log.push((self.now.mono, from, to, bytes.to_vec()));
         }
-        let found = self.nodes.iter().enumerate().find_map(|(index, node)| {
-            node.ports.iter().find(|(_, p)| p.external == to).map(|(id, _)| (index, *id))
-        });
+        let found =
+            self.nodes.iter().enumerate().find_map(|(index, node)| {
+                node.ports.iter().find(|(_, p)| p.external == to).map(|(id, _)| (index, *id))
+            });
         let Some((index, link)) = found else { return };
         let now = self.now;
         let node = &mut self.nodes[index];
