@@ -8,7 +8,7 @@ use crate::node::{Bound, Node, NodeId, Use};
 use crate::pcap::Recorder;
 use crate::stream::{Stream, StreamId, Traffic};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use zt_crypto::PeerKeys;
@@ -88,7 +88,7 @@ pub struct Sim {
     recorder: Recorder,
     /// Datagrams that arrived, while capturing.
     pub captured: Option<Vec<Captured>>,
-    valid: BTreeSet<Identity>,
+    judged: BTreeMap<Identity, bool>,
     trace: u64,
     identities: usize,
 }
@@ -113,7 +113,7 @@ impl Sim {
             streams: Vec::new(),
             recorder: Recorder::from_env(),
             captured: None,
-            valid: BTreeSet::new(),
+            judged: BTreeMap::new(),
             trace: 0xcbf2_9ce4_8422_2325,
             identities: 0,
         }
@@ -152,13 +152,13 @@ impl Sim {
     pub fn add_node(&mut self, name: &str) -> NodeId {
         let secret = fixtures::identity(self.identities);
         self.identities += 1;
-        self.trust_identity(*secret.identity());
+        self.judge_identity(*secret.identity(), true);
         self.add_node_as(name, secret)
     }
 
-    /// Says that an identity is valid, so that no job computes its memory-hard hash.
-    pub fn trust_identity(&mut self, identity: Identity) {
-        self.valid.insert(identity);
+    /// Says whether an identity is valid, so that no job computes its memory-hard hash.
+    pub fn judge_identity(&mut self, identity: Identity, valid: bool) {
+        self.judged.insert(identity, valid);
     }
 
     /// The same with a given identity, valid or not.
@@ -412,7 +412,7 @@ impl Sim {
 
     fn job(&mut self, id: NodeId, epoch: u32, job: Job) {
         let secret = std::sync::Arc::clone(&self.nodes[id.0].secret);
-        let done = run(job, &secret, &self.valid);
+        let done = run(job, &secret, &self.judged);
         if self.nodes[id.0].epoch == epoch {
             self.nodes[id.0].work.now -= 1;
         }
@@ -613,16 +613,18 @@ impl Sim {
     }
 }
 
-/// Runs a job; identities of the simulation are known to be valid, so that only others cost a memory-hard hash.
-fn run(job: Job, secret: &zt_crypto::SecretIdentity, valid: &BTreeSet<Identity>) -> JobDone {
+/// Runs a job; identities of the simulation are judged already, so that only others cost a memory-hard hash.
+fn run(job: Job, secret: &zt_crypto::SecretIdentity, judged: &BTreeMap<Identity, bool>) -> JobDone {
     let agree = |identity: &Identity| secret.agree(identity).map(|key| std::sync::Arc::new(PeerKeys::new(key)));
     match job {
-        Job::Admit { identity } if valid.contains(&identity) => {
-            JobDone::Admitted { identity, keys: agree(&identity) }
+        Job::Admit { identity } if judged.contains_key(&identity) => {
+            let keys = if judged[&identity] { agree(&identity) } else { None };
+            JobDone::Admitted { identity, keys }
         }
-        Job::Introduce { identity, mut packet, number, .. } if valid.contains(&identity) => {
+        Job::Introduce { identity, mut packet, number, validate } if judged.contains_key(&identity) => {
             let keys = agree(&identity).filter(|keys| keys.open(&mut packet).is_ok());
-            JobDone::Introduced { identity, valid: keys.is_some(), keys, packet, number }
+            let valid = keys.is_some() && (!validate || judged[&identity]);
+            JobDone::Introduced { identity, valid, keys, packet, number }
         }
         job => job.run(secret),
     }

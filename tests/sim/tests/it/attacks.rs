@@ -52,6 +52,7 @@ fn a_flood_of_forged_hellos_delays_nobody() {
     let key = KeyPair::generate(&mut SeededEntropy::new(5));
     // Sealed with the right keys, but the address was never earned: each costs a memory-hard hash to find out.
     let stranger = identity_with(Address::new(0x12_3456_789a), &key);
+    lab.sim.judge_identity(*stranger.identity(), false);
     let hello = hello_of(&stranger, &lab.sim, a);
     let before = lab.sim.node(a).work;
     let start = lab.sim.time();

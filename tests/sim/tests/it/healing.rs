@@ -137,10 +137,27 @@ fn a_nat_rebinding_that_the_host_cannot_see_heals() {
 }
 
 #[test]
+fn a_rebinding_of_a_relayed_member_heals() {
+    let places = [Place::Behind(NatKind::SYMMETRIC), Place::Behind(NatKind::SYMMETRIC)];
+    let mut lab = Lab::new("a_rebinding_of_a_relayed_member", 63, &places);
+    let streams = streams(&mut lab);
+    lab.sim.run_for(Duration::from_secs(20));
+    assert!(!lab.sim.both_direct(lab.members[0], lab.members[1]));
+    let rebound = lab.sim.time();
+    lab.sim.internet.nat(lab.nats[0].expect("behind a NAT")).rebind();
+    lab.sim.run_for(Duration::from_secs(30));
+    let outage = worst(&lab, &streams, "rebinding, relayed", rebound);
+    assert!(outage <= LIMIT, "{outage:?}");
+}
+
+#[test]
 fn an_idle_path_survives_nat_expiry() {
     let mut lab = Lab::new("an_idle_path", 71, &[Place::Behind(NatKind::HOME), Place::Behind(NatKind::HOME)]);
     lab.make_direct();
+    let before = lab.sim.node(lab.members[0]).sent;
     lab.sim.run_for(Duration::from_secs(240));
+    let spent = lab.sim.node(lab.members[0]).sent - before;
+    println!("idle with root, controller and one peer: {:.1} datagrams a minute", spent as f64 / 4.0);
     let (a, b) = (lab.members[0], lab.members[1]);
     let ping = lab.sim.ping(a, b, lab.network, Duration::from_millis(20), 50);
     let start = lab.sim.time();

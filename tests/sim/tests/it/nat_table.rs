@@ -1,15 +1,61 @@
 //! All pairs of NAT behaviours (issue 3, Show 4).
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use zt_test_sim::{Depends, Lab, NatKind, Place, Traffic};
+use zt_test_sim::{Depends, Dice, Lab, Nat, NatKind, Place, Traffic};
 
-/// Two NAT kinds can be opened from both sides when no port must be guessed.
+/// Two NAT boxes and what the nodes behind them know: the model that says which pairs can be opened at all.
+struct Pair {
+    nats: [Nat; 2],
+    inner: [SocketAddr; 2],
+    /// Addresses of the other side that each has heard of.
+    known: [BTreeSet<SocketAddr>; 2],
+    confirmed: [bool; 2],
+    dice: Dice,
+}
+
+impl Pair {
+    fn new(kinds: [NatKind; 2]) -> Self {
+        let ip = |n: u8| IpAddr::from([50, 0, 0, n]);
+        let root: SocketAddr = ([40, 0, 0, 1], 9993).into();
+        let mut nats = [Nat::new(kinds[0], ip(1)), Nat::new(kinds[1], ip(2))];
+        let inner = [1, 2].map(|n| SocketAddr::from(([192, 168, n, 10], 9993)));
+        let mut dice = Dice::new(1);
+        let seen = [0, 1].map(|side| nats[side].outbound(0, inner[side], root, &mut dice));
+        let known = [BTreeSet::from([seen[1]]), BTreeSet::from([seen[0]])];
+        Self { nats, inner, known, confirmed: [false; 2], dice }
+    }
+
+    /// Sends to an address; gives the source as the other side sees it, when it arrives.
+    fn send(&mut self, side: usize, to: SocketAddr) -> Option<SocketAddr> {
+        let source = self.nats[side].outbound(1, self.inner[side], to, &mut self.dice);
+        let other = &self.nats[1 - side];
+        (to.ip() == other.outer() && other.inbound(1, source, to.port()).is_some()).then_some(source)
+    }
+
+    /// Asks an address; it is confirmed when the answer comes from there (rule 1 of the safety list).
+    fn ask(&mut self, side: usize, to: SocketAddr) {
+        let Some(seen) = self.send(side, to) else { return };
+        self.known[1 - side].insert(seen);
+        if let Some(answered) = self.send(1 - side, seen) {
+            self.confirmed[side] |= answered == to;
+            self.known[side].insert(answered);
+        }
+    }
+}
+
+/// Whether both can find a path on which answers come from where they were asked, without guessing ports.
 fn can_be_direct(a: NatKind, b: NatKind) -> bool {
-    let guess = |mapping: NatKind, filtering: NatKind| {
-        // The mapping seen by the root is not the one for the peer, and the peer's filter wants to know the port.
-        mapping.mapping != Depends::Endpoint && filtering.filtering == Depends::AddressAndPort
-    };
-    !(guess(a, b) || guess(b, a))
+    let mut pair = Pair::new([a, b]);
+    for _ in 0..6 {
+        for side in [0, 1] {
+            for to in pair.known[side].clone() {
+                pair.ask(side, to);
+            }
+        }
+    }
+    pair.confirmed == [true; 2]
 }
 
 #[test]

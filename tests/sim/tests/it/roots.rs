@@ -55,6 +55,11 @@ fn two_planets_and_a_moon_lose_any_one() {
         let kept = sim.node(a).store.worlds.len();
         assert_eq!(kept, 3, "all worlds are kept on disk");
 
+        let relay = |sim: &Sim, from: NodeId, to: NodeId| {
+            let view = sim.node(from).engine().vl1().peer(sim.node(from).now(sim.time()), sim.node(to).address());
+            view.and_then(|view| view.relay).and_then(|relay| roots.iter().position(|&r| sim.node(r).address() == relay))
+        };
+        println!("a sends over root {:?}, b over {:?}", relay(&sim, a, b), relay(&sim, b, a));
         let died = sim.time();
         sim.stop(roots[victim]);
         sim.run_for(Duration::from_secs(60));
