@@ -138,6 +138,11 @@ impl Liveness {
         self.doubted
     }
 
+    /// Not proved for a while, and not being proved.
+    pub(crate) fn is_stale(&self, now: Mono) -> bool {
+        self.outstanding.is_empty() && now.saturating_since(self.proved) >= PROVE_EVERY
+    }
+
     /// The peer has shown up elsewhere: others are preferred until this path answers again.
     pub(crate) const fn doubt(&mut self) {
         self.doubted = true;

@@ -53,6 +53,11 @@ pub(crate) const ROUND: Duration = ms(5000);
 pub(crate) const HEARTBEAT: Duration = ms(14_000);
 /// The same for a root's path.
 pub(crate) const ROOT_HEARTBEAT: Duration = ms(20_000);
+/// While there is traffic with anybody, the best root's path is probed so often: if a NAT forgot us, the root hears us
+/// from the new port before long, and tells us so.
+pub(crate) const ROOT_WATCH: Duration = ms(2000);
+/// Traffic is over after this.
+pub(crate) const TRAFFIC_LINGERS: Duration = ms(10_000);
 /// Full HELLO to an active peer.
 pub(crate) const FULL_HELLO: Duration = ms(60_000);
 /// Full HELLO to a connected root.

@@ -18,7 +18,7 @@ use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scr
 use crate::link::{Endpoint, LinkId, Path};
 use crate::peer_table::PeerId;
 use crate::pending::DeferredState;
-use crate::rate::{PUSH_DIRECT, PUSH_RELAYED, SIBLING_FRESH};
+use crate::rate::{PUSH_DIRECT, PUSH_RELAYED, ROOT_WATCH, SIBLING_FRESH};
 use crate::reassembly::{Piece, Step};
 use crate::self_awareness::Sighting;
 use crate::send::is_frame;
@@ -402,9 +402,11 @@ impl Vl1 {
         peer.last_receive = Some(t);
         if nontrivial {
             peer.last_nontrivial = Some(t);
+            self.last_traffic = t;
+            self.next_watch = self.next_watch.min(t + ROOT_WATCH);
         }
         if trust {
-            peer.trust = Some(t);
+            self.peers.get_mut(c.id).trust = Some(t);
             if let Some(path) = self.paths.get_mut(&c.path) {
                 path.trust = Some(t);
             }

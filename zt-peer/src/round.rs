@@ -12,7 +12,7 @@ use crate::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::{
     CONTACT_HELLO, FULL_HELLO, HEARTBEAT, HOUSEKEEPING, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO,
-    ROOT_RETRY, ROUND,
+    ROOT_RETRY, ROOT_WATCH, ROUND, TRAFFIC_LINGERS,
 };
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
@@ -36,6 +36,9 @@ impl Vl1 {
         if now.mono >= self.next_queue {
             self.retry_queues(now, out);
         }
+        if now.mono >= self.next_watch {
+            self.watch_root(now, out);
+        }
         if now.mono >= self.next_round {
             self.next_round = now.mono + ROUND;
             self.round(now, out);
@@ -53,10 +56,25 @@ impl Vl1 {
             (self.deferred.deadline(), "retry a deferred packet"),
             (self.reassembly.deadline(), "give up an incomplete packet"),
             (Some(self.next_queue).filter(|t| *t != Mono::FAR), "retry unsent packets"),
+            (Some(self.next_watch).filter(|t| *t != Mono::FAR), "watch the best root"),
             (Some(self.next_round), "keep-alive round"),
             (Some(self.next_housekeeping), "housekeeping"),
         ];
         all.into_iter().filter_map(|(at, why)| at.map(|at| (at, why))).min_by_key(|(at, _)| *at)
+    }
+
+    fn watch_root(&mut self, now: Now, out: &mut Transmits) {
+        let t = now.mono;
+        self.next_watch = Mono::FAR;
+        if t.saturating_since(self.last_traffic) >= TRAFFIC_LINGERS {
+            return;
+        }
+        self.next_watch = t + ROOT_WATCH;
+        let Some(root) = self.best_upstream(t, None) else { return };
+        let peer = self.peers.get(root);
+        if let Some(slot) = peer.route.filter(|s| peer.slots[*s].live.is_stale(t)) {
+            self.probe_slot(now, root, slot, Probe::Echo, out);
+        }
     }
 
     fn expire_waiting(&mut self, now: Mono) {

@@ -15,7 +15,7 @@ use crate::inbound::ReplyTo;
 use crate::link::Path;
 use crate::path_choice;
 use crate::peer_table::PeerId;
-use crate::rate::{ERROR_OUT, PEER_ACTIVITY, QUEUE_RETRY};
+use crate::rate::{ERROR_OUT, PEER_ACTIVITY, QUEUE_RETRY, ROOT_WATCH};
 use crate::transmit::{Plan, Transmits};
 use crate::vl1::Vl1;
 
@@ -269,10 +269,13 @@ impl Vl1 {
     /// itself alive.
     pub(crate) fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
         let peer = self.peers.get_mut(id);
+        let route = peer.route;
         if traffic {
             peer.last_traffic_out = Some(now);
+            self.last_traffic = now;
+            self.next_watch = self.next_watch.min(now + ROOT_WATCH);
         }
-        if let Some(slot) = peer.route {
+        if let Some(slot) = route {
             return self.use_slot(now, id, slot, true, traffic);
         }
         if traffic {

@@ -65,6 +65,9 @@ pub struct Vl1 {
     pub(crate) next_round: Mono,
     pub(crate) next_housekeeping: Mono,
     pub(crate) next_queue: Mono,
+    /// Next look at the best root while there is traffic.
+    pub(crate) next_watch: Mono,
+    pub(crate) last_traffic: Mono,
     pub(crate) squeeze: Vec<u8>,
 }
 
@@ -116,6 +119,8 @@ impl Vl1 {
             next_round: now.mono + crate::rate::ROUND,
             next_housekeeping: now.mono + crate::rate::HOUSEKEEPING,
             next_queue: Mono::FAR,
+            next_watch: Mono::FAR,
+            last_traffic: Mono::ZERO,
             squeeze: Vec::new(),
         }
     }
