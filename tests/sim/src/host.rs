@@ -154,8 +154,7 @@ impl Host {
 
     /// Repeats questions that are due.
     pub fn handle_timeout(&mut self, now: u64) {
-        let due: Vec<IpAddr> =
-            self.asked.iter().filter(|(_, asked)| asked.again <= now).map(|(&ip, _)| ip).collect();
+        let due: Vec<IpAddr> = self.asked.iter().filter(|(_, asked)| asked.again <= now).map(|(&ip, _)| ip).collect();
         for ip in due {
             let Some(asked) = self.asked.get_mut(&ip) else { continue };
             if asked.questions >= QUESTIONS {

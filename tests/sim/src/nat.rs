@@ -212,7 +212,8 @@ mod tests {
     #[test]
     fn kinds_behave_as_named() {
         use Depends::{Address, AddressAndPort, Endpoint};
-        for (filtering, port, host) in [(Endpoint, true, true), (Address, true, false), (AddressAndPort, false, false)] {
+        for (filtering, port, host) in [(Endpoint, true, true), (Address, true, false), (AddressAndPort, false, false)]
+        {
             assert_eq!(behaviour(Endpoint, filtering), (port, host, true, true));
             assert_eq!(behaviour(Address, filtering), (port, host, false, true));
             assert_eq!(behaviour(AddressAndPort, filtering), (port, host, false, false));

@@ -151,10 +151,7 @@ impl Node {
     /// The node's time at a time of the world.
     #[must_use]
     pub fn now(&self, world: u64) -> Now {
-        Now {
-            mono: Mono(world + self.mono_offset),
-            unix_ms: START_OF_TIME + (world / 1000) as i64 + self.unix_offset,
-        }
+        Now { mono: Mono(world + self.mono_offset), unix_ms: START_OF_TIME + (world / 1000) as i64 + self.unix_offset }
     }
 
     /// Its address.

@@ -187,9 +187,8 @@ impl Sim {
     /// # Panics
     /// After 30 s.
     pub fn wait_for_addresses(&mut self, members: &[NodeId], network: NetworkId) -> Duration {
-        let took = self.run_until(Duration::from_secs(30), |sim| {
-            members.iter().all(|&member| sim.ip4(member, network).is_some())
-        });
+        let took = self
+            .run_until(Duration::from_secs(30), |sim| members.iter().all(|&member| sim.ip4(member, network).is_some()));
         took.unwrap_or_else(|| {
             let left = members.iter().filter(|&&member| self.ip4(member, network).is_none());
             let left: Vec<_> = left.map(|&id| (&self.node(id).name, self.node(id).drops())).collect();
@@ -201,14 +200,7 @@ impl Sim {
     ///
     /// # Panics
     /// When the target has no address yet.
-    pub fn ping(
-        &mut self,
-        from: NodeId,
-        to: NodeId,
-        network: NetworkId,
-        every: Duration,
-        count: u32,
-    ) -> StreamId {
+    pub fn ping(&mut self, from: NodeId, to: NodeId, network: NetworkId, every: Duration, count: u32) -> StreamId {
         let ip = self.ip4(to, network).expect("the target has an address");
         self.stream(from, network, ip, Traffic::Ping, every, count)
     }

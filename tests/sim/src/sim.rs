@@ -596,8 +596,7 @@ impl Sim {
         stream.left -= 1;
         let mark = Mark { stream: id.0, seq: stream.sent.len() as u32 };
         stream.sent.push(time);
-        let (from, network, to, traffic, size) =
-            (stream.from, stream.network, stream.to, stream.traffic, stream.size);
+        let (from, network, to, traffic, size) = (stream.from, stream.network, stream.to, stream.traffic, stream.size);
         let again = (stream.left > 0).then_some(time + stream.every);
         if let Some(host) = self.nodes[from.0].hosts.get_mut(&network) {
             match (traffic, to) {

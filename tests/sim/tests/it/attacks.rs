@@ -119,7 +119,9 @@ fn replayed_packets_change_nothing() {
     lab.sim.run_for(Duration::from_secs(5));
     assert_eq!(paths(&lab.sim), before, "no path moved");
     let strange = |sim: &Sim, x, y| {
-        sim.paths(x, y).iter().any(|p| p.path.remote.ip().is_some_and(|ip| matches!(ip, std::net::IpAddr::V4(v) if v.octets()[0] == 91)))
+        sim.paths(x, y)
+            .iter()
+            .any(|p| p.path.remote.ip().is_some_and(|ip| matches!(ip, std::net::IpAddr::V4(v) if v.octets()[0] == 91)))
     };
     assert!(!strange(&lab.sim, a, b) && !strange(&lab.sim, b, a), "no path was taught");
     unharmed(&lab, ping, start);
@@ -170,7 +172,9 @@ fn packets_from_and_to_oneself_end() {
         let other = lab.sim.node(lab.members[1]).address().to_bytes();
         let (iface, to) = local(&lab.sim, id);
         let sent = lab.sim.node(id).sent;
-        for (number, (destination, source)) in [(own, own), (other, own), (own, other), ([0; 5], own), ([0xff; 5], other)].into_iter().enumerate() {
+        for (number, (destination, source)) in
+            [(own, own), (other, own), (own, other), ([0; 5], own), ([0xff; 5], other)].into_iter().enumerate()
+        {
             for hops in 0..8u8 {
                 let mut bytes = vec![number as u8; 64];
                 bytes[8..13].copy_from_slice(&destination);

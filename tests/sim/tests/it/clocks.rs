@@ -75,6 +75,9 @@ fn a_node_that_slept_for_an_hour_wakes_up() {
     let ping = lab.sim.ping(b, a, lab.network, Duration::from_millis(50), 200);
     lab.sim.run_for(Duration::from_secs(12));
     let first = lab.sim.result(ping).first_arrival().map(|at| Duration::from_micros(at - woken));
-    println!("after an hour of sleep: first answer {first:?}, pings lost for {:?}", lab.sim.result(ping).outage_after(woken));
+    println!(
+        "after an hour of sleep: first answer {first:?}, pings lost for {:?}",
+        lab.sim.result(ping).outage_after(woken)
+    );
     assert!(first.is_some_and(|first| first <= Duration::from_secs(3)));
 }

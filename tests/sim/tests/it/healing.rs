@@ -91,7 +91,10 @@ fn one_way_streams_notice_a_dead_path() {
         lab.sim.run_for(Duration::from_secs(30));
         let outage = worst(&lab, &[("datagrams a b", one_way)], "one-way stream", cut);
         assert!(outage <= LIMIT, "{outage:?}");
-        assert_eq!(lab.sim.result(one_way).outage_after(cut - 20_000_000).map(|o| o <= LIMIT + Duration::from_secs(20)), Some(true));
+        assert_eq!(
+            lab.sim.result(one_way).outage_after(cut - 20_000_000).map(|o| o <= LIMIT + Duration::from_secs(20)),
+            Some(true)
+        );
     }
 }
 

@@ -65,7 +65,8 @@ fn every_pair_of_nat_kinds_works() {
         .flat_map(|&mapping| Depends::ALL.iter().map(move |&filtering| NatKind::of(mapping, filtering)))
         .collect();
     let name = |kind: &NatKind| format!("{}/{}", kind.mapping.short(), kind.filtering.short());
-    let mut table = String::from("first traffic to direct in seconds, by mapping/filtering; 'relayed' where no path is possible\n");
+    let mut table =
+        String::from("first traffic to direct in seconds, by mapping/filtering; 'relayed' where no path is possible\n");
     table += &format!("{:>9}", "");
     kinds.iter().for_each(|kind| table += &format!("{:>9}", name(kind)));
     let mut failures = Vec::new();

@@ -59,7 +59,9 @@ fn online_within_a_second_with_200_cached_peers() {
 #[test]
 fn first_ping_of_a_public_network() {
     let mut worst = Duration::ZERO;
-    for (seed, place) in [(21, Place::Public), (22, Place::Behind(NatKind::HOME)), (23, Place::Behind(NatKind::SYMMETRIC))] {
+    for (seed, place) in
+        [(21, Place::Public), (22, Place::Behind(NatKind::HOME)), (23, Place::Behind(NatKind::SYMMETRIC))]
+    {
         let mut lab = Lab::with("first_ping_of_a_public_network", seed, &[place], |sim| {
             sim.public_node("newcomer");
         });
@@ -120,6 +122,11 @@ fn a_deauthorised_member_is_silent_within_a_second() {
     println!("deauthorised to silence: {silent:?}");
     assert!(silent <= MS(1000));
     assert_eq!(sim.result(cb).outage_after(cut), Some(Duration::ZERO), "the others go on");
-    let status = sim.api(controller, "GET", &format!("/controller/network/{network}/member/{}", sim.node(a).address()), &json!({}));
+    let status = sim.api(
+        controller,
+        "GET",
+        &format!("/controller/network/{network}/member/{}", sim.node(a).address()),
+        &json!({}),
+    );
     assert_eq!(status["authorized"], json!(false));
 }

@@ -17,7 +17,8 @@ fn a_worse_rank_carries_while_the_better_is_dead() {
     let (a, b) = (lab.members[0], lab.members[1]);
     let udp = lab.sim.node(a).uses[0].iface;
     let relay = relay_iface.expect("given above");
-    let link_of = |sim: &Sim, iface| sim.node(a).bound.iter().find(|bound| bound.iface == iface).map(|bound| bound.link);
+    let link_of =
+        |sim: &Sim, iface| sim.node(a).bound.iter().find(|bound| bound.iface == iface).map(|bound| bound.link);
     let used = |sim: &Sim| sim.direct(a, b).map(|path| path.path.link);
     let ping = lab.sim.ping(a, b, lab.network, Duration::from_millis(20), u32::MAX);
     lab.sim.run_for(Duration::from_secs(20));
