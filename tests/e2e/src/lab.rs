@@ -82,6 +82,14 @@ impl Lab {
         &self.internet
     }
 
+    /// Another switch, for a second interface of hosts.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn switch(&self) -> Result<Switch> {
+        Switch::new()
+    }
+
     /// A host on the internet with `eth0` and these addresses (`IP/BITS`).
     ///
     /// # Errors

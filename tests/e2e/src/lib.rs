@@ -6,6 +6,7 @@ mod daemon;
 mod home;
 mod lab;
 mod program;
+pub mod roles;
 
 pub use api::Api;
 pub use checks::{Ping, multicast, tcp, wait_for};

@@ -1,0 +1,120 @@
+//! Runs the scenario of [`zt_test_e2e::roles`] with stock binaries in some roles; see `cargo xtask interop`.
+#![allow(clippy::print_stdout, reason = "a program for people")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use zt_test_e2e::Program;
+use zt_test_e2e::roles::{Cast, Roles, Scenario, Underlay};
+
+const HELP: &str = "usage: interop --peer DIR [--old DIR] [--only TEXT] [--verbose]
+
+  --peer DIR    folder with the stock zerotier-one (1.14.1)
+  --old DIR     folder with an old one (1.2.12), as member B
+  --only TEXT   only scenarios whose name contains it
+  --verbose     each step with its time";
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("interop: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[derive(Default)]
+struct Arguments {
+    peer: Option<PathBuf>,
+    old: Option<PathBuf>,
+    only: String,
+    verbose: bool,
+}
+
+fn parse(words: &[String]) -> Result<Arguments> {
+    let mut arguments = Arguments::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("{word} needs a value\n{HELP}"));
+        match word.as_str() {
+            "--peer" => arguments.peer = Some(value()?.into()),
+            "--old" => arguments.old = Some(value()?.into()),
+            "--only" => arguments.only.clone_from(value()?),
+            "--verbose" => arguments.verbose = true,
+            other => bail!("unknown argument {other}\n{HELP}"),
+        }
+    }
+    Ok(arguments)
+}
+
+fn run(words: &[String]) -> Result<bool> {
+    let arguments = parse(words)?;
+    let peer = arguments.peer.as_deref().with_context(|| format!("--peer DIR is missing\n{HELP}"))?;
+    let (ours, stock) = (Program::ours()?, Program::stock(peer)?);
+    let mut scenarios = Vec::new();
+    for number in 0..16 {
+        let roles = Roles::numbered(number, &ours, &stock);
+        scenarios.push((roles.names(), Scenario::new(roles)));
+    }
+    let matrix = scenarios.len();
+    scenarios.extend(more(&ours, &stock));
+    if let Some(old) = &arguments.old {
+        let old = Program::stock(old)?;
+        let roles = Roles { b: old, ..Roles::all(&ours) };
+        scenarios.push(("old member B".to_owned(), Scenario::new(roles)));
+    }
+    println!("root controller A B");
+    let (mut passed, mut tried, mut passed_of_matrix) = (0, 0, 0);
+    for (number, (name, scenario)) in scenarios.iter().enumerate() {
+        if !name.contains(&arguments.only) {
+            continue;
+        }
+        tried += 1;
+        if play(name, scenario, arguments.verbose)? {
+            passed += 1;
+            passed_of_matrix += u32::from(number < matrix);
+        }
+    }
+    println!("combinations: {passed_of_matrix} of {matrix}; all scenarios: {passed} of {tried}");
+    Ok(passed == tried && tried > 0)
+}
+
+/// Scenarios beside the matrix.
+fn more(ours: &Program, stock: &Program) -> Vec<(String, Scenario)> {
+    let mut list = Vec::new();
+    for (who, own, other) in [("ours", ours, stock), ("stock", stock, ours)] {
+        let roles = Roles { b: other.clone(), ..Roles::all(own) };
+        let base = Scenario::new(roles);
+        for underlay in [Underlay::V6, Underlay::TwoInterfaces] {
+            list.push((format!("{underlay:?}, {who} with the other as B"), Scenario { underlay, ..base.clone() }));
+        }
+        for cast in [Cast::AllInOne, Cast::ControllerJoins] {
+            list.push((format!("{cast:?}, {who} with the other as B"), Scenario { cast, ..base.clone() }));
+        }
+    }
+    list
+}
+
+fn play(name: &str, scenario: &Scenario, verbose: bool) -> Result<bool> {
+    let start = Instant::now();
+    let mut step = |step: &str, time: Duration| {
+        if verbose {
+            println!("    {:7.2} s  {step}", time.as_secs_f64());
+        }
+    };
+    match scenario.run(&mut step) {
+        Ok(Some(())) => {
+            println!("ok      {name} ({:.1} s)", start.elapsed().as_secs_f64());
+            Ok(true)
+        }
+        Ok(None) => bail!("this machine has no namespaces or TAP devices"),
+        Err(error) => {
+            println!("FAILED  {name} ({:.1} s): {error:#}", start.elapsed().as_secs_f64());
+            Ok(false)
+        }
+    }
+}
