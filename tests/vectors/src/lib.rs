@@ -8,15 +8,19 @@ use serde_json::Value;
 
 mod armor;
 mod c25519;
+pub mod cli;
 pub mod controller_http;
 mod dictionary;
 mod fragments_splitting;
+pub mod http_api;
 mod identity;
 mod inetaddress;
 mod kbkdf;
+pub mod local_conf;
 mod lz4;
 mod mac_address;
 mod packets_layout;
+mod service;
 mod world;
 
 /// One recorded case.
@@ -131,12 +135,15 @@ pub fn suites() -> Vec<Suite> {
     vec![
         armor::SUITE,
         c25519::SUITE,
+        cli::SUITE,
         controller_http::SUITE,
         dictionary::SUITE,
         fragments_splitting::SUITE,
+        http_api::SUITE,
         identity::SUITE,
         inetaddress::SUITE,
         kbkdf::SUITE,
+        local_conf::SUITE,
         lz4::SUITE,
         mac_address::SUITE,
         packets_layout::SUITE,

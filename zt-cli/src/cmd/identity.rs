@@ -87,7 +87,8 @@ pub fn run(args: IdentityArgs, console: &mut Console<'_>) -> Result<Report> {
             Ok(Report::new(json, format!("{} is a valid identity\n", public.address)))
         }
         IdentityCommand::Sign { identity, file } => {
-            let secret = read(console, &identity)?.secret.context("this is a public identity; signing needs the secret")?;
+            let secret =
+                read(console, &identity)?.secret.context("this is a public identity; signing needs the secret")?;
             let signature = hex(&secret.sign(&message(console, &file)?).0);
             Ok(Report::new(json!({"signature": signature}), format!("{signature}\n")))
         }

@@ -13,11 +13,15 @@ use crate::render::table::{Table, Tone, facts, paint};
 #[command(after_help = "Examples:
   zt info
   zt info --drops          packets and frames dropped, by reason
+  zt info --address        for scripts
   zt info --json")]
 pub struct InfoArgs {
     /// Show what was dropped, by reason
     #[arg(long)]
     drops: bool,
+    /// Print just the address of the node
+    #[arg(long, conflicts_with = "drops")]
+    address: bool,
 }
 
 /// Runs `zt info`.
@@ -34,6 +38,10 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
         return Ok(Report::new(serde_json::to_value(&drops)?, text));
     }
     let status: api::Status = node.get("/status")?;
+    if args.address {
+        let text = format!("{}\n", status.address);
+        return Ok(Report::new(serde_json::Value::String(status.address), text));
+    }
     let list = |key: &str| -> String {
         let items = status.config.pointer(&format!("/settings/{key}")).and_then(|v| v.as_array());
         let items: Vec<&str> = items.into_iter().flatten().filter_map(|v| v.as_str()).collect();

@@ -12,6 +12,7 @@ pub mod networks;
 pub mod peers;
 pub mod planet;
 pub mod service;
+pub mod wait;
 
 use std::path::PathBuf;
 
@@ -80,6 +81,8 @@ enum Command {
     Service(service::ServiceArgs),
     /// Show this node: address, version, state
     Info(info::InfoArgs),
+    /// Wait until the node is online or a network is up
+    Wait(wait::WaitArgs),
     /// List known peers and the paths to them
     Peers,
     /// List joined networks
@@ -153,6 +156,7 @@ impl Command {
             Self::Demo(args) => demo::run(&args, console),
             Self::Service(args) => service::run(&args, globals, console),
             Self::Info(args) => info::run(&args, globals, console),
+            Self::Wait(args) => wait::run(&args, globals, console),
             Self::Peers => peers::run(globals, console),
             Self::Networks(args) => networks::run(&args, globals, console),
             Self::Join(args) => join::run(&args, globals, console),
@@ -224,7 +228,9 @@ impl Node {
     fn read<T: serde::de::DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T> {
         let Self { host, port, .. } = self;
         match answer.status {
-            200 => serde_json::from_str(&answer.body).with_context(|| format!("the node's answer to {path} is unknown")),
+            200 => {
+                serde_json::from_str(&answer.body).with_context(|| format!("the node's answer to {path} is unknown"))
+            }
             0 => bail!("no node answers at {host} port {port} ({}); is `zt service` running?", answer.body),
             401 => bail!("the node refused the token; try as root, or give --token"),
             404 => bail!("not found"),

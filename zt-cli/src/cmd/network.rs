@@ -30,7 +30,11 @@ pub struct NetworkArgs {
 #[derive(Debug, Subcommand)]
 enum NetworkCommand {
     /// List hosted networks
-    List,
+    List {
+        /// Print just the network IDs, one per line
+        #[arg(long)]
+        ids: bool,
+    },
     /// Make a network; private unless told otherwise
     Create {
         #[command(flatten)]
@@ -94,7 +98,12 @@ struct Changes {
 pub fn run(args: NetworkArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     let node = globals.node(console)?;
     match args.command {
-        NetworkCommand::List => list(&node, console),
+        NetworkCommand::List { ids: true } => {
+            let ids: Vec<String> = node.get("/controller/network")?;
+            let text = ids.iter().map(|id| format!("{id}\n")).collect::<String>();
+            Ok(Report::new(serde_json::to_value(&ids)?, text))
+        }
+        NetworkCommand::List { ids: false } => list(&node, console),
         NetworkCommand::Create { changes } => {
             let network: Value = node.post("/controller/network", &changes.body(None)?)?;
             Ok(Report::new(network.clone(), summary(&network, console.color)))

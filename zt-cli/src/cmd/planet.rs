@@ -177,8 +177,9 @@ fn parse_root(console: &Console<'_>, text: &str) -> Result<Root> {
 pub(super) fn load(console: &Console<'_>, file: &Path) -> Result<World> {
     let bytes = read_file(&console.file(file))?.with_context(|| format!("{} does not exist", file.display()))?;
     let mut reader = Reader::new(&bytes);
-    let world = World::parse(&mut reader)
-        .with_context(|| format!("{} is not a signed planet or moon; a template must be signed first", file.display()))?;
+    let world = World::parse(&mut reader).with_context(|| {
+        format!("{} is not a signed planet or moon; a template must be signed first", file.display())
+    })?;
     ensure!(reader.remaining() == 0, "{} has {} bytes too many", file.display(), reader.remaining());
     Ok(world)
 }

@@ -28,8 +28,8 @@ struct Options {
     token: Option<String>,
     /// Command, first and second argument; empty if absent.
     words: [String; 3],
-    /// Values behind `bond setmtu`: the original reads them by position, here they are taken wherever they stand.
-    tail: Vec<String>,
+    /// The command line as typed, for `bond setmtu`.
+    args: Vec<String>,
 }
 
 /// What the switches ask for before any command runs.
@@ -97,13 +97,12 @@ Available settings:
 }
 
 fn parse(args: &[String]) -> Parsed {
-    let mut options = Options { program: args[0].clone(), ..Options::default() };
+    let mut options = Options { program: args[0].clone(), args: args.to_vec(), ..Options::default() };
     let mut words = 0;
     for arg in args[1..].iter().filter(|arg| !arg.is_empty()) {
         let Some(switch) = arg.strip_prefix('-') else {
             // Third and later words overwrite the second argument (07 §2.1).
             options.words[words.min(2)] = arg.clone();
-            options.tail.push(arg.clone());
             words += 1;
             continue;
         };

@@ -58,7 +58,8 @@ impl Personality {
 }
 
 /// The two notice lines under the version; free in the documents (07 §1), so they are our own.
-const NOTICES: &str = "zt, an independent implementation that speaks the same protocol\nLicensed under MIT OR Apache-2.0\n";
+const NOTICES: &str =
+    "zt, an independent implementation that speaks the same protocol\nLicensed under MIT OR Apache-2.0\n";
 
 /// First lines of every help text: `suffix` follows the version.
 fn banner(suffix: &str) -> String {

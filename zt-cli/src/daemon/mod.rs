@@ -1,17 +1,17 @@
 //! The daemon: what surrounds a running node on a host.
 
 pub mod authtoken;
-pub mod store;
-pub mod import;
 mod backend;
 pub mod home;
 pub mod http;
+pub mod import;
 pub mod local_conf;
 pub mod logs;
 mod node;
 pub mod ports;
 pub mod prepare;
 pub mod signals;
+pub mod store;
 
 use thiserror::Error;
 

@@ -20,9 +20,8 @@ pub fn choose(wanted: u16, entropy: &mut dyn Entropy) -> Result<u16, DaemonError
 
 /// Both a UDP socket for all addresses and a TCP listener for loopback can be had, on IPv4 or on IPv6.
 fn is_free(port: u16) -> bool {
-    let both = |any: IpAddr, local: IpAddr| {
-        UdpSocket::bind((any, port)).is_ok() && TcpListener::bind((local, port)).is_ok()
-    };
+    let both =
+        |any: IpAddr, local: IpAddr| UdpSocket::bind((any, port)).is_ok() && TcpListener::bind((local, port)).is_ok();
     both(Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::LOCALHOST.into())
         || both(Ipv6Addr::UNSPECIFIED.into(), Ipv6Addr::LOCALHOST.into())
 }

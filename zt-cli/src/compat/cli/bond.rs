@@ -30,10 +30,9 @@ impl Session<'_> {
     }
 
     fn set_mtu(&self, console: &mut Console<'_>) -> i32 {
-        // Deliberate: the three values are taken wherever switches stand; the original needs exactly two switches and
-        // asks for a path that cannot exist otherwise (07 §2.9).
-        let path = match self.options.tail.as_slice() {
-            [_, _, mtu, interface, ip] => format!("/bond/setmtu/{mtu}/{interface}/{ip}"),
+        // Quirk (07 §2.9): the values are read by position, which works with exactly two switches before the command.
+        let path = match self.options.args.as_slice() {
+            [_, _, _, _, _, mtu, interface, ip] => format!("/bond/setmtu/{mtu}/{interface}/{ip}"),
             _ => format!("/bond/setmtu/{}//", self.word(2)),
         };
         let answer = self.client.post(&path, "{}");

@@ -172,10 +172,7 @@ impl Body for Whole {
         Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
+    // `is_end_stream` stays false: for a body that says it is empty hyper writes a length of its own, behind the others.
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
     }

@@ -67,7 +67,8 @@ fn physical_and_virtual_are_read() {
         "trustedPathId":4242},"x":{},"1.1.1.1/32":5},
         "virtual":{"feedbeef11":{"try":["192.0.2.1/9993","bad"],"blacklist":["10.0.0.0/8"]},"short":{}},"other":1}"#,
     );
-    let shown: Vec<_> = conf.physical.iter().map(|p| (p.prefix.to_string(), p.blacklist, p.trusted_path_id, p.mtu)).collect();
+    let shown: Vec<_> =
+        conf.physical.iter().map(|p| (p.prefix.to_string(), p.blacklist, p.trusted_path_id, p.mtu)).collect();
     assert_eq!(
         shown,
         [
