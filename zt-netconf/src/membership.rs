@@ -80,6 +80,26 @@ impl Member {
         self.threshold > 0 && self.membership.as_ref().is_none_or(|com| com.timestamp() <= self.threshold)
     }
 
+    /// Tags held, ascending by ID; revoked and outdated ones included.
+    pub fn tags(&self) -> impl Iterator<Item = &Tag> {
+        self.tags.values()
+    }
+
+    /// Capabilities held, ascending by ID; revoked and outdated ones included.
+    pub fn capabilities(&self) -> impl Iterator<Item = &Capability> {
+        self.capabilities.values()
+    }
+
+    /// Certificates of ownership held, ascending by ID; revoked and outdated ones included.
+    pub fn ownerships(&self) -> impl Iterator<Item = &Ownership> {
+        self.ownerships.values()
+    }
+
+    /// Credentials of this kind and ID issued up to this time are void; `None` when none was revoked.
+    pub fn revoked_until(&self, kind: CredentialKind, id: u32) -> Option<i64> {
+        self.revocations.get(&(kind.0, id)).copied()
+    }
+
     /// Time of the last push of our credentials.
     pub fn last_push(&self) -> Option<Mono> {
         self.last_push

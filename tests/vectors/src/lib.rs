@@ -10,6 +10,7 @@ mod armor;
 mod c25519;
 pub mod cli;
 pub mod controller_http;
+mod credentials;
 mod dictionary;
 mod fragments_splitting;
 pub mod http_api;
@@ -19,6 +20,8 @@ mod kbkdf;
 pub mod local_conf;
 mod lz4;
 mod mac_address;
+mod member;
+mod netconf;
 mod packets_layout;
 mod service;
 mod world;
@@ -137,6 +140,7 @@ pub fn suites() -> Vec<Suite> {
         c25519::SUITE,
         cli::SUITE,
         controller_http::SUITE,
+        credentials::SUITE,
         dictionary::SUITE,
         fragments_splitting::SUITE,
         http_api::SUITE,
@@ -146,6 +150,7 @@ pub fn suites() -> Vec<Suite> {
         local_conf::SUITE,
         lz4::SUITE,
         mac_address::SUITE,
+        netconf::SUITE,
         packets_layout::SUITE,
         world::SUITE,
     ]
