@@ -144,6 +144,7 @@ fn from_v4_pool(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
     use crate::controller::network::NetworkObject;

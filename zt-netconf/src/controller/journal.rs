@@ -46,7 +46,7 @@ pub type Record = Change;
 #[derive(Debug)]
 pub(super) enum Before {
     Network(Option<NetworkObject>),
-    Member(Option<Member>),
+    Member(Option<Box<Member>>),
 }
 
 /// A commit that the store has not confirmed.
@@ -125,6 +125,7 @@ impl<E> Journal<E> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

@@ -322,7 +322,7 @@ impl Controller {
                 (Key::Network(id), Before::Network(object)) => _ = self.put_network(id, object),
                 (Key::Member(id, address), Before::Member(member)) => {
                     if let Some(state) = self.networks.get_mut(&id) {
-                        state.set_member(address, member);
+                        state.set_member(address, member.map(|m| *m));
                     }
                 }
                 _ => {}
@@ -460,7 +460,7 @@ impl Controller {
         let key = Key::Member(id, address);
         let change = Change { key, object: Some(new.to_json()) };
         let before = state.set_member(address, Some(new));
-        Some(self.commit(vec![change], vec![(key, Before::Member(before))], effects))
+        Some(self.commit(vec![change], vec![(key, Before::Member(before.map(Box::new)))], effects))
     }
 
     /// Removes a member; its last state, and the number of the commit.
@@ -474,7 +474,7 @@ impl Controller {
         if old.active_bridge {
             effects.push(Effect::PushNetwork(id));
         }
-        let before = vec![(key, Before::Member(Some(old.clone())))];
+        let before = vec![(key, Before::Member(Some(Box::new(old.clone()))))];
         let seq = self.commit(vec![Change { key, object: None }], before, effects);
         Some((old, seq))
     }
@@ -489,7 +489,7 @@ impl Controller {
         for m in state.members() {
             let key = Key::Member(id, m.address);
             changes.push(Change { key, object: None });
-            before.push((key, Before::Member(Some(m.clone()))));
+            before.push((key, Before::Member(Some(Box::new(m.clone())))));
             if m.authorized {
                 authorized.push(m.address);
             }

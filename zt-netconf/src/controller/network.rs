@@ -13,6 +13,9 @@ use crate::config::MAX_NAME;
 /// Longest DNS domain that fits its 128-byte field with the closing zero.
 const MAX_DOMAIN: usize = 127;
 
+/// Reads the value of a field and gives the one to store.
+type Reader = fn(&Value) -> Value;
+
 /// Keys that never reach the store.
 const REMOVED: &[&str] = &["clock", "authorizedMemberCount", "activeMemberCount", "totalMemberCount", "lastModified"];
 
@@ -90,7 +93,7 @@ impl NetworkObject {
         if let Some(v) = body.get("v6AssignMode") {
             self.set("v6AssignMode", v6_mode(v));
         }
-        let arrays: [(&str, fn(&Value) -> Value); 5] = [
+        let arrays: [(&str, Reader); 5] = [
             ("routes", routes),
             ("ipAssignmentPools", pools),
             ("rules", rules_json::normalise),
@@ -440,6 +443,7 @@ impl Capability {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

@@ -231,6 +231,7 @@ pub(super) fn table(rules: &[Entry], limit: usize) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

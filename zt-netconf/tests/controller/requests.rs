@@ -101,7 +101,7 @@ fn requests_are_gated_per_network_and_node() {
     let other = b.network(json!({"private": false}));
     b.ask(n, "a");
     b.now = b.now.plus(std::time::Duration::from_millis(1000));
-    assert_eq!(b.ask_as(n, identity("a"), METADATA).unwrap_err(), Unserved::TooFast);
+    assert_eq!(b.ask_as(n, identity("a"), METADATA).expect_err("refused"), Unserved::TooFast);
     assert_eq!(b.ask(n, "b").len(), 1);
     assert_eq!(b.ask(other, "a").len(), 1);
     b.now = b.now.plus(std::time::Duration::from_millis(1));
@@ -112,7 +112,7 @@ fn requests_are_gated_per_network_and_node() {
 fn networks_of_others_and_unknown_ones() {
     let mut b = Bench::new();
     let foreign = NetworkId(0x0123_4567_8900_0001);
-    assert_eq!(b.ask_as(foreign, identity("a"), METADATA).unwrap_err(), Unserved::NotOurs);
+    assert_eq!(b.ask_as(foreign, identity("a"), METADATA).expect_err("refused"), Unserved::NotOurs);
     let unknown = NetworkId(identity("ctl").address.as_u64() << 24 | 1);
     assert!(refused(&b.ask(unknown, "a"), ErrorCode::OBJ_NOT_FOUND));
     assert!(b.store.is_empty());
