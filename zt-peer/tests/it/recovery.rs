@@ -146,6 +146,7 @@ fn a_dead_root_endpoint_gives_way_to_its_other_one() {
     assert!(outage(&net, 2, at) <= 3_000, "{}", outage(&net, 2, at));
 }
 
+/// Moves to the root of the worse node, though the path works; the line is this bad from one moment to the next.
 fn false_moves(seed: u64, line: Line) -> usize {
     let mut net = connected(seed);
     net.line = line;
@@ -158,7 +159,7 @@ fn false_moves(seed: u64, line: Line) -> usize {
         });
         moves.skip(skip).filter(|to| to.is_none()).count()
     };
-    to_root(1, before.0) + to_root(2, before.1)
+    to_root(1, before.0).max(to_root(2, before.1))
 }
 
 #[test]
