@@ -1,0 +1,342 @@
+//! Commands that ask a running node, here a stand-in behind the daemon's own server.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::{oneshot, watch};
+use zt_cli::api;
+use zt_cli::client::Client;
+use zt_cli::daemon::http::{
+    Access, Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, Server, Shared,
+};
+use zt_cli::daemon::local_conf::Prefix;
+use zt_wire::{Address, NetworkId};
+
+use super::Folder;
+
+/// What the stand-in was told.
+#[derive(Default)]
+struct Told {
+    networks: Vec<api::Network>,
+    calls: Vec<String>,
+}
+
+struct Node(Arc<Mutex<Told>>);
+
+impl Node {
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.0.lock().expect("no panic")
+    }
+}
+
+fn network(id: NetworkId) -> api::Network {
+    api::Network {
+        allow_dns: false,
+        allow_default: false,
+        allow_global: false,
+        allow_managed: true,
+        assigned_addresses: vec!["10.9.8.1/24".to_owned()],
+        authentication_expiry_time: None,
+        authentication_url: None,
+        bridge: false,
+        broadcast_enabled: true,
+        dhcp: false,
+        dns: api::Dns::default(),
+        id: id.to_string(),
+        mac: "02:a8:97:21:fe:2f".to_owned(),
+        mtu: 2800,
+        multicast_subscriptions: Vec::new(),
+        name: "la\u{1b}[31mb".to_owned(),
+        netconf_revision: 1,
+        nwid: id.to_string(),
+        port_device_name: "ztr5b5rxh2".to_owned(),
+        port_error: 0,
+        routes: vec![api::Route { flags: 0, metric: 0, target: "10.9.8.0/24".to_owned(), via: None }],
+        sso_enabled: None,
+        status: "OK".to_owned(),
+        kind: "PRIVATE".to_owned(),
+        unsupported_rule: Some("tee".to_owned()),
+    }
+}
+
+impl Backend for Node {
+    async fn status(&self) -> Answer<api::Status> {
+        Ok(serde_json::from_value(json!({
+            "address": "fe39e980ad", "clock": 1, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": true,
+            "planetWorldId": 1, "planetWorldTimestamp": 2, "publicIdentity": "fe39e980ad:0:…", "tcpFallbackActive": false,
+            "version": "1.14.1", "versionBuild": 0, "versionMajor": 1, "versionMinor": 14, "versionRev": 1
+        }))
+        .expect("a status"))
+    }
+    async fn networks(&self) -> Answer<Vec<api::Network>> {
+        Ok(self.told().networks.clone())
+    }
+    async fn join(&self, id: NetworkId, settings: NetworkSettings) -> Answer<Option<api::Network>> {
+        let mut joined = network(id);
+        joined.allow_default = settings.allow_default.unwrap_or(false);
+        self.told().networks = vec![joined.clone()];
+        Ok(Some(joined))
+    }
+    async fn leave(&self, id: NetworkId) -> Answer<bool> {
+        let mut told = self.told();
+        let before = told.networks.len();
+        told.networks.retain(|n| n.id != id.to_string());
+        Ok(told.networks.len() < before)
+    }
+    async fn peers(&self) -> Answer<Vec<api::Peer>> {
+        Ok(Vec::new())
+    }
+    async fn moons(&self) -> Answer<Vec<api::Moon>> {
+        Ok(Vec::new())
+    }
+    async fn orbit(&self, moon: u64, seed: Address) -> Answer<()> {
+        self.told().calls.push(format!("orbit {moon:x} {seed}"));
+        Ok(())
+    }
+    async fn deorbit(&self, moon: u64) -> Answer<()> {
+        self.told().calls.push(format!("deorbit {moon:x}"));
+        Ok(())
+    }
+    async fn planets(&self) -> Answer<Vec<api::Planet>> {
+        Ok(vec![api::Planet {
+            id: "8b1a9953c4611296".to_owned(),
+            roots: vec![api::Root {
+                identity: "1582af1036:0:…".to_owned(),
+                stable_endpoints: vec!["192.0.2.9/9993".to_owned()],
+            }],
+            signature: String::new(),
+            source: "file".to_owned(),
+            timestamp: 5,
+            updates_must_be_signed_by: String::new(),
+        }])
+    }
+    async fn add_planet(&self, world: Vec<u8>) -> Answer<u64> {
+        if world.len() < 100 {
+            return Err(Failure::Refused("this is no signed planet".to_owned()));
+        }
+        self.told().calls.push(format!("planet of {} bytes", world.len()));
+        Ok(7)
+    }
+    async fn remove_planet(&self, planet: u64) -> Answer<bool> {
+        Ok(planet == 7)
+    }
+    async fn drops(&self) -> Answer<Vec<api::Drops>> {
+        let drop = |reason: &str, count| api::Drops { count, reason: reason.to_owned() };
+        Ok(vec![drop("duplicate", 3), drop("bad mac", 12)])
+    }
+    async fn controller(&self, request: ControllerRequest) -> Answer<ControllerReply> {
+        let body = String::from_utf8(request.body).expect("text");
+        self.told().calls.push(format!("{} {} {body}", request.method, request.path));
+        let answer = match request.path.as_str() {
+            "/unstable/controller/network" => {
+                json!({"data": [{"id": "fe39e980ad000001", "name": "lab", "private": true,
+                    "ipAssignmentPools": [{"ipRangeStart": "10.9.8.1", "ipRangeEnd": "10.9.8.254"}],
+                    "meta": {"authorizedMemberCount": 2, "totalMemberCount": 3}}], "meta": {"networkCount": 1}})
+            }
+            path if path.ends_with("/member") => json!({"data": [{"id": "b167db3b07", "authorized": false, "vMajor": 1,
+                "vMinor": 14, "vRev": 1, "ipAssignments": ["10.9.8.7"]}], "meta": {}}),
+            "/controller/network/ffffffffffffffff" => return Ok(ControllerReply { status: 404, body: String::new() }),
+            _ => json!({"id": "fe39e980ad000001", "name": "lab", "private": true, "v6AssignMode": {"6plane": true},
+                "routes": [{"target": "10.1.0.0/16", "via": null}]}),
+        };
+        Ok(ControllerReply { status: 200, body: answer.to_string() })
+    }
+    async fn config(&self) -> Answer<Value> {
+        Ok(json!({}))
+    }
+    async fn change_settings(&self, _changes: Map<String, Value>) -> Answer<()> {
+        Ok(())
+    }
+    async fn metrics(&self) -> Answer<String> {
+        Ok("zt_num_networks 0\n".to_owned())
+    }
+}
+
+/// The stand-in with its server on a thread.
+pub(crate) struct Fake {
+    port: u16,
+    told: Arc<Mutex<Told>>,
+    access: watch::Sender<Access>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Fake {
+    pub(crate) fn start() -> Self {
+        let told = Arc::new(Mutex::new(Told::default()));
+        let (access, receiver) = watch::channel(Access {
+            control_token: "secrettoken".to_owned(),
+            metrics_token: "metricstoken".to_owned(),
+            allow_from: Vec::new(),
+        });
+        let (port_sender, port) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let node = Node(Arc::clone(&told));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async move {
+                let server = Server::bind(Shared::new(node, receiver), 0).expect("a port");
+                port_sender.send(server.port()).expect("somebody waits");
+                tokio::select! { () = server.run() => {}, _ = stopped => {} }
+            });
+        });
+        Self { port: port.recv().expect("a port"), told, access, stop: Some(stop), thread: Some(thread) }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn token(&self) -> &'static str {
+        "secrettoken"
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new("127.0.0.1", self.port, self.token())
+    }
+
+    /// A folder whose home leads to this node.
+    fn folder(&self) -> Folder {
+        let folder = Folder::new();
+        folder.write("home/zerotier-one.port", self.port.to_string());
+        folder.write("home/authtoken.secret", "secrettoken\n");
+        folder
+    }
+
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.told.lock().expect("no panic").calls)
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn networks_are_joined_shown_and_left() {
+    let node = Fake::start();
+    let folder = node.folder();
+    assert!(folder.ok("zt networks").contains("no networks"));
+    let joined = folder.ok("zt join 8056C2E21C000001 --allow-default yes");
+    assert!(joined.contains("8056c2e21c000001  la\u{fffd}[31mb  OK"), "{joined}");
+    let shown = folder.ok("zt networks --routes");
+    assert!(shown.contains("the rule tee is not supported") && shown.contains("route 10.9.8.0/24"), "{shown}");
+    let json: Value = serde_json::from_str(&folder.ok("zt networks --json")).expect("json");
+    assert_eq!(json[0]["allowDefault"], true);
+    folder.ok("zt leave 8056c2e21c000001");
+    folder.fails("zt leave 8056c2e21c000001", "is not joined");
+}
+
+#[test]
+fn the_node_is_shown() {
+    let node = Fake::start();
+    let folder = node.folder();
+    let info = folder.ok("zt info");
+    assert!(info.contains("fe39e980ad") && info.ends_with("ONLINE\n"), "{info}");
+    assert_eq!(folder.ok("zt info --drops"), "dropped  reason\n12       bad mac\n3        duplicate\n");
+    assert_eq!(folder.ok("zt peers"), "no peers\n");
+    assert_eq!(folder.ok("zt moon list"), "no moons\n");
+    assert!(folder.ok("zt planet list").contains("8b1a9953c4611296  file    5          1582af1036  192.0.2.9/9993"));
+    assert_eq!(folder.ok("zerotier-cli info"), "200 info fe39e980ad 1.14.1 ONLINE\n");
+}
+
+#[test]
+fn the_controller_is_told_what_was_typed() {
+    let node = Fake::start();
+    let folder = node.folder();
+    assert!(
+        folder.ok("zt network list").contains("fe39e980ad000001  lab   PRIVATE  2        1        10.9.8.1-10.9.8.254")
+    );
+    assert!(folder.ok("zt member list fe39e980ad000001").contains("b167db3b07  WAITING        1.14.1   10.9.8.7"));
+    node.calls();
+    folder.ok("zt network create --name lab --pool 10.9.8.0/24");
+    assert_eq!(
+        node.calls(),
+        [
+            "POST /controller/network {\"name\":\"lab\",\"ipAssignmentPools\":[{\"ipRangeStart\":\"10.9.8.1\",\"ipRangeEnd\":\
+          \"10.9.8.254\"}],\"routes\":[{\"target\":\"10.9.8.0/24\",\"via\":null}],\"v4AssignMode\":{\"zt\":true}}"
+        ]
+    );
+    folder.ok("zt network set fe39e980ad000001 --rfc4193 yes --route 10.2.0.0/16=10.1.0.1");
+    assert_eq!(
+        node.calls()[1],
+        "POST /controller/network/fe39e980ad000001 {\"routes\":[{\"target\":\"10.1.0.0/16\",\"via\":null},{\"target\":\
+         \"10.2.0.0/16\",\"via\":\"10.1.0.1\"}],\"v6AssignMode\":{\"6plane\":true,\"rfc4193\":true}}"
+    );
+    folder.ok("zt member auth fe39e980ad000001 b167db3b07 --ip 10.9.8.7 --name laptop");
+    folder.ok("zt member deauth fe39e980ad000001 b167db3b07");
+    folder.ok("zt member delete fe39e980ad000001 b167db3b07");
+    let path = "/controller/network/fe39e980ad000001/member/b167db3b07";
+    assert_eq!(
+        node.calls(),
+        [
+            format!("POST {path} {{\"authorized\":true,\"name\":\"laptop\",\"ipAssignments\":[\"10.9.8.7\"]}}"),
+            format!("POST {path} {{\"authorized\":false}}"),
+            format!("DELETE {path} "),
+        ]
+    );
+    folder.fails("zt network show ffffffffffffffff", "network ffffffffffffffff on this controller: not found");
+    folder.fails("zt network create --pool 10.9.8.0/31", "no room for members");
+}
+
+#[test]
+fn planets_and_moons_change_while_the_node_runs() {
+    let node = Fake::start();
+    let folder = node.folder();
+    folder.ok("zt identity generate root.secret root.public");
+    folder.ok("zt planet create --root root.public=192.0.2.1/9993");
+    assert!(folder.ok("zt planet add planet").ends_with("is in use\n"));
+    assert!(node.calls()[0].starts_with("planet of "));
+    assert!(!folder.path().join("home/planets.d").exists());
+    folder.ok("zt planet remove 7");
+    folder.fails("zt planet remove 8", "has no planet 0000000000000008");
+    folder.ok("zt moon orbit 0f845a2d0e");
+    folder.ok("zt moon leave 0f845a2d0e");
+    assert_eq!(node.calls(), ["orbit f845a2d0e 0f845a2d0e", "deorbit f845a2d0e"]);
+    // The file itself may be sent too, and nonsense is refused with the reason.
+    let planet = String::from_utf8_lossy(&folder.read("planet")).into_owned();
+    assert_eq!(node.client().post("/planet", &planet).status, 200);
+    assert_eq!(node.client().post("/planet", "{}").status, 400);
+    assert!(node.client().post("/planet", "short").body.contains("this is no signed planet"));
+}
+
+#[test]
+fn access_follows_the_rules_without_a_restart() {
+    let node = Fake::start();
+    let everybody: Prefix = "0.0.0.0/0".parse().expect("a range");
+    let client = node.client();
+    assert_eq!(client.get("/status").status, 200);
+    node.access.send_modify(|access| access.allow_from.push(everybody));
+    // The listeners move at once; a client asks again while they do.
+    let answered = |want: u16, token: &str| {
+        (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            Client::new("127.0.0.1", node.port(), token).get("/status").status == want
+        })
+    };
+    assert!(answered(200, "secrettoken"));
+    node.access.send_modify(|access| access.control_token = "another".to_owned());
+    assert!(answered(401, "secrettoken"));
+    assert!(answered(200, "another"));
+    assert_eq!(Client::new("127.0.0.1", node.port(), "metricstoken").get("/metrics").status, 200);
+    assert_eq!(Client::new("127.0.0.1", node.port(), "metricstoken").get("/status").status, 401);
+}
+
+#[test]
+fn a_node_that_is_not_there_is_told() {
+    let folder = Folder::new();
+    folder.fails("zt info", "start one with `zt service`");
+    folder.write("home/zerotier-one.port", "1");
+    folder.fails("zt info", "cannot read");
+    folder.write("home/authtoken.secret", "x");
+    folder.fails("zt info", "is `zt service` running?");
+    let node = Fake::start();
+    let folder = node.folder();
+    folder.fails("zt info --token wrong", "refused the token");
+}

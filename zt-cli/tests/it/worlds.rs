@@ -1,0 +1,93 @@
+//! `zt planet` and `zt moon` without a node.
+
+use super::Folder;
+use zt_wire::{Emit as _, Parse as _, Reader, World, WorldKind};
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.ok("zt identity generate root.secret root.public");
+    folder
+}
+
+fn world(folder: &Folder, name: &str) -> World {
+    World::parse(&mut Reader::new(&folder.read(name))).expect("a world")
+}
+
+#[test]
+fn a_planet_is_made_shown_and_added() {
+    let folder = folder();
+    let made = folder.ok("zt planet create --root root.public=192.0.2.1/9993,2001:db8::1/9993 --id 8b1a9953c4611296");
+    assert!(made.contains("8b1a9953c4611296") && made.contains("192.0.2.1/9993, 2001:db8::1/9993"), "{made}");
+    let planet = world(&folder, "planet");
+    assert_eq!(
+        (planet.kind, planet.id, planet.timestamp),
+        (WorldKind::Planet, 0x8b1a_9953_c461_1296, 1_795_493_516_754)
+    );
+    assert!(zt_crypto::verify_world(&planet, &planet.update_key));
+    assert!(folder.ok("zt planet show planet").contains("signed by the key which signs its updates"));
+    assert!(folder.ok("zt planet add planet").contains("when the node starts"));
+    assert_eq!(folder.read("home/planets.d/8b1a9953c4611296.planet"), folder.read("planet"));
+    folder.ok("zt planet remove 8b1a9953c4611296");
+    folder.fails("zt planet remove 8b1a9953c4611296", "has no added planet");
+    folder.ok("zt planet add --only planet");
+    assert_eq!(folder.read("home/planet"), folder.read("planet"));
+}
+
+#[test]
+fn a_template_is_kept_secret_and_signed_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    folder.ok("zt planet create --root root.public=192.0.2.1/9993");
+    let mode = std::fs::metadata(folder.path().join("planet.json")).expect("the template").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let first = world(&folder, "planet");
+    folder.fails("zt planet create --root root.public=192.0.2.1/9993", "--force");
+    folder.ok("zt planet sign planet.json --output again");
+    assert_eq!(world(&folder, "again"), first);
+    folder.fails("zt moon sign planet.json", "is the template of a planet");
+    folder.fails("zt planet show planet.json", "a template must be signed first");
+}
+
+#[test]
+fn a_forged_planet_is_not_added() {
+    let folder = folder();
+    folder.ok("zt planet create --root root.public=192.0.2.1/9993");
+    let mut forged = world(&folder, "planet");
+    forged.timestamp += 1;
+    folder.write("forged", forged.to_vec());
+    folder.fails("zt planet add forged", "the signature of planet");
+    folder.fails("zt planet add --only forged", "the signature of planet");
+    // A world with the same ID that is not signed by the key which the one in place names.
+    folder.ok("zt planet add planet");
+    folder.ok(&format!("zt planet create --root root.public=192.0.2.2/9993 --force --id {:x}", forged.id));
+    folder.fails("zt planet add planet", "the signature of planet");
+}
+
+#[test]
+fn mistakes_are_told_with_the_fix() {
+    let folder = folder();
+    folder.fails("zt planet create --root root.public", "write IDENTITY=IP/PORT");
+    folder.fails("zt planet create --root root.public=192.0.2.1", "such as 192.0.2.1/9993");
+    folder.fails("zt planet create --root nobody=192.0.2.1/1", "neither an identity nor a readable file");
+    folder.fails("zt planet add nowhere", "does not exist");
+    folder.fails("zt planet remove 0", "hexadecimal number");
+    let roots = " --root root.public=192.0.2.1/1".repeat(5);
+    folder.fails(&format!("zt planet create{roots}"), "1 to 4 roots, not 5");
+}
+
+#[test]
+fn a_moon_is_made_and_added() {
+    let folder = folder();
+    folder.ok("zt moon create --root root.public=192.0.2.1/9993");
+    let moon = world(&folder, "moon");
+    let public = String::from_utf8(folder.read("root.public")).expect("text");
+    assert_eq!((moon.kind, format!("{:010x}", moon.id)), (WorldKind::Moon, public[..10].to_owned()));
+    folder.ok("zt moon add moon");
+    assert_eq!(folder.read(&format!("home/moons.d/{:016x}.moon", moon.id)), folder.read("moon"));
+    folder.fails("zt planet add moon", "is a moon");
+    // What our command makes, the original's tool makes too.
+    let (code, out, err) = folder.run("zerotier-idtool genmoon moon.json");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out, format!("wrote {:016x}.moon (signed world with timestamp 1795493516754)\n", moon.id));
+    assert_eq!(folder.read(&format!("{:016x}.moon", moon.id)), folder.read("moon"));
+}
