@@ -1,0 +1,322 @@
+//! The interface's view of the node: calls on its handle, values turned into the objects of the API.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use zt_node::Handle;
+use zt_node::driver::Stopped;
+use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role};
+use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
+
+use super::home::Home;
+use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
+use super::local_conf::{Effective, LocalConf};
+use super::node::merged;
+use crate::worldfile::world_json;
+use crate::{COMPATIBLE_VERSION, COMPATIBLE_VERSION_PARTS, api};
+
+/// UDP ports in use.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ports {
+    /// Primary.
+    pub(super) primary: u16,
+    /// Secondary, 0 if none.
+    pub(super) secondary: u16,
+}
+
+/// A running node as the HTTP interface sees it.
+pub(super) struct NodeBackend {
+    handle: Handle,
+    home: Home,
+    conf: Arc<Mutex<LocalConf>>,
+    ports: Ports,
+}
+
+impl From<Stopped> for Failure {
+    fn from(_: Stopped) -> Self {
+        Self::Stopping
+    }
+}
+
+impl NodeBackend {
+    /// A backend over a node's handle.
+    pub(super) fn new(handle: Handle, home: Home, conf: LocalConf, ports: Ports) -> Self {
+        Self { handle, home, conf: Arc::new(Mutex::new(conf)), ports }
+    }
+
+    /// The settings shown, to be replaced when the file changes.
+    pub(super) fn local_conf(&self) -> Arc<Mutex<LocalConf>> {
+        Arc::clone(&self.conf)
+    }
+
+    fn conf(&self) -> LocalConf {
+        self.conf.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn node_status(&self) -> Answer<NodeStatus> {
+        Ok(self.handle.control(|control| control.status()).await?)
+    }
+}
+
+impl Backend for NodeBackend {
+    async fn status(&self) -> Answer<api::Status> {
+        let status = self.node_status().await?;
+        let config = self.conf().status_config(&Effective {
+            home: self.home.path().display().to_string(),
+            listening_on: status.listening_on.iter().map(ToString::to_string).collect(),
+            surface_addresses: status.surface.iter().map(ToString::to_string).collect(),
+            primary_port: self.ports.primary,
+            secondary_port: self.ports.secondary,
+            tertiary_port: 0,
+        });
+        let (major, minor, revision) = COMPATIBLE_VERSION_PARTS;
+        Ok(api::Status {
+            address: status.identity.address.to_string(),
+            clock: status.clock,
+            config,
+            online: status.online,
+            planet_world_id: status.planet_id,
+            planet_world_timestamp: status.planet_timestamp,
+            public_identity: status.identity.to_string(),
+            tcp_fallback_active: false,
+            version: COMPATIBLE_VERSION.to_owned(),
+            version_build: 0,
+            version_major: major,
+            version_minor: minor,
+            version_rev: revision,
+        })
+    }
+
+    async fn networks(&self) -> Answer<Vec<api::Network>> {
+        let networks = self.handle.control(|control| control.networks()).await?;
+        Ok(networks.iter().map(network).collect())
+    }
+
+    async fn join(&self, id: NetworkId, settings: NetworkSettings) -> Answer<Option<api::Network>> {
+        let joined = self
+            .handle
+            .control(move |control| {
+                control.join(id)?;
+                let before = control.engine().network_settings(id);
+                let after = merged(before.clone(), settings);
+                if after != before {
+                    control.set_network_settings(id, after);
+                }
+                Ok::<_, std::io::Error>(control.networks().into_iter().find(|network| network.id == id))
+            })
+            .await?;
+        match joined {
+            Ok(status) => Ok(status.as_ref().map(network)),
+            Err(error) => Err(Failure::Internal(format!("cannot keep the membership: {error}"))),
+        }
+    }
+
+    async fn leave(&self, id: NetworkId) -> Answer<bool> {
+        Ok(self.handle.control(move |control| control.leave(id)).await?)
+    }
+
+    async fn peers(&self) -> Answer<Vec<api::Peer>> {
+        let peers = self.handle.engine(|engine, now| engine.peers(now)).await?;
+        let mut peers: Vec<api::Peer> = peers.iter().map(peer).collect();
+        peers.sort_by(|a, b| a.address.cmp(&b.address));
+        Ok(peers)
+    }
+
+    async fn moons(&self) -> Answer<Vec<api::Moon>> {
+        let moons = self.handle.engine(|engine, _| engine.moons()).await?;
+        let mut moons: Vec<api::Moon> = moons.iter().map(moon).collect();
+        moons.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(moons)
+    }
+
+    async fn orbit(&self, moon: u64, seed: Address) -> Answer<()> {
+        let seed = (!seed.is_reserved()).then_some(seed);
+        Ok(self.handle.control(move |control| control.orbit(moon, seed)).await?)
+    }
+
+    async fn deorbit(&self, moon: u64) -> Answer<()> {
+        self.handle.control(move |control| control.deorbit(moon)).await?;
+        Ok(())
+    }
+
+    async fn planets(&self) -> Answer<Vec<api::Planet>> {
+        let planets = self.handle.engine(|engine, _| engine.planets()).await?;
+        let mut planets: Vec<api::Planet> = planets.iter().map(planet).collect();
+        planets.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(planets)
+    }
+
+    async fn add_planet(&self, world: Vec<u8>) -> Answer<u64> {
+        let world = World::parse(&mut Reader::new(&world))
+            .map_err(|error| Failure::Refused(format!("this is no signed planet: {error}")))?;
+        if world.kind != WorldKind::Planet {
+            return Err(Failure::Refused("this is a moon; use `zt moon orbit` for it".to_owned()));
+        }
+        let id = world.id;
+        let result = self.handle.control(move |control| control.add_world(world)).await?;
+        result.map(|_| id).map_err(|error| Failure::Refused(format!("the planet was refused: {error}")))
+    }
+
+    async fn remove_planet(&self, planet: u64) -> Answer<bool> {
+        Ok(self.handle.control(move |control| control.remove_planet(planet)).await?)
+    }
+
+    async fn drops(&self) -> Answer<Vec<api::Drops>> {
+        let status = self.node_status().await?;
+        Ok(status.drops.into_iter().map(|(reason, count)| api::Drops { count, reason }).collect())
+    }
+
+    async fn controller(&self, request: ControllerRequest) -> Answer<ControllerReply> {
+        let ControllerRequest { method, path, body } = request;
+        let Some(outcome) = self.handle.controller_api(method, path, body).await? else {
+            return Ok(ControllerReply { status: 404, body: String::new() });
+        };
+        Ok(ControllerReply { status: outcome.status, body: outcome.body.unwrap_or_default() })
+    }
+
+    async fn config(&self) -> Answer<Value> {
+        Ok(Value::Object(self.conf().raw))
+    }
+
+    async fn change_settings(&self, changes: Map<String, Value>) -> Answer<()> {
+        let changed = self.conf().with_settings(&changes).map_err(|error| Failure::Refused(error.to_string()))?;
+        self.home
+            .write("local.conf", changed.to_text().as_bytes(), 0o644)
+            .map_err(|error| Failure::Internal(error.to_string()))
+    }
+
+    async fn metrics(&self) -> Answer<String> {
+        let (networks, peers, drops) = (self.networks().await?, self.peers().await?, self.drops().await?);
+        let traffic = self.node_status().await?.traffic;
+        Ok(metrics::render(&metrics::Sample {
+            bytes_in: traffic.bytes_in,
+            bytes_out: traffic.bytes_out,
+            networks: &networks,
+            peers: &peers,
+            drops: &drops,
+        }))
+    }
+}
+
+fn network(status: &NetworkStatus) -> api::Network {
+    let via = |address: InetAddress| address.ip().map(|ip| ip.to_string());
+    let dns = status.dns.as_ref();
+    api::Network {
+        allow_dns: status.settings.allow_dns,
+        allow_default: status.settings.allow_default,
+        allow_global: status.settings.allow_global,
+        allow_managed: status.settings.allow_managed,
+        assigned_addresses: status.assigned.iter().map(ToString::to_string).collect(),
+        authentication_expiry_time: None,
+        authentication_url: status.authentication_url.clone(),
+        bridge: status.bridge,
+        broadcast_enabled: status.broadcast,
+        dhcp: false,
+        dns: api::Dns {
+            domain: dns.map(|(domain, _)| domain.clone()).unwrap_or_default(),
+            servers: dns.map(|(_, servers)| servers.iter().filter_map(|s| via(*s)).collect()).unwrap_or_default(),
+        },
+        id: status.id.to_string(),
+        mac: status.mac.to_string(),
+        mtu: status.mtu.into(),
+        multicast_subscriptions: status
+            .groups
+            .iter()
+            .map(|group| api::Group { adi: group.adi, mac: group.mac.to_string() })
+            .collect(),
+        name: status.name.clone(),
+        netconf_revision: status.revision,
+        nwid: status.id.to_string(),
+        port_device_name: status.device.clone(),
+        port_error: status.port_error,
+        routes: status
+            .routes
+            .iter()
+            .map(|route| api::Route {
+                flags: route.flags,
+                metric: route.metric,
+                target: route.target.to_string(),
+                via: via(route.via),
+            })
+            .collect(),
+        sso_enabled: None,
+        status: status.status.to_owned(),
+        kind: if status.private { "PRIVATE" } else { "PUBLIC" }.to_owned(),
+        unsupported_rule: status.unsupported_rule.clone(),
+    }
+}
+
+fn peer(status: &PeerStatus) -> api::Peer {
+    let version = status.version;
+    let number = |value: Option<u16>| value.map_or(-1, i32::from);
+    let (major, minor, revision) = match version {
+        Some((major, minor, revision)) => (Some(major), Some(minor), Some(revision)),
+        None => (None, None, None),
+    };
+    api::Peer {
+        address: status.address.to_string(),
+        is_bonded: false,
+        latency: status.latency,
+        paths: status.paths.iter().filter(|path| path.alive).map(path).collect(),
+        role: match status.role {
+            Role::Leaf => "LEAF",
+            Role::Moon => "MOON",
+            Role::Planet => "PLANET",
+        }
+        .to_owned(),
+        tunneled: false,
+        version: format!("{}.{}.{}", number(major), number(minor), number(revision)),
+        version_major: number(major),
+        version_minor: number(minor),
+        version_rev: number(revision),
+    }
+}
+
+fn path(status: &PathStatus) -> api::Path {
+    api::Path {
+        active: true,
+        address: status.address.to_string(),
+        expired: false,
+        last_receive: status.last_receive,
+        last_send: status.last_send,
+        local_port: 0,
+        local_socket: status.link.into(),
+        preferred: status.preferred,
+        trusted_path_id: status.trusted_path_id,
+    }
+}
+
+fn roots(world: &World) -> Vec<api::Root> {
+    let root = |root: &zt_wire::Root| api::Root {
+        identity: root.identity.to_string(),
+        stable_endpoints: root.endpoints.iter().map(ToString::to_string).collect(),
+    };
+    world.roots.iter().map(root).collect()
+}
+
+fn text_of(world: &World, key: &str) -> String {
+    world_json(world)[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn moon(status: &MoonStatus) -> api::Moon {
+    let world = status.world.as_ref();
+    api::Moon {
+        id: format!("{:016x}", status.id),
+        roots: world.map(roots).unwrap_or_default(),
+        signature: world.map(|world| text_of(world, "signature")),
+        timestamp: world.map_or(0, |world| world.timestamp),
+        updates_must_be_signed_by: world.map(|world| text_of(world, "updatesMustBeSignedBy")),
+        waiting: world.is_none(),
+    }
+}
+
+fn planet(world: &World) -> api::Planet {
+    api::Planet {
+        id: format!("{:016x}", world.id),
+        roots: roots(world),
+        signature: text_of(world, "signature"),
+        source: "file".to_owned(),
+        timestamp: world.timestamp,
+        updates_must_be_signed_by: text_of(world, "updatesMustBeSignedBy"),
+    }
+}

@@ -1,0 +1,260 @@
+//! The node behind the interface: started from a prepared home, served until a signal asks it to stop.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use zt_crypto::Entropy as _;
+use zt_netconf::Settings;
+use zt_node::driver::Control;
+use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
+use zt_peer::{PhysicalPrefix, VirtualPeer};
+use zt_tap::{Cidr, LinuxHost, LinuxTaps};
+use zt_wire::{NetworkId, Parse as _, Reader, World};
+
+use super::backend::{NodeBackend, Ports};
+use super::home::Home;
+use super::http::{Access, Server, Shared};
+use super::local_conf::{LocalConf, Watch};
+use super::signals::StopSignals;
+use super::store::Store;
+use super::{DaemonError, Prepared};
+use crate::console::SystemEntropy;
+
+/// How often `local.conf` is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The public planet, for homes without a planet file.
+const PUBLIC_PLANET: &[u8] = include_bytes!("public-planet.bin");
+
+/// Runs the node of a prepared home until a signal asks it to stop.
+pub(super) fn serve(prepared: Prepared) -> Result<(), DaemonError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|error| DaemonError::Node(format!("cannot start: {error}")))?;
+    runtime.block_on(serve_inside(prepared))
+}
+
+async fn serve_inside(prepared: Prepared) -> Result<(), DaemonError> {
+    let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port } = prepared;
+    let mut signals = StopSignals::new().map_err(|error| DaemonError::Node(format!("signals: {error}")))?;
+    let ports = udp_ports(port, &local_conf);
+    let address = identity.identity().address;
+    let config = node_config(&home, identity, &local_conf, &ports)?;
+    let (driver, handle) = Driver::new(config).map_err(|error| node_error(&error))?;
+    let access = |conf: &LocalConf| Access {
+        control_token: control_token.clone(),
+        metrics_token: metrics_token.clone(),
+        allow_from: conf.settings.allow_management_from.clone(),
+    };
+    let (access_sender, access_receiver) = watch::channel(access(&local_conf));
+    let shown = Ports { primary: ports.first().copied().unwrap_or(0), secondary: ports.get(1).copied().unwrap_or(0) };
+    let backend = NodeBackend::new(handle.clone(), home.clone(), local_conf.clone(), shown);
+    let conf = backend.local_conf();
+    let server = Server::bind(Shared::new(backend, access_receiver), port)
+        .map_err(|error| DaemonError::Port { port: error.port })?;
+    tracing::info!(%address, port, home = %home.path().display(), "node started");
+    let settings = {
+        let (handle, ports) = (handle.clone(), ports.clone());
+        async move {
+            apply(&handle, &local_conf, &ports).await;
+            follow(watch, &handle, &ports, &conf, |conf| {
+                let _ = access_sender.send(access(conf));
+            })
+            .await;
+        }
+    };
+    let run = driver.run();
+    tokio::pin!(run);
+    tokio::select! {
+        () = &mut run => {}
+        () = server.run() => {}
+        () = settings => {}
+        signal = signals.wait() => {
+            tracing::info!(signal, "stopping");
+            tokio::select! {
+                () = &mut run => {}
+                () = async { handle.stop().await; std::future::pending::<()>().await } => {}
+            }
+        }
+    }
+    let _ = home.remove("zerotier-one.pid");
+    drop(lock);
+    Ok(())
+}
+
+fn node_error(error: &std::io::Error) -> DaemonError {
+    DaemonError::Node(match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{error}; run as root or with the capabilities NET_ADMIN and NET_RAW")
+        }
+        std::io::ErrorKind::AddrInUse => format!("{error}; another program uses the port, choose another with -p"),
+        _ => error.to_string(),
+    })
+}
+
+/// The primary port, and a secondary one unless that is switched off (06 §5.3).
+fn udp_ports(primary: u16, conf: &LocalConf) -> Vec<u16> {
+    let settings = &conf.settings;
+    let mut ports = vec![primary];
+    if settings.allow_secondary_port {
+        let secondary = match settings.secondary_port {
+            0 => 20_000 + u16::try_from(SystemEntropy.below(45_500)).unwrap_or(0),
+            port => port,
+        };
+        if secondary != primary {
+            ports.push(secondary);
+        }
+    }
+    ports
+}
+
+fn node_config(
+    home: &Home,
+    identity: zt_crypto::SecretIdentity,
+    conf: &LocalConf,
+    ports: &[u16],
+) -> Result<NodeConfig, DaemonError> {
+    let mut config = NodeConfig::new(identity, Box::new(LinuxTaps));
+    let state = FileState::new(home.path());
+    config.planets = built_in_planets(&state)?;
+    config.state = Box::new(state);
+    config.ports = ports.to_vec();
+    config.bind = conf.settings.bind.clone();
+    config.interface_blacklist = conf.settings.interface_prefix_blacklist.clone();
+    config.host = Box::new(LinuxHost::new().map_err(|error| node_error(&error))?);
+    config.device_names = device_map(home)?;
+    let folder = controller_folder(conf).unwrap_or_else(|| home.file("controller.d"));
+    let (store, imported) = Store::open(home.path(), &folder).map_err(|error| DaemonError::Node(error.to_string()))?;
+    if let Some(imported) = imported {
+        let (networks, members) = imported.counts();
+        tracing::info!(networks, members, folder = %folder.display(), "controller data of ZeroTier One imported");
+        for file in &imported.skipped {
+            tracing::warn!(file = %file.display(), "not imported: not a network or member object");
+        }
+    }
+    config.controller = Some(Box::new(store));
+    Ok(config)
+}
+
+/// Where ZeroTier One kept its controller's data, if `local.conf` says.
+fn controller_folder(conf: &LocalConf) -> Option<PathBuf> {
+    let path = conf.raw.get("settings")?.get("controllerDbPath")?.as_str()?;
+    (!path.starts_with("postgres:")).then(|| PathBuf::from(path))
+}
+
+/// The public planet when the home names no planet of its own.
+fn built_in_planets(state: &FileState) -> Result<Vec<World>, DaemonError> {
+    let keys = state.keys().map_err(|error| DaemonError::Node(format!("cannot read the home folder: {error}")))?;
+    let own = keys.iter().any(|key| {
+        let planet = matches!(key, zt_node::driver::StateKey::Planet | zt_node::driver::StateKey::ExtraPlanet(_));
+        planet && state.load(*key).ok().flatten().is_some_and(|bytes| World::parse(&mut Reader::new(&bytes)).is_ok())
+    });
+    if own {
+        return Ok(Vec::new());
+    }
+    Ok(vec![World::parse(&mut Reader::new(PUBLIC_PLANET)).expect("the built-in planet is tested")])
+}
+
+/// Device names of `devicemap` (06 §8.1).
+fn device_map(home: &Home) -> Result<BTreeMap<NetworkId, String>, DaemonError> {
+    let text = home.read("devicemap")?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
+    Ok(pairs.filter_map(|(id, name)| Some((id.parse().ok()?, name.trim().to_owned()))).collect())
+}
+
+/// Hands the settings that work without a restart to the node.
+async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16]) {
+    let physical: Vec<PhysicalPrefix> = conf
+        .physical
+        .iter()
+        .map(|entry| PhysicalPrefix {
+            net: entry.prefix.net,
+            prefix_len: entry.prefix.bits,
+            trusted_path_id: entry.trusted_path_id,
+            mtu: entry.mtu,
+            blacklist: entry.blacklist,
+        })
+        .collect();
+    let blocks: Vec<Cidr> = conf
+        .physical
+        .iter()
+        .filter(|entry| entry.blacklist && entry.prefix.bits > 0)
+        .filter_map(|entry| Cidr::new(entry.prefix.net, entry.prefix.bits))
+        .collect();
+    let peers: Vec<VirtualPeer> = conf
+        .peers
+        .iter()
+        .map(|(address, entry)| VirtualPeer {
+            address: *address,
+            attempt: entry.try_addresses.clone(),
+            blacklist: entry.blacklist.iter().map(|prefix| (prefix.net, prefix.bits)).collect(),
+        })
+        .collect();
+    let settings = conf.settings.clone();
+    let ports = ports_after(ports, conf);
+    let change = move |control: &mut Control<'_>| {
+        control.set_physical(physical);
+        control.set_virtual(peers);
+        control.set_interface_blacklist(settings.interface_prefix_blacklist, blocks);
+        if let Err(error) = control.set_bind(settings.bind, ports) {
+            tracing::warn!(%error, "the new `bind` setting cannot be taken up");
+        }
+    };
+    // A node that has stopped needs no settings.
+    let _ = handle.control(change).await;
+}
+
+/// The ports after a change of the file: the control port stays, UDP follows.
+fn ports_after(present: &[u16], conf: &LocalConf) -> Vec<u16> {
+    let settings = &conf.settings;
+    let mut ports = vec![settings.primary_port.filter(|port| *port != 0).or(present.first().copied()).unwrap_or(0)];
+    if settings.allow_secondary_port {
+        let secondary = match settings.secondary_port {
+            0 => present.get(1).copied(),
+            port => Some(port),
+        };
+        ports.extend(secondary.filter(|port| *port != ports[0]));
+    }
+    ports
+}
+
+/// Takes up changes of `local.conf` while the node runs; a file that cannot be used changes nothing and is reported.
+async fn follow(
+    mut watch: Watch,
+    handle: &Handle,
+    ports: &[u16],
+    shared: &Arc<std::sync::Mutex<LocalConf>>,
+    access: impl Fn(&LocalConf),
+) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        match watch.poll() {
+            None => {}
+            Some(Err(error)) => tracing::error!("local.conf was not taken up: {error}; {}", error.hint()),
+            Some(Ok(conf)) => {
+                for remark in &conf.remarks {
+                    tracing::warn!("local.conf: {remark}");
+                }
+                apply(handle, &conf, ports).await;
+                access(&conf);
+                *shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = conf;
+                tracing::info!("local.conf taken up");
+            }
+        }
+    }
+}
+
+/// Settings of a network after a change that names some of them.
+pub(super) fn merged(mut settings: Settings, change: super::http::NetworkSettings) -> Settings {
+    settings.allow_managed = change.allow_managed.unwrap_or(settings.allow_managed);
+    settings.allow_global = change.allow_global.unwrap_or(settings.allow_global);
+    settings.allow_default = change.allow_default.unwrap_or(settings.allow_default);
+    settings.allow_dns = change.allow_dns.unwrap_or(settings.allow_dns);
+    settings
+}

@@ -1,0 +1,194 @@
+//! The demo without TAP devices: the same nodes in this process, userspace TCP/IP stacks on their in-memory ports.
+
+use super::stack::{Stack, ping, transfer};
+use super::{Options, Screen, eventually};
+use crate::console::{SystemEntropy, system_clock};
+use crate::worldfile::Template;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+use zt_crypto::{Entropy as _, SecretIdentity};
+use zt_netconf::controller::{Change, Record};
+use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
+use zt_tap::channel::ChannelTaps;
+use zt_wire::{Address, InetAddress, NetworkId, Root, World, WorldKind};
+
+/// A controller's store that lives as long as the demo.
+#[derive(Default)]
+struct Forgetful;
+
+impl ControllerStore for Forgetful {
+    fn load(&mut self) -> Result<Vec<Record>, String> {
+        Ok(Vec::new())
+    }
+
+    fn commit(&mut self, _changes: &[Change]) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// A node in this process.
+struct Node {
+    name: &'static str,
+    address: Address,
+    handle: Handle,
+    taps: ChannelTaps,
+}
+
+pub(super) fn run(options: Options, screen: &mut Screen<'_>) -> Result<()> {
+    screen.step("A root, a controller, alice and bob in this process, UDP over loopback");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // The nodes live on a thread of their own; the demo asks them from here.
+    let thread = std::thread::Builder::new().name("nodes".to_owned()).spawn(move || host_nodes(&sender))?;
+    let (runtime, nodes) = receiver.recv().context("the nodes ended early")??;
+    let result = play(options, screen, &runtime, &nodes);
+    for node in &nodes {
+        runtime.block_on(node.handle.stop());
+    }
+    drop(nodes);
+    thread.join().map_err(|_| anyhow!("a node panicked"))?;
+    result
+}
+
+type Started = Result<(tokio::runtime::Handle, Vec<Node>)>;
+
+fn host_nodes(sender: &std::sync::mpsc::Sender<Started>) {
+    let started = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let runtime = match started {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = sender.send(Err(error.into()));
+            return;
+        }
+    };
+    let local = tokio::task::LocalSet::new();
+    let nodes = start_nodes(&runtime, &local);
+    let _ = sender.send(nodes.map(|nodes| (runtime.handle().clone(), nodes)));
+    runtime.block_on(local);
+}
+
+fn start_nodes(runtime: &tokio::runtime::Runtime, local: &tokio::task::LocalSet) -> Result<Vec<Node>> {
+    let mut entropy = SystemEntropy;
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let port = UdpSocket::bind((loopback, 0)).and_then(|socket| socket.local_addr()).context("a free port")?.port();
+    let root = SecretIdentity::generate(&mut entropy);
+    let endpoint = InetAddress::from(SocketAddr::new(loopback, port));
+    let roots = vec![Root { identity: *root.identity(), endpoints: vec![endpoint] }];
+    let template = Template::new(WorldKind::Planet, entropy.next_u64() >> 1, roots, &mut entropy);
+    let planet = template.sign(u64::try_from(system_clock()).unwrap_or_default());
+    let mut nodes = vec![start_node(runtime, local, "root", root, &planet, port, false)?];
+    for (name, is_controller) in [("controller", true), ("alice", false), ("bob", false)] {
+        let identity = SecretIdentity::generate(&mut entropy);
+        nodes.push(start_node(runtime, local, name, identity, &planet, 0, is_controller)?);
+    }
+    Ok(nodes)
+}
+
+fn start_node(
+    runtime: &tokio::runtime::Runtime,
+    local: &tokio::task::LocalSet,
+    name: &'static str,
+    identity: SecretIdentity,
+    planet: &World,
+    port: u16,
+    is_controller: bool,
+) -> Result<Node> {
+    let taps = ChannelTaps::new();
+    let address = identity.identity().address;
+    let mut config = NodeConfig::new(identity, Box::new(taps.clone()));
+    config.planets = vec![planet.clone()];
+    config.ports = vec![port];
+    config.bind = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    config.allow_loopback = true;
+    if is_controller {
+        config.controller = Some(Box::new(Forgetful));
+    }
+    let _guard = runtime.enter();
+    let (driver, handle) = Driver::new(config).with_context(|| format!("cannot start {name}"))?;
+    local.spawn_local(driver.run());
+    Ok(Node { name, address, handle, taps })
+}
+
+fn play(options: Options, screen: &mut Screen<'_>, runtime: &tokio::runtime::Handle, nodes: &[Node]) -> Result<()> {
+    for node in nodes {
+        eventually(&format!("{} online", node.name), Duration::from_secs(10), || {
+            let online = runtime.block_on(node.handle.engine(|engine, _| engine.is_online()))?;
+            ensure!(online, "{} is not online", node.name);
+            Ok(())
+        })?;
+        screen.note(&format!("{:<11} {} is online", node.name, node.address));
+    }
+    let [_, controller, alice, bob] = nodes else { return Err(anyhow!("four nodes")) };
+    screen.step("A private network with addresses");
+    let network = make_network(runtime, controller)?;
+    screen.note(&format!("network {network}"));
+    let mut stacks = Vec::new();
+    for member in [alice, bob] {
+        runtime.block_on(member.handle.control(move |control| control.join(network)))??;
+        let path = format!("/controller/network/{network}/member/{}", member.address);
+        call(runtime, controller, &path, &json!({ "authorized": true }))?;
+        stacks.push(stack_of(screen, runtime, member)?);
+    }
+    let [(from, _), (to, target)] = stacks.as_mut_slice() else { return Err(anyhow!("two stacks")) };
+    let target = *target;
+    screen.step(&format!("ping {target} from alice to bob, over the virtual LAN"));
+    let first = ping(from, to, target, Duration::from_secs(10))?;
+    screen.result("first reply", &format!("{:.1} ms round trip", first.as_secs_f64() * 1e3));
+    let again = ping(from, to, target, Duration::from_secs(10))?;
+    screen.result("latency", &format!("{:.2} ms", again.as_secs_f64() * 1e3));
+    screen.step(&format!("{} MB over TCP from alice to bob", options.bytes / 1_000_000));
+    let elapsed = transfer(from, to, target, options.bytes)?;
+    let rate = options.bytes as f64 * 8.0 / 1e6 / elapsed.as_secs_f64().max(1e-9);
+    screen.result("throughput", &format!("{rate:.0} Mbit/s"));
+    screen.result("path", &path_of(runtime, alice, bob)?);
+    screen.step("Done. MEMORY");
+    Ok(())
+}
+
+fn make_network(runtime: &tokio::runtime::Handle, controller: &Node) -> Result<NetworkId> {
+    let network = call(
+        runtime,
+        controller,
+        &format!("/controller/network/{}______", controller.address),
+        &json!({
+            "name": "demo",
+            "private": true,
+            "v4AssignMode": { "zt": true },
+            "ipAssignmentPools": [{ "ipRangeStart": "10.147.77.1", "ipRangeEnd": "10.147.77.254" }],
+            "routes": [{ "target": "10.147.77.0/24" }],
+        }),
+    )?;
+    network["id"].as_str().and_then(|id| id.parse().ok()).context("a network ID")
+}
+
+fn call(runtime: &tokio::runtime::Handle, controller: &Node, path: &str, body: &Value) -> Result<Value> {
+    let request = controller.handle.controller_api("POST".to_owned(), path.to_owned(), body.to_string().into_bytes());
+    let outcome = runtime.block_on(request)?.context("a controller")?;
+    ensure!(outcome.status == 200, "the controller answered {} to {path}", outcome.status);
+    serde_json::from_str(&outcome.body.unwrap_or_default()).context("the controller's answer")
+}
+
+/// Waits until a member has its address and puts a stack on its port.
+fn stack_of(screen: &mut Screen<'_>, runtime: &tokio::runtime::Handle, member: &Node) -> Result<(Stack, Ipv4Addr)> {
+    eventually(&format!("{} a member", member.name), Duration::from_secs(10), || {
+        let networks = runtime.block_on(member.handle.control(|control| control.networks()))?;
+        let network = networks.first().context("a network")?;
+        let assigned = network.assigned.iter().find_map(|address| match address {
+            InetAddress::V4(ip, bits) => Some((*ip, *bits)),
+            _ => None,
+        });
+        let (address, bits) = assigned.with_context(|| format!("{} is {}", member.name, network.status))?;
+        let port = member.taps.take_any().context("a port")?;
+        screen.note(&format!("{:<11} has {address}/{bits}", member.name));
+        let seed = member.address.as_u64();
+        Ok((Stack::new(port, network.mac, address, u8::try_from(bits).unwrap_or(24), seed), address))
+    })
+}
+
+fn path_of(runtime: &tokio::runtime::Handle, from: &Node, to: &Node) -> Result<String> {
+    let peers = runtime.block_on(from.handle.engine(|engine, now| engine.peers(now)))?;
+    let peer = peers.iter().find(|peer| peer.address == to.address).context("bob as a peer")?;
+    let path = peer.paths.iter().find(|path| path.preferred);
+    Ok(path.map_or("relayed by the root".to_owned(), |path| format!("direct, {}", path.address)))
+}
