@@ -19,7 +19,7 @@ pub(crate) fn network() -> impl Strategy<Value = NetworkId> {
 }
 
 pub(crate) fn mac() -> impl Strategy<Value = Mac> {
-    any::<[u8; 6]>().prop_map(Mac)
+    array::<6>().prop_map(Mac)
 }
 
 pub(crate) fn group() -> impl Strategy<Value = MulticastGroup> {
@@ -33,21 +33,39 @@ pub(crate) fn packet_id() -> impl Strategy<Value = PacketId> {
 pub(crate) fn inet() -> impl Strategy<Value = InetAddress> {
     prop_oneof![
         Just(InetAddress::None),
-        (any::<[u8; 4]>(), any::<u16>()).prop_map(|(ip, port)| InetAddress::V4(ip.into(), port)),
-        (any::<[u8; 16]>(), any::<u16>()).prop_map(|(ip, port)| InetAddress::V6(ip.into(), port)),
+        (array::<4>(), any::<u16>()).prop_map(|(ip, port)| InetAddress::V4(ip.into(), port)),
+        (array::<16>(), any::<u16>()).prop_map(|(ip, port)| InetAddress::V6(ip.into(), port)),
     ]
 }
 
+/// Bytes from a seed: one generator per byte would take most of the time of the tests. Shrinks in length.
 pub(crate) fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
-    vec(any::<u8>(), 0..=max)
+    (0..=max, any::<u64>()).prop_map(|(n, seed)| expand(seed).take(n).collect())
+}
+
+/// An endless stream of bytes (splitmix64); a seed of 0 gives zeros, as a simplest case.
+pub(crate) fn expand(seed: u64) -> impl Iterator<Item = u8> {
+    (1..=u64::MAX).flat_map(move |i| {
+        let mut z = seed.wrapping_mul(i.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ z >> 31).to_be_bytes()
+    })
+}
+
+fn array<const N: usize>() -> impl Strategy<Value = [u8; N]> {
+    any::<u64>().prop_map(|seed| {
+        let mut all = expand(seed);
+        core::array::from_fn(|_| all.next().expect("endless"))
+    })
 }
 
 pub(crate) fn key() -> impl Strategy<Value = [u8; 64]> {
-    vec(any::<u8>(), 64).prop_map(|v| v.try_into().expect("64 bytes"))
+    array()
 }
 
 pub(crate) fn signature() -> impl Strategy<Value = Signature> {
-    vec(any::<u8>(), 96).prop_map(|v| Signature(v.try_into().expect("96 bytes")))
+    array().prop_map(Signature)
 }
 
 pub(crate) fn identity() -> impl Strategy<Value = Identity> {
@@ -97,7 +115,7 @@ pub(crate) fn tag() -> impl Strategy<Value = Tag> {
 }
 
 pub(crate) fn ownership() -> impl Strategy<Value = Ownership> {
-    let thing = (any::<u8>(), any::<[u8; 16]>()).prop_map(|(kind, value)| Thing { kind, value });
+    let thing = (any::<u8>(), array::<16>()).prop_map(|(kind, value)| Thing { kind, value });
     (tag(), any::<u64>(), vec(thing, 0..=16)).prop_map(|(t, flags, things)| Ownership {
         network: t.network,
         timestamp: t.timestamp,
@@ -158,8 +176,8 @@ fn action() -> impl Strategy<Value = RuleKind> {
 }
 
 fn frame_match() -> impl Strategy<Value = RuleKind> {
-    let v4 = || (any::<[u8; 4]>(), any::<u8>()).prop_map(|(ip, bits)| Ipv4Prefix { ip: ip.into(), bits });
-    let v6 = || (any::<[u8; 16]>(), any::<u8>()).prop_map(|(ip, bits)| Ipv6Prefix { ip: ip.into(), bits });
+    let v4 = || (array::<4>(), any::<u8>()).prop_map(|(ip, bits)| Ipv4Prefix { ip: ip.into(), bits });
+    let v6 = || (array::<16>(), any::<u8>()).prop_map(|(ip, bits)| Ipv6Prefix { ip: ip.into(), bits });
     let range = || (any::<u16>(), any::<u16>()).prop_map(|(first, last)| first..=last);
     let three = || (any::<u8>(), any::<u8>(), any::<u8>());
     prop_oneof![
