@@ -6,6 +6,7 @@ mod daemon;
 mod home;
 mod lab;
 mod program;
+pub mod rig;
 pub mod roles;
 
 pub use api::Api;

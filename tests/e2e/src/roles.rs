@@ -9,6 +9,7 @@ use serde_json::json;
 use zt_tap::Cidr;
 use zt_wire::NetworkId;
 
+use crate::rig::network_settings;
 use crate::{Daemon, Host, Lab, Ping, Program, multicast, tcp};
 
 /// Who plays what.
@@ -191,13 +192,7 @@ impl Play {
     }
 
     fn join(&mut self) -> Result<()> {
-        self.network = self.daemon(CONTROLLER)?.create_network(&json!({
-            "name": "roles", "private": true,
-            "v4AssignMode": { "zt": true },
-            "v6AssignMode": { "6plane": true, "rfc4193": true, "zt": false },
-            "routes": [{ "target": "10.9.0.0/16", "via": null }],
-            "ipAssignmentPools": [{ "ipRangeStart": "10.9.0.1", "ipRangeEnd": "10.9.0.99" }],
-        }))?;
+        self.network = self.daemon(CONTROLLER)?.create_network(&network_settings())?;
         for role in [A, B] {
             self.daemon(role)?.join(self.network)?;
         }
