@@ -44,3 +44,26 @@ pub(crate) fn c_hex_i64(text: &[u8]) -> i64 {
         (true, v) => v.and_then(|v| 0i64.checked_sub_unsigned(v)).unwrap_or(i64::MIN),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_c_does() {
+        for (text, unsigned, signed) in [
+            ("", 0, 0),
+            (" \t-0xfg", 15u64.wrapping_neg(), -15),
+            ("0x", 0, 0),
+            ("+00000000000000000000ff", 255, 255),
+            ("ffffffffffffffff", u64::MAX, i64::MAX),
+            ("10000000000000000", u64::MAX, i64::MAX),
+            ("-8000000000000000", 1 << 63, i64::MIN),
+            ("-8000000000000001", (1 << 63) - 1, i64::MIN),
+            ("1\u{0}2", 1, 1),
+        ] {
+            assert_eq!(c_hex_u64(text.as_bytes()), unsigned, "{text:?}");
+            assert_eq!(c_hex_i64(text.as_bytes()), signed, "{text:?}");
+        }
+    }
+}

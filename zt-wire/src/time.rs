@@ -73,3 +73,18 @@ impl Now {
         Self { mono: self.mono + d, unix_ms: self.unix_ms.saturating_add(ms) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_saturates_at_both_ends() {
+        let t = Mono::from_millis(5);
+        assert_eq!(t + Duration::from_millis(7), Mono::from_millis(12));
+        assert_eq!(Mono::FAR + Duration::MAX, Mono::FAR);
+        assert_eq!(t.saturating_sub(Duration::from_secs(1)), Mono::ZERO);
+        assert_eq!(Mono::ZERO.saturating_since(t), Duration::ZERO);
+        assert_eq!((Mono::from_millis(12).millis_since(t), t.millis_since(Mono::FAR)), (7, 0));
+    }
+}
