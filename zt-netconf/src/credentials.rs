@@ -7,7 +7,7 @@ use zt_crypto::verify_credential;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
-use zt_wire::verb::NetworkCredentials;
+use zt_wire::verb::{CredentialsEnd, NetworkCredentials};
 use zt_wire::{Capability, CredentialKind, Emit, Membership, Ownership, Revocation, Signature, Tag};
 
 use crate::carrier::{Carrier, SendOptions, Verdict};
@@ -413,10 +413,12 @@ impl Vl2 {
             shared.drops.count(DropReason::CredentialRefused);
         }
         if message.is_broken() {
-            shared.drops.count(DropReason::CredentialMalformed);
-            if tally.accepted == 0 {
-                return Verdict::Dropped(DropReason::CredentialMalformed);
-            }
+            // What stands before the malformed part was taken; the message does not count.
+            return shared.drop(DropReason::CredentialMalformed);
+        }
+        if matches!(message.end, CredentialsEnd::Capabilities | CredentialsEnd::Tags | CredentialsEnd::Revocations) {
+            // Quirk (02 §6.13): old senders' messages are processed without counting.
+            return Verdict::NotCounted;
         }
         Verdict::Accepted { trust: tally.accepted > 0 }
     }

@@ -87,7 +87,8 @@ impl Vl2 {
             _ => return Verdict::Accepted { trust: false },
         };
         if from.address != id.controller() || id.is_ad_hoc() {
-            return shared.drop(DropReason::NotController);
+            shared.drops.count(DropReason::NotController);
+            return Verdict::Accepted { trust: false };
         }
         network.fail(shared, now, failure);
         Verdict::Accepted { trust: false }

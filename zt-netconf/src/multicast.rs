@@ -456,7 +456,8 @@ impl Vl2 {
             network.take_membership(shared, now, com, c);
         }
         if message.limit == 0 || !self.serves(now, message.network, from, c) {
-            return self.parts().0.drop(DropReason::NotAuthorised);
+            self.parts().0.drops.count(DropReason::NotAuthorised);
+            return Verdict::Accepted { trust: false };
         }
         let (shared, networks) = self.parts();
         let network = networks.get(&message.network);

@@ -23,6 +23,7 @@ mod mac_address;
 mod member;
 mod netconf;
 mod packets_layout;
+mod packets_networks;
 mod service;
 mod world;
 
@@ -152,6 +153,7 @@ pub fn suites() -> Vec<Suite> {
         mac_address::SUITE,
         netconf::SUITE,
         packets_layout::SUITE,
+        packets_networks::SUITE,
         world::SUITE,
     ]
 }

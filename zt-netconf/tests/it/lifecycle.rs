@@ -95,7 +95,9 @@ fn errors_count_only_from_the_controller() {
     let now = world.now;
     let node = world.node(A);
     let denied = |code| Error::network_error(Verb::NETWORK_CONFIG_REQUEST, PacketId(1), code, NET);
-    assert!(matches!(node.receive_body(now, B, &denied(ErrorCode::NETWORK_ACCESS_DENIED)), Verdict::Dropped(_)));
+    let verdict = node.receive_body(now, B, &denied(ErrorCode::NETWORK_ACCESS_DENIED));
+    assert_eq!(verdict, Verdict::Accepted { trust: false });
+    assert_eq!(node.drops("not from or for the controller"), 1);
     assert_eq!(node.network().status(), NetworkStatus::Ok);
     node.receive_body(now, CONTROLLER, &denied(ErrorCode::OBJ_NOT_FOUND));
     assert_eq!(node.network().status(), NetworkStatus::NotFound);
