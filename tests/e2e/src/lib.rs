@@ -5,6 +5,7 @@ mod checks;
 mod daemon;
 mod home;
 mod lab;
+pub mod nats;
 mod program;
 pub mod rig;
 pub mod roles;

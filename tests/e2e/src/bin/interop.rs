@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use zt_test_e2e::Program;
 use zt_test_e2e::roles::{Cast, Roles, Scenario, Underlay};
+use zt_test_e2e::{Program, nats};
 
 const HELP: &str = "usage: interop --peer DIR [--old DIR] [--only TEXT] [--verbose]
 
@@ -67,14 +67,19 @@ fn run(words: &[String]) -> Result<bool> {
         let roles = Roles { b: old, ..Roles::all(&ours) };
         scenarios.push(("old member B".to_owned(), Scenario::new(roles)));
     }
+    let mut plays: Vec<(String, Play<'_>)> = Vec::new();
+    for (name, scenario) in scenarios {
+        plays.push((name, Box::new(move |step| scenario.run(step))));
+    }
+    plays.extend(behind_nats(&ours, &stock));
     println!("root controller A B");
     let (mut passed, mut tried, mut passed_of_matrix) = (0, 0, 0);
-    for (number, (name, scenario)) in scenarios.iter().enumerate() {
+    for (number, (name, act)) in plays.iter().enumerate() {
         if !name.contains(&arguments.only) {
             continue;
         }
         tried += 1;
-        if play(name, scenario, arguments.verbose)? {
+        if play(name, act, arguments.verbose)? {
             passed += 1;
             passed_of_matrix += u32::from(number < matrix);
         }
@@ -99,14 +104,27 @@ fn more(ours: &Program, stock: &Program) -> Vec<(String, Scenario)> {
     list
 }
 
-fn play(name: &str, scenario: &Scenario, verbose: bool) -> Result<bool> {
+/// Members behind NATs: ours with ours, and each with the other.
+fn behind_nats<'a>(ours: &'a Program, stock: &'a Program) -> Vec<(String, Play<'a>)> {
+    let mut list: Vec<(String, Play<'a>)> = Vec::new();
+    for programs in [[ours, ours, ours], [ours, ours, stock], [stock, stock, ours]] {
+        let names = programs.map(Program::kind).join(" ");
+        list.push((format!("NATs crossed (root A B): {names}"), Box::new(move |step| nats::crossed(programs, step))));
+        list.push((format!("NATs relayed (root A B): {names}"), Box::new(move |step| nats::relayed(programs, step))));
+    }
+    list
+}
+
+type Play<'a> = Box<dyn Fn(&mut dyn FnMut(&str, Duration)) -> Result<Option<()>> + 'a>;
+
+fn play(name: &str, act: &Play<'_>, verbose: bool) -> Result<bool> {
     let start = Instant::now();
     let mut step = |step: &str, time: Duration| {
         if verbose {
             println!("    {:7.2} s  {step}", time.as_secs_f64());
         }
     };
-    match scenario.run(&mut step) {
+    match act(&mut step) {
         Ok(Some(())) => {
             println!("ok      {name} ({:.1} s)", start.elapsed().as_secs_f64());
             Ok(true)
