@@ -177,9 +177,7 @@ impl Play {
         for (number, node) in self.nodes.iter_mut().enumerate() {
             let mut home = self.lab.home(node.host.name())?.with_planet(&planet)?;
             home = home.with_local_conf(&json!({ "settings": { "portMappingEnabled": false } }))?;
-            if number == ROOT {
-                home = home.with_identity(&key)?;
-            }
+            home = home.with_identity(&self.lab.identity(number as u64 + 1))?;
             node.daemon = Some(node.host.start(&node.program, home)?);
         }
         for role in [CONTROLLER, A, B] {
