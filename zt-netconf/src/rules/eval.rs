@@ -137,3 +137,6 @@ fn name(kind: &RuleKind) -> String {
     };
     name.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Joining, being refused, refreshing, leaving.
 
-use zt_netconf::{LocalAnswer, NetworkConfig, NetworkStatus, Verdict, Vl2Event};
+use zt_netconf::{LocalAnswer, NetworkConfig, NetworkStatus, SendOptions, Verdict, Vl2Event};
 use zt_wire::verb::{ConfigChunk, Error, ErrorCode};
 use zt_wire::{Emit, NetworkId, PacketId, Verb};
 
@@ -46,7 +46,9 @@ fn a_saved_configuration_works_at_once_and_is_renewed_at_once() {
     node.vl2.join(World::new().now, NET, Some(&text), &mut node.wire);
     assert_eq!(node.network().status(), NetworkStatus::Ok);
     assert_eq!(node.network().last_update(), None);
-    assert_eq!(node.take_sent(Verb::NETWORK_CONFIG_REQUEST).len(), 1);
+    let asked = node.take_sent(Verb::NETWORK_CONFIG_REQUEST);
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].options, SendOptions { compress: true, expect_reply: true });
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod config;
 mod credentials;
 mod frames;
+mod junk;
 mod lifecycle;
 mod managed;
+mod model;
 mod multicast;
 mod world;

@@ -85,6 +85,13 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Replies go to this node from here on.
+    pub(crate) fn answer_to(&mut self, address: Address) {
+        self.reply_to = Some(address);
+    }
+}
+
 impl Carrier for Wire {
     fn identity(&self, address: Address) -> Option<Identity> {
         self.known.get(&address).copied()
