@@ -98,14 +98,12 @@ Available settings:
 
 fn parse(args: &[String]) -> Parsed {
     let mut options = Options { program: args[0].clone(), args: args.to_vec(), ..Options::default() };
-    let mut words = 0;
-    for arg in args[1..].iter().filter(|arg| !arg.is_empty()) {
-        let Some(switch) = arg.strip_prefix('-') else {
-            // Third and later words overwrite the second argument (07 §2.1).
-            options.words[words.min(2)] = arg.clone();
-            words += 1;
-            continue;
-        };
+    let words = args[1..].iter().filter(|arg| !arg.is_empty() && !arg.starts_with('-'));
+    for (i, word) in words.enumerate() {
+        // Third and later words overwrite the second argument (07 §2.1).
+        options.words[i.min(2)].clone_from(word);
+    }
+    for switch in args[1..].iter().filter_map(|arg| arg.strip_prefix('-')) {
         let mut letters = switch.chars();
         let letter = letters.next();
         let value = letters.as_str();
