@@ -351,7 +351,8 @@ impl Network {
         if origin == Origin::Push && current.is_some_and(|current| config.timestamp < current.timestamp) {
             return Err(DropReason::ConfigOlder);
         }
-        let first = current.is_none();
+        // Groups announced before the controller was reached, from a saved configuration, may have gone nowhere.
+        let first = current.is_none() || self.last_update.is_none();
         let tables = core::iter::once(&config.rules).chain(config.capabilities.iter().map(|cap| &cap.rules));
         self.unsupported = tables.into_iter().find_map(|table| first_unsupported(table));
         if matches!(origin, Origin::Answer | Origin::Push) {
@@ -396,6 +397,16 @@ impl Network {
         if self.port_error != code {
             self.port_error = code;
             shared.event(Vl2Event::ConfigUpdated { network: self.id });
+        }
+    }
+
+    /// The node reaches a root, perhaps again: what waited for that is done at once.
+    pub(crate) fn handle_online(&mut self, now: Now, c: &mut dyn Carrier) {
+        self.upstream_announced = None;
+        self.announce(now, c);
+        let stale = self.last_update.is_none_or(|at| now.mono.saturating_since(at) >= request::REFRESH);
+        if !self.id.is_ad_hoc() && (stale || self.failure.is_some()) {
+            self.polling.hurry(now.mono);
         }
     }
 

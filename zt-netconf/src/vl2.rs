@@ -305,6 +305,14 @@ impl Vl2 {
         authorised.insert((network, member), now.mono);
     }
 
+    /// Notes that this node reaches a root, for the first time or again: groups are announced at once, and networks
+    /// that wait for their controller ask it at the next [`handle_timeout`](Self::handle_timeout), due now.
+    pub fn handle_online(&mut self, now: Now, c: &mut dyn Carrier) {
+        for network in self.networks.values_mut() {
+            network.handle_online(now, c);
+        }
+    }
+
     /// Asks the controller of a network again as soon as possible.
     pub fn refresh(&mut self, now: Now, network: NetworkId) {
         if let Some(network) = self.networks.get_mut(&network) {

@@ -235,3 +235,23 @@ fn ad_hoc_networks_need_nobody() {
     assert_eq!(join(&mut node, 0xff0a_0123_4567_89ff).0, NetworkStatus::RequestingConfiguration);
     assert!(node.take_sent(Verb::NETWORK_CONFIG_REQUEST).is_empty());
 }
+
+#[test]
+fn becoming_online_announces_and_asks_at_once() {
+    let authority = Authority::new();
+    let mut node = Node::new(A);
+    let root = zt_wire::Address::new(0x99_0000_0001);
+    node.wire.roots = vec![root];
+    let text = authority.config(A, START - 1000).to_text();
+    let now = World::new().now;
+    node.vl2.join(now, NET, Some(&text), &mut node.wire);
+    let later = now.plus(std::time::Duration::from_millis(4_000));
+    node.vl2.handle_timeout(later, &mut node.wire);
+    node.wire.sent.clear();
+    node.vl2.handle_online(later, &mut node.wire);
+    let likes = node.take_sent(Verb::MULTICAST_LIKE);
+    assert!(likes.iter().any(|packet| packet.to == root));
+    assert_eq!(node.vl2.poll_timeout().map(|(at, _)| at), Some(later.mono));
+    node.vl2.handle_timeout(later, &mut node.wire);
+    assert_eq!(node.take_sent(Verb::NETWORK_CONFIG_REQUEST).len(), 1);
+}
