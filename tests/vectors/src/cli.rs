@@ -58,7 +58,8 @@ fn cases(file: &Value) -> Vec<Case> {
 }
 
 fn alter(file: &mut Value) {
-    file["cases"][15]["stdout"] = Value::from("200 info fe39e980ad 1.14.1 ONLINE\n");
+    // The node's values are read back out of the output, its words are not.
+    file["cases"][16]["stdout"] = Value::from("200 status fe39e980ad 1.14.1 OFFLINE\n");
 }
 
 /// The folders of one case, removed afterwards.
