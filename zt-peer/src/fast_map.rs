@@ -65,11 +65,13 @@ pub(crate) struct Gate<K> {
     interval: Duration,
     limit: usize,
     last: BTreeMap<K, Mono>,
+    /// When old keys were last looked for: a full gate does not search at every call.
+    swept: Mono,
 }
 
 impl<K: Ord + Copy> Gate<K> {
     pub(crate) const fn new(interval: Duration, limit: usize) -> Self {
-        Self { interval, limit, last: BTreeMap::new() }
+        Self { interval, limit, last: BTreeMap::new(), swept: Mono::ZERO }
     }
 
     /// Whether `key` may pass. Full of recent keys: nobody new passes, so memory and rate stay bounded.
@@ -82,7 +84,9 @@ impl<K: Ord + Copy> Gate<K> {
             return open;
         }
         if self.last.len() >= self.limit {
-            self.expire(now);
+            if now.saturating_since(self.swept) >= self.interval / 8 {
+                self.expire(now);
+            }
             if self.last.len() >= self.limit {
                 return false;
             }
@@ -97,6 +101,7 @@ impl<K: Ord + Copy> Gate<K> {
     }
 
     pub(crate) fn expire(&mut self, now: Mono) {
+        self.swept = now;
         let interval = self.interval;
         self.last.retain(|_, t| now.saturating_since(*t) < interval);
     }

@@ -30,7 +30,7 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Received traffic stopped for this long: probe once.
 const STOPPED: Duration = Duration::from_millis(500);
 /// Distance of probes while in doubt.
-const DOUBT_SPACING: Duration = Duration::from_millis(110);
+const DOUBT_SPACING: Duration = Duration::from_millis(90);
 /// Distance of probes on a suspected path, at first and later.
 const BEHIND: Duration = Duration::from_millis(1000);
 const BEHIND_LATER: Duration = Duration::from_millis(5000);
@@ -276,8 +276,8 @@ impl Liveness {
 
     /// Losses in a row that chance explains badly.
     fn needed(&self, now: Mono) -> usize {
-        // ln(1e-4) / ln(loss), as a table: readable, and the same on every machine.
-        const TABLE: [(f32, usize); 7] = [(0.05, 4), (0.12, 5), (0.18, 6), (0.24, 7), (0.30, 8), (0.37, 9), (0.44, 11)];
+        // Somewhat above ln(1e-4) / ln(loss), as the measured loss lags behind; a table is the same on every machine.
+        const TABLE: [(f32, usize); 7] = [(0.04, 4), (0.08, 5), (0.12, 6), (0.16, 7), (0.22, 8), (0.30, 9), (0.42, 10)];
         let by_loss = TABLE.iter().find(|(loss, _)| self.loss <= *loss).map_or(12, |(_, n)| *n);
         // The other direction works: only ours can be dead, or the answers are late behind other traffic.
         let hears = now.saturating_since(self.heard) < self.rtt.timeout();
@@ -285,7 +285,7 @@ impl Liveness {
     }
 
     fn note_loss(&mut self, lost: f32) {
-        self.loss += (lost - self.loss) / 12.0;
+        self.loss += (lost - self.loss) / 32.0;
     }
 
     fn quiet(&self) -> Duration {

@@ -202,3 +202,6 @@ impl DeferQueue {
         self.waiting.iter().filter(sealed).map(|d| d.state.source()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,8 +74,8 @@ impl Reassembly {
         let n = usize::from(piece.number);
         let fragment = piece.number > 0;
         // Deliberate: the reference does not compare the number with the total (02 §3.4).
-        if fragment && !(2..=MAX_PIECES).contains(&usize::from(piece.total)) || fragment && piece.number >= piece.total
-        {
+        let total_is_sane = (2..=MAX_PIECES).contains(&usize::from(piece.total));
+        if fragment && (!total_is_sane || piece.number >= piece.total) {
             return Step::Dropped(DropReason::BadFragment);
         }
         if piece.bytes.is_empty() || piece.bytes.len() > MAX_PACKET {

@@ -27,10 +27,10 @@ impl Vl1 {
             return;
         }
         let pair = (source.min(destination), source.max(destination));
-        let Some((path_of_d, path_of_s)) = self.common_ground(now.mono, d, s) else { return };
         if !self.unite_gate.pass(now.mono, pair) {
             return;
         }
+        let Some((path_of_d, path_of_s)) = self.common_ground(now.mono, d, s) else { return };
         let mut both = [(destination, path_of_d, source, path_of_s), (source, path_of_s, destination, path_of_d)];
         if self.random.below(2) == 1 {
             both.swap(0, 1);

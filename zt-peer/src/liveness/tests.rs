@@ -78,7 +78,7 @@ fn a_dead_path_is_suspected_in_time() {
             rig.dead = true;
             let cut = rig.now;
             let at = rig.run(5_000, gap).expect("suspected");
-            let limit = 2_200 + gap;
+            let limit = 2_400 + gap;
             assert!(at.millis_since(cut) <= limit, "after {} ms at {latency:?}", at.millis_since(cut));
         }
     }
@@ -89,7 +89,7 @@ fn a_path_dead_from_the_start_is_suspected_in_time_too() {
     let mut rig = Rig::new(1, (1, 0), 0);
     rig.dead = true;
     let at = rig.run(5_000, 20).expect("suspected");
-    assert!(at.millis_since(Mono::from_millis(1_000)) <= 2_800, "{at}");
+    assert!(at.millis_since(Mono::from_millis(1_000)) <= 2_900, "{at}");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn loss_and_jitter_make_at_most_one_false_move_in_ten_minutes() {
             rig.run(600_000, 20);
             worst = worst.max(rig.moves);
             total += rig.moves;
-            assert!(rig.probes < 2_500, "{} probes", rig.probes);
+            assert!(rig.probes < 3_000, "{} probes", rig.probes);
         }
     }
     assert!(worst <= 1, "{worst} false moves in one run, {total} in 40");

@@ -72,7 +72,7 @@ fn moons_come_only_when_wanted_from_a_root_that_is_the_seed() {
     roots.want(0x11, Some(Address::new(0x11)));
     let bad = world(WorldKind::Moon, 0x11, 5, &[&fake(0x11)], &k, &other);
     assert_eq!(roots.offer(bad, Source::Network, &own, none), Err(WorldRefused::Signature));
-    let clone = |a: Address| (a == Address::new(0x11)).then(|| Identity { address: a, public_key: [9; 64] });
+    let clone = |a: Address| (a == Address::new(0x11)).then_some(Identity { address: a, public_key: [9; 64] });
     assert_eq!(roots.offer(moon.clone(), Source::Network, &own, clone), Err(WorldRefused::Identity));
     assert_eq!(roots.moon_tuples(), vec![(0x11, 0)]);
     assert_eq!(roots.offer(moon, Source::Network, &own, none), Ok(Accepted::New));

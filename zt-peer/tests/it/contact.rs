@@ -14,7 +14,7 @@ const A: usize = 2;
 const B: usize = 3;
 
 /// A root and two members (indexes 0, 1, 2 in the net).
-pub fn trio(seed: u64) -> Net {
+pub(crate) fn trio(seed: u64) -> Net {
     let mut net = Net::new(seed);
     let world = planet(&[(ROOT, addr(1))]);
     net.add(ROOT, Some(&world));

@@ -14,7 +14,7 @@ use zt_wire::verb::{Frame, Message};
 use zt_wire::{Address, Body, InetAddress, Mono, NetworkId, Now, Root, Signature, World, WorldKind};
 
 /// Secrets of the reference's test nodes (vectors/packets.json); making new ones takes seconds.
-pub const SECRETS: [&str; 6] = [
+pub(crate) const SECRETS: [&str; 6] = [
     "8528691118:0:d16505c372525df134ca0594dd6cbaadf7c0fcb09c85739b3e23561e56796e4398bbea7899b4b85eba33deed6ece4137c970020b736ba074b734591401033ed5:fc7fe78fda05d79550ffcdcc2daf1ee0049be9e28c59aeb1a20ba532ac888f769f20c57391dec5dabf74d3113f75d52106c6fe9ca69121c31e9cea43db685e96",
     "dfb77bc07a:0:435762f2bed8be0ae79c008df38f79d9a266a9746321c7f8527b1970bd7a0a3cc0eaf300eb340ecc73925d2e4cbb6e0532c350025ef00a44f844dac73135b585:81eee3b33e1a738e04a6bf4c2d124dca5d0426a102d12e3d75f89644045e35864161678102458e53cac357a17a2da6be62272bc88d293237f8337e8cd12a8028",
     "98ec576466:0:a48ac1564dac6dcda48ca5aaf9891b7f41fa04464981b28fbb22aeccbecb8d4e04b17bf7fa9f91de2239c973b55a28d8058536d66ab02d8e14775fab0532cba6:30745976c599e66fa834710d920801922a2e6d94a80caf78ad505fb8a895c0521523fe2fbbb7d733336458219d2fcd9106663258703f50c9ed62c982e8f5c81f",
@@ -24,7 +24,7 @@ pub const SECRETS: [&str; 6] = [
 ];
 
 /// The network that test frames claim to be of.
-pub const NETWORK: NetworkId = NetworkId(0x1122_3344_5566_7788);
+pub(crate) const NETWORK: NetworkId = NetworkId(0x1122_3344_5566_7788);
 
 /// One datagram under way.
 struct Flying {
@@ -36,66 +36,65 @@ struct Flying {
 
 /// A link of a node as the network sees it.
 #[derive(Clone, Copy)]
-pub struct Port {
-    pub local: SocketAddr,
+pub(crate) struct Port {
     /// Where its datagrams seem to come from.
-    pub external: SocketAddr,
+    pub(crate) external: SocketAddr,
 }
 
 /// A node and what its owner would keep.
-pub struct Node {
-    pub vl1: Vl1,
-    pub ports: BTreeMap<LinkId, Port>,
-    pub frames: Vec<(Mono, Address, Vec<u8>)>,
-    pub events: Vec<(Mono, Vl1Event)>,
-    pub records: BTreeMap<Address, Vec<u8>>,
-    pub sent: usize,
-    pub jobs: usize,
+pub(crate) struct Node {
+    pub(crate) vl1: Vl1,
+    pub(crate) ports: BTreeMap<LinkId, Port>,
+    pub(crate) frames: Vec<(Mono, Address, Vec<u8>)>,
+    pub(crate) events: Vec<(Mono, Vl1Event)>,
+    pub(crate) records: BTreeMap<Address, Vec<u8>>,
+    pub(crate) sent: usize,
+    pub(crate) jobs: usize,
     /// What the layer above makes of frames.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     out: Transmits,
     scratch: Scratch,
 }
 
 /// Latency and loss between two hosts.
 #[derive(Clone, Copy)]
-pub struct Line {
-    pub latency_ms: u64,
-    pub jitter_ms: u64,
-    pub loss_percent: u64,
+pub(crate) struct Line {
+    pub(crate) latency_ms: u64,
+    pub(crate) jitter_ms: u64,
+    pub(crate) loss_percent: u64,
 }
 
-pub struct Net {
-    pub now: Now,
-    pub nodes: Vec<Node>,
-    pub line: Line,
+pub(crate) struct Net {
+    pub(crate) now: Now,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) line: Line,
     /// Directed pairs of (source, destination) IP addresses between which nothing passes.
-    pub cuts: Vec<(SocketAddr, SocketAddr)>,
+    pub(crate) cuts: Vec<(SocketAddr, SocketAddr)>,
     /// Datagrams delivered: time, source, destination, bytes.
-    pub log: Vec<(Mono, SocketAddr, SocketAddr, Vec<u8>)>,
-    pub keep_log: bool,
+    pub(crate) log: Vec<(Mono, SocketAddr, SocketAddr, Vec<u8>)>,
+    pub(crate) keep_log: bool,
     flying: BTreeMap<(Mono, u64), Flying>,
     serial: u64,
     dice: SeededEntropy,
 }
 
-pub fn secret(n: usize) -> Arc<SecretIdentity> {
+pub(crate) fn secret(n: usize) -> Arc<SecretIdentity> {
     Arc::new(SecretIdentity::from_text(SECRETS[n]).expect("a good secret"))
 }
 
-pub fn address(n: usize) -> Address {
+pub(crate) fn address(n: usize) -> Address {
     secret(n).address()
 }
 
-pub fn addr(n: u8) -> SocketAddr {
+pub(crate) fn addr(n: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, n, 1], 9993))
 }
 
-pub fn key_pair(seed: u64) -> KeyPair {
+pub(crate) fn key_pair(seed: u64) -> KeyPair {
     KeyPair::generate(&mut SeededEntropy::new(seed))
 }
 
-pub fn world(kind: WorldKind, id: u64, timestamp: u64, roots: &[(usize, SocketAddr)], key: &KeyPair) -> World {
+pub(crate) fn world(kind: WorldKind, id: u64, timestamp: u64, roots: &[(usize, SocketAddr)], key: &KeyPair) -> World {
     let roots = roots
         .iter()
         .map(|(n, a)| Root { identity: *secret(*n).identity(), endpoints: vec![InetAddress::from(*a)] })
@@ -105,12 +104,12 @@ pub fn world(kind: WorldKind, id: u64, timestamp: u64, roots: &[(usize, SocketAd
     w
 }
 
-pub fn planet(roots: &[(usize, SocketAddr)]) -> World {
+pub(crate) fn planet(roots: &[(usize, SocketAddr)]) -> World {
     world(WorldKind::Planet, 1, 1000, roots, &key_pair(77))
 }
 
 impl Net {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         println!("seed {seed}");
         Self {
             now: Now { mono: Mono::from_millis(1_000_000), unix_ms: 1_700_000_000_000 },
@@ -126,7 +125,7 @@ impl Net {
     }
 
     /// A node with the secret `n`, one link at `addr(n)`, and the given planet.
-    pub fn add(&mut self, n: usize, planet: Option<&World>) -> usize {
+    pub(crate) fn add(&mut self, n: usize, planet: Option<&World>) -> usize {
         let index = self.add_bare(n);
         if let Some(world) = planet {
             self.with(index, |vl1, now, out| {
@@ -139,7 +138,7 @@ impl Net {
     }
 
     /// A node without links and worlds.
-    pub fn add_bare(&mut self, n: usize) -> usize {
+    pub(crate) fn add_bare(&mut self, n: usize) -> usize {
         let entropy = Box::new(SeededEntropy::new(self.dice.next_u64()));
         let mut config = Vl1Config::new(secret(n), entropy);
         config.has_peer_cache = true;
@@ -158,33 +157,33 @@ impl Net {
         self.nodes.len() - 1
     }
 
-    pub fn link(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr) {
-        self.nodes[index].ports.insert(LinkId(id), Port { local, external });
+    pub(crate) fn link(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr) {
+        self.nodes[index].ports.insert(LinkId(id), Port { external });
         let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(local), mtu: 0 };
         self.with(index, |vl1, now, out| vl1.add_link(now, link, out));
     }
 
-    pub fn unlink(&mut self, index: usize, id: u32) {
+    pub(crate) fn unlink(&mut self, index: usize, id: u32) {
         self.nodes[index].ports.remove(&LinkId(id));
         self.with(index, |vl1, now, out| vl1.remove_link(now, LinkId(id), out));
     }
 
     /// A NAT gives the node's link another external port, unseen by the host.
-    pub fn rebind(&mut self, index: usize, id: u32, external: SocketAddr) {
+    pub(crate) fn rebind(&mut self, index: usize, id: u32, external: SocketAddr) {
         self.nodes[index].ports.get_mut(&LinkId(id)).expect("a link").external = external;
     }
 
-    pub fn cut(&mut self, a: SocketAddr, b: SocketAddr) {
+    pub(crate) fn cut(&mut self, a: SocketAddr, b: SocketAddr) {
         self.cuts.push((a, b));
     }
 
-    pub fn cut_both(&mut self, a: SocketAddr, b: SocketAddr) {
+    pub(crate) fn cut_both(&mut self, a: SocketAddr, b: SocketAddr) {
         self.cut(a, b);
         self.cut(b, a);
     }
 
     /// Calls the machine of a node as its owner would.
-    pub fn with<R>(&mut self, index: usize, f: impl FnOnce(&mut Vl1, Now, &mut Transmits) -> R) -> R {
+    pub(crate) fn with<R>(&mut self, index: usize, f: impl FnOnce(&mut Vl1, Now, &mut Transmits) -> R) -> R {
         let now = self.now;
         let node = &mut self.nodes[index];
         let result = f(&mut node.vl1, now, &mut node.out);
@@ -192,20 +191,20 @@ impl Net {
         result
     }
 
-    pub fn frame(&mut self, from: usize, to: usize, payload: &[u8]) {
+    pub(crate) fn frame(&mut self, from: usize, to: usize, payload: &[u8]) {
         let to = *self.nodes[to].vl1.identity();
         let frame = Frame { network: NETWORK, ethertype: 0x0800, payload };
         self.send(from, to.address, &frame);
     }
 
-    pub fn send(&mut self, from: usize, to: Address, body: &dyn Body) {
+    pub(crate) fn send(&mut self, from: usize, to: Address, body: &dyn Body) {
         self.with(from, |vl1, now, out| {
             vl1.send(now, to, body, SendOptions::default(), out).expect("sendable");
         });
     }
 
     /// Delivers one datagram to whoever has that external address.
-    pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+    pub(crate) fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         if self.keep_log {
             self.log.push((self.now.mono, from, to, bytes.to_vec()));
         }
@@ -285,7 +284,7 @@ impl Net {
     }
 
     /// Lets time pass.
-    pub fn run(&mut self, ms: u64) {
+    pub(crate) fn run(&mut self, ms: u64) {
         let end = self.now.mono + Duration::from_millis(ms);
         loop {
             let timer = self.nodes.iter().filter_map(|n| n.vl1.poll_timeout()).map(|(at, _)| at).min();
@@ -309,7 +308,7 @@ impl Net {
     }
 
     /// Frames from one node to another, one each `gap` ms, for `ms`; numbers are the send times in ms.
-    pub fn stream(&mut self, from: usize, to: usize, gap: u64, ms: u64) {
+    pub(crate) fn stream(&mut self, from: usize, to: usize, gap: u64, ms: u64) {
         for _ in 0..ms / gap {
             let stamp = self.now.mono.as_millis().to_be_bytes();
             self.frame(from, to, &stamp);
@@ -318,7 +317,7 @@ impl Net {
     }
 
     /// Frames both ways.
-    pub fn talk(&mut self, a: usize, b: usize, gap: u64, ms: u64) {
+    pub(crate) fn talk(&mut self, a: usize, b: usize, gap: u64, ms: u64) {
         for _ in 0..ms / gap {
             let stamp = self.now.mono.as_millis().to_be_bytes();
             self.frame(a, b, &stamp);
@@ -332,21 +331,21 @@ impl Net {
     }
 
     /// Send time of the first frame sent after `since` that `node` received.
-    pub fn first_after(&self, node: usize, since: Mono) -> Option<u64> {
+    pub(crate) fn first_after(&self, node: usize, since: Mono) -> Option<u64> {
         let stamp = |bytes: &[u8]| u64::from_be_bytes(bytes[..8].try_into().unwrap());
         self.nodes[node].frames.iter().map(|(_, _, b)| stamp(b)).find(|ms| *ms >= since.as_millis())
     }
 
-    pub fn moves(&self, node: usize) -> usize {
+    pub(crate) fn moves(&self, node: usize) -> usize {
         self.nodes[node].events.iter().filter(|(_, e)| matches!(e, Vl1Event::PathChanged { .. })).count()
     }
 
-    pub fn is_direct(&self, a: usize, b: usize) -> bool {
+    pub(crate) fn is_direct(&self, a: usize, b: usize) -> bool {
         let to = self.nodes[b].vl1.address();
         self.nodes[a].vl1.peer(self.now, to).is_some_and(|p| p.paths.iter().any(|p| p.preferred && !p.suspected))
     }
 
-    pub fn drops(&self, node: usize, name: &str) -> u64 {
+    pub(crate) fn drops(&self, node: usize, name: &str) -> u64 {
         self.nodes[node].vl1.drops().find(|(n, _)| *n == name).expect("a known reason").1
     }
 }

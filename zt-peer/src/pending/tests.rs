@@ -1,0 +1,119 @@
+//! The queues against small models.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use zt_wire::PacketId;
+
+use super::*;
+use crate::link::{Endpoint, LinkId, Path};
+
+fn path(n: u8) -> Path {
+    Path { link: LinkId(1), remote: Endpoint::Ip(SocketAddr::from(([10, 0, 0, n], 9993))) }
+}
+
+fn ticket(source: u64, from: u8, at: Mono) -> Ticket {
+    Ticket {
+        source: Address::new(source),
+        path: path(from),
+        hops: 0,
+        packet_id: PacketId(1),
+        arrived: at,
+        trusted: false,
+    }
+}
+
+fn receipt(from: u64, at: Mono) -> Receipt {
+    Receipt {
+        from: Address::new(from),
+        path: path(1),
+        hops: 0,
+        verb: Verb::FRAME,
+        packet_id: PacketId(1),
+        trusted: false,
+        teaches: None,
+        first_arrival: at,
+    }
+}
+
+const T: Mono = Mono(100_000_000);
+
+#[test]
+fn strangers_displace_neither_members_nor_strangers_elsewhere() {
+    let mut q = DeferQueue::default();
+    q.push_opened(T, receipt(5, T), b"member");
+    q.push_sealed(ticket(6, 1, T), b"honest stranger");
+    let dropped = (0..1_000).filter(|i| q.push_sealed(ticket(100 + i, 2, T), b"flood").is_some()).count();
+    assert_eq!(dropped, 1_000 - PER_STRANGER_PATH);
+    assert!(q.unknown_senders().contains(&Address::new(6)));
+    assert!(q.waiting.len() <= 2 + PER_STRANGER_PATH);
+    let later = T + QUEUE_RETRY;
+    assert!(matches!(q.next(later, |_| false).map(|d| d.state), Some(DeferredState::Opened(_))));
+}
+
+#[test]
+fn a_deferred_packet_keeps_its_age_and_is_given_up() {
+    let mut q = DeferQueue::default();
+    let mut now = T;
+    let mut tries = 0;
+    assert!(q.push_opened(now, receipt(5, T), b"x").is_none());
+    while now < T + Duration::from_secs(10) {
+        now = now + Duration::from_millis(100);
+        q.expire(now);
+        while let Some(d) = q.next(now, |_| true) {
+            tries += 1;
+            let DeferredState::Opened(r) = d.state else { panic!("opened") };
+            q.push_opened(now, r, &d.packet);
+        }
+    }
+    assert_eq!((tries, q.waiting.len()), (9, 0));
+}
+
+#[test]
+fn an_arrived_identity_frees_everything_at_once() {
+    let mut q = DeferQueue::default();
+    q.push_opened(T, receipt(5, T), b"x");
+    q.push_sealed(ticket(6, 1, T), b"y");
+    assert!(q.next(T, |_| false).is_none());
+    q.hurry();
+    assert_eq!(q.deadline(), Some(Mono::ZERO));
+    assert!(q.next(T, |a| a == Address::new(6)).is_some());
+    assert!(q.next(T, |a| a == Address::new(6)).is_some());
+    assert!(q.next(T, |_| true).is_none());
+    assert_eq!(q.deadline(), None);
+}
+
+proptest! {
+    /// Order per destination is kept, bounds hold, and nothing is invented or doubled.
+    #[test]
+    fn the_send_queue_is_a_bounded_fifo_per_destination(
+        steps in prop::collection::vec((0u64..4, 0u8..5), 0..400),
+    ) {
+        let mut q = SendQueue::default();
+        let mut model: Vec<Vec<u16>> = vec![Vec::new(); 4];
+        for (n, (to, action)) in steps.into_iter().enumerate() {
+            let n = u16::try_from(n).expect("few");
+            let slot = usize::try_from(to).expect("few");
+            if action == 0 {
+                let taken: Vec<u16> = q
+                    .take_for(Address::new(to + 1))
+                    .iter()
+                    .map(|u| u16::from_be_bytes([u.body[0], u.body[1]]))
+                    .collect();
+                prop_assert_eq!(&taken, &model[slot]);
+                model[slot].clear();
+            } else {
+                let body = n.to_be_bytes().to_vec();
+                let dropped = q.push(T, Address::new(to + 1), Verb::FRAME, body, SendOptions::default());
+                prop_assert_eq!(dropped.is_some(), model[slot].len() == PER_PEER);
+                if dropped.is_some() {
+                    model[slot].remove(0);
+                }
+                model[slot].push(n);
+            }
+        }
+        let waiting: usize = model.iter().map(Vec::len).sum();
+        prop_assert_eq!(q.expire(T + QUEUE_TIMEOUT), waiting as u64);
+    }
+}
