@@ -12,6 +12,7 @@ pub mod cli;
 pub mod controller_http;
 mod credentials;
 mod dictionary;
+mod fragments_reassembly;
 mod fragments_splitting;
 pub mod http_api;
 mod identity;
@@ -24,6 +25,7 @@ mod member;
 mod netconf;
 mod packets_layout;
 mod packets_networks;
+mod packets_reaction;
 mod service;
 mod world;
 
@@ -143,6 +145,7 @@ pub fn suites() -> Vec<Suite> {
         controller_http::SUITE,
         credentials::SUITE,
         dictionary::SUITE,
+        fragments_reassembly::SUITE,
         fragments_splitting::SUITE,
         http_api::SUITE,
         identity::SUITE,
@@ -154,6 +157,7 @@ pub fn suites() -> Vec<Suite> {
         netconf::SUITE,
         packets_layout::SUITE,
         packets_networks::SUITE,
+        packets_reaction::SUITE,
         world::SUITE,
     ]
 }
