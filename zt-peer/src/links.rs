@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use zt_wire::Scope;
-use zt_wire::{Address, Now};
+use zt_wire::{Address, Mono, Now};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::expect::Purpose;
@@ -162,6 +162,7 @@ impl Vl1 {
                 .filter(|p| !self.may_be_path(self.peers.get(id).identity.address, &p.remote))
                 .collect();
             self.drop_slots(id, |s| gone.contains(&s.path));
+            self.peers.get_mut(id).route = crate::path_choice::choose(self.peers.get(id), Mono::ZERO);
             let policy = &self.policy;
             let links = &self.links;
             for slot in &mut self.peers.get_mut(id).slots {
@@ -184,6 +185,7 @@ impl Vl1 {
             let gone: Vec<Path> = self.peers.get(id).slots.iter().map(|s| s.path).collect();
             let gone: Vec<Path> = gone.into_iter().filter(|p| !self.may_be_path(address, &p.remote)).collect();
             self.drop_slots(id, |s| gone.contains(&s.path));
+            self.peers.get_mut(id).route = crate::path_choice::choose(self.peers.get(id), Mono::ZERO);
         }
     }
 

@@ -68,6 +68,9 @@ pub(crate) struct Peer {
     pub(crate) last_receive: Option<Mono>,
     pub(crate) last_nontrivial: Option<Mono>,
     pub(crate) last_traffic_out: Option<Mono>,
+    /// First traffic sent over a root since anything was heard.
+    pub(crate) unheard_relayed: Option<Mono>,
+    pub(crate) last_relay_question: Option<Mono>,
     pub(crate) last_full_hello: Option<Mono>,
     pub(crate) last_push: Option<Mono>,
     pub(crate) trust: Option<Mono>,
@@ -105,6 +108,8 @@ impl Peer {
             last_receive: None,
             last_nontrivial: None,
             last_traffic_out: None,
+            unheard_relayed: None,
+            last_relay_question: None,
             last_full_hello: None,
             last_push: None,
             trust: None,

@@ -196,6 +196,7 @@ impl Vl1 {
             mtu: self.policy.mtu(Some(&link), &path.remote),
             trusted,
         };
+        let before = self.peers.get(id).route_slot().map(|s| s.path);
         let sibling = |s: &Slot| s.path.link == path.link && s.path.remote.same_host(&path.remote);
         self.drop_slots(id, |s| sibling(s) && s.live.is_suspected());
         let siblings = self.peers.get(id).slots.iter().filter(|s| sibling(s));
@@ -217,7 +218,6 @@ impl Vl1 {
         if !std::mem::replace(&mut peer.persisted, true) {
             self.persist(id);
         }
-        let before = self.peers.get(id).route_slot().map(|s| s.path);
         self.doubt_silent(now, id, &expected, link.rank, out);
         self.choose_after_loss(now, id, before, out);
         self.note_root(now);
@@ -301,6 +301,7 @@ impl Vl1 {
     /// Traffic for a peer without a working direct path: probes behind, and the operator's hints (03 §3 step 2c).
     pub(crate) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
         let peer = self.peers.get_mut(id);
+        peer.unheard_relayed.get_or_insert(now);
         let hints = !self.policy.attempts(peer.identity.address).is_empty()
             && peer.last_memorised.is_none_or(|t| now.saturating_since(t) >= MEMORISED);
         if peer.due == Mono::FAR && (hints || !peer.slots.is_empty()) {

@@ -400,6 +400,7 @@ impl Vl1 {
         );
         let peer = self.peers.get_mut(c.id);
         peer.last_receive = Some(t);
+        peer.unheard_relayed = None;
         if nontrivial {
             peer.last_nontrivial = Some(t);
             self.last_traffic = t;

@@ -1,6 +1,7 @@
 //! Outgoing packets: where they go (03 §3) and how they are made.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use zt_crypto::{PeerKeys, Suite, trusted_path};
@@ -84,7 +85,12 @@ impl Vl1 {
         };
         let traffic = carries_traffic(body.verb());
         match self.next_hop(now.mono, id, traffic) {
-            Some(hop) => self.send_by(now.mono, id, hop, body, options, out),
+            Some(hop) => {
+                if traffic && !hop.direct {
+                    self.ask_over_roots(now, id, out);
+                }
+                self.send_by(now.mono, id, hop, body, options, out)
+            }
             None => {
                 self.queue(now.mono, to, body, options);
                 Ok(None)
@@ -312,6 +318,9 @@ impl Vl1 {
             let slot = self.peers.get(root).route?;
             (root != id).then_some((root, slot))
         };
+        if let Some(root) = self.other_relay(now, id) {
+            return Some(root);
+        }
         let via = peer.via.filter(|a| self.roots.is_upstream(*a)).and_then(working);
         via.or_else(|| {
             let best = self.best_upstream(now, Some(peer.identity.address))?;
@@ -320,6 +329,36 @@ impl Vl1 {
                 Some((best, slot))
             })
         })
+    }
+
+    /// Traffic goes over a root and nothing comes back: a HELLO over each root; the one whose answer comes is the way.
+    fn ask_over_roots(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        let waits = |t: Option<Mono>| t.is_some_and(|t| now.mono.saturating_since(t) < RELAY_QUESTION);
+        if peer.unheard_relayed.is_none() || waits(peer.unheard_relayed) || waits(peer.last_relay_question) {
+            return;
+        }
+        peer.last_relay_question = Some(now.mono);
+        for root in self.upstream_ids().into_iter().filter(|r| *r != id) {
+            if let Some(path) = self.peers.get(root).route_slot().map(|s| s.path) {
+                self.send_hello_relayed(now, id, path, Purpose::Content, out);
+            }
+        }
+    }
+
+    /// Nothing comes back over the usual root: the peer may be connected to another one, so each is used in turn.
+    fn other_relay(&self, now: Mono, id: PeerId) -> Option<(PeerId, usize)> {
+        let waited = now.saturating_since(self.peers.get(id).unheard_relayed?);
+        let turn = usize::try_from(waited.as_millis() / RELAY_PATIENCE.as_millis()).ok()?;
+        if turn == 0 {
+            return None;
+        }
+        let mut roots = self.upstream_ids();
+        roots.retain(|r| *r != id && self.peers.get(*r).route.is_some());
+        let usual = self.peers.get(id).via.and_then(|a| self.peers.id(a));
+        roots.sort_by_key(|r| (Some(*r) != usual, self.upstream_rank(now, *r)));
+        let root = *roots.get(turn % roots.len().max(1))?;
+        Some((root, self.peers.get(root).route?))
     }
 
     /// Roots by rank (03 §11.4): working paths before others, then by latency and silence.
@@ -367,6 +406,11 @@ impl Vl1 {
         }
     }
 }
+
+/// Traffic over a root that nothing comes back for: the peer is asked over every root after this, and so often.
+const RELAY_QUESTION: Duration = Duration::from_millis(1000);
+/// Traffic over a root that nothing comes back for takes another root after this.
+const RELAY_PATIENCE: Duration = Duration::from_millis(2000);
 
 /// Verbs whose flow a path must prove itself for.
 pub(crate) const fn carries_traffic(verb: Verb) -> bool {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 use zt_crypto::{PeerKeys, Suite};
 use zt_peer::{PhysicalPrefix, Vl1Event};
-use zt_wire::verb::{Echo, Error, ErrorCode, Frame, Hello, Message, UserMessage, Verb, Whois, WorldVersion};
+use zt_wire::verb::{Echo, Error, ErrorCode, Frame, Hello, UserMessage, Verb, Whois, WorldVersion};
 use zt_wire::{Address, Body, Emit, InetAddress, Packet, PacketId, Writer, write_header};
 
 use crate::contact::trio;
@@ -386,23 +386,23 @@ fn echoes_are_answered_six_times_a_second_per_path() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(2_000), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.min(64), ..ProptestConfig::default() })]
 
-    /// Whatever is inside an authentic packet, and whatever a datagram is: no panic, and the node goes on.
+    /// Whatever is inside authentic packets, and whatever a datagram is: no panic, and the node goes on.
     #[test]
     fn junk_is_an_outcome(
-        verb in 0u8..32,
-        body in prop::collection::vec(any::<u8>(), 0..200),
-        datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..8),
-        hops in 0u8..8,
+        packets in prop::collection::vec((0u8..32, prop::collection::vec(any::<u8>(), 0..120), 0u8..8), 1..60),
+        datagrams in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..60),
     ) {
         let mut net = trio(14);
         net.run(300);
-        let unknown = zt_wire::verb::Unknown { verb: Verb(verb), body: &body };
-        for from in [1, 3] {
-            let mut bytes = packet(from, 2, 1, Suite::AesGmacSiv, &unknown);
+        for (n, (verb, body, hops)) in packets.iter().enumerate() {
+            let unknown = zt_wire::verb::Unknown { verb: Verb(*verb), body };
+            let from = if n % 2 == 0 { 1 } else { 3 };
+            let mut bytes = packet(from, 2, n as u64, Suite::AesGmacSiv, &unknown);
             bytes[18] |= hops;
             net.inject(addr(from as u8), addr(2), &bytes);
+            net.run(20);
         }
         for mut d in datagrams {
             if d.len() > 18 && d[0] & 1 == 0 {
@@ -411,9 +411,9 @@ proptest! {
             net.inject(addr(1), addr(2), &d);
             net.inject(addr(3), addr(1), &d);
         }
-        net.run(700);
+        net.run(7_000);
         prop_assert!(net.nodes[1].vl1.is_online());
-        let parsed = Message::parse(Verb(verb), &body).is_ok();
-        let _ = parsed;
+        net.talk(1, 2, 50, 1_000);
+        prop_assert!(!net.nodes[2].frames.is_empty());
     }
 }

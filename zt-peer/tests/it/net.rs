@@ -158,8 +158,12 @@ impl Net {
     }
 
     pub(crate) fn link(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr) {
+        self.link_ranked(index, id, local, external, 0);
+    }
+
+    pub(crate) fn link_ranked(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr, rank: i32) {
         self.nodes[index].ports.insert(LinkId(id), Port { external });
-        let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(local), mtu: 0 };
+        let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank, local: Endpoint::Ip(local), mtu: 0 };
         self.with(index, |vl1, now, out| vl1.add_link(now, link, out));
     }
 

@@ -176,3 +176,35 @@ fn high_and_varying_latency_makes_at_most_one_false_move_in_ten_minutes() {
     println!("600 ± 200 ms: {moves} and {more} false moves");
     assert!(moves <= 1 && more <= 1, "{moves} {more}");
 }
+
+#[test]
+fn rank_decides_before_quality_and_the_better_rank_comes_back() {
+    let mut net = trio(80);
+    let tunnel = |n: u8| SocketAddr::from(([10, 7, n, 1], 443));
+    for node in [1u8, 2] {
+        net.link_ranked(usize::from(node), 9, tunnel(node), tunnel(node), 1);
+    }
+    // Links of rank 1 reach each other and nothing else, faster than those of rank 0 would.
+    for node in [1u8, 2] {
+        net.cut_both(tunnel(node), addr(1));
+        net.cut_both(tunnel(node), addr(2));
+        net.cut_both(tunnel(node), addr(3));
+    }
+    net.run(500);
+    net.talk(1, 2, 50, 3_000);
+    let route = |net: &Net| {
+        let to = net.nodes[2].vl1.address();
+        let view = net.nodes[1].vl1.peer(net.now, to).expect("known");
+        view.paths.iter().find(|p| p.preferred).map(|p| p.path.link.0)
+    };
+    assert_eq!(route(&net), Some(1));
+    let cuts = net.cuts.len();
+    net.cut_both(addr(2), addr(3));
+    let cut = net.now.mono;
+    net.talk(1, 2, 50, 4_000);
+    assert_eq!(route(&net), Some(9), "the tunnel carries on");
+    assert!(outage(&net, 2, cut) <= 3_000);
+    net.cuts.truncate(cuts);
+    net.talk(1, 2, 50, 8_000);
+    assert_eq!(route(&net), Some(1), "and rank 0 comes back");
+}

@@ -94,3 +94,29 @@ fn a_moon_is_found_by_its_seed_without_a_planet() {
     net.with(a, |vl1, now, out| assert!(vl1.deorbit(now, 0xabc, out)));
     assert!(!net.nodes[a].vl1.is_upstream(address(4)));
 }
+
+#[test]
+fn a_peer_that_lost_the_usual_root_is_reached_over_another() {
+    let mut net = Net::new(5);
+    let x = world(WorldKind::Planet, 10, 1, &[(0, addr(0)), (1, addr(1))], &key_pair(1));
+    for n in [0usize, 1, 2, 3] {
+        net.add(n, Some(&x));
+    }
+    net.cut_both(addr(2), addr(3));
+    // The roots do not help each other out.
+    net.cut_both(addr(0), addr(1));
+    net.run(500);
+    net.talk(2, 3, 50, 2_000);
+    for root in [0u8, 1] {
+        net.cuts.truncate(4);
+        net.cut_both(addr(3), addr(root));
+        let at = net.now.mono;
+        // One way only: nothing tells the sender but silence.
+        net.stream(2, 3, 20, 6_000);
+        let ms = net.first_after(3, at).expect("arrives again") - at.as_millis();
+        println!("root {root} lost to the receiver: traffic again after {ms} ms");
+        assert!(ms <= 3_000, "{ms}");
+        net.cuts.truncate(4);
+        net.talk(2, 3, 50, 12_000);
+    }
+}
