@@ -157,7 +157,7 @@ impl Play {
             let address = underlay_address(scenario.underlay, number);
             let host = lab.host(&format!("node{number}"), &[&address])?;
             if scenario.underlay == Underlay::TwoInterfaces {
-                host.plug("eth1", &second, &[&format!("10.0.1.{number}/24")])?;
+                host.plug("eth1", &second, &[&format!("10.1.{number}.1/16")])?;
             }
             nodes.push(Node { program: program.clone(), host, daemon: None });
         }
@@ -170,7 +170,7 @@ impl Play {
         let endpoint = |address: String| address.split('/').next().map(|ip| format!("{ip}/9993"));
         let mut endpoints: Vec<_> = endpoint(underlay_address(self.underlay, 1)).into_iter().collect();
         if self.underlay == Underlay::TwoInterfaces {
-            endpoints.push("10.0.1.1/9993".to_owned());
+            endpoints.push("10.1.1.1/9993".to_owned());
         }
         let endpoints: Vec<_> = endpoints.iter().map(String::as_str).collect();
         let planet = self.lab.planet(&[(key.identity(), &endpoints)])?;
@@ -293,10 +293,12 @@ impl Play {
     }
 }
 
+/// Each machine in a block of its own, as strangers on the internet are: roots answer one stranger of a block in two
+/// seconds (02 §6.2).
 fn underlay_address(underlay: Underlay, number: usize) -> String {
     match underlay {
-        Underlay::V4 | Underlay::TwoInterfaces => format!("10.0.0.{number}/24"),
-        Underlay::V6 => format!("fd0a::{number:x}/64"),
+        Underlay::V4 | Underlay::TwoInterfaces => format!("10.0.{number}.1/16"),
+        Underlay::V6 => format!("fd0a:0:{number:x}::1/32"),
     }
 }
 
