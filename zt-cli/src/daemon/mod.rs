@@ -12,6 +12,7 @@ pub mod ports;
 pub mod prepare;
 pub mod signals;
 pub mod store;
+mod sys;
 
 use thiserror::Error;
 
@@ -59,6 +60,7 @@ pub fn run(options: &DaemonOptions, console: &mut Console<'_>) -> Result<(), Dae
     if options.quiet {
         logs::start(logs::LogLevel::Warn);
     }
+    sys::return_freed_memory();
     let prepared = prepare(options, console)?;
     node::serve(prepared)
 }

@@ -76,7 +76,8 @@ impl<'a> Control<'a> {
     /// Changes what the operator allows a network; false when it is not joined.
     pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> bool {
         let text = settings.to_text();
-        let joined = self.driver.engine.set_network_settings(self.now, network, settings);
+        let Driver { engine, outbox, .. } = &mut *self.driver;
+        let joined = engine.set_network_settings(network, settings, outbox);
         if joined {
             self.driver.save(StateKey::NetworkSettings(network), Some(&text));
         }

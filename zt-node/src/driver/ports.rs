@@ -6,14 +6,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use zt_netconf::{Managed, Prefix};
-use zt_tap::{Cidr, FrameBatch, HostRoute, HostState, Tap, TapSpec};
+use zt_tap::{Cidr, ETHERNET_HEADER_LEN, FrameBatch, HostRoute, HostState, Tap, TapSpec};
 use zt_wire::time::Now;
 use zt_wire::{MulticastGroup, NetworkId};
 
 /// Frames read from a port before they are handed in.
 const BATCH: usize = 64;
-/// Longest frame: the greatest virtual MTU and the Ethernet header.
-pub(super) const MAX_FRAME: usize = 10_000 + 14;
 
 /// A port that is open.
 pub(super) struct Port {
@@ -41,6 +39,10 @@ impl Driver {
                 for (change, error) in applied.failed {
                     tracing::warn!(%network, device = name, ?change, %error, "the host refuses a setting");
                 }
+                let size = usize::from(mtu(managed)) + ETHERNET_HEADER_LEN;
+                if port.incoming.frame_size() != size {
+                    port.incoming = FrameBatch::with_headroom(BATCH, size, 0);
+                }
                 port.host = desired;
                 self.engine.set_port_error(network, None);
             }
@@ -62,7 +64,7 @@ impl Driver {
             }
         };
         tracing::info!(%network, device = tap.info().name, "virtual port is up");
-        let incoming = FrameBatch::new(BATCH, MAX_FRAME);
+        let incoming = FrameBatch::with_headroom(BATCH, usize::from(mtu(managed)) + ETHERNET_HEADER_LEN, 0);
         let host = HostState::default();
         self.ports.insert(network, Port { tap, incoming, host, groups: BTreeSet::new() });
         Ok(())

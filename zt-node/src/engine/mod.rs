@@ -218,7 +218,7 @@ impl Engine {
             }
             self.scratch = scratch;
             while let Some(event) = self.vl1.poll_event() {
-                self.handle_vl1_event(now, event);
+                self.handle_vl1_event(now, event, outbox);
                 quiet = false;
             }
             while let Some(event) = self.vl2.poll_event() {
@@ -232,7 +232,7 @@ impl Engine {
         }
     }
 
-    fn handle_vl1_event(&mut self, now: Now, event: Vl1Event) {
+    fn handle_vl1_event(&mut self, now: Now, event: Vl1Event, outbox: &mut Outbox) {
         match event {
             Vl1Event::WorldUpdated { kind, id, bytes } => {
                 self.outputs.push_back(Output::Persist(Persist::World(kind, id, Some(bytes))));
@@ -245,10 +245,14 @@ impl Engine {
             }
             Vl1Event::Online(online) => {
                 self.online = online;
+                if online {
+                    let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                    self.vl2.handle_online(now, &mut carrier);
+                }
                 // Default routes wait until the node is online (04 §10.3).
                 let networks: Vec<NetworkId> = self.vl2.networks().map(zt_netconf::Network::id).collect();
                 for network in networks {
-                    self.configure(now, network);
+                    self.configure(network, outbox);
                 }
                 self.outputs.push_back(Output::Event(Vl1Event::Online(online)));
             }
@@ -259,7 +263,7 @@ impl Engine {
     fn handle_vl2_event(&mut self, now: Now, event: Vl2Event, outbox: &mut Outbox) {
         match event {
             Vl2Event::Up { network } | Vl2Event::ConfigUpdated { network } => {
-                self.configure(now, network);
+                self.configure(network, outbox);
                 self.vl1.keep_contact(self.vl2.always_contact());
             }
             Vl2Event::Down { network } => {
@@ -277,10 +281,11 @@ impl Engine {
     }
 
     /// Says what the port of a network should be.
-    fn configure(&mut self, _now: Now, network: NetworkId) {
+    fn configure(&mut self, network: NetworkId, outbox: &mut Outbox) {
         let Some(joined) = self.vl2.network(network) else { return };
         let settings = self.settings.entry(network).or_default();
         let managed = joined.managed(settings, &[], self.online);
+        outbox.set_mtu(network, usize::try_from(managed.mtu).unwrap_or(10_000).min(10_000));
         self.outputs.push_back(Output::Network(network, NetworkChange::Configure(managed)));
     }
 
@@ -306,11 +311,11 @@ impl Engine {
     }
 
     /// Changes what the operator allows a network; true when it is joined.
-    pub fn set_network_settings(&mut self, now: Now, network: NetworkId, settings: Settings) -> bool {
+    pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings, outbox: &mut Outbox) -> bool {
         let joined = self.vl2.network(network).is_some();
         if joined {
             self.settings.insert(network, settings);
-            self.configure(now, network);
+            self.configure(network, outbox);
         }
         joined
     }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use zt_netconf::Frame;
 use zt_peer::Transmits;
-use zt_tap::FrameBatch;
+use zt_tap::{ETHERNET_HEADER_LEN, FrameBatch};
 use zt_wire::NetworkId;
 
 /// Frames kept for one network while its port is busy; more are dropped, as any full queue drops.
 const FRAMES: usize = 256;
-/// Longest frame: the greatest virtual MTU (02 §1) and the Ethernet header.
-const FRAME_SIZE: usize = 10_000 + 14;
+/// The usual virtual MTU, for a network whose port is not configured yet.
+const DEFAULT_MTU: usize = 2800;
 
 /// Datagrams to send and frames to deliver.
 #[derive(Default)]
@@ -29,13 +29,21 @@ impl Outbox {
         Self::default()
     }
 
+    /// Sizes the queue of a network for its MTU: frames above it would be refused by the port anyway (06 §8.2).
+    pub(super) fn set_mtu(&mut self, network: NetworkId, mtu: usize) {
+        let fits = self.frames.get(&network).is_some_and(|batch| batch.frame_size() == mtu + ETHERNET_HEADER_LEN);
+        if !fits {
+            self.frames.insert(network, new_batch(mtu));
+        }
+    }
+
     pub(super) fn deliver(
         frames: &mut BTreeMap<NetworkId, FrameBatch>,
         overflow: &mut u64,
         network: NetworkId,
         frame: Frame<'_>,
     ) {
-        let batch = frames.entry(network).or_insert_with(|| FrameBatch::with_headroom(FRAMES, FRAME_SIZE, 16));
+        let batch = frames.entry(network).or_insert_with(|| new_batch(DEFAULT_MTU));
         let pushed = batch.push_with(|slot| {
             let length = 14 + frame.payload.len();
             let slot = slot.get_mut(..length).ok_or(())?;
@@ -49,4 +57,8 @@ impl Outbox {
             *overflow += 1;
         }
     }
+}
+
+fn new_batch(mtu: usize) -> FrameBatch {
+    FrameBatch::with_headroom(FRAMES, mtu + ETHERNET_HEADER_LEN, 0)
 }
