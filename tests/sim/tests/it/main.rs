@@ -4,6 +4,7 @@
 mod attacks;
 mod basics;
 mod clocks;
+mod corpora;
 mod crowd;
 mod healing;
 mod nat_table;

@@ -91,3 +91,80 @@ fn a_root_that_comes_back_is_used_again() {
     println!("root used again after {back:?}");
     assert!(back.is_some_and(|back| back <= Duration::from_secs(20)));
 }
+
+#[test]
+fn a_planet_gains_a_root_and_everybody_learns_it_in_band() {
+    let mut sim = Sim::new("a_planet_gains_a_root", 105);
+    let roots = [sim.public_node("old root"), sim.public_node("new root")];
+    let members = [sim.public_node("a"), sim.node_behind("b", zt_test_sim::NatKind::HOME).0];
+    let before = sim.world(WorldKind::Planet, 1, 0, &roots[..1]);
+    let after = sim.world(WorldKind::Planet, 1, 5000, &roots);
+    for id in (0..sim.nodes.len()).map(NodeId) {
+        sim.give_world(id, if id == roots[1] { &after } else { &before });
+        sim.start(id);
+    }
+    sim.run_for(Duration::from_secs(10));
+    // Only the old root gets the file; an older and a wrongly signed one are refused.
+    accept(&mut sim, roots[0], &after);
+    let mut forged = sim.world(WorldKind::Planet, 1, 9000, &roots[1..]);
+    forged.timestamp += 1;
+    for (world, reason) in [(before.clone(), "older"), (forged, "signature")] {
+        let time = sim.time();
+        let node = sim.node_mut(members[0]);
+        let now = node.now(time);
+        let mut outbox = zt_node::Outbox::new();
+        let vl1 = node.engine_mut().vl1_mut();
+        let held = vl1.worlds().next().cloned();
+        let result = vl1.load_planet(now, world.clone(), Source::Operator, &mut outbox.transmits);
+        assert!(result.is_err() || held == Some(world), "{reason}: {result:?}");
+    }
+    let start = sim.time();
+    let learned = sim.run_until(Duration::from_secs(600), |sim| {
+        members.iter().all(|&m| sim.node(m).engine().vl1().worlds().any(|world| *world == after))
+    });
+    println!("the new planet is everywhere after {learned:?}");
+    assert!(learned.is_some());
+    let reached =
+        sim.run_until(Duration::from_secs(30), |sim| members.iter().all(|&m| sim.direct(m, roots[1]).is_some()));
+    println!("the new root is reached {reached:?} later");
+    assert!(reached.is_some(), "{start}");
+    assert!(members.iter().all(|&m| sim.node(m).store.worlds.len() == 1));
+}
+
+#[test]
+fn one_node_is_root_controller_and_member() {
+    let mut sim = Sim::new("all_in_one", 106);
+    let (all, other) = (sim.public_node("all"), sim.node_behind("other", zt_test_sim::NatKind::HOME).0);
+    sim.node_mut(all).is_controller = true;
+    let planet = sim.world(WorldKind::Planet, 1, 0, &[all]);
+    for id in [all, other] {
+        sim.give_world(id, &planet);
+        sim.start(id);
+    }
+    sim.run_for(Duration::from_millis(500));
+    let network = sim.create_network(all, true);
+    for id in [all, other] {
+        sim.join(id, network);
+        sim.authorize(all, network, id, true);
+    }
+    let took = sim.wait_for_addresses(&[all, other], network);
+    let pings = [(all, other), (other, all)].map(|(a, b)| sim.ping(a, b, network, Duration::from_millis(100), 20));
+    sim.run_for(Duration::from_secs(4));
+    println!("root, controller and member in one: addresses after {took:?}");
+    for ping in pings {
+        assert_eq!(sim.result(ping).arrived().len(), 20);
+    }
+    // All of them restart at once.
+    sim.stop(all);
+    sim.stop(other);
+    sim.run_for(Duration::from_secs(1));
+    let start = sim.time();
+    sim.start(all);
+    sim.start(other);
+    sim.wait_for_addresses(&[all, other], network);
+    let ping = sim.ping(other, all, network, Duration::from_millis(50), 40);
+    sim.run_for(Duration::from_secs(4));
+    let first = sim.result(ping).first_arrival().map(|at| Duration::from_micros(at - start));
+    println!("both restarted: first answer after {first:?}");
+    assert!(first.is_some_and(|first| first <= Duration::from_millis(1500)));
+}

@@ -1,0 +1,28 @@
+#![doc = include_str!("../README.md")]
+
+mod decoders;
+mod engine;
+mod input;
+mod stage;
+
+pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};
+pub use engine::engine;
+
+/// A target: takes any bytes and must come back.
+pub type Target = fn(&[u8]);
+
+/// All targets by name.
+pub const TARGETS: [(&str, Target); 12] = [
+    ("packet", packet),
+    ("message", message),
+    ("dictionary", dictionary),
+    ("config", config),
+    ("world", world),
+    ("identity", identity),
+    ("inet", inet),
+    ("credentials", credentials),
+    ("lz4", lz4),
+    ("rules", rules),
+    ("controller", controller),
+    ("engine", engine),
+];
