@@ -133,7 +133,14 @@ fn play(options: Options, screen: &mut Screen<'_>, runtime: &tokio::runtime::Han
     let [(from, _), (to, target)] = stacks.as_mut_slice() else { return Err(anyhow!("two stacks")) };
     let target = *target;
     screen.step(&format!("ping {target} from alice to bob, over the virtual LAN"));
-    let first = ping(from, to, target, Duration::from_secs(10))?;
+    let first = ping(from, to, target, Duration::from_secs(10)).or_else(|error| {
+        let mut seen = String::new();
+        for node in [alice, bob] {
+            let drops = runtime.block_on(node.handle.engine(|engine, _| engine.drops()))?;
+            seen += &format!("\n{}: dropped {drops:?}", node.name);
+        }
+        Err(error.context(format!("no ping over the virtual LAN{seen}")))
+    })?;
     screen.result("first reply", &format!("{:.1} ms round trip", first.as_secs_f64() * 1e3));
     let again = ping(from, to, target, Duration::from_secs(10))?;
     screen.result("latency", &format!("{:.2} ms", again.as_secs_f64() * 1e3));
