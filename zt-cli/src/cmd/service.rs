@@ -32,6 +32,9 @@ pub fn run(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) -> 
     let options = DaemonOptions { home: globals.home(console)?, port: args.port, quiet: false };
     daemon::run(&options, console).map_err(|error| match &error {
         DaemonError::LocalConf(conf) => anyhow!("{}", conf.hint()),
+        DaemonError::Port { port } => {
+            anyhow!("{error}: another program uses port {port}; stop it or choose another with --port")
+        }
         _ => anyhow!("{error}"),
     })?;
     Ok(Report::new(Value::Null, ""))

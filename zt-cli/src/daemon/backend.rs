@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use zt_node::Handle;
 use zt_node::driver::Stopped;
 use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role};
+use zt_peer::WorldRefused;
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::home::Home;
@@ -100,7 +101,7 @@ impl Backend for NodeBackend {
                 let before = control.engine().network_settings(id);
                 let after = merged(before.clone(), settings);
                 if after != before {
-                    control.set_network_settings(id, after);
+                    control.set_network_settings(id, after)?;
                 }
                 Ok::<_, std::io::Error>(control.networks().into_iter().find(|network| network.id == id))
             })
@@ -131,7 +132,11 @@ impl Backend for NodeBackend {
 
     async fn orbit(&self, moon: u64, seed: Address) -> Answer<()> {
         let seed = (!seed.is_reserved()).then_some(seed);
-        Ok(self.handle.control(move |control| control.orbit(moon, seed)).await?)
+        let kept = self.handle.control(move |control| {
+            control.orbit(moon, seed);
+            control.keep()
+        });
+        kept.await?.map_err(|error| unkept("moon", &error))
     }
 
     async fn deorbit(&self, moon: u64) -> Answer<()> {
@@ -153,8 +158,13 @@ impl Backend for NodeBackend {
             return Err(Failure::Refused("this is a moon; use `zt moon orbit` for it".to_owned()));
         }
         let id = world.id;
-        let result = self.handle.control(move |control| control.add_world(world)).await?;
-        result.map(|_| id).map_err(|error| Failure::Refused(format!("the planet was refused: {error}")))
+        let result = self.handle.control(move |control| {
+            let accepted = control.add_world(world)?;
+            Ok::<_, WorldRefused>((accepted, control.keep()))
+        });
+        let (_, kept) =
+            result.await?.map_err(|error| Failure::Refused(format!("the planet was refused: {error}")))?;
+        kept.map(|()| id).map_err(|error| unkept("planet", &error))
     }
 
     async fn remove_planet(&self, planet: u64) -> Answer<bool> {
@@ -196,6 +206,11 @@ impl Backend for NodeBackend {
             drops: &drops,
         }))
     }
+}
+
+/// It works until the process ends, which is not what was asked for.
+fn unkept(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Internal(format!("the {what} is in use but cannot be kept: {error}"))
 }
 
 fn network(status: &NetworkStatus) -> api::Network {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zt_crypto::Entropy as _;
 use zt_netconf::Settings;
-use zt_node::driver::Control;
+use zt_node::driver::{Control, StateKey};
 use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
 use zt_peer::{PhysicalPrefix, VirtualPeer};
 use zt_tap::{Cidr, LinuxHost, LinuxTaps};
@@ -147,14 +147,23 @@ fn controller_folder(conf: &LocalConf) -> Option<PathBuf> {
     (!path.starts_with("postgres:")).then(|| PathBuf::from(path))
 }
 
-/// The public planet when the home names no planet of its own.
+/// The public planet when the home names no planet of its own. A damaged planet is no reason to talk to strangers.
 fn built_in_planets(state: &FileState) -> Result<Vec<World>, DaemonError> {
     let keys = state.keys().map_err(|error| DaemonError::Node(format!("cannot read the home folder: {error}")))?;
-    let own = keys.iter().any(|key| {
-        let planet = matches!(key, zt_node::driver::StateKey::Planet | zt_node::driver::StateKey::ExtraPlanet(_));
-        planet && state.load(*key).ok().flatten().is_some_and(|bytes| World::parse(&mut Reader::new(&bytes)).is_ok())
-    });
-    if own {
+    let own: Vec<StateKey> =
+        keys.into_iter().filter(|key| matches!(key, StateKey::Planet | StateKey::ExtraPlanet(_))).collect();
+    let is_whole = |key: &StateKey| {
+        let bytes = state.load(*key).ok().flatten().unwrap_or_default();
+        World::parse(&mut Reader::new(&bytes)).is_ok_and(|world| zt_crypto::verify_world(&world, &world.update_key))
+    };
+    for key in own.iter().filter(|key| !is_whole(key)) {
+        tracing::error!(
+            ?key,
+            "the planet is damaged and not used; put a copy of the file back (or remove it, which selects the public \
+             planet) and start again"
+        );
+    }
+    if !own.is_empty() {
         return Ok(Vec::new());
     }
     Ok(vec![World::parse(&mut Reader::new(PUBLIC_PLANET)).expect("the built-in planet is tested")])

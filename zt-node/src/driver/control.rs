@@ -74,14 +74,26 @@ impl<'a> Control<'a> {
     }
 
     /// Changes what the operator allows a network; false when it is not joined.
-    pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> bool {
-        let text = settings.to_text();
-        let Driver { engine, outbox, .. } = &mut *self.driver;
-        let joined = engine.set_network_settings(network, settings, outbox);
-        if joined {
-            self.driver.save(StateKey::NetworkSettings(network), Some(&text));
+    ///
+    /// # Errors
+    /// The settings cannot be kept; those of before stay in force then.
+    pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> io::Result<bool> {
+        let Driver { engine, outbox, state, .. } = &mut *self.driver;
+        if engine.vl2().network(network).is_none() {
+            return Ok(false);
         }
-        joined
+        state.save(StateKey::NetworkSettings(network), Some(&settings.to_text()))?;
+        Ok(engine.set_network_settings(network, settings, outbox))
+    }
+
+    /// Does what the calls before this one left to do, and tells whether all that must outlive the process was written.
+    ///
+    /// # Errors
+    /// Something is in force but was not written, as on a full disk: it ends with the process.
+    pub fn keep(&mut self) -> io::Result<()> {
+        self.driver.unsaved = None;
+        self.driver.drain(self.now);
+        self.driver.unsaved.take().map_or(Ok(()), Err)
     }
 
     /// Adds or updates a planet or moon given by the operator, live.

@@ -157,6 +157,7 @@ pub struct Driver {
     engine_due: Option<Mono>,
     housekeeping_due: Mono,
     traffic: Traffic,
+    unsaved: Option<io::Error>,
     stop: bool,
 }
 
@@ -218,18 +219,14 @@ impl Driver {
             engine_due: None,
             housekeeping_due: now.mono + HOUSEKEEPING,
             traffic: Traffic::default(),
+            unsaved: None,
             stop: false,
         };
         driver.start(now, config.planets, config.controller)?;
         Ok((driver, Handle { calls: call_sender }))
     }
 
-    fn start(
-        &mut self,
-        now: Now,
-        planets: Vec<World>,
-        controller: Option<Box<dyn ControllerStore>>,
-    ) -> io::Result<()> {
+    fn start(&mut self, now: Now, planets: Vec<World>, controller: Option<Box<dyn ControllerStore>>) -> io::Result<()> {
         if let Some(store) = controller {
             self.start_controller(now, store)?;
         }
@@ -343,6 +340,7 @@ impl Driver {
     fn save(&mut self, key: StateKey, value: Option<&[u8]>) {
         if let Err(error) = self.state.save(key, value) {
             tracing::error!(?key, %error, "cannot write state");
+            self.unsaved = Some(error);
         }
     }
 

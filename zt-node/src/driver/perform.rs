@@ -87,9 +87,10 @@ impl Driver {
     /// The first planet lives in the stock layout's `planet`, further ones in files of their own.
     fn persist_planet(&mut self, id: u64, bytes: Option<&[u8]>) {
         let first = self.state.load(StateKey::Planet).ok().flatten();
-        let first_id = first.and_then(|bytes| zt_wire::World::parse(&mut Reader::new(&bytes)).ok()).map(|world| world.id);
+        let first_id = first.map(|bytes| zt_wire::World::parse(&mut Reader::new(&bytes)).ok().map(|world| world.id));
         let key = match first_id {
-            Some(other) if other != id => StateKey::ExtraPlanet(id),
+            // Also when the file is damaged: perhaps somebody can still read something in it.
+            Some(other) if other != Some(id) => StateKey::ExtraPlanet(id),
             _ => StateKey::Planet,
         };
         self.save(key, bytes);

@@ -27,7 +27,7 @@ impl Driver {
         if !self.ports.contains_key(&network)
             && let Err(error) = self.open_port(network, managed)
         {
-            tracing::error!(%network, %error, "cannot open the virtual port");
+            tracing::error!(%network, %error, "cannot open the virtual port; {}", advice(&error));
             self.engine.set_port_error(network, Some(error.raw_os_error().unwrap_or(-999)));
             return;
         }
@@ -108,8 +108,11 @@ impl Driver {
     }
 
     fn own_prefixes_changed(&mut self, now: Now) {
-        let prefixes: Vec<(IpAddr, u8)> =
-            self.ports.values().flat_map(|port| port.host.addresses.iter().map(|a| (a.address, a.prefix_len))).collect();
+        let prefixes: Vec<(IpAddr, u8)> = self
+            .ports
+            .values()
+            .flat_map(|port| port.host.addresses.iter().map(|a| (a.address, a.prefix_len)))
+            .collect();
         self.hand_in(now, Input::OwnPrefixes(prefixes));
     }
 
@@ -132,6 +135,15 @@ impl Driver {
         for key in [StateKey::NetworkConfig(network), StateKey::NetworkSettings(network)] {
             self.save(key, None);
         }
+    }
+}
+
+/// What the operator can do about a port that cannot be opened.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "load the kernel module tun, or let this container have /dev/net/tun",
+        io::ErrorKind::PermissionDenied => "run as root, or with the capability NET_ADMIN and access to /dev/net/tun",
+        _ => "join the network again when the cause is removed",
     }
 }
 
