@@ -1,6 +1,7 @@
 //! One function for each decoder. What can be read can be written, has the length it says, and reads the same again.
 
 use crate::input::Input;
+use crate::json;
 use zt_netconf::controller::Controller;
 use zt_netconf::rules::{FrameFacts, evaluate, first_unsupported};
 use zt_netconf::{Managed, NetworkConfig, Settings};
@@ -208,10 +209,13 @@ pub fn lz4(data: &[u8]) {
 pub fn rules(data: &[u8]) {
     let Some((first, data)) = data.split_first() else { return };
     if first % 2 == 1 {
-        let Ok(text) = std::str::from_utf8(data) else { return };
+        let text = match first & 8 {
+            0 => json::rules(&mut Input::new(data)),
+            _ => String::from_utf8_lossy(data).into_owned(),
+        };
         let mut controller = controller_with_network();
-        let body = format!("{{\"rules\": {text}}}");
-        call(&mut controller, "POST", &network_path(), body.as_bytes());
+        call(&mut controller, "POST", &network_path(), format!("{{\"rules\": {text}}}").as_bytes());
+        call(&mut controller, "GET", &network_path(), b"");
         return;
     }
     round_trip::<Rule>(data);
@@ -282,30 +286,13 @@ pub fn controller(data: &[u8]) {
             8 => "/controller/network/623b20f7ba______".to_owned(),
             _ => String::from_utf8_lossy(input.some_bytes()).into_owned(),
         };
-        let body = input.some_bytes();
-        if input.bool() {
-            let text = String::from_utf8_lossy(body);
-            let key = [
-                "private",
-                "routes",
-                "ipAssignmentPools",
-                "v6AssignMode",
-                "v4AssignMode",
-                "mtu",
-                "rules",
-                "tags",
-                "capabilities",
-                "ipAssignments",
-                "authorized",
-                "dns",
-                "authTokens",
-                "multicastLimit",
-                "name",
-                "activeBridge",
-            ][input.below(16)];
-            call(&mut controller, method, &path, format!("{{\"{key}\": {text}}}").as_bytes());
-        } else {
-            call(&mut controller, method, &path, body);
+        match input.below(3) {
+            0 => call(&mut controller, method, &path, input.some_bytes()),
+            1 => call(&mut controller, method, &path, json::object(&mut input, 0).as_bytes()),
+            _ => {
+                let body = format!("{{\"rules\": {}}}", json::rules(&mut input));
+                call(&mut controller, method, &path, body.as_bytes());
+            }
         }
         if input.bool() {
             request(&mut controller, &mut input);

@@ -3,6 +3,7 @@
 //! the seal.
 
 use crate::input::Input as Bytes;
+use crate::signed;
 use crate::stage::{CONTROLLER, FORGER, MEMBER, ROOT, STRANGER, Stage, stage};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -10,12 +11,19 @@ use std::time::Duration;
 use zt_crypto::{SeededEntropy, Suite};
 use zt_netconf::Settings;
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
-use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkKind, PhysicalPrefix, Source};
+use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkKind, PhysicalPrefix, Source, VirtualPeer};
 use zt_tap::FrameBatch;
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, write_header};
 use zt_wire::verb::{Hello, OkHello, WorldVersion, emit_moons};
-use zt_wire::{Address, Emit, InetAddress, Mac, Mono, MulticastGroup, NetworkId, Now, PacketId, Verb};
+use zt_wire::{
+    Address, DictionaryWriter, Emit, InetAddress, Mac, Mono, MulticastGroup, NetworkId, Now, PacketId, Verb,
+};
 
+/// Keys of a configuration (04 §3.1).
+const CONFIG_KEYS: [&str; 24] = [
+    "nwid", "id", "r", "ts", "f", "ml", "t", "n", "C", "S", "RT", "I", "R", "CAP", "TAG", "COO", "DNS", "mtu", "ctmd",
+    "ssoe", "ssov", "ssoau", "ssoce", "v",
+];
 /// Actions in one scenario.
 const ACTIONS: usize = 64;
 /// Outputs and datagrams that one action may cause at most; more is a runaway.
@@ -108,6 +116,11 @@ impl Scene {
         self.add_link(LinkKind::Udp, 0, SocketAddr::from(([44, 0, 0, 10], 9993)));
         let saved = (how & 2 == 0).then_some(stage.saved.as_slice());
         self.engine.join(self.now, stage.network, saved, Settings::default(), &mut self.outbox);
+        if how & 16 == 16 {
+            let planet = stage.own_planet.clone();
+            let loaded = self.engine.vl1_mut().load_planet(self.now, planet, Source::Saved, &mut self.outbox.transmits);
+            loaded.expect("a second planet is welcome");
+        }
         if how & 4 == 0 {
             self.engine.controller_api(self.now, "POST", &format!("/controller/network/{}", self.own_network), b"{}");
             self.engine.join(self.now, self.own_network, None, Settings::default(), &mut self.outbox);
@@ -133,7 +146,7 @@ impl Scene {
     }
 
     fn act(&mut self, input: &mut Bytes<'_>) {
-        match input.below(22) {
+        match input.below(26) {
             0 => self.pass(Duration::from_millis(u64::from(input.u8()) * 4)),
             1 => self.pass(Duration::from_millis(u64::from(input.u16()) * 10)),
             2..=5 => self.send_raw(input),
@@ -158,7 +171,10 @@ impl Scene {
             18 => self.change_networks(input),
             19 => self.now.unix_ms += (i64::from(input.u16()) - 32_768) * 10_000,
             20 => self.change_worlds(input),
-            _ => self.send_paths(input),
+            21 => self.send_paths(input),
+            22 | 23 => self.send_signed(input),
+            24 => self.send_neighbour(input),
+            _ => self.send_transit(input),
         }
     }
 
@@ -430,10 +446,12 @@ impl Scene {
     }
 
     fn pick_network(&self, input: &mut Bytes<'_>) -> NetworkId {
-        match input.below(8) {
-            0..=4 => self.stage.network,
-            5 | 6 => self.own_network,
-            _ => NetworkId(u64::from(input.u32()) << 16),
+        match input.below(10) {
+            0..=5 => self.stage.network,
+            6 | 7 => self.own_network,
+            // Without controller: by port range, or with an IPv4 prefix.
+            8 => NetworkId(0xff << 56 | u64::from(input.u32()) << 24),
+            _ => NetworkId(u64::from(input.u8()) << 56 | u64::from(input.u32()) << 8 | 1),
         }
     }
 
@@ -494,6 +512,63 @@ impl Scene {
         self.send(puppet, other, verb, &body, Suite::AesGmacSiv, how);
     }
 
+    /// Credentials that the controller really signed, with any content.
+    fn send_signed(&mut self, input: &mut Bytes<'_>) {
+        let payload = signed::credentials(self.stage, self.now.unix_ms, input);
+        let (puppet, how) = ([MEMBER, MEMBER, STRANGER, CONTROLLER][input.below(4)], input.u8());
+        self.send(puppet, 0, Verb::NETWORK_CREDENTIALS, &payload, Suite::AesGmacSiv, how);
+    }
+
+    /// ARP and neighbour solicitation from the host, for members that exist and some that do not.
+    fn send_neighbour(&mut self, input: &mut Bytes<'_>) {
+        let network = self.pick_network(input);
+        let own = Mac::for_member(self.stage.own.address(), network);
+        let member = self.stage.puppets[[MEMBER, STRANGER][input.below(2)]].identity().address;
+        let mut frame;
+        if input.bool() {
+            frame = [Mac::BROADCAST.0, own.0].concat();
+            frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1 + (input.u8() & 1)]);
+            frame.extend(own.0);
+            frame.extend([10, 147, input.u8(), input.u8(), 0, 0, 0, 0, 0, 0]);
+            frame.extend([10, 147, input.u8(), input.u8()]);
+        } else {
+            let target = match input.below(3) {
+                0 => network.sixplane(member),
+                1 => network.rfc4193(member),
+                _ => std::net::Ipv6Addr::from(std::array::from_fn::<u8, 16, _>(|_| input.u8())),
+            };
+            let last: [u8; 3] = target.octets()[13..].try_into().expect("3 bytes");
+            frame = [[0x33, 0x33, 0xff, last[0], last[1], last[2]], own.0].concat();
+            frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, 32, 58, 255]);
+            frame.extend(network.sixplane(self.stage.own.address()).octets());
+            frame.extend([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, last[0], last[1], last[2]]);
+            frame.extend([135, 0, 0, 0, 0, 0, 0, 0]);
+            frame.extend(target.octets());
+            frame.extend([1, 1]);
+            frame.extend(own.0);
+        }
+        frame.extend_from_slice(input.some_bytes());
+        frame.truncate(10_014);
+        let mut batch = FrameBatch::with_headroom(1, 10_014, 0);
+        let _ = batch.push(&frame);
+        self.engine.handle(self.now, Input::Frames(network, &batch), &mut self.outbox);
+    }
+
+    /// Packets and fragments of one puppet for another, to be passed on by the engine.
+    fn send_transit(&mut self, input: &mut Bytes<'_>) {
+        let (from, to, other) = (input.below(5), input.below(5), input.u8());
+        let mut bytes = input.some_bytes().to_vec();
+        bytes.resize(bytes.len().max(40), 0);
+        bytes[8..13].copy_from_slice(&self.stage.puppets[to].identity().address.to_bytes());
+        if input.bool() {
+            bytes[13..18].copy_from_slice(&self.stage.puppets[from].identity().address.to_bytes());
+            bytes[18] = bytes[18] & 0xf8 | input.u8() & 7;
+        } else {
+            bytes[13] = 0xff;
+        }
+        self.put(address_of(from, other), bytes);
+    }
+
     fn send_credentials(&mut self, input: &mut Bytes<'_>) {
         let mut payload = credentials(self.stage);
         let at = usize::from(input.u16()) % payload.len();
@@ -509,10 +584,16 @@ impl Scene {
         let at = usize::from(input.u16()) % text.len();
         text[at] ^= input.u8();
         if input.bool() {
-            let mut line = input.some_bytes().to_vec();
-            line.push(b'\n');
-            line.extend(text);
-            text = line;
+            // The first line with a key wins.
+            let key = CONFIG_KEYS[input.below(CONFIG_KEYS.len())];
+            let value = match input.below(4) {
+                0 => signed::of_configuration(self.stage, key, input),
+                1 => format!("{:016x}", u64::from(input.u32()) << (input.u8() & 31)).into_bytes(),
+                _ => input.some_bytes().to_vec(),
+            };
+            let mut lines = DictionaryWriter::new();
+            let _ = lines.put(key, &value);
+            text = [lines.into_bytes(), text].concat();
         }
         let data_len = match input.below(4) {
             0 => text.len().min(600),
@@ -561,12 +642,16 @@ impl Scene {
             1 | 2 => format!("/controller/network/{network}/member/{member}"),
             _ => format!("/controller/network/{network}/member"),
         };
+        let written;
         let body = match input.below(5) {
             0 => br#"{"authorized": true}"#.as_slice(),
             1 => br#"{"authorized": false}"#,
             2 => br#"{"private": false, "v4AssignMode": "zt", "ipAssignmentPools": [{"ipRangeStart": "10.0.0.1", "ipRangeEnd": "10.0.0.9"}], "routes": [{"target": "10.0.0.0/24"}]}"#,
             3 => br#"{"v6AssignMode": "rfc4193,6plane", "multicastLimit": 2}"#,
-            _ => input.some_bytes(),
+            _ => {
+                written = crate::json::object(input, 0);
+                written.as_bytes()
+            }
         };
         let method = ["POST", "GET", "DELETE"][input.below(3)];
         self.engine.controller_api(self.now, method, &path, body);
@@ -596,7 +681,17 @@ impl Scene {
     }
 
     fn change_links(&mut self, input: &mut Bytes<'_>) {
-        match input.below(4) {
+        match input.below(6) {
+            4 => {
+                let address = self.stage.puppets[input.below(5)].identity().address;
+                let attempt = vec![address_of(MEMBER, input.u8())];
+                let blacklist = vec![(IpAddr::from([44, input.u8() & 3, 0, 0]), input.u8() % 33)];
+                self.engine.vl1_mut().set_virtual(vec![VirtualPeer { address, attempt, blacklist }]);
+            }
+            5 => {
+                let mapping = SocketAddr::from(([46, 0, 0, input.u8()], input.u16()));
+                self.engine.vl1_mut().set_mappings(vec![mapping]);
+            }
             0 => {
                 let kind = [LinkKind::Udp, LinkKind::Relay, LinkKind::TcpOut][input.below(3)];
                 let local = SocketAddr::from(([45, 0, 0, input.u8()], 9993));
@@ -697,6 +792,8 @@ impl Scene {
         assert!(peers.len() <= 64, "{} peers from five puppets", peers.len());
         let _ = self.engine.networks();
         let _ = self.engine.drops();
+        self.engine.vl1_mut().persist_peers();
+        self.settle();
     }
 }
 
@@ -722,7 +819,18 @@ fn run(job: Job, stage: &Stage) -> JobDone {
             let valid = keys.is_some() && (!validate || known != Some(FORGER));
             JobDone::Introduced { identity, keys, valid, packet, number }
         }
-        Job::LoadPeer { address } => JobDone::Loaded { address, record: None },
+        Job::LoadPeer { address } => {
+            let cached = stage.puppets.iter().find(|p| p.identity().address == address && address.as_u64() & 1 == 1);
+            let record = cached.map(|puppet| {
+                let mut record = vec![2];
+                record.extend(puppet.identity().to_vec());
+                record.extend([0, 12, 0, 1, 0, 14, 0, 1, 0, 2, 4, 44, 0, 9, 10, 0x27, 0x09, 6]);
+                record.extend([0x26; 16]);
+                record.extend([0x27, 0x09]);
+                record
+            });
+            JobDone::Loaded { address, record }
+        }
         job => job.run(&stage.own),
     }
 }

@@ -3,6 +3,8 @@
 mod decoders;
 mod engine;
 mod input;
+mod json;
+mod signed;
 mod stage;
 
 pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};

@@ -37,6 +37,8 @@ pub(crate) struct Stage {
     pub(crate) puppets: Vec<Puppet>,
     pub(crate) planet: World,
     pub(crate) moon: World,
+    /// A planet whose only root is the engine under test.
+    pub(crate) own_planet: World,
     pub(crate) network: NetworkId,
     /// Configuration of the engine under test, as kept on disk.
     pub(crate) saved: Vec<u8>,
@@ -63,6 +65,7 @@ fn set_up() -> Stage {
     let moon_id = lab.sim.node(member).address().as_u64();
     let moon = lab.sim.world(WorldKind::Moon, moon_id, 0, &[member]);
     let planet = lab.sim.world(WorldKind::Planet, 1, 0, &[lab.root]);
+    let own_planet = lab.sim.world(WorldKind::Planet, 2, 0, &[sut]);
     let own = Arc::clone(&lab.sim.node(sut).secret);
     let forged = zt_test_sim::drawn_identity(77);
     let secrets = [lab.root, lab.controller, member].map(|id| Arc::clone(&lab.sim.node(id).secret));
@@ -75,6 +78,7 @@ fn set_up() -> Stage {
         puppets: puppets.collect(),
         planet,
         moon,
+        own_planet,
         network: lab.network,
         saved,
         membership: membership.to_vec(),
