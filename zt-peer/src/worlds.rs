@@ -55,8 +55,9 @@ impl Vl1 {
         if let Some(seed) = seed {
             self.whois(now, seed, out);
         }
-        for root in self.upstream_ids() {
-            self.peers.get_mut(root).last_full_hello = None;
+        let known_seed = seed.and_then(|seed| self.peers.id(seed));
+        for id in self.upstream_ids().into_iter().chain(known_seed) {
+            self.peers.get_mut(id).last_full_hello = None;
         }
         self.next_round = self.next_round.min(now.mono);
     }

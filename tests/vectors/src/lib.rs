@@ -26,7 +26,10 @@ mod netconf;
 mod packets_layout;
 mod packets_networks;
 mod packets_reaction;
+mod pcap;
 mod service;
+pub mod session;
+mod session_replay;
 mod world;
 
 /// One recorded case.
@@ -158,6 +161,7 @@ pub fn suites() -> Vec<Suite> {
         packets_layout::SUITE,
         packets_networks::SUITE,
         packets_reaction::SUITE,
+        session::SUITE,
         world::SUITE,
     ]
 }

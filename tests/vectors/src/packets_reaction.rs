@@ -14,8 +14,7 @@ use zt_peer::{
 };
 use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkHello, Unknown, UserMessage};
 use zt_wire::{
-    Address, Body, Emit, Identity, InetAddress, Mono, Now, Packet, PacketId, Parse, Reader, Verb, World, Writer,
-    write_header,
+    Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, Parse, Reader, Verb, World, Writer, write_header,
 };
 
 use crate::{Case, Suite, hex, same, text, unhex};
