@@ -82,11 +82,13 @@ impl Expectations {
         Some(found)
     }
 
-    /// Whether `from` was asked this, without consuming it: an ERROR does not end a question with many answers.
-    pub(crate) fn knows(&self, now: Mono, from: Address, in_re: Verb, id: PacketId) -> bool {
-        self.open
-            .get(&id.0)
-            .is_some_and(|e| e.to == from && answers(e.verb, in_re) && now.saturating_since(e.sent) < REPLY_TIMEOUT)
+    /// Whether `from` was asked this, for an ERROR, which ends every question.
+    pub(crate) fn end(&mut self, now: Mono, from: Address, in_re: Verb, id: PacketId) -> bool {
+        let asked = self.take(now, from, in_re, id).is_some();
+        if asked {
+            self.open.remove(&id.0);
+        }
+        asked
     }
 }
 
@@ -164,13 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn an_error_ends_a_question() {
+        let mut e = Expectations::default();
+        let v = Verb::NETWORK_CONFIG_REQUEST;
+        e.add(PacketId(1), asked(5, v));
+        assert!(!e.end(T, Address::new(6), v, PacketId(1)));
+        assert!(e.end(T, Address::new(5), v, PacketId(1)));
+        assert!(!e.end(T, Address::new(5), v, PacketId(1)));
+        assert!(e.take(T, Address::new(5), v, PacketId(1)).is_none());
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut e = Expectations::default();
         for i in 0..20_000 {
             e.add(PacketId(i), asked(5, Verb::ECHO));
         }
         assert!(e.open.len() <= MAX_EXPECTED && e.order.len() <= MAX_EXPECTED);
-        assert!(e.knows(T, Address::new(5), Verb::ECHO, PacketId(19_999)));
+        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(19_999)).is_some());
     }
 
     #[test]

@@ -487,7 +487,7 @@ impl Vl1 {
 
     fn handle_error(&mut self, now: Now, c: &Context, m: &Error<'_>) -> Handled {
         // Safer point 7: gated like OKs.
-        let asked = self.expectations.knows(now.mono, c.from, m.in_re_verb, m.in_re_packet)
+        let asked = self.expectations.end(now.mono, c.from, m.in_re_verb, m.in_re_packet)
             || is_frame(m.in_re_verb) && self.sent_frames.take(now.mono, c.from, m.in_re_packet);
         if !asked {
             return Handled::Refused(DropReason::NotExpected);

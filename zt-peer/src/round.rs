@@ -168,7 +168,8 @@ impl Vl1 {
         }
     }
 
-    fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    /// HELLO to a node of the contact list, over a root while there is no path.
+    pub(crate) fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
         if !peer.slots.is_empty() {
             return self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);

@@ -186,6 +186,8 @@ impl Vl1 {
         self.event(Vl1Event::IdentityLearned(identity.address));
         if self.roots.is_upstream(identity.address) {
             self.greet_root(now, id, out);
+        } else if self.roots.is_seed(identity.address) {
+            self.tend_contact(now, id, out);
         }
         if let Some(record) = admission.record {
             for remote in record.endpoints().into_iter().take(MAX_CACHED_ADDRESSES) {
