@@ -51,6 +51,10 @@ impl Home {
         Ok(Self { path, _lab: Arc::clone(lab) })
     }
 
+    pub(crate) fn elsewhere(lab: &Arc<Folder>, path: PathBuf) -> Self {
+        Self { path, _lab: Arc::clone(lab) }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -67,6 +71,15 @@ impl Home {
             fs::create_dir_all(folder)?;
         }
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Reads a file of it.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let path = self.path.join(name);
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// Gives the node an identity (without one it makes its own).

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use zt_crypto::SecretIdentity;
@@ -124,6 +126,12 @@ impl Lab {
         Home::new(&self.folder, name)
     }
 
+    /// A home folder at a place of the caller's.
+    #[must_use]
+    pub fn home_at(&self, path: PathBuf) -> Home {
+        Home::elsewhere(&self.folder, path)
+    }
+
     /// An identity; the same seed gives the same one.
     #[must_use]
     pub fn identity(&self, seed: u64) -> SecretIdentity {
@@ -205,6 +213,17 @@ impl Switch {
 }
 
 impl Host {
+    /// Runs a command here to its end: how it ended, and what it printed (both streams).
+    ///
+    /// # Errors
+    /// It cannot be started, or goes on for longer than `patience`.
+    pub fn run(&self, command: Command, patience: Duration) -> Result<(ExitStatus, String)> {
+        let what = format!("{command:?}");
+        let mut process = self.namespace.spawn(command).with_context(|| what.clone())?;
+        let status = process.wait(patience).with_context(|| format!("{what}:\n{}", process.output().join("\n")))?;
+        Ok((status, process.output().join("\n")))
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

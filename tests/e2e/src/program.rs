@@ -1,5 +1,6 @@
 //! Which binary plays a node.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -22,11 +23,22 @@ pub struct Options {
     pub port: u16,
     /// Log level of our daemon.
     pub log: &'static str,
+    /// Words before the command line, as `unshare -m`: what changes the world the node finds. Must end in its program.
+    pub wrap: Vec<String>,
+}
+
+impl Options {
+    /// A shell script that runs as root of mounts of its own before the node does in the same process.
+    #[must_use]
+    pub fn after(script: &str) -> Self {
+        let wrap = ["unshare", "-m", "sh", "-ec", &format!("{script}\nexec \"$@\""), "sh"];
+        Self { wrap: wrap.map(str::to_owned).to_vec(), ..Self::default() }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 9993, log: "debug" }
+        Self { port: 9993, log: "debug", wrap: Vec::new() }
     }
 }
 
@@ -68,15 +80,21 @@ impl Program {
     /// The command that runs a node with this home folder in the foreground.
     #[must_use]
     pub fn service(&self, home: &Path, options: &Options) -> Command {
+        let start = |program: &Path| {
+            let mut words = options.wrap.iter().map(OsStr::new).chain([program.as_os_str()]);
+            let mut command = Command::new(words.next().unwrap_or_default());
+            command.args(words);
+            command
+        };
         match self {
             Self::Ours(zt) => {
-                let mut command = Command::new(zt);
+                let mut command = start(zt);
                 command.arg("service").arg("--home").arg(home);
                 command.args(["--port", &options.port.to_string(), "--log", options.log]);
                 command
             }
             Self::Stock(one) => {
-                let mut command = Command::new(one);
+                let mut command = start(one);
                 command.args(["-U", &format!("-p{}", options.port)]).arg(home);
                 command
             }

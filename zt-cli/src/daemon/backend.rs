@@ -162,8 +162,7 @@ impl Backend for NodeBackend {
             let accepted = control.add_world(world)?;
             Ok::<_, WorldRefused>((accepted, control.keep()))
         });
-        let (_, kept) =
-            result.await?.map_err(|error| Failure::Refused(format!("the planet was refused: {error}")))?;
+        let (_, kept) = result.await?.map_err(|error| Failure::Refused(format!("the planet was refused: {error}")))?;
         kept.map(|()| id).map_err(|error| unkept("planet", &error))
     }
 

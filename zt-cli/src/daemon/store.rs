@@ -4,6 +4,7 @@
 //! complete, so that an empty or half file is never taken for a controller without networks.
 
 mod encoding;
+mod rehearsal;
 
 use std::fs;
 use std::io;
@@ -176,6 +177,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
         // redb would make a new store of it.
         return Err(StoreError::Damaged { path: path.to_owned(), reason: "empty file".to_owned() });
     }
+    rehearsal::rehearse(path).map_err(|e| failed_open(path, e))?;
     builder().open(path).map_err(|e| failed_open(path, e))
 }
 
