@@ -1,9 +1,10 @@
 //! What goes into the engine and what comes out.
 
 use std::net::IpAddr;
+use zt_crypto::{ArmorError, Suite};
 use zt_netconf::Managed;
 use zt_netconf::controller::Change;
-use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Vl1Event};
+use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Ticket, Vl1Event};
 use zt_tap::FrameBatch;
 use zt_wire::time::Mono;
 use zt_wire::world::WorldKind;
@@ -25,6 +26,15 @@ pub enum Input<'a> {
         bytes: &'a mut [u8],
         /// Length of each but the last, which may be shorter.
         stride: usize,
+    },
+    /// A packet that [`Engine::look`](super::Engine::look) named keys for and that someone has opened, on any thread.
+    Opened {
+        /// From the [`Open`](zt_peer::Open).
+        ticket: Ticket,
+        /// What [`Open::open`](zt_peer::Open::open) gave.
+        opened: Result<Suite, ArmorError>,
+        /// The opened packet.
+        packet: &'a [u8],
     },
     /// Frames that the host sent into the port of a network.
     Frames(NetworkId, &'a FrameBatch),

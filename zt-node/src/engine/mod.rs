@@ -16,10 +16,12 @@ pub use outbox::Outbox;
 use carrier::OverVl1;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use zt_crypto::{Entropy, SecretIdentity};
+use zt_crypto::{ArmorError, Entropy, SecretIdentity, Suite};
 use zt_netconf::controller::Controller;
 use zt_netconf::{Settings, Verdict, Version, Vl2, Vl2Event};
-use zt_peer::{Endpoint, Inbound, Look, Place, Receipt, Scratch, SoftwareVersion, Vl1, Vl1Config, Vl1Event};
+use zt_peer::{
+    Endpoint, Inbound, LinkId, Look, Place, Receipt, Scratch, SoftwareVersion, Ticket, Vl1, Vl1Config, Vl1Event,
+};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
 use zt_wire::{Address, Identity, NetworkId};
@@ -66,7 +68,8 @@ impl Engine {
     /// Makes a node that knows no root and no network yet.
     #[must_use]
     pub fn new(now: Now, config: EngineConfig) -> Self {
-        let EngineConfig { identity, vl1_entropy, vl2_entropy, controller_entropy, has_peer_cache, allow_loopback } = config;
+        let EngineConfig { identity, vl1_entropy, vl2_entropy, controller_entropy, has_peer_cache, allow_loopback } =
+            config;
         let mut vl1_config = Vl1Config::new(Arc::clone(&identity), vl1_entropy);
         vl1_config.version = COMPATIBLE_VERSION;
         vl1_config.has_peer_cache = has_peer_cache;
@@ -102,6 +105,7 @@ impl Engine {
                     self.handle_datagram(now, link, remote, datagram, outbox);
                 }
             }
+            Input::Opened { ticket, opened, packet } => self.handle_opened(now, ticket, opened, packet, outbox),
             Input::Frames(network, frames) => self.handle_frames(now, network, frames, outbox),
             Input::Groups(network, groups) => {
                 let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
@@ -131,31 +135,48 @@ impl Engine {
         Output::Wait(machines.into_iter().flatten().map(|(due, _)| due).min())
     }
 
-    fn handle_datagram(
+    /// First step of receiving by hand: classifies, relays or reassembles a datagram and names the keys of what is to be
+    /// opened. `assembled` gets the packet when it came in pieces. Open it on any thread, in any order, then hand it
+    /// in as [`Input::Opened`]; [`Input::Datagrams`] is all steps in one.
+    pub fn look(
         &mut self,
         now: Now,
-        link: zt_peer::LinkId,
+        link: LinkId,
         remote: Endpoint,
         datagram: &mut [u8],
+        assembled: &mut Vec<u8>,
         outbox: &mut Outbox,
-    ) {
+    ) -> Look {
+        self.vl1.look(now, link, remote, datagram, assembled, &mut outbox.transmits)
+    }
+
+    fn handle_datagram(&mut self, now: Now, link: LinkId, remote: Endpoint, datagram: &mut [u8], outbox: &mut Outbox) {
         let mut assembled = std::mem::take(&mut self.assembled);
-        let look = self.vl1.look(now, link, remote, datagram, &mut assembled, &mut outbox.transmits);
-        if let Look::Open(open) = look {
+        if let Look::Open(open) = self.look(now, link, remote, datagram, &mut assembled, outbox) {
             let packet = match open.place {
                 Place::Datagram => datagram,
                 Place::Assembled => assembled.as_mut_slice(),
             };
             let opened = open.open(packet);
-            let mut inflated = std::mem::take(&mut self.inflated);
-            let inbound =
-                self.vl1.handle_opened(now, open.ticket, opened, packet, &mut inflated, &mut outbox.transmits);
-            if let Some((receipt, outcome)) = self.handle_inbound(now, inbound, outbox) {
-                self.vl1.settle(now, receipt, outcome, packet, &mut outbox.transmits);
-            }
-            self.inflated = inflated;
+            self.handle_opened(now, open.ticket, opened, packet, outbox);
         }
         self.assembled = assembled;
+    }
+
+    fn handle_opened(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        opened: Result<Suite, ArmorError>,
+        packet: &[u8],
+        outbox: &mut Outbox,
+    ) {
+        let mut inflated = std::mem::take(&mut self.inflated);
+        let inbound = self.vl1.handle_opened(now, ticket, opened, packet, &mut inflated, &mut outbox.transmits);
+        if let Some((receipt, outcome)) = self.handle_inbound(now, inbound, outbox) {
+            self.vl1.settle(now, receipt, outcome, packet, &mut outbox.transmits);
+        }
+        self.inflated = inflated;
     }
 
     /// Gives a message to VL2 or the controller; VL1 has to be told what they made of it.

@@ -1,0 +1,316 @@
+//! Drivers over loopback, with ports, hosts and state in memory.
+
+use crate::rig::planet;
+use serde_json::{Value, json};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use zt_crypto::SecretIdentity;
+use zt_netconf::controller::{Change, Record};
+use zt_node::driver::{StateKey, Stopped};
+use zt_node::{ControllerStore, Driver, Handle, MemoryState, NodeConfig, StateStore};
+use zt_tap::channel::{ChannelTap, ChannelTaps};
+use zt_tap::host::MemoryHost;
+use zt_tap::{Applied, HostConfig, HostError, HostState};
+use zt_wire::{Mac, NetworkId, World};
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// State that outlives its node, as a file would.
+#[derive(Clone, Default)]
+struct SharedState(Arc<Mutex<MemoryState>>);
+
+impl StateStore for SharedState {
+    fn load(&self, key: StateKey) -> io::Result<Option<Vec<u8>>> {
+        self.0.lock().expect("no panic inside").load(key)
+    }
+    fn save(&mut self, key: StateKey, value: Option<&[u8]>) -> io::Result<()> {
+        self.0.lock().expect("no panic inside").save(key, value)
+    }
+    fn keys(&self) -> io::Result<Vec<StateKey>> {
+        self.0.lock().expect("no panic inside").keys()
+    }
+}
+
+/// A host that can be looked at.
+#[derive(Clone, Default)]
+struct SharedHost(Arc<Mutex<MemoryHost>>);
+
+impl HostConfig for SharedHost {
+    fn apply(&mut self, tap: &str, desired: &HostState) -> Result<Applied, HostError> {
+        self.0.lock().expect("no panic inside").apply(tap, desired)
+    }
+    fn remove(&mut self, tap: &str) -> Result<Applied, HostError> {
+        self.0.lock().expect("no panic inside").remove(tap)
+    }
+}
+
+impl SharedHost {
+    fn addresses(&self, tap: &str) -> Vec<IpAddr> {
+        let host = self.0.lock().expect("no panic inside");
+        host.state(tap).map(|state| state.addresses.iter().map(|cidr| cidr.address).collect()).unwrap_or_default()
+    }
+}
+
+/// A store that keeps nothing, or refuses to.
+struct Store {
+    full: bool,
+}
+
+impl ControllerStore for Store {
+    fn load(&mut self) -> Result<Vec<Record>, String> {
+        Ok(Vec::new())
+    }
+    fn commit(&mut self, _changes: &[Change]) -> Result<(), String> {
+        if self.full { Err("no space left on device".into()) } else { Ok(()) }
+    }
+}
+
+/// A running node.
+struct Node {
+    handle: Handle,
+    taps: ChannelTaps,
+    host: SharedHost,
+    state: SharedState,
+    task: tokio::task::JoinHandle<()>,
+}
+
+fn identity(line: usize) -> SecretIdentity {
+    let text = include_str!("identities.txt").lines().nth(line).expect("that many");
+    SecretIdentity::from_text(text).expect("a committed identity")
+}
+
+fn config(line: usize, world: &World, port: u16) -> (NodeConfig, ChannelTaps, SharedHost) {
+    let (taps, host) = (ChannelTaps::new(), SharedHost::default());
+    let mut config = NodeConfig::new(identity(line), Box::new(taps.clone()));
+    config.planets = vec![world.clone()];
+    config.ports = vec![port];
+    config.bind = vec![LOOPBACK];
+    config.allow_loopback = true;
+    config.host = Box::new(host.clone());
+    (config, taps, host)
+}
+
+fn start(line: usize, world: &World, port: u16, store: Option<Store>, state: SharedState) -> Node {
+    let (mut config, taps, host) = config(line, world, port);
+    config.state = Box::new(state.clone());
+    config.controller = store.map(|store| Box::new(store) as _);
+    let (driver, handle) = Driver::new(config).expect("loopback can be bound");
+    Node { handle, taps, host, state, task: tokio::task::spawn_local(driver.run()) }
+}
+
+/// A root with a controller on a free port.
+fn start_root(full: bool) -> (Node, World) {
+    let socket = UdpSocket::bind((LOOPBACK, 0)).expect("a free port");
+    let at = socket.local_addr().expect("bound");
+    drop(socket);
+    let world = planet(&identity(0), at);
+    (start(0, &world, at.port(), Some(Store { full }), SharedState::default()), world)
+}
+
+fn member(line: usize, world: &World) -> Node {
+    start(line, world, 0, None, SharedState::default())
+}
+
+/// Runs a test on one thread, for at most 20 s.
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+    let local = tokio::task::LocalSet::new();
+    let limited = async { tokio::time::timeout(Duration::from_secs(20), test).await.expect("within 20 s") };
+    local.block_on(&runtime.expect("a runtime"), limited);
+}
+
+/// Asks until it is so.
+async fn until(what: impl AsyncFn() -> bool) {
+    while !what().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+impl Node {
+    async fn online(&self) {
+        until(async || self.handle.engine(|engine, _| engine.is_online()).await.expect("it runs")).await;
+    }
+
+    async fn join(&self, network: NetworkId) {
+        self.handle.control(move |control| control.join(network)).await.expect("it runs").expect("kept");
+    }
+
+    async fn status(&self) -> &'static str {
+        let networks = self.handle.control(|control| control.networks()).await.expect("it runs");
+        networks.first().map_or("NOT JOINED", |network| network.status)
+    }
+
+    async fn becomes(&self, status: &str) {
+        until(async || self.status().await == status).await;
+    }
+
+    async fn port(&self) -> ChannelTap {
+        poll_fn(|cx| self.taps.poll_take(cx)).await
+    }
+
+    async fn post(&self, path: String, body: Value) -> u16 {
+        let request = self.handle.controller_api("POST".into(), path, body.to_string().into_bytes());
+        request.await.expect("it runs").expect("a controller").status
+    }
+
+    /// A public network with IPv4 addresses.
+    async fn network(&self) -> NetworkId {
+        let network = NetworkId(identity(0).address().as_u64() << 24 | 0x77);
+        let body = json!({
+            "private": false,
+            "v4AssignMode": {"zt": true},
+            "routes": [{"target": "10.9.0.0/24"}],
+            "ipAssignmentPools": [{"ipRangeStart": "10.9.0.1", "ipRangeEnd": "10.9.0.99"}],
+        });
+        assert_eq!(self.post(format!("/controller/network/{network}"), body).await, 200);
+        network
+    }
+
+    async fn stop(self) -> SharedState {
+        self.handle.stop().await;
+        self.task.await.expect("no panic");
+        self.state
+    }
+}
+
+fn frame(network: NetworkId, from: usize, to: usize, payload: &[u8]) -> Vec<u8> {
+    let mac = |line| Mac::for_member(identity(line).address(), network).0;
+    [&mac(to)[..], &mac(from), &0x0800_u16.to_be_bytes(), payload].concat()
+}
+
+/// Sends a frame, again and again, until the other port has it. A path is made on the way.
+async fn carry(from: &mut ChannelTap, to: &mut ChannelTap, frame: &[u8]) {
+    loop {
+        from.try_send(frame).expect("the node takes frames");
+        for _ in 0..20 {
+            match to.try_recv() {
+                Ok(got) if got == frame => return,
+                Ok(_) => {}
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+}
+
+#[test]
+fn two_members_on_loopback_exchange_frames() {
+    run(async {
+        let (root, world) = start_root(false);
+        let (alice, bob) = (member(1, &world), member(2, &world));
+        alice.online().await;
+        bob.online().await;
+        let network = root.network().await;
+        alice.join(network).await;
+        bob.join(network).await;
+        alice.becomes("OK").await;
+        bob.becomes("OK").await;
+        let (mut near, mut far) = (alice.port().await, bob.port().await);
+        carry(&mut near, &mut far, &frame(network, 1, 2, &[1; 60])).await;
+        carry(&mut far, &mut near, &frame(network, 2, 1, &[2; 2800])).await;
+    });
+}
+
+#[test]
+fn stopping_removes_ports_and_addresses() {
+    run(async {
+        let (root, world) = start_root(false);
+        let alice = member(1, &world);
+        let network = root.network().await;
+        alice.join(network).await;
+        let mut port = alice.port().await;
+        let (name, host, handle) = (zt_tap::Tap::info(&port).name.clone(), alice.host.clone(), alice.handle.clone());
+        until(async || host.addresses(&name).len() == 1).await;
+        alice.stop().await;
+        assert_eq!(host.addresses(&name), Vec::<IpAddr>::new());
+        while port.try_recv().is_ok() {}
+        assert_eq!(port.try_send(&[0; 60]).map_err(|e| e.kind()), Err(io::ErrorKind::BrokenPipe));
+        assert_eq!(handle.engine(|engine, _| engine.is_online()).await, Err(Stopped));
+    });
+}
+
+#[test]
+fn a_restarted_member_remembers_its_network_and_its_peers() {
+    run(async {
+        let (root, world) = start_root(false);
+        let alice = member(1, &world);
+        let network = root.network().await;
+        alice.join(network).await;
+        alice.becomes("OK").await;
+        let state = alice.stop().await;
+        let keys = state.keys().expect("in memory");
+        assert!(keys.contains(&StateKey::NetworkConfig(network)), "{keys:?}");
+        assert!(keys.contains(&StateKey::Peer(identity(0).address())), "{keys:?}");
+
+        // With the root gone the configuration of before is in force at once.
+        root.stop().await;
+        let again = start(1, &world, 0, None, state);
+        again.becomes("OK").await;
+        let port = again.port().await;
+        until(async || again.host.addresses(&zt_tap::Tap::info(&port).name).len() == 1).await;
+
+        // What is left is not remembered.
+        assert!(again.handle.control(move |control| control.leave(network)).await.expect("it runs"));
+        let state = again.stop().await;
+        assert!(!state.keys().expect("in memory").contains(&StateKey::NetworkConfig(network)));
+    });
+}
+
+#[test]
+fn other_ports_are_bound_while_it_runs() {
+    run(async {
+        let (root, world) = start_root(false);
+        let alice = member(1, &world);
+        alice.online().await;
+        let listening = async || -> Vec<SocketAddr> {
+            let status = alice.handle.control(|control| control.status()).await.expect("it runs");
+            status.listening_on.iter().filter_map(|at| at.socket_addr()).collect()
+        };
+        let before = listening().await;
+        assert_eq!(before.len(), 1);
+        let second = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+        let set = alice.handle.control(move |control| control.set_bind(vec![LOOPBACK, second], vec![0])).await;
+        set.expect("it runs").expect("bound");
+        let after = listening().await;
+        assert!(after.iter().any(|at| at.ip() == second), "{after:?}");
+        // The old socket is closed when its address is not wanted any more, and the node stays online by the new one.
+        let set = alice.handle.control(move |control| control.set_bind(vec![second], vec![0])).await;
+        set.expect("it runs").expect("bound");
+        let after = listening().await;
+        assert!(after.iter().all(|at| at.ip() == second) && !after.is_empty(), "{after:?}");
+        let free = before.first().copied().expect("one");
+        UdpSocket::bind(free).expect("the old port is free again");
+        let network = root.network().await;
+        alice.join(network).await;
+        alice.becomes("OK").await;
+    });
+}
+
+#[test]
+fn a_full_store_gives_no_answer() {
+    run(async {
+        let (root, world) = start_root(true);
+        let alice = member(1, &world);
+        let network = NetworkId(identity(0).address().as_u64() << 24 | 0x77);
+        let status = root.post(format!("/controller/network/{network}"), json!({"private": false})).await;
+        assert_ne!(status, 200, "what cannot be kept is not acknowledged");
+        alice.online().await;
+        alice.join(network).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_ne!(alice.status().await, "OK");
+    });
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_it() {
+    run(async {
+        let taken = UdpSocket::bind((LOOPBACK, 0)).expect("a free port");
+        let at = taken.local_addr().expect("bound");
+        let (config, ..) = config(1, &planet(&identity(0), at), at.port());
+        let error = Driver::new(config).map(|_| ()).expect_err("the port is taken");
+        assert!(error.to_string().contains("127.0.0.1"), "{error}");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    });
+}

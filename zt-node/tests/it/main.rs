@@ -1,0 +1,6 @@
+//! The node from outside: engines by hand, drivers over loopback.
+
+#[cfg(feature = "tokio")]
+mod driver;
+mod engine;
+mod rig;
