@@ -14,7 +14,9 @@ const MAX_EXPECTED: usize = 4096;
 /// Slots for IDs of sent frames.
 const FRAME_SLOTS: usize = 4096;
 /// An ERROR to a frame comes within this many seconds.
-const FRAME_SECONDS: u64 = 10;
+const FRAME_SECONDS: u32 = 10;
+/// The same frame can be named again after this many milliseconds (02 §5: a waiting frame is judged every 500 ms).
+const ERROR_AGAIN: u32 = 450;
 
 /// Why a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,26 +105,45 @@ fn has_many_answers(verb: Verb) -> bool {
 
 /// IDs of frames sent lately: a table of fixed size, the newest wins.
 #[derive(Default)]
-pub(crate) struct SentFrames(Vec<(u64, Address, u64)>);
+pub(crate) struct SentFrames(Vec<SentFrame>);
+
+#[derive(Clone, Copy)]
+struct SentFrame {
+    id: u64,
+    to: Address,
+    sent_seconds: u32,
+    /// Millisecond of the last ERROR that named it; as long ago as can be when there was none.
+    named: u32,
+}
 
 impl SentFrames {
     pub(crate) fn note(&mut self, now: Mono, to: Address, id: PacketId) {
         if self.0.is_empty() {
-            self.0.resize(FRAME_SLOTS, (0, Address::NIL, 0));
+            self.0.resize(FRAME_SLOTS, SentFrame { id: 0, to: Address::NIL, sent_seconds: 0, named: 0 });
         }
-        self.0[slot(id)] = (id.0, to, now.as_millis() / 1000);
+        let never = millis(now).wrapping_sub(u32::MAX / 2);
+        self.0[slot(id)] = SentFrame { id: id.0, to, sent_seconds: millis(now) / 1000, named: never };
     }
 
-    /// Whether `from` was sent this frame; true once.
+    /// Whether `from` was sent this frame. A refused frame waits at the peer and is judged again, each time with an
+    /// ERROR (02 §5): what it asks for may have been held back at the first one, or lost. So it counts again, but as
+    /// seldom as honest peers repeat it; a replay gains nothing by that.
     pub(crate) fn take(&mut self, now: Mono, from: Address, id: PacketId) -> bool {
         let Some(entry) = self.0.get_mut(slot(id)) else { return false };
-        let fits =
-            entry.0 == id.0 && entry.1 == from && (now.as_millis() / 1000).saturating_sub(entry.2) <= FRAME_SECONDS;
+        let fits = entry.id == id.0
+            && entry.to == from
+            && (millis(now) / 1000).wrapping_sub(entry.sent_seconds) <= FRAME_SECONDS
+            && millis(now).wrapping_sub(entry.named) >= ERROR_AGAIN;
         if fits {
-            *entry = (0, Address::NIL, 0);
+            entry.named = millis(now);
         }
         fits
     }
+}
+
+/// Milliseconds that wrap around after 49 days: only differences of seconds are looked at.
+fn millis(now: Mono) -> u32 {
+    now.as_millis() as u32
 }
 
 fn slot(id: PacketId) -> usize {
@@ -187,12 +208,16 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_a_frame_sent_to_that_peer_lately_and_only_once() {
+    fn an_error_names_a_frame_sent_to_that_peer_lately_and_seldom() {
+        let later = |ms| T + std::time::Duration::from_millis(ms);
         let mut s = SentFrames::default();
         assert!(!s.take(T, Address::NIL, PacketId(0)));
         s.note(T, Address::new(5), PacketId(77));
         assert!(!s.take(T, Address::new(6), PacketId(77)));
         assert!(s.take(T, Address::new(5), PacketId(77)));
-        assert!(!s.take(T, Address::new(5), PacketId(77)));
+        assert!(!s.take(later(100), Address::new(5), PacketId(77)));
+        assert!(s.take(later(500), Address::new(5), PacketId(77)));
+        assert!(!s.take(later(600), Address::new(5), PacketId(77)));
+        assert!(!s.take(later(11_000), Address::new(5), PacketId(77)));
     }
 }

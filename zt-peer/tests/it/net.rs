@@ -236,7 +236,10 @@ impl Net {
     fn pump(&mut self, index: usize) {
         let now = self.now;
         let node = &mut self.nodes[index];
+        let mut turns = 0;
         loop {
+            turns += 1;
+            assert!(turns < 5_000, "jobs and deferred packets go round");
             if let Some(job) = node.vl1.poll_job() {
                 node.jobs += 1;
                 let done = match &job {
@@ -290,7 +293,11 @@ impl Net {
     /// Lets time pass.
     pub(crate) fn run(&mut self, ms: u64) {
         let end = self.now.mono + Duration::from_millis(ms);
+        let mut turns = (self.now.mono, 0);
         loop {
+            turns = if turns.0 == self.now.mono { (turns.0, turns.1 + 1) } else { (self.now.mono, 0) };
+            let due: Vec<_> = self.nodes.iter().map(|n| n.vl1.poll_timeout()).collect();
+            assert!(turns.1 < 5_000, "time stands still at {}: {due:?}", self.now.mono);
             let timer = self.nodes.iter().filter_map(|n| n.vl1.poll_timeout()).map(|(at, _)| at).min();
             let arrival = self.flying.first_key_value().map(|((at, _), _)| *at);
             let next = [timer, arrival].into_iter().flatten().min().unwrap_or(Mono::FAR);
