@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "figures are the point of these tests")]
 
 mod attacks;
+mod bad_input;
 mod basics;
 mod clocks;
 mod corpora;
