@@ -269,7 +269,7 @@ impl Host {
         let (from, to) = (Ipv4Addr::from(octets(14)), Ipv4Addr::from(octets(24)));
         match body[7] {
             1 if self.owns(to.into()) => {
-                self.neighbours.insert(from.into(), mac);
+                self.answered(from.into(), mac);
                 let answer = arp(2, self.mac, to, mac, from);
                 let frame = self.frame(mac, ARP, &answer);
                 self.out.push(frame);
@@ -331,7 +331,7 @@ impl Host {
             if !self.owns(target.into()) {
                 return;
             }
-            self.neighbours.insert(from.into(), mac);
+            self.answered(from.into(), mac);
             let mut data = vec![0x60, 0, 0, 0];
             data.extend(target.octets());
             data.extend([2, 1]);

@@ -4,6 +4,7 @@
 mod attacks;
 mod bad_input;
 mod basics;
+mod chaos;
 mod clocks;
 mod corpora;
 mod crowd;

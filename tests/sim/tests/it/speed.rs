@@ -130,3 +130,40 @@ fn a_deauthorised_member_is_silent_within_a_second() {
     );
     assert_eq!(status["authorized"], json!(false));
 }
+
+#[test]
+fn a_member_authorised_again_is_heard_at_once() {
+    for (seed, pause) in [(32, 0), (33, 3), (34, 75)] {
+        let mut lab = Lab::new("authorised_again", seed, &[Place::Public, Place::Behind(NatKind::HOME), Place::Public]);
+        let path = format!("/controller/network/{}", lab.network);
+        lab.sim.api(lab.controller, "POST", &path, &json!({"private": true}));
+        let [a, b, c] = lab.members[..] else { panic!("three members") };
+        for member in [a, b, c] {
+            lab.sim.authorize(lab.controller, lab.network, member, true);
+        }
+        lab.sim.run_for(MS(2000));
+        for (from, to) in [(a, b), (b, c), (c, a)] {
+            lab.sim.ping(from, to, lab.network, MS(100), 50);
+        }
+        lab.sim.run_for(Duration::from_secs(10));
+        lab.sim.authorize(lab.controller, lab.network, a, false);
+        lab.sim.run_for(Duration::from_secs(3));
+        lab.sim.authorize(lab.controller, lab.network, a, true);
+        lab.sim.run_for(Duration::from_secs(pause));
+        let network = lab.network;
+        lab.sim.run_until(Duration::from_secs(70), |sim| sim.ip4(a, network).is_some());
+        let again = lab.sim.time();
+        let streams = [(a, b), (b, a), (c, a), (a, c)].map(|(x, y)| lab.sim.ping(x, y, network, MS(100), 100));
+        lab.sim.run_for(Duration::from_secs(12));
+        for stream in streams {
+            let outage = lab.sim.result(stream).outage_after(again);
+            println!("authorised again, {pause} s later: pings lost for {outage:?}");
+            assert!(
+                outage.is_some_and(|outage| outage <= MS(1500)),
+                "{:?} {:?}",
+                lab.sim.node(a).drops(),
+                lab.sim.node(b).drops()
+            );
+        }
+    }
+}
