@@ -32,9 +32,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
 
 /// The recorded cases, with the number passed per file.
 pub(crate) fn vectors() -> Result<()> {
-    step("vectors", || {
-        cargo(&["test", "--quiet", "-p", "zt-test-vectors", "--", "--nocapture", "--test-threads", "1"])
-    })
+    step("vectors", || cargo(&["test", "--quiet", "-p", "zt-test-vectors", "--", "--nocapture", "--test-threads", "1"]))
 }
 
 fn step(name: &str, run: impl FnOnce() -> Result<()>) -> Result<()> {

@@ -22,7 +22,18 @@ const TABLE: &[Row] = &[
     Row {
         package: "zt-wire",
         ours: &[],
-        never: &["tokio", "serde", "salsa20", "poly1305", "sha2", "aws-lc-rs", "rand", "getrandom", "tracing", "socket2"],
+        never: &[
+            "tokio",
+            "serde",
+            "salsa20",
+            "poly1305",
+            "sha2",
+            "aws-lc-rs",
+            "rand",
+            "getrandom",
+            "tracing",
+            "socket2",
+        ],
         reason: "the codec is usable alone: no cryptography, no runtime, no I/O",
     },
     Row {
@@ -43,7 +54,12 @@ const TABLE: &[Row] = &[
         never: RUNTIMES,
         reason: "VL2 does not know paths, nor files",
     },
-    Row { package: "zt-tap", ours: &["zt-wire"], never: &["hyper", "redb"], reason: "frames and host configuration only" },
+    Row {
+        package: "zt-tap",
+        ours: &["zt-wire"],
+        never: &["hyper", "redb"],
+        reason: "frames and host configuration only",
+    },
     Row {
         package: "zt-node",
         ours: &["zt-wire", "zt-crypto", "zt-peer", "zt-netconf", "zt-tap"],
@@ -61,7 +77,8 @@ const TABLE: &[Row] = &[
 /// Longest file without a question being asked.
 const MAX_LINES: usize = 800;
 /// Names that say nothing.
-const VAGUE: &[&str] = &["utils.rs", "util.rs", "common.rs", "helpers.rs", "helper.rs", "manager.rs", "misc.rs", "types.rs"];
+const VAGUE: &[&str] =
+    &["utils.rs", "util.rs", "common.rs", "helpers.rs", "helper.rs", "manager.rs", "misc.rs", "types.rs"];
 
 /// Checks all rules and reports every violation.
 pub(crate) fn tidy() -> Result<()> {
@@ -151,7 +168,8 @@ fn closure(metadata: &Value, id: &str) -> BTreeSet<String> {
 }
 
 fn file_problems() -> Result<Vec<String>> {
-    let output = Command::new("git").args(["ls-files", "*.rs"]).current_dir(root()).output().context("cannot run git")?;
+    let output =
+        Command::new("git").args(["ls-files", "*.rs"]).current_dir(root()).output().context("cannot run git")?;
     let mut problems = Vec::new();
     for name in String::from_utf8_lossy(&output.stdout).lines() {
         let file = name.rsplit('/').next().unwrap_or(name);

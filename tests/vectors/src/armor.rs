@@ -14,7 +14,7 @@ const FLAGS: usize = 18;
 const BODY: usize = 27;
 
 /// This file and how to execute it.
-pub const SUITE: Suite = Suite {
+pub(crate) const SUITE: Suite = Suite {
     file: "armor.json",
     expected: 246,
     cases,

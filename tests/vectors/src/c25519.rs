@@ -8,7 +8,7 @@ use zt_wire::Signature;
 use crate::{Case, Suite, bytes, equal, list, text};
 
 /// This file and how to execute it.
-pub const SUITE: Suite = Suite {
+pub(crate) const SUITE: Suite = Suite {
     file: "c25519.json",
     expected: 85,
     cases,

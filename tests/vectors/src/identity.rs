@@ -8,7 +8,7 @@ use zt_wire::{Emit, Identity, Parse, Reader};
 use crate::{Case, Suite, bytes, equal, list, text, unhex};
 
 /// This file and how to execute it.
-pub const SUITE: Suite = Suite {
+pub(crate) const SUITE: Suite = Suite {
     file: "identity.json",
     expected: 89,
     cases,

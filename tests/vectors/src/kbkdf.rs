@@ -7,7 +7,7 @@ use zt_crypto::{SecretIdentity, hmac384};
 use crate::{Case, Suite, bytes, equal, list, text};
 
 /// This file and how to execute it.
-pub const SUITE: Suite = Suite {
+pub(crate) const SUITE: Suite = Suite {
     file: "kbkdf.json",
     expected: 31,
     cases,

@@ -2,12 +2,12 @@
 
 use super::{Driver, UdpLink, sys};
 use crate::engine::Input;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
 use zt_peer::{Endpoint, Link, LinkId, LinkKind};
-use std::collections::BTreeSet;
 use zt_tap::{InterfaceFilter, InterfaceWatcher};
 use zt_wire::time::Now;
 

@@ -17,8 +17,7 @@ pub(super) fn allow_fragmentation(socket: BorrowedFd<'_>, ipv6: bool) -> io::Res
     let value: libc::c_int = value;
     let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).expect("four bytes fit");
     // SAFETY: the descriptor is open for the duration of the borrow, and the pointer and length describe `value`.
-    let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) };
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 

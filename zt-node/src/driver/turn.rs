@@ -206,12 +206,7 @@ impl Driver {
     }
 }
 
-fn send(
-    socket: &UdpLink,
-    cx: &mut Context<'_>,
-    remote: SocketAddr,
-    train: &Train<'_>,
-) -> Poll<std::io::Result<()>> {
+fn send(socket: &UdpLink, cx: &mut Context<'_>, remote: SocketAddr, train: &Train<'_>) -> Poll<std::io::Result<()>> {
     let segment_size = (train.segments > 1).then_some(train.segment_size);
     socket.poll_send(cx, remote, train.bytes, segment_size, train.ttl)
 }

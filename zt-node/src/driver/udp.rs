@@ -89,14 +89,18 @@ impl UdpLink {
             let mut chunks = buffers.bytes.chunks_exact_mut(BUFFER);
             let mut slices: [IoSliceMut<'_>; BATCH] =
                 std::array::from_fn(|_| IoSliceMut::new(chunks.next().expect("as many chunks as slices")));
-            let result =
-                guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), &mut slices, &mut meta));
+            let result = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), &mut slices, &mut meta));
             match result {
                 Ok(Ok(count)) => {
                     for (meta, bytes) in meta.iter().zip(buffers.bytes.chunks_exact_mut(BUFFER)).take(count) {
                         if meta.len > 0 {
                             let stride = meta.stride.max(1);
-                            each(Train { link: self.id, remote: unmap(meta.addr), bytes: &mut bytes[..meta.len], stride });
+                            each(Train {
+                                link: self.id,
+                                remote: unmap(meta.addr),
+                                bytes: &mut bytes[..meta.len],
+                                stride,
+                            });
                         }
                     }
                     return Poll::Ready(Ok(count));
@@ -157,7 +161,10 @@ impl UdpLink {
 
 /// Conditions which say something about one earlier datagram, not about the socket.
 fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
 }
 
 fn unmap(address: SocketAddr) -> SocketAddr {

@@ -72,7 +72,9 @@ impl Engine {
     ) {
         let own = *self.identity.identity();
         let served = self.controller.as_mut().is_some_and(|controller| {
-            controller.handle_request(now, Request { network, from: own, from_path: None, packet: None, metadata }).is_ok()
+            controller
+                .handle_request(now, Request { network, from: own, from_path: None, packet: None, metadata })
+                .is_ok()
         });
         if !served {
             let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
@@ -122,9 +124,7 @@ impl Engine {
                     OwnAnswer::Config(text) => LocalAnswer::Text(text),
                     OwnAnswer::Denied => LocalAnswer::Denied,
                     OwnAnswer::NotFound => LocalAnswer::NotFound,
-                    OwnAnswer::AuthenticationRequired => {
-                        LocalAnswer::AuthenticationRequired(Authentication::default())
-                    }
+                    OwnAnswer::AuthenticationRequired => LocalAnswer::AuthenticationRequired(Authentication::default()),
                 };
                 let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
                 self.vl2.handle_local_config(now, network, answer, &mut carrier);

@@ -1,9 +1,7 @@
 //! What the engine tells about itself.
 
 use super::Engine;
-use crate::status::{
-    MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role, RouteStatus, Traffic,
-};
+use crate::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role, RouteStatus, Traffic};
 use std::time::Duration;
 use zt_netconf::{Failure, Network};
 use zt_peer::{PathView, PeerView};

@@ -76,21 +76,21 @@ fn median(list: &mut [f64]) -> f64 {
 
 /// Two hosts with a tunnel between them.
 enum Tunnel {
-    Ours { name: &'static str, rig: Rig, target: IpAddr },
-    WireGuard(wireguard::Pair),
+    ZeroTier { name: &'static str, rig: Box<Rig>, target: IpAddr },
+    WireGuard(Box<wireguard::Pair>),
 }
 
 impl Tunnel {
     fn name(&self) -> &'static str {
         match self {
-            Self::Ours { name, .. } => name,
+            Self::ZeroTier { name, .. } => name,
             Self::WireGuard(_) => "wireguard-go",
         }
     }
 
     fn hosts(&self) -> &[Host; 2] {
         match self {
-            Self::Ours { rig, .. } => &rig.hosts,
+            Self::ZeroTier { rig, .. } => &rig.hosts,
             Self::WireGuard(pair) => &pair.hosts,
         }
     }
@@ -98,7 +98,7 @@ impl Tunnel {
     /// Address of the second host inside the tunnel.
     fn target(&self) -> IpAddr {
         match self {
-            Self::Ours { target, .. } => *target,
+            Self::ZeroTier { target, .. } => *target,
             Self::WireGuard(pair) => pair.target,
         }
     }
@@ -114,7 +114,7 @@ fn prepare(program: &Program) -> Result<Tunnel> {
     rig.hosts[0].ping(target, Ping { patience: WAIT, ..Ping::default() })?;
     rig.members[0].wait_direct(rig.members[1].address(), WAIT)?;
     tcp(&rig.hosts[0], &rig.hosts[1], target, 5_000_000)?;
-    Ok(Tunnel::Ours { name: program.kind(), rig, target })
+    Ok(Tunnel::ZeroTier { name: program.kind(), rig: Box::new(rig), target })
 }
 
 mod wireguard {
@@ -171,7 +171,7 @@ mod wireguard {
         }
         let target: IpAddr = "10.8.0.2".parse()?;
         hosts[0].ping(target, Ping { patience: WAIT, ..Ping::default() })?;
-        Ok(Some(Tunnel::WireGuard(Pair { hosts, target, _daemons: daemons, _lab: lab })))
+        Ok(Some(Tunnel::WireGuard(Box::new(Pair { hosts, target, _daemons: daemons, _lab: lab }))))
     }
 
     fn wg(arguments: &[&str], input: Option<&str>) -> Result<String> {

@@ -37,8 +37,8 @@ enum Node {
     Negative(i64),
     Float(f64),
     Text(String),
-    List(Vec<Node>),
-    Object(Vec<(String, Node)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// Encodes an object of the controller.
