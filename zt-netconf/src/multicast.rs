@@ -184,6 +184,10 @@ impl Network {
         };
         if let Err(reason) = self.judge_outbound(to, &frame) {
             shared.drops.count(reason);
+            if reason == DropReason::PeerRevoked {
+                // Two members that were both authorised again would otherwise wait for each other.
+                self.ask_for_membership(shared, now, to, c);
+            }
             return false;
         }
         self.push_credentials(now, to, Push::BeforeFrame, c);

@@ -412,9 +412,17 @@ const RELAY_QUESTION: Duration = Duration::from_millis(1000);
 /// Traffic over a root that nothing comes back for takes another root after this.
 const RELAY_PATIENCE: Duration = Duration::from_millis(2000);
 
-/// Verbs whose flow a path must prove itself for.
+/// Verbs whose flow a path must prove itself for. Credentials are among them because frames may wait for them.
 pub(crate) const fn carries_traffic(verb: Verb) -> bool {
-    matches!(verb, Verb::FRAME | Verb::EXT_FRAME | Verb::MULTICAST_FRAME | Verb::NETWORK_CONFIG_REQUEST)
+    matches!(
+        verb,
+        Verb::FRAME
+            | Verb::EXT_FRAME
+            | Verb::MULTICAST_FRAME
+            | Verb::NETWORK_CONFIG_REQUEST
+            | Verb::NETWORK_CONFIG
+            | Verb::NETWORK_CREDENTIALS
+    )
 }
 
 /// Verbs that an ERROR from a member may answer without having been registered one by one.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod dice;
+mod dissect;
 mod fixtures;
 mod host;
 mod internet;

@@ -56,10 +56,14 @@ impl Ord for Scheduled {
     }
 }
 
-/// A datagram that was seen on its way to a node.
+/// A datagram that was seen leaving or reaching a node.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// Interface of arrival.
+    /// When, in microseconds.
+    pub at: u64,
+    /// It reached a node; false: it left one.
+    pub arrived: bool,
+    /// Interface of the node.
     pub iface: IfaceId,
     /// Address and port it was sent to.
     pub local: SocketAddr,
@@ -86,6 +90,8 @@ pub struct Sim {
     /// Test traffic.
     pub streams: Vec<Stream>,
     recorder: Recorder,
+    /// Capture what leaves nodes too.
+    pub capture_sent: bool,
     /// Datagrams that arrived, while capturing.
     pub captured: Option<Vec<Captured>>,
     judged: BTreeMap<Identity, bool>,
@@ -112,6 +118,7 @@ impl Sim {
             owners: BTreeMap::new(),
             streams: Vec::new(),
             recorder: Recorder::from_env(),
+            capture_sent: false,
             captured: None,
             judged: BTreeMap::new(),
             trace: 0xcbf2_9ce4_8422_2325,
@@ -373,7 +380,8 @@ impl Sim {
         }
         let Some(&id) = self.owners.get(&(iface, local)) else { return };
         if let Some(captured) = &mut self.captured {
-            captured.push(Captured { iface, local, remote, bytes: bytes.clone() });
+            let at = self.time;
+            captured.push(Captured { at, arrived: true, iface, local, remote, bytes: bytes.clone() });
         }
         let node = &mut self.nodes[id.0];
         let Some(bound) = node.bound.iter().find(|b| b.iface == iface && b.local == local) else { return };
@@ -536,6 +544,10 @@ impl Sim {
         node.outbox.transmits.clear();
         node.sent += sends.len() as u64;
         for (bound, remote, ttl, bytes) in sends {
+            if let Some(captured) = self.captured.as_mut().filter(|_| self.capture_sent) {
+                let (at, iface, bytes) = (self.time, bound.iface, bytes.clone());
+                captured.push(Captured { at, arrived: false, iface, local: remote, remote: bound.local, bytes });
+            }
             let arrivals = self.internet.carry(self.time, bound.iface, bound.local, remote, ttl);
             for Arrival { iface, local, remote, delay } in arrivals {
                 self.schedule(self.time + delay, Event::Arrive { iface, local, remote, bytes: bytes.clone() });

@@ -146,12 +146,21 @@ fn a_member_authorised_again_is_heard_at_once() {
             lab.sim.ping(from, to, lab.network, MS(100), 50);
         }
         lab.sim.run_for(Duration::from_secs(10));
-        lab.sim.authorize(lab.controller, lab.network, a, false);
-        lab.sim.run_for(Duration::from_secs(3));
-        lab.sim.authorize(lab.controller, lab.network, a, true);
+        // With a second one at the same time, so that neither holds a valid certificate of the other.
+        for yes in [false, true] {
+            lab.sim.authorize(lab.controller, lab.network, a, yes);
+            lab.sim.authorize(lab.controller, lab.network, c, yes);
+            lab.sim.run_for(Duration::from_secs(3));
+        }
+        for member in [a, b, c] {
+            let network = lab.network;
+            if let Some(host) = lab.sim.node_mut(member).hosts.get_mut(&network) {
+                host.forget_neighbours();
+            }
+        }
         lab.sim.run_for(Duration::from_secs(pause));
         let network = lab.network;
-        lab.sim.run_until(Duration::from_secs(70), |sim| sim.ip4(a, network).is_some());
+        lab.sim.run_until(Duration::from_secs(70), |sim| sim.ip4(a, network).is_some() && sim.ip4(c, network).is_some());
         let again = lab.sim.time();
         let streams = [(a, b), (b, a), (c, a), (a, c)].map(|(x, y)| lab.sim.ping(x, y, network, MS(100), 100));
         lab.sim.run_for(Duration::from_secs(12));
