@@ -12,7 +12,7 @@ use crate::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::{
     CONTACT_HELLO, FULL_HELLO, HEARTBEAT, HOUSEKEEPING, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO,
-    ROOT_RETRY, ROOT_WATCH, ROUND, TRAFFIC_LINGERS,
+    ROOT_WATCH, ROUND, TRAFFIC_LINGERS,
 };
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
@@ -139,8 +139,8 @@ impl Vl1 {
         let peer = self.peers.get(id);
         let tried = peer.last_root_try.map_or(Duration::MAX, |t| now.mono.saturating_since(t));
         if peer.slots.iter().all(|s| s.live.is_suspected()) {
-            let quick = peer.slots.is_empty() && peer.root_tries < ROOT_RETRY.len();
-            if !quick && tried >= ROUND - QUEUE_RETRY {
+            // The first tries follow each other within two seconds: while they run this is too soon.
+            if tried >= ROUND - QUEUE_RETRY {
                 self.try_root(now, id, out);
             }
             return;

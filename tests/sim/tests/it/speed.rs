@@ -160,7 +160,8 @@ fn a_member_authorised_again_is_heard_at_once() {
         }
         lab.sim.run_for(Duration::from_secs(pause));
         let network = lab.network;
-        lab.sim.run_until(Duration::from_secs(70), |sim| sim.ip4(a, network).is_some() && sim.ip4(c, network).is_some());
+        lab.sim
+            .run_until(Duration::from_secs(70), |sim| sim.ip4(a, network).is_some() && sim.ip4(c, network).is_some());
         let again = lab.sim.time();
         let streams = [(a, b), (b, a), (c, a), (a, c)].map(|(x, y)| lab.sim.ping(x, y, network, MS(100), 100));
         lab.sim.run_for(Duration::from_secs(12));
