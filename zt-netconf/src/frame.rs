@@ -318,7 +318,7 @@ impl Network {
     /// Nothing goes to a peer whose certificate is void; but it may hold a newer one that we have not seen. The
     /// error makes it send it, and our own credentials make a peer that ignores such errors do so too.
     pub(crate) fn ask_for_membership(&mut self, shared: &mut Shared, now: Now, peer: Address, c: &mut dyn Carrier) {
-        if !shared.error_gate.allow(now.mono, (self.id, peer)) {
+        if !shared.ask_gate.allow(now.mono, (self.id, peer)) {
             return;
         }
         let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;

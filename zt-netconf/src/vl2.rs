@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) drops: Drops,
     pub(crate) credentials_gate: RateTable<Address>,
     pub(crate) error_gate: RateTable<(NetworkId, Address)>,
+    /// The same for asking on our own account: an ERROR that answers nothing must not be sent instead of one that does.
+    pub(crate) ask_gate: RateTable<(NetworkId, Address)>,
     /// Scratch for lists of recipients: kept so that frames do not allocate.
     pub(crate) recipients: Vec<Address>,
     authorised: BTreeMap<(NetworkId, Address), Mono>,
@@ -128,6 +130,7 @@ impl Vl2 {
                 drops: Drops::new(),
                 credentials_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
                 error_gate: RateTable::new(ERRORS, GATE_LIMIT),
+                ask_gate: RateTable::new(ERRORS, GATE_LIMIT),
                 recipients: Vec::new(),
                 authorised: BTreeMap::new(),
                 events: VecDeque::new(),
