@@ -24,7 +24,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     step("build the zt binary for the namespace tests", || binary(&["build", "--quiet", "-p", "zt-cli"]))?;
     step("unit, property, simulation and namespace tests", || {
         let mut command = Command::new("cargo");
-        command.args(["test", "--workspace", "--exclude", "zt-test-vectors", "--quiet", "--"]);
+        command.args(["test", "--workspace", "--exclude", "zt-test-vectors", "--no-fail-fast", "--quiet", "--"]);
         run(command.args(arguments))
     })?;
     vectors()
