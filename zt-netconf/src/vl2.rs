@@ -316,6 +316,14 @@ impl Vl2 {
         }
     }
 
+    /// Notes a subscriber that is known for another reason than its own announcement: the controller of this process
+    /// knows who holds an address, and thus who answers its address-resolution group (01 §1.6).
+    pub fn note_subscriber(&mut self, now: Now, network: NetworkId, group: MulticastGroup, member: Address) {
+        if member != self.shared.own.address {
+            self.shared.subscriptions.add(now.mono, network, group, member);
+        }
+    }
+
     /// Asks the controller of a network again as soon as possible.
     pub fn refresh(&mut self, now: Now, network: NetworkId) {
         if let Some(network) = self.networks.get_mut(&network) {

@@ -373,6 +373,13 @@ impl Controller {
         [sweep, revocation, expiry].into_iter().flatten().min()
     }
 
+    /// The authorised member of a network that was given an address: who will answer when it is asked for, also if a
+    /// restart made everybody forget who listens to what.
+    #[must_use]
+    pub fn holder(&self, network: NetworkId, ip: std::net::IpAddr) -> Option<Address> {
+        self.networks.get(&network)?.holder(ip)
+    }
+
     /// Number of networks, and of members of all networks.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {

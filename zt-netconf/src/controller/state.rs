@@ -17,8 +17,8 @@ pub(super) struct NetworkState {
     object: NetworkObject,
     settings: Settings,
     members: BTreeMap<Address, Member>,
-    /// How many members hold an address, authorised or not.
-    allocated: BTreeMap<IpAddr, u32>,
+    /// Who holds an address, authorised or not.
+    allocated: BTreeMap<IpAddr, Vec<Address>>,
     candidates: usize,
     authorized: usize,
 }
@@ -80,9 +80,13 @@ impl NetworkState {
         step(&mut self.candidates, m.is_candidate());
         step(&mut self.authorized, m.authorized);
         for ip in &m.ips {
-            let holders = self.allocated.entry(*ip).or_insert(0);
-            *holders = if add { *holders + 1 } else { holders.saturating_sub(1) };
-            if *holders == 0 {
+            let holders = self.allocated.entry(*ip).or_default();
+            if add {
+                holders.push(m.address);
+            } else if let Some(at) = holders.iter().position(|holder| *holder == m.address) {
+                holders.remove(at);
+            }
+            if holders.is_empty() {
                 self.allocated.remove(ip);
             }
         }
@@ -91,6 +95,12 @@ impl NetworkState {
     /// Whether any member holds the address.
     pub(super) fn is_allocated(&self, ip: IpAddr) -> bool {
         self.allocated.contains_key(&ip)
+    }
+
+    /// The authorised member that holds an address.
+    pub(super) fn holder(&self, ip: IpAddr) -> Option<Address> {
+        let holders = self.allocated.get(&ip)?;
+        holders.iter().copied().find(|holder| self.members.get(holder).is_some_and(|m| m.authorized))
     }
 
     pub(super) fn authorized_count(&self) -> usize {
@@ -130,8 +140,10 @@ mod tests {
             n.set_member(m.address, Some(m));
         }
         assert_eq!((n.authorized_count(), n.member_count(), n.candidates), (1, 3, 1));
+        assert_eq!(n.holder(ip), Some(Address::new(1)), "of two holders the authorised one");
         n.set_member(Address::new(1), None);
         assert!(n.is_allocated(ip));
+        assert_eq!(n.holder(ip), None, "nobody is authorised");
         n.set_member(Address::new(2), None);
         assert!(!n.is_allocated(ip));
         assert_eq!((n.authorized_count(), n.member_count(), n.candidates), (0, 1, 1));

@@ -42,21 +42,20 @@ impl Driver {
             self.interfaces = Some(Interfaces::new()?);
         }
         let wanted = self.wanted();
-        let mut last = None;
+        let mut failed = Vec::new();
         for (address, interface) in wanted {
             if let Err(error) = self.bind_one(now, address, interface.as_deref()) {
-                last = Some((address, error));
+                failed.push((address, error));
             }
         }
-        match last {
+        match failed.first() {
             Some((address, error)) if self.sockets.is_empty() => {
                 Err(io::Error::new(error.kind(), format!("cannot bind UDP {address}: {error}")))
             }
-            Some((address, error)) => {
-                tracing::warn!(%address, %error, "cannot bind");
+            _ => {
+                self.report_unbound(failed);
                 Ok(())
             }
-            None => Ok(()),
         }
     }
 
@@ -74,19 +73,35 @@ impl Driver {
             .into_iter()
             .partition(|socket| wanted.iter().any(|(address, _)| matches(*address, socket.local, &self.udp_ports)));
         self.sockets = kept;
+        let mut failed = Vec::new();
         for (address, interface) in wanted {
             let bound = self.sockets.iter().any(|socket| {
                 socket.local.ip() == address.ip() && (socket.local.port() == address.port() || address.port() == 0)
             });
             if !bound && let Err(error) = self.bind_one(now, address, interface.as_deref()) {
-                tracing::debug!(%address, %error, "cannot bind yet");
+                failed.push((address, error));
             }
         }
+        self.report_unbound(failed);
         for socket in gone {
             tracing::info!(local = %socket.local, "address is gone");
             self.hand_in(now, Input::LinkDown(socket.id));
         }
         self.drain(now);
+    }
+
+    /// Remembers what to try again, and says once what an operator should know: that somebody else has the port, or that
+    /// an address of the settings is not there. An address that is still being checked comes by itself.
+    fn report_unbound(&mut self, failed: Vec<(SocketAddr, io::Error)>) {
+        for (address, error) in &failed {
+            let telling = error.kind() == io::ErrorKind::AddrInUse || self.interfaces.is_none();
+            if telling && !self.unbound.contains(address) {
+                tracing::warn!(%address, %error, "cannot bind; tried again every second");
+            } else {
+                tracing::debug!(%address, %error, "cannot bind yet");
+            }
+        }
+        self.unbound = failed.into_iter().map(|(address, _)| address).collect();
     }
 
     fn wanted(&mut self) -> Vec<(SocketAddr, Option<String>)> {

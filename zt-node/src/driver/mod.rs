@@ -25,10 +25,10 @@ use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use crate::status::Traffic;
 use jobs::Worker;
 use ports::Port;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +133,7 @@ pub struct Driver {
     outbox: Outbox,
     sent: usize,
     sockets: Vec<UdpLink>,
+    unbound: BTreeSet<SocketAddr>,
     next_link: u32,
     buffers: ReceiveBuffers,
     ports: BTreeMap<NetworkId, Port>,
@@ -195,6 +196,7 @@ impl Driver {
             outbox: Outbox::new(),
             sent: 0,
             sockets: Vec::new(),
+            unbound: BTreeSet::new(),
             next_link: 1,
             buffers: ReceiveBuffers::new(),
             ports: BTreeMap::new(),
@@ -332,7 +334,7 @@ impl Driver {
         for job in retry {
             self.run_job(now, job);
         }
-        if self.sockets.is_empty() {
+        if self.sockets.is_empty() || !self.unbound.is_empty() {
             self.rebind(now);
         }
     }

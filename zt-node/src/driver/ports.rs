@@ -27,8 +27,12 @@ impl Driver {
         if !self.ports.contains_key(&network)
             && let Err(error) = self.open_port(network, managed)
         {
-            tracing::error!(%network, %error, "cannot open the virtual port; {}", advice(&error));
-            self.engine.set_port_error(network, Some(error.raw_os_error().unwrap_or(-999)));
+            let code = error.raw_os_error().unwrap_or(-999);
+            // Tried again with each configuration, told once.
+            if self.engine.vl2().network(network).is_some_and(|joined| joined.port_error() != Some(code)) {
+                tracing::error!(%network, %error, "cannot open the virtual port; {}", advice(&error));
+            }
+            self.engine.set_port_error(network, Some(code));
             return;
         }
         let Some(port) = self.ports.get_mut(&network) else { return };

@@ -62,6 +62,19 @@ impl Engine {
         true
     }
 
+    /// Somebody asks who listens to the address-resolution group of an IPv4 address of a network of ours: the member
+    /// that was given the address does, also if a restart made roots and controller forget its announcement.
+    pub(super) fn recall_holder(&mut self, now: Now, message: &Message<'_>) {
+        let (Message::MulticastGather(gather), Some(controller)) = (message, &self.controller) else { return };
+        let (network, group) = (gather.network, gather.group);
+        if !group.mac.is_broadcast() || group.adi == 0 || network.controller() != self.identity.identity().address {
+            return;
+        }
+        if let Some(holder) = controller.holder(network, std::net::Ipv4Addr::from_bits(group.adi).into()) {
+            self.vl2.note_subscriber(now, network, group, holder);
+        }
+    }
+
     /// The node itself asks its own controller.
     pub(super) fn own_controller_request(
         &mut self,

@@ -190,6 +190,7 @@ impl Engine {
         if self.controller_request(now, &received) {
             return Some((received.receipt, zt_peer::Outcome::Accepted { trust: false }));
         }
+        self.recall_holder(now, &received.message);
         let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: Some(received.receipt.reply_to()) };
         let verdict = self.vl2.handle_message(
             now,
