@@ -6,7 +6,8 @@
 //! and every packet that a stock node sent is one more case: ours sends one that means the same.
 //! Every frame of the virtual network that arrived is a third: ours delivers it.
 //!
-//! What ours does otherwise, on purpose, is named in [`deliberate`].
+//! What ours does otherwise, on purpose, is named in [`deliberate`]; and a HELLO that a root passes on names no endpoint,
+//! where the reference names the root's, which is not its receiver's.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -38,8 +39,6 @@ fn deliberate(packet: &Recorded) -> Option<&'static str> {
     match (packet.verb, packet.frame) {
         (Verb::WHOIS, _) if packet.asks_for("root") => Some("a planet tells the identities of its roots"),
         (Verb::WHOIS, _) if packet.asks_for(packet.receiver) => Some("whom one can ask, one knows"),
-        // The reference tells the receiver the endpoint of the root, which is not the receiver's.
-        (Verb::HELLO, 202) => Some("a HELLO that a root passes on names no endpoint"),
         // The credentials came just before, over the root as well.
         (Verb::ERROR, 114) => Some("a frame is judged after the credentials that came before it"),
         _ => None,

@@ -126,19 +126,27 @@ fn packet(frame: &Value) -> Option<Recorded> {
     };
     let number = |name: &str| content[name].as_u64().expect("a number");
     let node = |name: &str| text(content, name).parse().expect("an address");
-    let moons = content["moonSectionPayloadOffset"].as_u64();
+    let mut moons = content["moonSectionPayloadOffset"].as_u64();
+    let mut payload = unhex(text(content, "payload"));
+    let receiver = node_at(text(frame, "to"));
+    let destination = node("destination");
+    // Deliberate: a HELLO that a root passes on names no endpoint.
+    if let Some(at) = moons.as_mut().filter(|_| address(receiver) != destination) {
+        payload.splice(13 + 71..13 + 71 + 7, [0]);
+        *at -= 6;
+    }
     Some(Recorded {
         frame: frame["frame"].as_u64().expect("a number"),
         at: (frame["timeMs"].as_f64().expect("a time") * 1000.0) as u64,
         sender: node_at(text(frame, "from")),
-        receiver: node_at(text(frame, "to")),
+        receiver,
         source: node("source"),
-        destination: node("destination"),
+        destination,
         hops: number("hops"),
         cipher: number("cipher"),
         id: u64::from_str_radix(text(content, "packetId"), 16).expect("an ID"),
         verb: (0..32).map(Verb).find(|verb| verb.to_string() == text(content, "verb")).expect("a verb"),
-        payload: unhex(text(content, "payload")),
+        payload,
         moons: moons.map(|at| (at as usize, unhex(text(content, "moonSectionPlain")))),
     })
 }
