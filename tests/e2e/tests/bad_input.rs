@@ -395,9 +395,19 @@ fn a_port_in_use_is_named() -> Result<()> {
     let v6 = namespace.run(|| TcpListener::bind("[::1]:9993"))??;
     let held = tcp(Ipv4Addr::LOCALHOST)??;
     refused(&home)?;
-    // Another port is free, and the home is not harmed.
+    // Another port is free, and the home is not harmed. One port of an address is missing, until that is free again.
+    let other = namespace.run(|| UdpSocket::bind((Ipv4Addr::new(10, 0, 0, 1), 9996)))??;
+    home.write("local.conf", json!({ "settings": { "secondaryPort": 9996 } }).to_string().as_bytes())?;
     let daemon = solo.host.start_with(&solo.zt, home.clone(), Options { port: 9994, ..Options::default() })?;
     assert_eq!(home.read("zerotier-one.port")?, b"9994");
+    let remarks = |daemon: &Daemon| daemon.output().iter().filter(|line| line.contains("WARN cannot bind;")).count();
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(remarks(&daemon), 1, "said once: {:?}", daemon.output());
+    drop(other);
+    daemon.wait("the second port", WAIT, || {
+        let status = daemon.api().get("/status")?;
+        Ok(status["config"]["settings"]["listeningOn"].to_string().contains("10.0.0.1/9996").then_some(()))
+    })?;
     daemon.stop()?;
     drop((v6, held));
     solo.start(&home)?.stop()
@@ -419,7 +429,10 @@ fn without_tun_the_network_has_a_port_error_and_the_daemon_lives() -> Result<()>
         Ok((output.contains("cannot open the virtual port") && output.contains("/dev/net/tun")).then_some(()))
     })?;
     blind.wait_online(WAIT)?;
+    let complaints = || blind.output().iter().filter(|line| line.contains("cannot open the virtual port")).count();
     blind.wait_direct(rig.root.address(), WAIT)?;
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(complaints(), 1, "{:?}", blind.output());
     blind.stop()?;
     rig.members = [rig.hosts[0].start(&zt, home)?, b];
     rig.members[0].wait_joined(rig.network, WAIT)?;
@@ -573,6 +586,22 @@ fn status_line(mut stream: &TcpStream) -> u16 {
 }
 
 #[test]
+fn a_device_that_vanishes_comes_back() -> Result<()> {
+    let Some(rig) = Rig::new("device")? else { return Ok(()) };
+    let [_, of_b] = rig.join(WAIT)?;
+    let device = rig.members[0].network(rig.network)?["portDeviceName"].as_str().unwrap_or_default().to_owned();
+    rig.hosts[0].ping(of_b[0].address, Ping::default())?;
+    rig.hosts[0].namespace().delete_device(&device)?;
+    rig.members[0].wait("a new device", WAIT, || {
+        let output = rig.members[0].output().join("\n");
+        Ok((output.matches("virtual port is up").count() == 2).then_some(()))
+    })?;
+    rig.members[0].wait_joined(rig.network, WAIT)?;
+    rig.hosts[0].ping(of_b[0].address, Ping { patience: WAIT, ..Ping::default() })?;
+    Ok(())
+}
+
+#[test]
 fn sigterm_leaves_nothing_behind() -> Result<()> {
     let Some(rig) = Rig::new("sigterm")? else { return Ok(()) };
     let settings = json!({ "routes": [{ "target": "10.9.0.0/16" }, { "target": "10.10.0.0/16", "via": "10.9.0.77" }] });
@@ -627,9 +656,13 @@ fn kill_9_loses_nothing_acknowledged() -> Result<()> {
                 }
             }
         });
-        // At a moment that has nothing to do with the commits.
+        // At a moment that has nothing to do with the commits; now and then with a good end.
         std::thread::sleep(Duration::from_millis(150 + round * 173 % 400));
-        daemon.kill();
+        if round % 4 == 3 {
+            daemon.stop()?
+        } else {
+            daemon.kill()
+        }
         let (last, acknowledged) = writer.join().map_err(|_| anyhow!("the writer panicked"))?;
         assert!(!acknowledged.is_empty(), "round {round}: nothing was written");
         number = last;
@@ -651,7 +684,7 @@ fn kill_9_loses_nothing_acknowledged() -> Result<()> {
             }
         }
     }
-    println!("{} acknowledged changes, 8 kills", kept.len());
+    println!("{} acknowledged changes, 8 ends", kept.len());
     daemon.stop()
 }
 
