@@ -36,7 +36,7 @@ impl Vl1 {
             peer.last_root_try = Some(now.mono);
             if peer.slots.is_empty() {
                 peer.root_tries = 0;
-                self.peers.arm(id, now.mono + crate::rate::ROOT_RETRY[0]);
+                self.peers.arm(id, now.mono + crate::rate::ROOT_RETRY_FIRST);
             }
         }
         self.greet_active(now, Some(link), out);

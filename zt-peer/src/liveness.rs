@@ -10,6 +10,7 @@
 //!   about once in 10 000 times: 4 on a clean path, up to 12 on a lossy one.
 //! * When traffic that came by a path stops, one probe is sent: if our address changed on the way (a NAT forgot us),
 //!   this is what tells the other side.
+//! * The peer itself shows that it has left the path (its packets come over a root): fewer lost probes are needed.
 //! * A suspected path is probed behind; one answer brings it back.
 //! * No traffic, no probes.
 
@@ -36,6 +37,10 @@ const BEHIND: Duration = Duration::from_millis(1000);
 const BEHIND_LATER: Duration = Duration::from_millis(5000);
 /// A suspected path is probed for this long after the peer's last traffic.
 const INTEREST: Duration = Duration::from_millis(10_000);
+/// Unanswered probes of a path in doubt after which the peer's other paths must prove themselves too.
+const DEEP_DOUBT: usize = 3;
+/// Lost probes that are enough when the peer has shown that it left the path.
+const NEEDED_WHEN_LEFT: usize = 3;
 /// Most probes awaiting an answer.
 const MAX_OUTSTANDING: usize = 16;
 /// Loss of a probe's round trip assumed on a path not yet known: 20 % each way.
@@ -107,6 +112,10 @@ pub(crate) struct Liveness {
     /// When the probes awaiting an answer were sent.
     outstanding: Vec<Mono>,
     suspected: Option<Mono>,
+    /// When the first of the probes was sent that made it suspect.
+    doubt_began: Mono,
+    /// The peer has shown that it left this path.
+    left: bool,
     /// Something newer may have replaced it: not preferred until a probe is answered.
     doubted: bool,
     last_probe: Option<Mono>,
@@ -125,6 +134,8 @@ impl Liveness {
             last_traffic_in: None,
             outstanding: Vec::new(),
             suspected: None,
+            doubt_began: Mono::ZERO,
+            left: false,
             doubted: false,
             last_probe: None,
         }
@@ -136,6 +147,51 @@ impl Liveness {
 
     pub(crate) const fn is_doubted(&self) -> bool {
         self.doubted
+    }
+
+    /// In doubt after some unanswered probes: since when.
+    pub(crate) fn deep_doubt(&self) -> Option<Mono> {
+        let deep = self.suspected.is_none() && self.outstanding.len() >= DEEP_DOUBT;
+        self.outstanding.first().copied().filter(|_| deep)
+    }
+
+    /// When the probes began that made it suspect.
+    pub(crate) const fn doubt_began(&self) -> Mono {
+        self.doubt_began
+    }
+
+    pub(crate) fn is_proved_since(&self, since: Mono) -> bool {
+        self.proved >= since
+    }
+
+    pub(crate) fn is_probed_since(&self, since: Mono) -> bool {
+        self.last_probe.is_some_and(|t| t >= since)
+    }
+
+    /// Another path of the peer is dead, and this one has not proved itself since: not trusted either.
+    pub(crate) fn suspect(&mut self, now: Mono) {
+        self.doubt_began = self.outstanding.first().copied().unwrap_or(now);
+        self.suspected = Some(now);
+        self.left = false;
+        self.outstanding.clear();
+    }
+
+    /// The peer's packets come over a root. `said`: it says so on purpose, not by traffic that may cross with ours. True
+    /// when the path is to be looked at now.
+    pub(crate) fn peer_left(&mut self, now: Mono, said: bool) -> bool {
+        let timeout = self.rtt.timeout();
+        let heard = !said && now.saturating_since(self.heard) < timeout;
+        let proving = self.outstanding.is_empty() && self.last_probe.is_some_and(|t| t + PROVE_EVERY > now);
+        if self.left
+            || self.suspected.is_some()
+            || heard
+            || proving
+            || now.saturating_since(self.proved) < timeout
+        {
+            return false;
+        }
+        self.left = true;
+        true
     }
 
     /// Not proved for a while, and not being proved.
@@ -199,6 +255,7 @@ impl Liveness {
         }
         self.note_loss(0.0);
         self.outstanding.retain(|s| *s > sent);
+        self.left = false;
         let doubted = std::mem::take(&mut self.doubted);
         self.suspected.take().is_some() || doubted
     }
@@ -221,12 +278,11 @@ impl Liveness {
         let timeout = self.rtt.timeout();
         let needed = self.needed(now);
         let overdue = self.outstanding.iter().filter(|s| now.saturating_since(**s) >= timeout).count();
-        if overdue == 0 {
+        if overdue == 0 && !self.left {
             return Due::Wait(self.outstanding[0] + timeout);
         }
         if overdue >= needed {
-            self.suspected = Some(now);
-            self.outstanding.clear();
+            self.suspect(now);
             return Due::Suspected;
         }
         let last = self.outstanding.last().copied().unwrap_or(now);
@@ -241,6 +297,9 @@ impl Liveness {
     }
 
     fn due_calm(&self, now: Mono) -> Due {
+        if self.left {
+            return Due::Send(Probe::Hello);
+        }
         let mut next = Mono::FAR;
         let mut consider = |at: Mono| next = next.min(at);
         if let Some(out) = self.last_traffic_out
@@ -278,6 +337,9 @@ impl Liveness {
     fn needed(&self, now: Mono) -> usize {
         // Somewhat above ln(1e-4) / ln(loss), as the measured loss lags behind; a table is the same on every machine.
         const TABLE: [(f32, usize); 7] = [(0.04, 4), (0.08, 5), (0.12, 6), (0.16, 7), (0.22, 8), (0.30, 9), (0.42, 10)];
+        if self.left {
+            return NEEDED_WHEN_LEFT;
+        }
         let by_loss = TABLE.iter().find(|(loss, _)| self.loss <= *loss).map_or(12, |(_, n)| *n);
         // The other direction works: only ours can be dead, or the answers are late behind other traffic.
         let hears = now.saturating_since(self.heard) < self.rtt.timeout();

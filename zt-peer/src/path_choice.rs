@@ -9,18 +9,28 @@ use crate::rate::PATH_ALIVE;
 
 /// A path must be better by this factor (in eighths) to replace a working one of the same rank.
 const HYSTERESIS_EIGHTHS: u64 = 6;
-/// Index of the slot to use, or `None` when traffic should go over a root. The present one stays unless another is
-/// clearly better: lower rank first, then quality.
+/// Latencies below this are all the same.
+const NEAR: u64 = 2_000;
+
+/// Index of the slot to use, or `None` when traffic should go over a root. Lower rank first, then quality. Among those
+/// that are not clearly worse than the best, the one in use stays; else the peer's primary port and then the oldest are
+/// preferred, as secondary ports do not outlive a restart of the peer.
 pub(crate) fn choose(peer: &Peer, now: Mono) -> Option<usize> {
-    let usable = |s: &&Slot| !s.is_expired(now) && !s.live.is_suspected();
-    let key = |s: &Slot| ((s.live.is_doubted(), s.rank), quality(s, now));
-    let best = (0..peer.slots.len()).filter(|i| usable(&&peer.slots[*i])).min_by_key(|i| key(&peer.slots[*i]))?;
-    let present = peer.route.filter(|i| peer.slots.get(*i).as_ref().is_some_and(usable));
-    let Some(present) = present else { return Some(best) };
-    let (old_rank, old) = key(&peer.slots[present]);
-    let (new_rank, new) = key(&peer.slots[best]);
-    let better = new_rank < old_rank || new_rank == old_rank && new < old / 8 * HYSTERESIS_EIGHTHS;
-    Some(if better { best } else { present })
+    let usable = |s: &Slot| !s.is_expired(now) && !s.live.is_suspected();
+    let class = |s: &Slot| (s.live.is_doubted(), s.rank);
+    let candidates: Vec<usize> = (0..peer.slots.len()).filter(|i| usable(&peer.slots[*i])).collect();
+    let best = candidates.iter().map(|i| &peer.slots[*i]).min_by_key(|s| (class(s), quality(s, now)))?;
+    let is_good = |s: &Slot| class(s) == class(best) && !is_clearly_worse(s, best, now);
+    let good = candidates.into_iter().filter(|i| is_good(&peer.slots[*i]));
+    good.min_by_key(|i| (!peer.is_primary(&peer.slots[*i]), peer.route != Some(*i), *i))
+}
+
+/// Ports of one host reached by one link share everything that matters; what is measured differs by chance.
+fn is_clearly_worse(slot: &Slot, best: &Slot, now: Mono) -> bool {
+    let alive = |s: &Slot| now.saturating_since(s.live.heard) < PATH_ALIVE;
+    let twins = slot.path.link == best.path.link && slot.path.remote.same_host(&best.path.remote);
+    let same = twins && alive(slot) == alive(best);
+    !same && quality(best, now) < quality(slot, now) / 8 * HYSTERESIS_EIGHTHS
 }
 
 /// The best of all slots, suspected and expired ones too: better than nothing.
@@ -35,7 +45,7 @@ pub(crate) fn last_resort(peer: &Peer, now: Mono) -> Option<usize> {
 pub(crate) fn quality(slot: &Slot, now: Mono) -> u64 {
     let micros = |d: Duration| u64::try_from(d.as_micros()).unwrap_or(u64::MAX);
     let unknown = Duration::from_millis(65_535);
-    let latency = micros(slot.live.rtt.latency().unwrap_or(unknown)).max(100);
+    let latency = micros(slot.live.rtt.latency().unwrap_or(unknown)).max(NEAR);
     let silence = now.saturating_since(slot.live.heard);
     let penalty = if silence < PATH_ALIVE { 0 } else { micros(unknown + silence) };
     (latency + penalty) * u64::from(8 - slot.path.remote.scope() as u8)

@@ -88,6 +88,8 @@ pub(crate) struct Peer {
     pub(crate) error_sent: Option<Mono>,
     /// Its record was emitted since it has a path.
     pub(crate) persisted: bool,
+    /// Its primary port, as it told: it outlives a restart, others are drawn anew.
+    pub(crate) primary_port: Option<u16>,
     /// An address it was heard from while another port of the same host was fresh: tried when that one is in doubt.
     pub(crate) candidate: Option<(Path, Mono)>,
     confirming: Vec<(Path, Mono)>,
@@ -123,6 +125,7 @@ impl Peer {
             whois_answered: None,
             error_sent: None,
             persisted: false,
+            primary_port: None,
             candidate: None,
             confirming: Vec::new(),
             pushes: (0, None),
@@ -145,6 +148,12 @@ impl Peer {
     /// The slot that traffic takes.
     pub(crate) fn route_slot(&self) -> Option<&Slot> {
         self.slots.get(self.route?)
+    }
+
+    /// Whether a slot leads to the port that outlives a restart of the peer.
+    pub(crate) fn is_primary(&self, slot: &Slot) -> bool {
+        let port = slot.path.remote.socket_addr().map(|a| a.port());
+        port.is_some() && port == self.primary_port
     }
 
     pub(crate) fn is_trusted(&self, now: Mono) -> bool {

@@ -12,7 +12,7 @@ use crate::liveness::{Due, Liveness, Probe};
 use crate::path_choice;
 use crate::peer::{MAX_SLOTS, Slot};
 use crate::peer_table::PeerId;
-use crate::rate::{MEMORISED, ROOT_RETRY};
+use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, SIBLING_FRESH, root_retry};
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
@@ -66,6 +66,7 @@ impl Vl1 {
                         self.try_candidate(now, id, out);
                     }
                     self.probe_slot(now, id, slot, kind, out);
+                    self.probe_others(now, id, slot, out);
                 }
                 Due::Suspected => self.suspected(now, id, slot, out),
             }
@@ -92,14 +93,14 @@ impl Vl1 {
             return None;
         }
         let last = peer.last_root_try?;
-        let at = last + *ROOT_RETRY.get(peer.root_tries)?;
+        let at = last + root_retry(peer.root_tries)?;
         if now.mono < at {
             return Some(at);
         }
         self.try_root(now, id, out);
         let peer = self.peers.get_mut(id);
         peer.root_tries += 1;
-        ROOT_RETRY.get(peer.root_tries).map(|d| now.mono + *d)
+        root_retry(peer.root_tries).map(|d| now.mono + d)
     }
 
     /// HELLO to all endpoints of a root, from every link, except where a path works.
@@ -129,7 +130,7 @@ impl Vl1 {
         peer.root_tries = 0;
         peer.last_full_hello = Some(now.mono);
         self.try_root(now, id, out);
-        self.peers.arm(id, now.mono + ROOT_RETRY[0]);
+        self.peers.arm(id, now.mono + ROOT_RETRY_FIRST);
     }
 
     /// A path in use is in doubt: the address that the peer was heard from besides may be where it is.
@@ -141,8 +142,68 @@ impl Vl1 {
         }
     }
 
+    /// The path in use is in doubt: the peer's other paths are probed beside it, so that it is known which of them work
+    /// when it becomes suspect. Each goes on by itself once it was probed.
+    fn probe_others(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
+        let peer = self.peers.get(id);
+        let Some(since) = peer.slots.get(slot).filter(|_| peer.route == Some(slot)).and_then(|s| s.live.deep_doubt())
+        else {
+            return;
+        };
+        self.probe_unproved(now, id, slot, since, out);
+    }
+
+    fn probe_unproved(&mut self, now: Now, id: PeerId, except: usize, since: Mono, out: &mut Transmits) {
+        for other in (0..self.peers.get(id).slots.len()).filter(|i| *i != except) {
+            let live = &self.peers.get(id).slots[other].live;
+            if !live.is_proved_since(since) && !live.is_probed_since(since) {
+                self.probe_slot(now, id, other, Probe::Hello, out);
+            }
+        }
+    }
+
+    /// The path in use is dead. Paths of one peer tend to die together (ports of the same host, one cable): those that
+    /// have not proved themselves since the doubt began are not trusted either. They are probed in parallel, and the
+    /// first that answers takes the traffic.
+    fn distrust_others(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        let Some(began) = peer.slots.get(slot).map(|s| s.live.doubt_began()) else { return };
+        for (other, s) in peer.slots.iter_mut().enumerate() {
+            if other != slot && !s.live.is_suspected() && !s.live.is_proved_since(began) {
+                s.live.suspect(now.mono);
+            }
+        }
+        self.probe_unproved(now, id, slot, began, out);
+    }
+
+    /// A packet of the peer came over a root although there is a direct path in use: it may have left that, or have
+    /// started anew and not know it. `said`: it was a HELLO.
+    pub(crate) fn came_over_root(&mut self, now: Mono, id: PeerId, said: bool) {
+        let peer = self.peers.get_mut(id);
+        let Some(slot) = peer.route.and_then(|i| peer.slots.get_mut(i)) else { return };
+        if slot.live.peer_left(now, said) {
+            self.peers.arm(id, now);
+        }
+    }
+
+    /// The peer has shown that some of its addresses may be no longer: others are preferred until they answer, and they
+    /// are probed at once.
+    pub(crate) fn doubt_slots(&mut self, now: Now, id: PeerId, gone: impl Fn(&Slot) -> bool, out: &mut Transmits) {
+        for slot in 0..self.peers.get(id).slots.len() {
+            let s = &mut self.peers.get_mut(id).slots[slot];
+            let quiet = now.mono.saturating_since(s.live.heard) >= SIBLING_FRESH;
+            if quiet && !s.live.is_suspected() && !s.live.is_doubted() && gone(s) {
+                s.live.doubt();
+                self.probe_slot(now, id, slot, Probe::Hello, out);
+            }
+        }
+    }
+
     /// A path has become suspect: traffic moves at once.
     fn suspected(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
+        if self.peers.get(id).route == Some(slot) {
+            self.distrust_others(now, id, slot, out);
+        }
         self.refresh_route(now, id, out);
         let peer = self.peers.get_mut(id);
         if slot >= peer.slots.len() {

@@ -48,6 +48,18 @@ impl Vl1 {
         }
     }
 
+    /// The ports a peer tells: the first is its primary one, and one of the same host that it no longer tells is gone.
+    fn note_ports(&mut self, now: Now, id: PeerId, m: &PushDirectPaths<'_>, out: &mut Transmits) {
+        let told = m.records.iter().filter(|r| r.flags & PathRecord::FORGET == 0);
+        let told: Vec<Endpoint> = told.filter_map(|r| r.inet().socket_addr()).map(Endpoint::Ip).collect();
+        let Some(Endpoint::Ip(first)) = told.first() else { return };
+        self.peers.get_mut(id).primary_port = Some(first.port());
+        if told.len() < PER_PACKET {
+            let is_gone = |remote: &Endpoint| !told.contains(remote) && told.iter().any(|t| t.same_host(remote));
+            self.doubt_slots(now, id, |s| is_gone(&s.path.remote), out);
+        }
+    }
+
     /// Probes the addresses a peer told, from all links.
     pub(crate) fn handle_push(
         &mut self,
@@ -60,6 +72,7 @@ impl Vl1 {
             self.drops.add(DropReason::PushGate);
             return Handled::Counted;
         }
+        self.note_ports(now, c.id, m, out);
         let mut tried: BTreeMap<(u8, bool), usize> = BTreeMap::new();
         for record in m.records.iter().filter(|r| r.flags & PathRecord::FORGET == 0) {
             let Some(remote) = record.inet().socket_addr() else { continue };

@@ -78,12 +78,26 @@ pub(crate) const ONLINE: Duration = ms(60_000);
 pub(crate) const SURFACE: Duration = ms(600_000);
 /// Housekeeping.
 pub(crate) const HOUSEKEEPING: Duration = ms(30_000);
-/// HELLOs to a root that has not answered yet: after these times, then every round.
-pub(crate) const ROOT_RETRY: [Duration; 4] = [ms(250), ms(500), ms(1000), ms(2000)];
+/// HELLO to a root that has not answered yet: the first after this.
+pub(crate) const ROOT_RETRY_FIRST: Duration = ms(250);
+/// Tries in quick succession: some 20 seconds.
+const ROOT_TRIES: usize = 21;
 /// A sibling address of the same host heard so recently makes a new port uninteresting (03 §7.1 step 3b).
 pub(crate) const SIBLING_FRESH: Duration = ms(300);
 /// A HELLO's time may be this much before the latest one seen, beyond what has passed.
 pub(crate) const HELLO_DRIFT_MS: i64 = 60_000;
+
+/// How long after a try the next one is due for a root that has not answered yet; `None`: from now on in every round. A
+/// root lets in one stranger of a /24 in two seconds ([`HELLO_STRANGER`]): the machines of a LAN that start together
+/// must all get their turn.
+pub(crate) fn root_retry(tries: usize) -> Option<Duration> {
+    match tries {
+        0 => Some(ROOT_RETRY_FIRST),
+        1 => Some(ms(500)),
+        n if n < ROOT_TRIES => Some(ms(1000)),
+        _ => None,
+    }
+}
 
 /// Bucket of gate G1: /24 of IPv4, /48 of IPv6, the address of an Ethernet sender.
 pub(crate) fn hello_bucket(remote: &Endpoint) -> u64 {

@@ -416,6 +416,9 @@ impl Vl1 {
             self.heard_directly(now, c, nontrivial, out);
         } else {
             self.heard_relayed(t, c, nontrivial);
+            if nontrivial || c.verb == Verb::HELLO {
+                self.came_over_root(t, c.id, c.verb == Verb::HELLO);
+            }
         }
         if self.peers.get(c.id).is_trusted(t) {
             self.maybe_push_paths(now, c, out);
@@ -444,6 +447,11 @@ impl Vl1 {
         let has_fresh_sibling = peer.slots.iter().any(sibling);
         if !self.may_be_path(c.from, &c.path.remote) {
             return;
+        }
+        if c.verb == Verb::HELLO {
+            // From a port that we do not know: it may have started anew, and its old ports be gone.
+            let (link, remote) = (c.path.link, c.path.remote);
+            self.doubt_slots(now, c.id, |s| s.path.link == link && s.path.remote.same_host(&remote), out);
         }
         if let Some(expected) = c.teaches {
             self.adopt(now, c.id, c.path, expected, out);

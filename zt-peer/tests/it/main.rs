@@ -6,4 +6,5 @@ mod contact;
 mod hostile;
 mod net;
 mod recovery;
+mod siblings;
 mod worlds;

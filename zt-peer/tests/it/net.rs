@@ -157,6 +157,20 @@ impl Net {
         self.nodes.len() - 1
     }
 
+    /// The program of a node ends and starts again with its first link and its peer cache; all else is forgotten.
+    pub(crate) fn restart(&mut self, index: usize, n: usize, planet: &World) {
+        let fresh = self.add_bare(n);
+        let records = std::mem::take(&mut self.nodes[index].records);
+        self.nodes.swap(index, fresh);
+        self.nodes.pop();
+        self.nodes[index].records = records;
+        self.with(index, |vl1, now, out| {
+            vl1.load_planet(now, planet.clone(), Source::File, out).expect("a good planet");
+        });
+        let local = addr(u8::try_from(n).unwrap());
+        self.link(index, 1, local, local);
+    }
+
     pub(crate) fn link(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr) {
         self.link_ranked(index, id, local, external, 0);
     }
