@@ -160,6 +160,15 @@ impl Home {
         Ok(identity)
     }
 
+    /// Puts the identity aside whose address belongs to somebody else, so that the next start makes a new one (06 §1.4).
+    pub fn retire_identity(&self) -> Result<(), HomeError> {
+        if let Some(secret) = self.read("identity.secret")? {
+            self.write("identity.secret.saved_after_collision", &secret, 0o600)?;
+        }
+        self.remove("identity.secret")?;
+        self.remove("identity.public")
+    }
+
     /// The control token, made when missing (06 §1.5).
     pub fn control_token(&self, entropy: &mut dyn Entropy) -> Result<String, HomeError> {
         self.token("authtoken.secret", entropy)

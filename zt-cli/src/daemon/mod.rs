@@ -55,12 +55,16 @@ pub enum DaemonError {
     Node(String),
 }
 
-/// Runs a node until it is asked to stop by a signal.
+/// Runs a node until it is asked to stop by a signal; with another identity if somebody else owns its address.
 pub fn run(options: &DaemonOptions, console: &mut Console<'_>) -> Result<(), DaemonError> {
     if options.quiet {
         logs::start(logs::LogLevel::Warn);
     }
     sys::return_freed_memory();
-    let prepared = prepare(options, console)?;
-    node::serve(prepared)
+    loop {
+        match node::serve(prepare(options, console)?)? {
+            node::End::Asked => return Ok(()),
+            node::End::Collision => options.home.retire_identity()?,
+        }
+    }
 }

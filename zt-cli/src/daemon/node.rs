@@ -29,8 +29,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The public planet, for homes without a planet file.
 const PUBLIC_PLANET: &[u8] = include_bytes!("public-planet.bin");
 
-/// Runs the node of a prepared home until a signal asks it to stop.
-pub(super) fn serve(prepared: Prepared) -> Result<(), DaemonError> {
+/// Why a node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// A signal.
+    Asked,
+    /// A root says that its address belongs to another identity.
+    Collision,
+}
+
+/// Runs the node of a prepared home until a signal asks it to stop, or it needs another identity.
+pub(super) fn serve(prepared: Prepared) -> Result<End, DaemonError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -39,7 +48,7 @@ pub(super) fn serve(prepared: Prepared) -> Result<(), DaemonError> {
     runtime.block_on(serve_inside(prepared))
 }
 
-async fn serve_inside(prepared: Prepared) -> Result<(), DaemonError> {
+async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port } = prepared;
     let mut signals = StopSignals::new().map_err(|error| DaemonError::Node(format!("signals: {error}")))?;
     let ports = udp_ports(port, &local_conf);
@@ -70,21 +79,26 @@ async fn serve_inside(prepared: Prepared) -> Result<(), DaemonError> {
     };
     let run = driver.run();
     tokio::pin!(run);
-    tokio::select! {
-        () = &mut run => {}
-        () = server.run() => {}
-        () = settings => {}
+    let end = tokio::select! {
+        () = &mut run => return Err(DaemonError::Node("the node ended by itself".to_owned())),
+        () = server.run() => return Err(DaemonError::Node("the http interface ended by itself".to_owned())),
+        () = settings => return Err(DaemonError::Node("local.conf is not followed any more".to_owned())),
         signal = signals.wait() => {
             tracing::info!(signal, "stopping");
-            tokio::select! {
-                () = &mut run => {}
-                () = async { handle.stop().await; std::future::pending::<()>().await } => {}
-            }
+            End::Asked
         }
+        () = handle.identity_collision() => {
+            tracing::error!("starting again with a new identity; the old one is in identity.secret.saved_after_collision");
+            End::Collision
+        }
+    };
+    tokio::select! {
+        () = &mut run => {}
+        () = async { handle.stop().await; std::future::pending::<()>().await } => {}
     }
     let _ = home.remove("zerotier-one.pid");
     drop(lock);
-    Ok(())
+    Ok(end)
 }
 
 fn node_error(error: &std::io::Error) -> DaemonError {

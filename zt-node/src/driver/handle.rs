@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use zt_netconf::controller::ApiOutcome;
 use zt_wire::time::Now;
 
@@ -18,6 +18,7 @@ pub struct Stopped;
 #[derive(Clone)]
 pub struct Handle {
     pub(super) calls: mpsc::Sender<Call>,
+    pub(super) collided: watch::Receiver<bool>,
 }
 
 impl Handle {
@@ -77,6 +78,15 @@ impl Handle {
             return Ok(Some(ApiOutcome::not_stored("the store cannot be written; see the log")));
         }
         Ok(outcome)
+    }
+
+    /// Waits until a root says that another identity owns the address of this node (03 §11), which then needs a new one. Never
+    /// returns otherwise.
+    pub async fn identity_collision(&self) {
+        let mut collided = self.collided.clone();
+        if collided.wait_for(|collided| *collided).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Asks the node to stop: taps, routes and addresses are removed, peers are written to the cache.

@@ -32,7 +32,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use udp::{ReceiveBuffers, UdpLink};
 use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
@@ -153,6 +153,7 @@ pub struct Driver {
     waiting_jobs: Vec<Job>,
     commit_waiters: Vec<(u64, tokio::sync::oneshot::Sender<bool>)>,
     calls: mpsc::Receiver<handle::Call>,
+    collided: watch::Sender<bool>,
     sleep: Pin<Box<tokio::time::Sleep>>,
     armed: Option<Mono>,
     engine_due: Option<Mono>,
@@ -186,6 +187,7 @@ impl Driver {
         );
         let (result_sender, results) = mpsc::unbounded_channel();
         let (call_sender, calls) = mpsc::channel(CALLS);
+        let (collided, collided_receiver) = watch::channel(false);
         let done = result_sender.clone();
         let workers = Worker::new("zt-jobs", move |job: Job| {
             let _ = done.send(WorkResult::Job(job.run(&identity)));
@@ -216,6 +218,7 @@ impl Driver {
             waiting_jobs: Vec::new(),
             commit_waiters: Vec::new(),
             calls,
+            collided,
             sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             engine_due: None,
@@ -225,7 +228,7 @@ impl Driver {
             stop: false,
         };
         driver.start(now, config.planets, config.controller)?;
-        Ok((driver, Handle { calls: call_sender }))
+        Ok((driver, Handle { calls: call_sender, collided: collided_receiver }))
     }
 
     fn start(&mut self, now: Now, planets: Vec<World>, controller: Option<Box<dyn ControllerStore>>) -> io::Result<()> {

@@ -29,7 +29,12 @@ impl Driver {
                 self.close_port(now, network);
                 self.forget_network(network);
             }
-            Output::Event(event) => log(&event),
+            Output::Event(event) => {
+                if event == Vl1Event::IdentityCollision {
+                    self.collided.send_replace(true);
+                }
+                log(&event);
+            }
             Output::Wait(_) => {}
         }
     }
