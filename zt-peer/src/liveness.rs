@@ -31,7 +31,7 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Received traffic stopped for this long: probe once.
 const STOPPED: Duration = Duration::from_millis(500);
 /// Distance of probes while in doubt.
-const DOUBT_SPACING: Duration = Duration::from_millis(90);
+const DOUBT_SPACING: Duration = Duration::from_millis(60);
 /// Distance of probes on a suspected path, at first and later.
 const BEHIND: Duration = Duration::from_millis(1000);
 const BEHIND_LATER: Duration = Duration::from_millis(5000);
@@ -182,12 +182,7 @@ impl Liveness {
         let timeout = self.rtt.timeout();
         let heard = !said && now.saturating_since(self.heard) < timeout;
         let proving = self.outstanding.is_empty() && self.last_probe.is_some_and(|t| t + PROVE_EVERY > now);
-        if self.left
-            || self.suspected.is_some()
-            || heard
-            || proving
-            || now.saturating_since(self.proved) < timeout
-        {
+        if self.left || self.suspected.is_some() || heard || proving || now.saturating_since(self.proved) < timeout {
             return false;
         }
         self.left = true;
