@@ -1,9 +1,9 @@
 //! A running node.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -265,8 +265,8 @@ impl Daemon {
         let status = self.process.terminate(STOP_PATIENCE);
         let status = status.with_context(|| format!("{what}:\n{}", self.output().join("\n")))?;
         // Quirk (06 §1.6): a stock daemon may abort while it ends; nothing is wrong with the network then.
-        let stock_abort =
-            matches!(self.program, Program::Stock(_)) && status.signal() == Some(rustix::process::Signal::ABORT.as_raw());
+        let stock_abort = matches!(self.program, Program::Stock(_))
+            && status.signal() == Some(rustix::process::Signal::ABORT.as_raw());
         if !status.success() && !stock_abort {
             bail!("{what}: {status}:\n{}", self.output().join("\n"));
         }

@@ -113,7 +113,11 @@ impl Backend for NodeBackend {
     }
 
     async fn leave(&self, id: NetworkId) -> Answer<bool> {
-        Ok(self.handle.control(move |control| control.leave(id)).await?)
+        let left = self.handle.control(move |control| {
+            let was_joined = control.leave(id);
+            control.keep().map(|()| was_joined)
+        });
+        left.await?.map_err(|error| unforgotten("network", &error))
     }
 
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
@@ -140,8 +144,11 @@ impl Backend for NodeBackend {
     }
 
     async fn deorbit(&self, moon: u64) -> Answer<()> {
-        self.handle.control(move |control| control.deorbit(moon)).await?;
-        Ok(())
+        let left = self.handle.control(move |control| {
+            control.deorbit(moon);
+            control.keep()
+        });
+        left.await?.map_err(|error| unforgotten("moon", &error))
     }
 
     async fn planets(&self) -> Answer<Vec<api::Planet>> {
@@ -167,7 +174,11 @@ impl Backend for NodeBackend {
     }
 
     async fn remove_planet(&self, planet: u64) -> Answer<bool> {
-        Ok(self.handle.control(move |control| control.remove_planet(planet)).await?)
+        let removed = self.handle.control(move |control| {
+            let was_there = control.remove_planet(planet);
+            control.keep().map(|()| was_there)
+        });
+        removed.await?.map_err(|error| unforgotten("planet", &error))
     }
 
     async fn drops(&self) -> Answer<Vec<api::Drops>> {
@@ -210,6 +221,11 @@ impl Backend for NodeBackend {
 /// It works until the process ends, which is not what was asked for.
 fn unkept(what: &str, error: &std::io::Error) -> Failure {
     Failure::Internal(format!("the {what} is in use but cannot be kept: {error}"))
+}
+
+/// It is gone until the next start, which is not what was asked for.
+fn unforgotten(what: &str, error: &std::io::Error) -> Failure {
+    Failure::Internal(format!("the {what} is not used any more, but its file cannot be removed: {error}"))
 }
 
 fn network(status: &NetworkStatus) -> api::Network {
