@@ -123,6 +123,8 @@ enum WorkResult {
 /// Period of the scan of multicast groups and other housekeeping. 06 §8.3 scans every 5 s; a group joined by the host is
 /// heard sooner so, at the price of reading one small file of the kernel.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How often old records of peers are looked for (03 §12).
+const OLD_PEERS: Duration = Duration::from_secs(3600);
 /// Calls from other tasks that may wait.
 const CALLS: usize = 64;
 
@@ -158,6 +160,7 @@ pub struct Driver {
     armed: Option<Mono>,
     engine_due: Option<Mono>,
     housekeeping_due: Mono,
+    peers_due: Mono,
     traffic: Traffic,
     unsaved: Option<io::Error>,
     stop: bool,
@@ -223,6 +226,7 @@ impl Driver {
             armed: None,
             engine_due: None,
             housekeeping_due: now.mono + HOUSEKEEPING,
+            peers_due: now.mono,
             traffic: Traffic::default(),
             unsaved: None,
             stop: false,
@@ -333,6 +337,12 @@ impl Driver {
     fn housekeeping(&mut self, now: Now) {
         self.housekeeping_due = now.mono + HOUSEKEEPING;
         self.scan_groups(now);
+        if self.peers_due <= now.mono {
+            self.peers_due = now.mono + OLD_PEERS;
+            if let Err(error) = self.state.discard_old_peers() {
+                tracing::warn!(%error, "cannot look for old records of peers");
+            }
+        }
         let retry = std::mem::take(&mut self.waiting_jobs);
         for job in retry {
             self.run_job(now, job);

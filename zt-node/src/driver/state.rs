@@ -44,7 +44,15 @@ pub trait StateStore: Send {
     fn save(&mut self, key: StateKey, value: Option<&[u8]>) -> io::Result<()>;
     /// All keys present, in order.
     fn keys(&self) -> io::Result<Vec<StateKey>>;
+    /// Forgets records of peers that were not written for so long that they are worth nothing (30 days, 03 §12);
+    /// returns how many. Stores without times keep theirs.
+    fn discard_old_peers(&mut self) -> io::Result<usize> {
+        Ok(0)
+    }
 }
+
+/// Age at which the record of a peer is forgotten (03 §12).
+const PEER_LIFE: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
 
 /// State in memory only.
 #[derive(Clone, Debug, Default)]
@@ -103,6 +111,19 @@ impl StateStore for FileState {
                 write_atomically(&path, value, 0o644)
             }
         }
+    }
+
+    fn discard_old_peers(&mut self) -> io::Result<usize> {
+        let mut discarded = 0;
+        for key in self.keys()? {
+            let StateKey::Peer(_) = key else { continue };
+            let path = self.home.join(key.file());
+            let age = fs::metadata(&path).and_then(|file| file.modified()).map(|at| at.elapsed().unwrap_or_default());
+            if age.is_ok_and(|age| age > PEER_LIFE) && fs::remove_file(&path).is_ok() {
+                discarded += 1;
+            }
+        }
+        Ok(discarded)
     }
 
     fn keys(&self) -> io::Result<Vec<StateKey>> {
@@ -176,4 +197,28 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
         let _ = fs::remove_file(&temporary);
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn old_records_of_peers_are_forgotten_and_nothing_else() {
+        let home = std::env::temp_dir().join(format!("zt-state-{}", std::process::id()));
+        fs::create_dir_all(&home).expect("a folder");
+        let mut state = FileState::new(&home);
+        let keys = [StateKey::Peer(Address::new(1)), StateKey::Peer(Address::new(2)), StateKey::Moon(7)];
+        for key in keys {
+            state.save(key, Some(b"x")).expect("written");
+        }
+        let old = SystemTime::now() - PEER_LIFE - Duration::from_secs(60);
+        for key in [keys[0], keys[2]] {
+            File::options().write(true).open(home.join(key.file())).expect("open").set_modified(old).expect("a time");
+        }
+        assert_eq!(state.discard_old_peers().expect("read"), 1);
+        assert_eq!(state.keys().expect("read"), [keys[2], keys[1]]);
+        fs::remove_dir_all(&home).expect("removed");
+    }
 }
