@@ -31,7 +31,9 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Received traffic stopped for this long: probe once.
 const STOPPED: Duration = Duration::from_millis(500);
 /// Distance of probes while in doubt.
-const DOUBT_SPACING: Duration = Duration::from_millis(60);
+const DOUBT_SPACING: Duration = Duration::from_millis(90);
+/// The same when the peer has shown that it left the path.
+const LEFT_SPACING: Duration = Duration::from_millis(30);
 /// Distance of probes on a suspected path, at first and later.
 const BEHIND: Duration = Duration::from_millis(1000);
 const BEHIND_LATER: Duration = Duration::from_millis(5000);
@@ -282,10 +284,8 @@ impl Liveness {
         }
         let last = self.outstanding.last().copied().unwrap_or(now);
         if self.outstanding.len() < needed {
-            if now >= last + DOUBT_SPACING {
-                return Due::Send(Probe::Hello);
-            }
-            return Due::Wait(last + DOUBT_SPACING);
+            let at = last + if self.left { LEFT_SPACING } else { DOUBT_SPACING };
+            return if now >= at { Due::Send(Probe::Hello) } else { Due::Wait(at) };
         }
         let next = self.outstanding.iter().map(|s| *s + timeout).find(|t| *t > now);
         Due::Wait(next.unwrap_or(now + DOUBT_SPACING))
