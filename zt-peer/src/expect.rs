@@ -11,12 +11,12 @@ use crate::rate::REPLY_TIMEOUT;
 
 /// Most expectations kept; the oldest give way.
 const MAX_EXPECTED: usize = 4096;
-/// Slots for IDs of sent frames.
-const FRAME_SLOTS: usize = 4096;
-/// An ERROR to a frame comes within this many seconds.
-const FRAME_SECONDS: u32 = 10;
-/// The same frame can be named again after this many milliseconds (02 §5: a waiting frame is judged every 500 ms).
-const ERROR_AGAIN: u32 = 450;
+/// Milliseconds of one span of sent frames.
+const FRAME_SPAN: u64 = 2_500;
+/// Spans kept: an ERROR to a frame comes within ten seconds.
+const FRAME_SPANS: u64 = 5;
+/// Words of the filter of one span: 65,536 bits.
+const SPAN_WORDS: usize = 1024;
 
 /// Why a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,51 +103,50 @@ fn has_many_answers(verb: Verb) -> bool {
     verb == Verb::NETWORK_CONFIG_REQUEST || verb == Verb::MULTICAST_GATHER || verb == Verb::MULTICAST_FRAME
 }
 
-/// IDs of frames sent lately: a table of fixed size, the newest wins.
+/// Frames sent lately: a filter over their IDs, in spans of time, of fixed size. Under a flood it says yes too often,
+/// never no for a frame that was sent: a member that waits for our certificate must be heard at any rate of frames.
 #[derive(Default)]
-pub(crate) struct SentFrames(Vec<SentFrame>);
-
-#[derive(Clone, Copy)]
-struct SentFrame {
-    id: u64,
-    to: Address,
-    sent_seconds: u32,
-    /// Millisecond of the last ERROR that named it; as long ago as can be when there was none.
-    named: u32,
+pub(crate) struct SentFrames {
+    bits: Vec<u64>,
+    newest: u64,
 }
 
 impl SentFrames {
     pub(crate) fn note(&mut self, now: Mono, to: Address, id: PacketId) {
-        if self.0.is_empty() {
-            self.0.resize(FRAME_SLOTS, SentFrame { id: 0, to: Address::NIL, sent_seconds: 0, named: 0 });
+        self.advance(now);
+        let span = (self.newest % FRAME_SPANS) as usize * SPAN_WORDS;
+        for place in places(to, id) {
+            self.bits[span + place / 64] |= 1 << (place % 64);
         }
-        let never = millis(now).wrapping_sub(u32::MAX / 2);
-        self.0[slot(id)] = SentFrame { id: id.0, to, sent_seconds: millis(now) / 1000, named: never };
     }
 
-    /// Whether `from` was sent this frame. A refused frame waits at the peer and is judged again, each time with an
-    /// ERROR (02 §5): what it asks for may have been held back at the first one, or lost. So it counts again, but as
-    /// seldom as honest peers repeat it; a replay gains nothing by that.
-    pub(crate) fn take(&mut self, now: Mono, from: Address, id: PacketId) -> bool {
-        let Some(entry) = self.0.get_mut(slot(id)) else { return false };
-        let fits = entry.id == id.0
-            && entry.to == from
-            && (millis(now) / 1000).wrapping_sub(entry.sent_seconds) <= FRAME_SECONDS
-            && millis(now).wrapping_sub(entry.named) >= ERROR_AGAIN;
-        if fits {
-            entry.named = millis(now);
+    /// Whether `peer` was sent this frame in the last ten seconds or so.
+    pub(crate) fn contains(&mut self, now: Mono, peer: Address, id: PacketId) -> bool {
+        self.advance(now);
+        let set = |span: &[u64], place: usize| span[place / 64] >> (place % 64) & 1 == 1;
+        self.bits.chunks(SPAN_WORDS).any(|span| places(peer, id).into_iter().all(|place| set(span, place)))
+    }
+
+    /// Forgets the spans that are too old.
+    fn advance(&mut self, now: Mono) {
+        let current = now.as_millis() / FRAME_SPAN;
+        if self.bits.is_empty() || current.saturating_sub(self.newest) >= FRAME_SPANS {
+            self.bits.clear();
+            self.bits.resize(FRAME_SPANS as usize * SPAN_WORDS, 0);
+            self.newest = current;
         }
-        fits
+        while self.newest < current {
+            self.newest += 1;
+            let span = (self.newest % FRAME_SPANS) as usize * SPAN_WORDS;
+            self.bits[span..span + SPAN_WORDS].fill(0);
+        }
     }
 }
 
-/// Milliseconds that wrap around after 49 days: only differences of seconds are looked at.
-fn millis(now: Mono) -> u32 {
-    now.as_millis() as u32
-}
-
-fn slot(id: PacketId) -> usize {
-    usize::try_from(id.0 >> 32).unwrap_or(0) % FRAME_SLOTS
+/// Two bits of a span, from an ID that is random already.
+fn places(peer: Address, id: PacketId) -> [usize; 2] {
+    let mixed = (id.0 ^ peer.as_u64()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    [(mixed >> 48) as usize % (SPAN_WORDS * 64), (mixed >> 24) as usize % (SPAN_WORDS * 64)]
 }
 
 #[cfg(test)]
@@ -208,16 +207,27 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_a_frame_sent_to_that_peer_lately_and_seldom() {
+    fn an_error_names_a_frame_sent_to_that_peer_lately() {
         let later = |ms| T + std::time::Duration::from_millis(ms);
         let mut s = SentFrames::default();
-        assert!(!s.take(T, Address::NIL, PacketId(0)));
+        assert!(!s.contains(T, Address::NIL, PacketId(0)));
         s.note(T, Address::new(5), PacketId(77));
-        assert!(!s.take(T, Address::new(6), PacketId(77)));
-        assert!(s.take(T, Address::new(5), PacketId(77)));
-        assert!(!s.take(later(100), Address::new(5), PacketId(77)));
-        assert!(s.take(later(500), Address::new(5), PacketId(77)));
-        assert!(!s.take(later(600), Address::new(5), PacketId(77)));
-        assert!(!s.take(later(11_000), Address::new(5), PacketId(77)));
+        assert!(!s.contains(T, Address::new(6), PacketId(77)));
+        assert!(!s.contains(T, Address::new(5), PacketId(78)));
+        assert!(s.contains(later(9_000), Address::new(5), PacketId(77)));
+        assert!(!s.contains(later(13_000), Address::new(5), PacketId(77)));
+        s.note(later(13_000), Address::new(5), PacketId(79));
+        assert!(!s.contains(later(1_000_000), Address::new(5), PacketId(79)));
+    }
+
+    #[test]
+    fn no_sent_frame_is_forgotten_under_a_flood() {
+        let mut s = SentFrames::default();
+        s.note(T, Address::new(5), PacketId(u64::MAX));
+        for i in 0..100_000u64 {
+            s.note(T, Address::new(6), PacketId(i.wrapping_mul(0xd134_2543_de82_ef95)));
+        }
+        assert!(s.contains(T, Address::new(5), PacketId(u64::MAX)));
+        assert_eq!(s.bits.len(), FRAME_SPANS as usize * SPAN_WORDS);
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Peer {
     pub(crate) last_traffic_out: Option<Mono>,
     /// First traffic sent over a root since anything was heard.
     pub(crate) unheard_relayed: Option<Mono>,
+    /// Last ERROR that named a frame of ours.
+    pub(crate) frame_error: Option<Mono>,
     pub(crate) last_relay_question: Option<Mono>,
     pub(crate) last_full_hello: Option<Mono>,
     pub(crate) last_push: Option<Mono>,
@@ -111,6 +113,7 @@ impl Peer {
             last_nontrivial: None,
             last_traffic_out: None,
             unheard_relayed: None,
+            frame_error: None,
             last_relay_question: None,
             last_full_hello: None,
             last_push: None,

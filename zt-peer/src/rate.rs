@@ -78,6 +78,8 @@ pub(crate) const ONLINE: Duration = ms(60_000);
 pub(crate) const SURFACE: Duration = ms(600_000);
 /// Housekeeping.
 pub(crate) const HOUSEKEEPING: Duration = ms(30_000);
+/// ERRORs about frames that count, per peer: a waiting frame is judged every 500 ms (02 §5).
+pub(crate) const FRAME_ERROR_AGAIN: Duration = ms(450);
 /// HELLO to a root that has not answered yet: the first after this.
 pub(crate) const ROOT_RETRY_FIRST: Duration = ms(250);
 /// Tries in quick succession: some 20 seconds.

@@ -18,7 +18,7 @@ use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scr
 use crate::link::{Endpoint, LinkId, Path};
 use crate::peer_table::PeerId;
 use crate::pending::DeferredState;
-use crate::rate::{PUSH_DIRECT, PUSH_RELAYED, ROOT_WATCH, SIBLING_FRESH};
+use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, ROOT_WATCH, SIBLING_FRESH};
 use crate::reassembly::{Piece, Step};
 use crate::self_awareness::Sighting;
 use crate::send::is_frame;
@@ -496,7 +496,7 @@ impl Vl1 {
     fn handle_error(&mut self, now: Now, c: &Context, m: &Error<'_>) -> Handled {
         // Safer point 7: gated like OKs.
         let asked = self.expectations.end(now.mono, c.from, m.in_re_verb, m.in_re_packet)
-            || is_frame(m.in_re_verb) && self.sent_frames.take(now.mono, c.from, m.in_re_packet);
+            || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet);
         if !asked {
             return Handled::Refused(DropReason::NotExpected);
         }
@@ -508,6 +508,19 @@ impl Vl1 {
             return Handled::Refused(DropReason::NotARoot);
         }
         Handled::Above
+    }
+
+    /// Whether an ERROR names a frame of ours. A refused frame waits at the peer and is judged again, each time with an
+    /// ERROR (02 §5): what that asks for may have been held back at the first one, or lost. So it counts again, but as
+    /// seldom as honest peers repeat it; a replay gains nothing by that.
+    fn is_frame_error(&mut self, now: Mono, c: &Context, id: PacketId) -> bool {
+        let peer = self.peers.get_mut(c.id);
+        let soon = peer.frame_error.is_some_and(|t| now.saturating_since(t) < FRAME_ERROR_AGAIN);
+        let fits = !soon && self.sent_frames.contains(now, c.from, id);
+        if fits {
+            self.peers.get_mut(c.id).frame_error = Some(now);
+        }
+        fits
     }
 
     fn handle_echo(&mut self, now: Now, c: &Context, payload: &[u8], out: &mut Transmits) -> Handled {

@@ -79,7 +79,9 @@ fn stir(lab: &mut Lab, dice: &mut Dice) -> String {
             format!("{id:?} leaves and joins")
         }
         _ => {
-            lab.sim.ping(id, lab.members[0], lab.network, Duration::from_millis(200), 50);
+            if lab.sim.ip4(lab.members[0], lab.network).is_some() {
+                lab.sim.ping(id, lab.members[0], lab.network, Duration::from_millis(200), 50);
+            }
             format!("{id:?} pings")
         }
     }
