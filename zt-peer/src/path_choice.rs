@@ -95,6 +95,22 @@ mod tests {
     }
 
     #[test]
+    fn equals_are_decided_by_primary_port_then_use_then_age() {
+        let port = |port: u16, ms| slot(&format!("10.0.0.1:{port}"), 0, ms, 99_000);
+        let mut p = peer(vec![port(20_001, 1), port(9993, 9), port(20_002, 1)], None);
+        assert_eq!(choose(&p, NOW), Some(0), "the oldest, whatever was measured on ports of one host");
+        p.route = Some(2);
+        assert_eq!(choose(&p, NOW), Some(2), "the one in use stays");
+        p.primary_port = Some(9993);
+        assert_eq!(choose(&p, NOW), Some(1), "the primary port outlives a restart");
+        p.slots[1].live.suspect(NOW);
+        assert_eq!(choose(&p, NOW), Some(2));
+        let mut far = peer(vec![slot("10.0.0.1:9993", 0, 30, 99_000), slot("10.0.7.1:5", 0, 10, 99_000)], Some(0));
+        far.primary_port = Some(9993);
+        assert_eq!(choose(&far, NOW), Some(1), "a clearly better way wins over ports");
+    }
+
+    #[test]
     fn a_doubted_path_gives_way_until_it_answers() {
         let mut old = slot("10.0.0.1:1000", 0, 10, 99_000);
         let new = slot("1.2.3.4:2000", 0, 30, 99_900);

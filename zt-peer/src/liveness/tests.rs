@@ -145,3 +145,32 @@ fn one_answer_brings_it_back() {
     rig.run(2_000, 20);
     assert!(!rig.live.is_suspected());
 }
+
+#[test]
+fn a_path_that_the_peer_left_needs_few_lost_probes_and_one_answer_settles_it() {
+    let mut rig = Rig::new(1, (1, 0), 0);
+    rig.run(30_000, 20);
+    assert!(!rig.live.peer_left(rig.now, false), "it was proved or heard just now");
+    rig.run(3_000, 0);
+    assert!(rig.live.peer_left(rig.now, false));
+    let (probes, moves) = (rig.probes, rig.moves);
+    rig.run(1_000, 0);
+    assert!(rig.probes > probes && rig.moves == moves && !rig.live.is_suspected());
+    assert!(!rig.live.peer_left(rig.now, true), "asked a moment ago");
+    rig.run(2_000, 0);
+    rig.dead = true;
+    let cut = rig.now;
+    assert!(rig.live.peer_left(rig.now, true));
+    let at = rig.run(2_000, 0).expect("suspected");
+    assert!(at.millis_since(cut) <= 400, "{}", at.millis_since(cut));
+}
+
+#[test]
+fn an_answer_brings_back_what_was_suspected_with_others() {
+    let mut rig = Rig::new(1, (1, 0), 0);
+    rig.run(2_000, 20);
+    rig.live.sent_probe(rig.now);
+    rig.live.suspect(rig.now);
+    assert!(rig.live.is_suspected() && rig.live.deep_doubt().is_none());
+    assert!(rig.live.answered(rig.now, rig.now) && !rig.live.is_suspected());
+}
