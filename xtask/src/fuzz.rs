@@ -22,7 +22,7 @@ const VERBS: std::ops::RangeInclusive<u8> = 0..=22;
 #[derive(Clone, Copy)]
 enum Span {
     Seconds(u64),
-    /// Executions of a decoder, scenarios of the engine.
+    /// Executions of a decoder; scenarios of the engine and the controller.
     Runs(u64, u64),
 }
 
@@ -92,7 +92,7 @@ fn run_target(folder: &Path, target: &str, span: Span) -> Result<()> {
     for verb in &verbs {
         let limit = match span {
             Span::Seconds(seconds) => format!("-max_total_time={}", (seconds / verbs.len() as u64).max(1)),
-            Span::Runs(_, runs) if target == "engine" => format!("-runs={runs}"),
+            Span::Runs(_, runs) if matches!(target, "engine" | "controller") => format!("-runs={runs}"),
             Span::Runs(runs, _) => format!("-runs={runs}"),
         };
         println!("== fuzz {target}{} {limit}", verb.map(|verb| format!(" verb 0x{verb:02x}")).unwrap_or_default());
