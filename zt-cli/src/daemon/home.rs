@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use zt_crypto::{Entropy, SecretIdentity};
+use zt_node::driver::write_atomically;
 
 use super::authtoken;
 
@@ -243,22 +244,7 @@ pub fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     if read_file(path).ok().flatten().is_some_and(|old| old == content) && path.is_file() {
         return fs::set_permissions(path, fs::Permissions::from_mode(mode));
     }
-    let mut name = path.file_name().map(OsString::from).unwrap_or_default();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::set_permissions(&temporary, fs::Permissions::from_mode(mode)))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written
+    write_atomically(path, content, mode)
 }
 
 #[cfg(test)]

@@ -181,7 +181,7 @@ fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// # Errors
 /// Any error of creating, writing, syncing or renaming; the old file is then unchanged.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("state");
@@ -189,6 +189,8 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
     let result = (|| {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
         file.write_all(content)?;
+        // The mode at creation is subject to the umask, and a file left by a crash keeps its old one.
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         File::open(folder)?.sync_all()
