@@ -215,9 +215,12 @@ pub fn rules(data: &[u8]) {
             0 => json::rules(&mut Input::new(data)),
             _ => String::from_utf8_lossy(data).into_owned(),
         };
-        let mut controller = controller_with_network();
-        call(&mut controller, "POST", &network_path(), format!("{{\"rules\": {text}}}").as_bytes());
-        call(&mut controller, "GET", &network_path(), b"");
+        // Each call replaces the rules whole, so one controller serves all inputs.
+        thread_local!(static CONTROLLER: std::cell::RefCell<Controller> = controller_with_network().into());
+        CONTROLLER.with_borrow_mut(|controller| {
+            call(controller, "POST", &network_path(), format!("{{\"rules\": {text}}}").as_bytes());
+            call(controller, "GET", &network_path(), b"");
+        });
         return;
     }
     round_trip::<Rule>(data);
