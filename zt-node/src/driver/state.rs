@@ -108,6 +108,7 @@ impl StateStore for FileState {
                 if read_bounded(&path)?.as_deref() == Some(value) {
                     return Ok(());
                 }
+                fs::create_dir_all(path.parent().unwrap_or(&self.home))?;
                 write_atomically(&path, value, 0o644)
             }
         }
@@ -176,14 +177,13 @@ fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Writes a file so that after a crash either the old or the new content is there, never a part of it.
+/// Writes a file, in a folder that exists, so that after a crash either the old or the new content is there, never a part of it.
 ///
 /// # Errors
 /// Any error of creating, writing, syncing or renaming; the old file is then unchanged.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("state");
     let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let result = (|| {
