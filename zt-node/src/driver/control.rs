@@ -8,7 +8,6 @@ use zt_netconf::Settings;
 use zt_netconf::controller::ApiOutcome;
 use zt_peer::{Accepted, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
 use zt_wire::time::Now;
-use zt_wire::world::WorldKind;
 use zt_wire::{Address, InetAddress, NetworkId, World};
 
 /// The controls of a node, between two packets.
@@ -101,12 +100,7 @@ impl<'a> Control<'a> {
     /// # Errors
     /// The world is refused, with the reason.
     pub fn add_world(&mut self, world: World) -> Result<Accepted, WorldRefused> {
-        let Driver { engine, outbox, .. } = &mut *self.driver;
-        let (vl1, out) = (engine.vl1_mut(), &mut outbox.transmits);
-        match world.kind {
-            WorldKind::Moon => vl1.load_moon(self.now, world, Source::Operator, out),
-            _ => vl1.load_planet(self.now, world, Source::Operator, out),
-        }
+        self.driver.offer_world(self.now, world, Source::Operator)
     }
 
     /// Forgets a planet; false when it is not known.

@@ -37,7 +37,7 @@ use udp::{ReceiveBuffers, UdpLink};
 use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Change, Record};
-use zt_peer::{Job, JobDone, Source};
+use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
 use zt_tap::{HostConfig, TapFactory};
 use zt_wire::time::{Mono, Now};
 use zt_wire::world::WorldKind;
@@ -284,14 +284,18 @@ impl Driver {
         Ok(())
     }
 
-    fn load_world(&mut self, now: Now, world: World, source: Source) {
-        let id = world.id;
+    /// Offers a planet or moon to VL1.
+    fn offer_world(&mut self, now: Now, world: World, source: Source) -> Result<Accepted, WorldRefused> {
         let (vl1, out) = (self.engine.vl1_mut(), &mut self.outbox.transmits);
-        let result = match world.kind {
+        match world.kind {
             WorldKind::Moon => vl1.load_moon(now, world, source, out),
             _ => vl1.load_planet(now, world, source, out),
-        };
-        if let Err(error) = result {
+        }
+    }
+
+    fn load_world(&mut self, now: Now, world: World, source: Source) {
+        let id = world.id;
+        if let Err(error) = self.offer_world(now, world, source) {
             tracing::warn!(world = format_args!("{id:016x}"), %error, "world refused");
         }
     }
