@@ -1,0 +1,1 @@
+//! Mirror of `ZeroTierOne.h` (08 part A).

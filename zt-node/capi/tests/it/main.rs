@@ -1,0 +1,1 @@
+//! Tests of the C library from outside: headers, layout and C programs.
