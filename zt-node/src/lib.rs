@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod engine;
+pub mod state;
 pub mod status;
 
 #[cfg(feature = "tokio")]
@@ -9,4 +10,8 @@ pub mod driver;
 pub use engine::{Engine, EngineConfig, Input, Outbox, Output};
 
 #[cfg(feature = "tokio")]
-pub use driver::{ControllerStore, Driver, FileState, Handle, MemoryState, NodeConfig, StateStore};
+pub use driver::{ControllerStore, Driver, Handle, NodeConfig};
+pub use state::{FileState, MemoryState, StateStore};
+
+/// The planet of the public ZeroTier service (01 §10.6), in binary form: what a node uses that is told of no other.
+pub const PUBLIC_PLANET: &[u8] = include_bytes!("public-planet.bin");

@@ -26,9 +26,6 @@ use crate::console::SystemEntropy;
 /// How often `local.conf` is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The public planet, for homes without a planet file.
-const PUBLIC_PLANET: &[u8] = include_bytes!("public-planet.bin");
-
 /// Why a node ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -180,7 +177,7 @@ fn built_in_planets(state: &FileState) -> Result<Vec<World>, DaemonError> {
     if !own.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(vec![World::parse(&mut Reader::new(PUBLIC_PLANET)).expect("the built-in planet is tested")])
+    Ok(vec![World::parse(&mut Reader::new(zt_node::PUBLIC_PLANET)).expect("the built-in planet is tested")])
 }
 
 /// Device names of `devicemap` (06 §8.1).

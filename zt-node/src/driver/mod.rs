@@ -10,16 +10,15 @@ mod interfaces;
 mod jobs;
 mod perform;
 mod ports;
-mod state;
 mod sys;
 mod turn;
 mod udp;
 
+pub use crate::state::{FileState, MemoryState, StateKey, StateStore, write_atomically};
 pub use clock::Clock;
 pub use control::Control;
 pub use handle::{Handle, Stopped};
 pub use interfaces::Interfaces;
-pub use state::{FileState, MemoryState, StateKey, StateStore, write_atomically};
 
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use crate::status::Traffic;

@@ -59,7 +59,6 @@ impl Carrier for OverVl1<'_> {
     }
 
     fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
-        let Outbox { frames, overflow, .. } = self.outbox;
-        Outbox::deliver(frames, overflow, network, frame);
+        self.outbox.deliver(network, frame);
     }
 }

@@ -2,6 +2,8 @@
 
 use super::carrier::OverVl1;
 use super::{Engine, Outbox, Output};
+use std::sync::Arc;
+use zt_crypto::Entropy;
 use zt_netconf::controller::{ApiOutcome, Controller, ControllerOutput, OwnAnswer, Record, Request};
 use zt_netconf::{Authentication, LocalAnswer};
 use zt_peer::{Received, SendOptions};
@@ -14,6 +16,12 @@ use zt_wire::verb::Message;
 const PER_ROUND: usize = 16;
 
 impl Engine {
+    /// Makes this node a controller, if it is none: feed it its records, then start it.
+    pub fn enable_controller(&mut self, entropy: Box<dyn Entropy + Send>) {
+        let identity = &self.identity;
+        self.controller.get_or_insert_with(|| Controller::new(Arc::clone(identity), entropy));
+    }
+
     /// Feeds a record of the controller's store, at start (networks before their members) or when it was changed
     /// elsewhere.
     pub fn feed_controller(&mut self, now: Now, record: Record) {

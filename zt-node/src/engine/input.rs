@@ -6,6 +6,7 @@ use zt_netconf::Managed;
 use zt_netconf::controller::Change;
 use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Ticket, Vl1Event};
 use zt_tap::FrameBatch;
+use zt_wire::ether::EthernetRef;
 use zt_wire::time::Mono;
 use zt_wire::world::WorldKind;
 use zt_wire::{Address, MulticastGroup, NetworkId};
@@ -38,6 +39,8 @@ pub enum Input<'a> {
     },
     /// Frames that the host sent into the port of a network.
     Frames(NetworkId, &'a FrameBatch),
+    /// One frame that the host sent into the port of a network, its header already read.
+    Frame(NetworkId, EthernetRef<'a>),
     /// The multicast groups that the host joined on the port of a network, all of them.
     Groups(NetworkId, &'a [MulticastGroup]),
     /// Result of an [`Output::Job`].

@@ -11,7 +11,7 @@ mod outbox;
 mod report;
 
 pub use input::{Input, NetworkChange, Output, Persist};
-pub use outbox::Outbox;
+pub use outbox::{FrameList, ListedFrame, Outbox};
 
 use carrier::OverVl1;
 use std::collections::VecDeque;
@@ -107,6 +107,10 @@ impl Engine {
             }
             Input::Opened { ticket, opened, packet } => self.handle_opened(now, ticket, opened, packet, outbox),
             Input::Frames(network, frames) => self.handle_frames(now, network, frames, outbox),
+            Input::Frame(network, frame) => {
+                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                self.vl2.handle_frame(now, network, frame, &mut carrier);
+            }
             Input::Groups(network, groups) => {
                 let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
                 self.vl2.set_tap_groups(now, network, groups, &mut carrier);

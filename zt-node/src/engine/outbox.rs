@@ -1,13 +1,19 @@
 //! Where the engine puts bytes: buffers of the caller, reused from turn to turn.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use zt_netconf::Frame;
 use zt_peer::Transmits;
 use zt_tap::{ETHERNET_HEADER_LEN, FrameBatch};
-use zt_wire::NetworkId;
+use zt_wire::{Mac, NetworkId};
 
 /// Frames kept for one network while its port is busy; more are dropped, as any full queue drops.
 const FRAMES: usize = 256;
+/// Frames of a list, and their bytes, that may wait before more are dropped.
+const LISTED: usize = 4096;
+const LIST_BYTES: usize = 8 << 20;
+/// Memory a list keeps when it is emptied.
+const LIST_KEPT: usize = 64 << 10;
 /// The usual virtual MTU, for a network whose port is not configured yet.
 const DEFAULT_MTU: usize = 2800;
 
@@ -18,8 +24,64 @@ pub struct Outbox {
     pub transmits: Transmits,
     /// Frames for the local port of each network.
     pub frames: BTreeMap<NetworkId, FrameBatch>,
-    /// Frames lost because the port of their network did not take them in time.
+    /// With [`Outbox::listing`]: the frames of all networks in order of arrival, in place of `frames`.
+    pub list: Option<FrameList>,
+    /// Frames lost because nobody took them in time.
     pub overflow: u64,
+}
+
+/// Frames of all networks in the order in which they came, without limit to their size: for owners that hand each on
+/// at once and have no queue per port.
+#[derive(Default)]
+pub struct FrameList {
+    bytes: Vec<u8>,
+    frames: Vec<ListedFrame>,
+}
+
+/// One frame of a [`FrameList`].
+#[derive(Clone, Debug)]
+pub struct ListedFrame {
+    /// Network it is of.
+    pub network: NetworkId,
+    /// Destination MAC.
+    pub destination: Mac,
+    /// Source MAC.
+    pub source: Mac,
+    /// EtherType.
+    pub ethertype: u16,
+    payload: Range<usize>,
+}
+
+impl FrameList {
+    /// The frames, in order.
+    #[must_use]
+    pub fn frames(&self) -> &[ListedFrame] {
+        &self.frames
+    }
+
+    /// What follows the header of a frame of this list.
+    #[must_use]
+    pub fn payload(&self, frame: &ListedFrame) -> &[u8] {
+        self.bytes.get(frame.payload.clone()).unwrap_or_default()
+    }
+
+    /// Forgets all frames and keeps the memory, up to a bound.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.frames.clear();
+        self.bytes.shrink_to(LIST_KEPT);
+    }
+
+    fn push(&mut self, network: NetworkId, frame: &Frame<'_>) -> bool {
+        if self.frames.len() >= LISTED || self.bytes.len() >= LIST_BYTES {
+            return false;
+        }
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(frame.payload);
+        let Frame { destination, source, ethertype, .. } = *frame;
+        self.frames.push(ListedFrame { network, destination, source, ethertype, payload: start..self.bytes.len() });
+        true
+    }
 }
 
 impl Outbox {
@@ -29,34 +91,48 @@ impl Outbox {
         Self::default()
     }
 
+    /// An empty outbox whose frames are listed in order of arrival, whatever their network.
+    #[must_use]
+    pub fn listing() -> Self {
+        Self { list: Some(FrameList::default()), ..Self::default() }
+    }
+
     /// Sizes the queue of a network for its MTU: frames above it would be refused by the port anyway (06 §8.2).
     pub(super) fn set_mtu(&mut self, network: NetworkId, mtu: usize) {
+        if self.list.is_some() {
+            return;
+        }
         let fits = self.frames.get(&network).is_some_and(|batch| batch.frame_size() == mtu + ETHERNET_HEADER_LEN);
         if !fits {
             self.frames.insert(network, new_batch(mtu));
         }
     }
 
-    pub(super) fn deliver(
-        frames: &mut BTreeMap<NetworkId, FrameBatch>,
-        overflow: &mut u64,
-        network: NetworkId,
-        frame: Frame<'_>,
-    ) {
-        let batch = frames.entry(network).or_insert_with(|| new_batch(DEFAULT_MTU));
-        let pushed = batch.push_with(|slot| {
-            let length = 14 + frame.payload.len();
-            let slot = slot.get_mut(..length).ok_or(())?;
-            slot[..6].copy_from_slice(&frame.destination.0);
-            slot[6..12].copy_from_slice(&frame.source.0);
-            slot[12..14].copy_from_slice(&frame.ethertype.to_be_bytes());
-            slot[14..].copy_from_slice(frame.payload);
-            Ok::<usize, ()>(length)
-        });
-        if !matches!(pushed, Some(Ok(()))) {
-            *overflow += 1;
+    pub(super) fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+        let delivered = match &mut self.list {
+            Some(list) => list.push(network, &frame),
+            None => {
+                let batch = self.frames.entry(network).or_insert_with(|| new_batch(DEFAULT_MTU));
+                push(batch, &frame)
+            }
+        };
+        if !delivered {
+            self.overflow += 1;
         }
     }
+}
+
+fn push(batch: &mut FrameBatch, frame: &Frame<'_>) -> bool {
+    let pushed = batch.push_with(|slot| {
+        let length = ETHERNET_HEADER_LEN + frame.payload.len();
+        let slot = slot.get_mut(..length).ok_or(())?;
+        slot[..6].copy_from_slice(&frame.destination.0);
+        slot[6..12].copy_from_slice(&frame.source.0);
+        slot[12..14].copy_from_slice(&frame.ethertype.to_be_bytes());
+        slot[14..].copy_from_slice(frame.payload);
+        Ok::<usize, ()>(length)
+    });
+    matches!(pushed, Some(Ok(())))
 }
 
 fn new_batch(mtu: usize) -> FrameBatch {

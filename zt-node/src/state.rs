@@ -1,4 +1,4 @@
-//! State that outlives the process, as named values.
+//! State that outlives the process, as named values, and the files that hold them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
