@@ -31,13 +31,27 @@ pub struct Vl1Config {
     /// Loopback addresses may be paths. For several nodes on one host in tests and demonstrations; other nodes never
     /// take such addresses (03 §8).
     pub allow_loopback: bool,
+    /// The owner decides which addresses become paths (08 §A.4 `ZT_PathCheckFunction`): none does before
+    /// [`Vl1::answer_path`](crate::Vl1::answer_path) allowed it, except the endpoints that worlds name for their roots.
+    pub ask_paths: bool,
+    /// The owner may know addresses of peers (08 §A.4 `ZT_PathLookupFunction`): it is asked by
+    /// [`Vl1Event::AddressWanted`](crate::Vl1Event::AddressWanted).
+    pub ask_addresses: bool,
 }
 
 impl Vl1Config {
     /// Configuration without a peer cache and with version 0.1.0.
     pub fn new(identity: Arc<SecretIdentity>, entropy: Box<dyn Entropy + Send>) -> Self {
         let version = SoftwareVersion { major: 0, minor: 1, revision: 0 };
-        Self { identity, version, entropy, has_peer_cache: false, allow_loopback: false }
+        Self {
+            identity,
+            version,
+            entropy,
+            has_peer_cache: false,
+            allow_loopback: false,
+            ask_paths: false,
+            ask_addresses: false,
+        }
     }
 }
 

@@ -70,6 +70,23 @@ pub enum Vl1Event {
         /// One dictionary.
         dictionary: Vec<u8>,
     },
+    /// The worst rank of links that first contact may use is another (08 §B.5): see [`Vl1::level`](crate::Vl1::level).
+    LevelChanged(i32),
+    /// May this become a path of the peer? Answer by [`Vl1::answer_path`](crate::Vl1::answer_path). Only with
+    /// [`Vl1Config::ask_paths`](crate::Vl1Config::ask_paths).
+    PathQuestion {
+        /// The peer.
+        peer: Address,
+        /// The path.
+        path: Path,
+    },
+    /// There is no direct path to a peer that is wanted: an address may be given by
+    /// [`Vl1::try_address`](crate::Vl1::try_address). Only with
+    /// [`Vl1Config::ask_addresses`](crate::Vl1Config::ask_addresses); at most once in 10 s for a peer.
+    AddressWanted {
+        /// The peer.
+        peer: Address,
+    },
 }
 
 /// What a peer is to us.
@@ -117,6 +134,14 @@ pub struct PathView {
     pub preferred: bool,
     /// Our probes on it are unanswered.
     pub suspected: bool,
+    /// Not expired and not suspected.
+    pub is_active: bool,
+    /// Rank of its link.
+    pub rank: i32,
+    /// Time since the last HELLO or ECHO of ours on it.
+    pub last_probe: Option<Duration>,
+    /// The peer was heard on it before we sent anything there.
+    pub heard_first: bool,
     /// Trusted path ID configured for the remote address; 0 = none.
     pub trusted_path_id: u64,
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod desperation;
 mod drop_reason;
 mod event;
 mod expect;
@@ -13,6 +14,7 @@ mod link;
 mod links;
 mod liveness;
 mod path_choice;
+mod path_consent;
 mod path_policy;
 mod peer;
 mod peer_table;
@@ -40,7 +42,7 @@ pub use drop_reason::DropReason;
 pub use event::{PathView, PeerView, Role, Vl1Event};
 pub use inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, ReplyTo, Scratch, Ticket};
 pub use job::{Job, JobDone};
-pub use link::{Endpoint, Link, LinkId, LinkKind, Path};
+pub use link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
 pub use roots::{Accepted, MAX_MOONS, MAX_PLANETS, Source, WorldRefused};
 pub use send::SendError;
 pub use transmit::{Train, Transmit, Transmits};

@@ -25,6 +25,19 @@ pub enum LinkKind {
     Ethernet,
 }
 
+/// What a link may be used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LinkRole {
+    /// For everything.
+    #[default]
+    Full,
+    /// Stands for whatever sockets the host has: datagrams leave by it and none come in by it. An answer to what was
+    /// asked by it comes by another link of its kind and family, and makes a path on *that* one; once on each.
+    Wildcard,
+    /// A socket of the host that something came in by: for what was heard by it, never for first contact.
+    AnswerOnly,
+}
+
 /// An address on a link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
@@ -108,8 +121,12 @@ pub struct Link {
     pub id: LinkId,
     /// What carries it.
     pub kind: LinkKind,
-    /// Preference: lower is tried first, may be negative (the seed's *desperation*). Rank decides before quality.
+    /// Preference: lower is tried first, may be negative (the seed's *desperation*, 08 §B.5: 0 UDP, 1 TCP tunnel,
+    /// 2 HTTP relay, below 0 raw Ethernet). Rank decides before quality. A link of a rank above
+    /// [`Vl1::level`](crate::Vl1::level) is used only for paths heard by it.
     pub rank: i32,
+    /// What it may be used for.
+    pub role: LinkRole,
     /// Local address. With an unspecified IP address it is never told to peers.
     pub local: Endpoint,
     /// Largest datagram payload in bytes; 0 = the default of 1432 (02 §1).

@@ -68,7 +68,15 @@ mod tests {
         let remote = Endpoint::Ip(addr.parse::<SocketAddr>().unwrap());
         let mut live = Liveness::new(Mono::from_millis(heard));
         live.rtt.sample(Duration::from_millis(ms));
-        Slot { path: Path { link: LinkId(1), remote }, rank, live, last_sent: None, mtu: 1432, trusted: None }
+        Slot {
+            path: Path { link: LinkId(1), remote },
+            rank,
+            live,
+            last_sent: None,
+            heard_first: false,
+            mtu: 1432,
+            trusted: None,
+        }
     }
 
     fn peer(slots: Vec<Slot>, route: Option<usize>) -> Peer {

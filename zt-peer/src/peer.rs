@@ -41,6 +41,8 @@ pub(crate) struct Slot {
     pub(crate) rank: i32,
     pub(crate) live: Liveness,
     pub(crate) last_sent: Option<Mono>,
+    /// The peer was heard there before we sent anything there.
+    pub(crate) heard_first: bool,
     /// Largest datagram.
     pub(crate) mtu: u16,
     /// Trusted path ID to mark packets with.

@@ -254,6 +254,7 @@ impl Vl1 {
             rank: link.rank,
             live,
             last_sent: Some(expected.sent),
+            heard_first: false,
             mtu: self.policy.mtu(Some(&link), &path.remote),
             trusted,
         };

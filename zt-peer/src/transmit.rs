@@ -29,6 +29,7 @@ struct Item {
     packet_len: usize,
     mtu: u16,
     ttl: Option<u8>,
+    spam: bool,
     seal: Option<(Arc<PeerKeys>, Suite)>,
     /// Reported by [`Transmits::sealed`] when the wire ID is of interest.
     note: Option<Address>,
@@ -45,6 +46,8 @@ pub struct Train<'a> {
     pub segment_size: usize,
     /// IPv4 time to live to use instead of the system's default.
     pub ttl: Option<u8>,
+    /// As in [`Transmit::spam`].
+    pub spam: bool,
     /// Number of datagrams.
     pub segments: usize,
     /// Number of packets: add it to `from` for the next train.
@@ -65,6 +68,9 @@ pub struct Transmit<'a> {
     pub segment_size: Option<u16>,
     /// IPv4 time to live to use instead of the system's default (NAT opening, 02 §6.8).
     pub ttl: Option<u8>,
+    /// Send it over every link of the same family whose rank is not above this path's (08 §B.5), as its answer may come
+    /// by any of them.
+    pub spam: bool,
 }
 
 impl Item {
@@ -144,6 +150,7 @@ impl Transmits {
             bytes: self.buffer.get(i.range.clone()).unwrap_or_default(),
             segment_size: (i.range.len() > usize::from(i.mtu)).then_some(i.mtu),
             ttl: i.ttl,
+            spam: i.spam,
         })
     }
 
@@ -160,7 +167,8 @@ impl Transmits {
         for item in self.items.get(from + 1..).unwrap_or_default() {
             let whole = (end - start).is_multiple_of(size);
             let fits = item.range.end - start <= MAX_TRAIN && (item.range.end - start).div_ceil(size) <= max_segments;
-            let same = item.path == first.path && item.ttl == first.ttl && item.range.start == end;
+            let alike = item.path == first.path && item.ttl == first.ttl && item.spam == first.spam;
+            let same = alike && item.range.start == end;
             if !whole
                 || !fits
                 || !same
@@ -174,7 +182,8 @@ impl Transmits {
         }
         let bytes = self.buffer.get(start..end)?;
         let segments = bytes.len().div_ceil(size);
-        Some(Train { path: first.path, bytes, segment_size: size, ttl: first.ttl, segments, packets })
+        let Item { path, ttl, spam, .. } = *first;
+        Some(Train { path, bytes, segment_size: size, ttl, spam, segments, packets })
     }
 
     /// Appends one finished datagram.
@@ -188,6 +197,7 @@ impl Transmits {
             packet_len: bytes.len(),
             mtu: u16::MAX,
             ttl,
+            spam: false,
             seal: None,
             note: None,
         });
@@ -227,7 +237,7 @@ impl Transmits {
         let mtu = if pieces == 1 { mtu } else { u16::try_from(total.div_ceil(pieces)).unwrap_or(mtu) };
         self.buffer.resize(draft.start + total, 0);
         let range = draft.start..draft.start + total;
-        let mut item = Item { path, range, packet_len, mtu, ttl: None, seal: None, note };
+        let mut item = Item { path, range, packet_len, mtu, ttl: None, spam: false, seal: None, note };
         match seal {
             Some((keys, suite)) if at_once => seal_item(&mut self.buffer, &mut item, &keys, suite),
             Some(seal) => {

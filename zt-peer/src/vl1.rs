@@ -69,6 +69,7 @@ pub struct Vl1 {
     pub(crate) next_watch: Mono,
     pub(crate) last_traffic: Mono,
     pub(crate) squeeze: Vec<u8>,
+    pub(crate) level: i32,
 }
 
 /// How a path is used, whoever uses it.
@@ -83,7 +84,7 @@ pub(crate) struct PathUse {
 impl Vl1 {
     /// A node without links and worlds.
     pub fn new(now: Now, config: Vl1Config) -> Self {
-        let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback } = config;
+        let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback, .. } = config;
         let mut policy = PathPolicy::default();
         policy.set_allow_loopback(allow_loopback);
         Self {
@@ -122,6 +123,7 @@ impl Vl1 {
             next_watch: Mono::FAR,
             last_traffic: Mono::ZERO,
             squeeze: Vec::new(),
+            level: 0,
         }
     }
 

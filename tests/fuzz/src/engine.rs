@@ -13,7 +13,7 @@ use std::time::Duration;
 use zt_crypto::{SeededEntropy, Suite};
 use zt_netconf::Settings;
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
-use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkKind, PhysicalPrefix, Source, VirtualPeer};
+use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkKind, LinkRole, PhysicalPrefix, Source, VirtualPeer};
 use zt_tap::FrameBatch;
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, write_header};
 use zt_wire::verb::{Hello, OkHello, WorldVersion, emit_moons};
@@ -143,7 +143,8 @@ impl Scene {
 
     fn add_link(&mut self, kind: LinkKind, rank: i32, local: SocketAddr) {
         self.links += 1;
-        let link = Link { id: LinkId(self.links), kind, rank, local: Endpoint::Ip(local), mtu: 0 };
+        let link =
+            Link { id: LinkId(self.links), kind, rank, local: Endpoint::Ip(local), mtu: 0, role: LinkRole::Full };
         self.engine.handle(self.now, Input::LinkUp(link), &mut self.outbox);
     }
 

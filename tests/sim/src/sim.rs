@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use zt_crypto::PeerKeys;
 use zt_node::engine::{Input, NetworkChange, Output, Persist};
-use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Vl1Event};
+use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkRole, Vl1Event};
 use zt_tap::FrameBatch;
 use zt_wire::{Identity, NetworkId};
 
@@ -239,7 +239,14 @@ impl Sim {
             node.next_link += 1;
             let link = LinkId(node.next_link);
             node.bound.push(Bound { link, iface: how.iface, local });
-            let link = Link { id: link, kind: how.kind, rank: how.rank, local: Endpoint::Ip(local), mtu: 0 };
+            let link = Link {
+                id: link,
+                kind: how.kind,
+                rank: how.rank,
+                local: Endpoint::Ip(local),
+                mtu: 0,
+                role: LinkRole::Full,
+            };
             node.engine.as_mut().expect("checked above").handle(now, Input::LinkUp(link), &mut node.outbox);
             self.owners.insert((how.iface, local), id);
         }

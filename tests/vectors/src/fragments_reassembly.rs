@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use zt_crypto::{PeerKeys, SecretIdentity, SeededEntropy};
-use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkKind, Look, Place, Transmits, Vl1, Vl1Config, Vl1Event};
+use zt_peer::{
+    Endpoint, Job, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Place, Transmits, Vl1, Vl1Config, Vl1Event,
+};
 use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkHello};
 use zt_wire::{Address, Emit, Mono, Now, PacketId, Verb, Writer, write_header};
 
@@ -54,7 +56,7 @@ impl Target {
         let config = Vl1Config::new(Arc::clone(&own), Box::new(SeededEntropy::new(1)));
         let mut target = Self { vl1: Vl1::new(now, config), now, out: Transmits::new() };
         let local = Endpoint::Ip(SocketAddr::from(([10, 9, 0, 9], 9993)));
-        let link = Link { id: LinkId(1), kind: LinkKind::Udp, rank: 0, local, mtu: 0 };
+        let link = Link { id: LinkId(1), kind: LinkKind::Udp, rank: 0, local, mtu: 0, role: LinkRole::Full };
         target.vl1.add_link(now, link, &mut target.out);
         let hello = Hello {
             protocol: 12,

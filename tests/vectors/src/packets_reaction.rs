@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use zt_crypto::{PeerKeys, SecretIdentity, SeededEntropy, Suite as Armor};
 use zt_peer::{
-    Endpoint, Inbound, Link, LinkId, LinkKind, Look, Outcome, PhysicalPrefix, Place, SendOptions, Source, Transmits,
-    Vl1, Vl1Config, Vl1Event,
+    Endpoint, Inbound, Link, LinkId, LinkKind, LinkRole, Look, Outcome, PhysicalPrefix, Place, SendOptions, Source,
+    Transmits, Vl1, Vl1Config, Vl1Event,
 };
 use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkHello, Unknown, UserMessage};
 use zt_wire::{
@@ -126,7 +126,7 @@ impl Rig {
         rig.vl1.load_planet(rig.now, planet, Source::BuiltIn, &mut rig.out).map_err(|e| e.to_string())?;
         for (id, local) in LINKS {
             let local = Endpoint::Ip(socket(local)?);
-            let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local, mtu: 0 };
+            let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local, mtu: 0, role: LinkRole::Full };
             rig.vl1.add_link(rig.now, link, &mut rig.out);
         }
         rig.jobs();
@@ -379,7 +379,7 @@ fn answer(rig: &mut Rig, name: &str, case: &Value, remote: SocketAddr) -> Result
         (Some(1), _) => {
             let (id, local) = LINKS[0];
             let local = Endpoint::Ip(socket(local)?);
-            let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local, mtu: 0 };
+            let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local, mtu: 0, role: LinkRole::Full };
             if from == "root" {
                 rig.vl1.add_link(rig.now, link, &mut rig.out);
             } else {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use zt_crypto::{SeededEntropy, Suite as Armor};
 use zt_netconf::Settings;
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
-use zt_peer::{Endpoint, Link, LinkId, LinkKind, Source};
+use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Source};
 use zt_tap::FrameBatch;
 use zt_wire::packet::HEADER_LEN;
 use zt_wire::verb::Hello;
@@ -326,7 +326,7 @@ impl Player {
             self.call(&format!("/controller/network/{}", self.stage.network), &network);
         }
         let local = Endpoint::Ip(underlay(self.name));
-        let link = Link { id: LinkId(1), kind: LinkKind::Udp, rank: 0, local, mtu: 0 };
+        let link = Link { id: LinkId(1), kind: LinkKind::Udp, rank: 0, local, mtu: 0, role: LinkRole::Full };
         self.engine.handle(self.now, Input::LinkUp(link), &mut self.outbox);
         self.drain();
     }

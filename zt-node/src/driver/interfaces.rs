@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
-use zt_peer::{Endpoint, Link, LinkId, LinkKind};
+use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole};
 use zt_tap::{InterfaceFilter, InterfaceWatcher};
 use zt_wire::time::Now;
 
@@ -134,7 +134,8 @@ impl Driver {
         let socket = UdpLink::bind(id, address, interface)?;
         self.next_link += 1;
         tracing::info!(local = %socket.local, "listening");
-        let link = Link { id, kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(socket.local), mtu: 0 };
+        let link =
+            Link { id, kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(socket.local), mtu: 0, role: LinkRole::Full };
         self.sockets.push(socket);
         self.hand_in(now, Input::LinkUp(link));
         Ok(())

@@ -10,7 +10,7 @@ use std::time::Duration;
 use zt_crypto::{KeyPair, SecretIdentity, SeededEntropy, sign_world};
 use zt_netconf::{Managed, Settings};
 use zt_node::engine::{Engine, EngineConfig, Input, NetworkChange, Outbox, Output, Persist};
-use zt_peer::{Endpoint, Job, Link, LinkId, LinkKind, Look, Place, Source};
+use zt_peer::{Endpoint, Job, Link, LinkId, LinkKind, LinkRole, Look, Place, Source};
 use zt_tap::FrameBatch;
 use zt_wire::time::{Mono, Now};
 use zt_wire::{Address, InetAddress, Mac, NetworkId, Root, Signature, World, WorldKind};
@@ -75,7 +75,14 @@ impl Rig {
             let (vl1, out) = (node.engine.vl1_mut(), &mut node.outbox.transmits);
             vl1.load_planet(now, planet.clone(), Source::File, out).expect("a good planet");
             node.engine.start_controller();
-            let link = Link { id: LINK, kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(node.at), mtu: 0 };
+            let link = Link {
+                id: LINK,
+                kind: LinkKind::Udp,
+                rank: 0,
+                local: Endpoint::Ip(node.at),
+                mtu: 0,
+                role: LinkRole::Full,
+            };
             node.engine.handle(now, Input::LinkUp(link), &mut node.outbox);
         }
         rig.settle();

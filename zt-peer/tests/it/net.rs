@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use zt_crypto::{Entropy, KeyPair, SecretIdentity, SeededEntropy, sign_world};
 use zt_peer::{
-    Endpoint, Inbound, JobDone, Link, LinkId, LinkKind, Look, Outcome, Place, Scratch, SendOptions, Source, Transmits,
-    Vl1, Vl1Config, Vl1Event,
+    Endpoint, Inbound, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Outcome, Place, Scratch, SendOptions, Source,
+    Transmits, Vl1, Vl1Config, Vl1Event,
 };
 use zt_wire::verb::{Frame, Message};
 use zt_wire::{Address, Body, InetAddress, Mono, NetworkId, Now, Root, Signature, World, WorldKind};
@@ -177,7 +177,14 @@ impl Net {
 
     pub(crate) fn link_ranked(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr, rank: i32) {
         self.nodes[index].ports.insert(LinkId(id), Port { external });
-        let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank, local: Endpoint::Ip(local), mtu: 0 };
+        let link = Link {
+            id: LinkId(id),
+            kind: LinkKind::Udp,
+            rank,
+            local: Endpoint::Ip(local),
+            mtu: 0,
+            role: LinkRole::Full,
+        };
         self.with(index, |vl1, now, out| vl1.add_link(now, link, out));
     }
 
