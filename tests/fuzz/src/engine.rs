@@ -88,6 +88,8 @@ impl Scene {
                 controller_entropy: Some(entropy(3)),
                 has_peer_cache: how & 1 == 1,
                 allow_loopback: false,
+                ask_paths: false,
+                ask_addresses: false,
             },
         );
         let own_network = NetworkId(stage.own.address().as_u64() << 24 | 1);

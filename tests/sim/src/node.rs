@@ -188,6 +188,8 @@ impl Node {
                 controller_entropy: self.is_controller.then(|| chance(3) as _),
                 has_peer_cache: true,
                 allow_loopback: false,
+                ask_paths: false,
+                ask_addresses: false,
             },
         )
     }

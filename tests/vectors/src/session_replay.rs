@@ -541,6 +541,8 @@ fn engine(identity: Arc<zt_crypto::SecretIdentity>, controller: bool, now: Now) 
         controller_entropy: controller.then(|| entropy(3) as _),
         has_peer_cache: false,
         allow_loopback: false,
+        ask_paths: false,
+        ask_addresses: false,
     };
     Engine::new(now, config)
 }

@@ -185,6 +185,8 @@ impl Driver {
                 controller_entropy: config.controller.is_some().then(entropy),
                 has_peer_cache: true,
                 allow_loopback: config.allow_loopback,
+                ask_paths: false,
+                ask_addresses: false,
             },
         );
         let (result_sender, results) = mpsc::unbounded_channel();

@@ -43,6 +43,10 @@ pub struct EngineConfig {
     pub has_peer_cache: bool,
     /// Loopback addresses may be paths: several nodes on one host, for tests and demonstrations.
     pub allow_loopback: bool,
+    /// The owner is asked before an address becomes a path ([`Vl1Event::PathQuestion`]).
+    pub ask_paths: bool,
+    /// The owner is asked for addresses of peers ([`Vl1Event::AddressWanted`]).
+    pub ask_addresses: bool,
 }
 
 /// One node as a pure machine.
@@ -68,12 +72,13 @@ impl Engine {
     /// Makes a node that knows no root and no network yet.
     #[must_use]
     pub fn new(now: Now, config: EngineConfig) -> Self {
-        let EngineConfig { identity, vl1_entropy, vl2_entropy, controller_entropy, has_peer_cache, allow_loopback } =
-            config;
+        let EngineConfig { identity, vl1_entropy, vl2_entropy, controller_entropy, .. } = config;
         let mut vl1_config = Vl1Config::new(Arc::clone(&identity), vl1_entropy);
         vl1_config.version = COMPATIBLE_VERSION;
-        vl1_config.has_peer_cache = has_peer_cache;
-        vl1_config.allow_loopback = allow_loopback;
+        vl1_config.has_peer_cache = config.has_peer_cache;
+        vl1_config.allow_loopback = config.allow_loopback;
+        vl1_config.ask_paths = config.ask_paths;
+        vl1_config.ask_addresses = config.ask_addresses;
         let version = Version {
             major: COMPATIBLE_VERSION.major,
             minor: COMPATIBLE_VERSION.minor,

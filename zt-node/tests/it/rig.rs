@@ -278,6 +278,8 @@ impl Node {
             controller_entropy: (number == ROOT).then(|| entropy(3) as _),
             has_peer_cache: false,
             allow_loopback: false,
+            ask_paths: false,
+            ask_addresses: false,
         };
         Self {
             engine: Engine::new(now, config),
