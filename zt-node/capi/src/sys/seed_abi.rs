@@ -20,6 +20,8 @@ macro_rules! layout {
     };
 }
 
+pub(crate) use layout;
+
 /// A node. Opaque: the library looks handles up and never dereferences them.
 pub type ZT1_Node = c_void;
 
