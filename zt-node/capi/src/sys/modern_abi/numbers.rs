@@ -16,7 +16,7 @@ pub const ZT_DEFAULT_PHYSMTU: c_uint = 1432;
 pub const ZT_MAX_PHYSPAYLOAD: c_uint = 10100;
 /// Headroom of a physical packet, bytes (08 A.1).
 pub const ZT_MAX_HEADROOM: c_uint = 224;
-/// Largest physical UDP payload, bytes: payload and headroom (08 A.1).
+/// Largest physical UDP payload, bytes (08 A.1).
 pub const ZT_MAX_PHYSMTU: c_uint = 10324;
 /// Buffer of an interface name, bytes with NUL (08 A.1).
 pub const ZT_MAX_PHYSIFNAME: usize = 256;
@@ -96,7 +96,7 @@ pub const ZT_RESULT_OK_IGNORED: ZT_ResultCode = 1;
 pub const ZT_RESULT_FATAL_ERROR_OUT_OF_MEMORY: ZT_ResultCode = 100;
 /// Fatal: the data store failed.
 pub const ZT_RESULT_FATAL_ERROR_DATA_STORE_FAILED: ZT_ResultCode = 101;
-/// Fatal: anything else, as an unusable stored identity or an unknown callback version.
+/// Fatal: anything else.
 pub const ZT_RESULT_FATAL_ERROR_INTERNAL: ZT_ResultCode = 102;
 /// Not a member of that network.
 pub const ZT_RESULT_ERROR_NETWORK_NOT_FOUND: ZT_ResultCode = 1000;

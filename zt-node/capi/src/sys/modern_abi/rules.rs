@@ -10,9 +10,9 @@ pub const ZT_RULE_PACKET_CHARACTERISTICS_INBOUND: u64 = 1 << 63;
 pub const ZT_RULE_PACKET_CHARACTERISTICS_MULTICAST: u64 = 1 << 62;
 /// Characteristic of a packet: the receiver is the broadcast MAC (08 A.1).
 pub const ZT_RULE_PACKET_CHARACTERISTICS_BROADCAST: u64 = 1 << 61;
-/// Characteristic of a packet: a certificate of ownership covers the sender's IP address (08 A.1).
+/// Characteristic of a packet: the IP sender is certified (08 A.1).
 pub const ZT_RULE_PACKET_CHARACTERISTICS_SENDER_IP_AUTHENTICATED: u64 = 1 << 60;
-/// Characteristic of a packet: the sender's MAC is derived or owned (08 A.1).
+/// Characteristic of a packet: the MAC is the sender's (08 A.1).
 pub const ZT_RULE_PACKET_CHARACTERISTICS_SENDER_MAC_AUTHENTICATED: u64 = 1 << 59;
 /// Characteristic of a packet: first reserved TCP flag (08 A.1).
 pub const ZT_RULE_PACKET_CHARACTERISTICS_TCP_RESERVED_0: u64 = 0x800;
