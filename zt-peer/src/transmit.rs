@@ -116,6 +116,19 @@ impl Transmits {
         self.buffer.shrink_to(256 * 1024);
     }
 
+    /// Moves everything out of `other` to the end of this batch.
+    pub fn append(&mut self, other: &mut Self) {
+        let shift = self.buffer.len();
+        self.buffer.extend_from_slice(&other.buffer);
+        let moved = other.items.drain(..).map(|mut item| {
+            item.range = item.range.start + shift..item.range.end + shift;
+            item
+        });
+        self.items.extend(moved);
+        self.unsealed += std::mem::take(&mut other.unsealed);
+        other.buffer.clear();
+    }
+
     /// Encrypts and cuts everything that is still plain. Pure computation: needs no machine.
     pub fn seal(&mut self) {
         if self.unsealed == 0 {
@@ -184,6 +197,13 @@ impl Transmits {
         let segments = bytes.len().div_ceil(size);
         let Item { path, ttl, spam, .. } = *first;
         Some(Train { path, bytes, segment_size: size, ttl, spam, segments, packets })
+    }
+
+    /// The last packet is to be sent over every link up to that of its path.
+    pub(crate) fn spam_last(&mut self) {
+        if let Some(item) = self.items.last_mut() {
+            item.spam = true;
+        }
     }
 
     /// Appends one finished datagram.

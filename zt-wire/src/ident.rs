@@ -175,6 +175,18 @@ impl Mac {
     /// All zeros.
     pub const ZERO: Self = Self([0; 6]);
 
+    /// From the low 48 bits of a number, as C interfaces write it (08 §A.4).
+    pub const fn from_u64(number: u64) -> Self {
+        let [_, _, a, b, c, d, e, f] = number.to_be_bytes();
+        Self([a, b, c, d, e, f])
+    }
+
+    /// As the low 48 bits of a number.
+    pub const fn as_u64(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// MAC of a member on a network (01 §1.3).
     pub const fn for_member(member: Address, network: NetworkId) -> Self {
         let (a, n) = (member.to_bytes(), network.0.to_be_bytes());

@@ -1,3 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod clock;
+
+mod entropy;
+mod machine;
+mod master;
+mod registry;
+mod seed;
+mod shared;
+mod store;
 pub mod sys;

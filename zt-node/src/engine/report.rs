@@ -47,6 +47,12 @@ impl Engine {
         self.vl2.networks().map(|network| self.network_status(network)).collect()
     }
 
+    /// State of one joined network.
+    #[must_use]
+    pub fn network(&self, id: zt_wire::NetworkId) -> Option<NetworkStatus> {
+        self.vl2.network(id).map(|network| self.network_status(network))
+    }
+
     /// Planets in use.
     #[must_use]
     pub fn planets(&self) -> Vec<zt_wire::World> {

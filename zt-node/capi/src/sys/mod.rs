@@ -1,6 +1,35 @@
 //! The C boundary: the only place of this crate with `unsafe`.
+//!
+//! A function here checks what C gave it, turns it into values, calls the safe code and turns the answer back. No panic
+//! leaves it: a fault of ours becomes an error code.
 
 #![allow(unsafe_code, reason = "C calls in and is called")]
 
+mod arrays;
 pub mod modern_abi;
+mod pointers;
+mod results;
+pub mod seed;
 pub mod seed_abi;
+mod seed_host;
+mod seed_results;
+mod sockaddr;
+
+pub(crate) use arrays::Arrays;
+
+/// Version of this library.
+const VERSION: (i32, i32, i32) = {
+    const fn number(text: &str) -> i32 {
+        let (bytes, mut at, mut n) = (text.as_bytes(), 0, 0);
+        while at < bytes.len() {
+            n = n * 10 + (bytes[at] - b'0') as i32;
+            at += 1;
+        }
+        n
+    }
+    (
+        number(env!("CARGO_PKG_VERSION_MAJOR")),
+        number(env!("CARGO_PKG_VERSION_MINOR")),
+        number(env!("CARGO_PKG_VERSION_PATCH")),
+    )
+};
