@@ -6,11 +6,13 @@ use zt_wire::verb::Verb;
 use zt_wire::{Address, Mono, PacketId};
 
 use crate::fast_map::FastMap;
-use crate::link::Path;
+use crate::link::{LinkId, Path};
 use crate::rate::REPLY_TIMEOUT;
 
 /// Most expectations kept; the oldest give way.
 const MAX_EXPECTED: usize = 4096;
+/// Most links that bring the answer to one question.
+const MAX_BROUGHT: usize = 64;
 /// Milliseconds of one span of sent frames.
 const FRAME_SPAN: u64 = 2_500;
 /// Spans kept: an ERROR to a frame comes within ten seconds.
@@ -29,6 +31,18 @@ pub(crate) enum Purpose {
     Challenge,
 }
 
+/// By which links, besides the one it was handed to, a question leaves and its answers come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// By none.
+    #[default]
+    Exact,
+    /// By all that a wildcard stands for.
+    Sockets,
+    /// By all of its rank and below (08 §B.5, the spam flag).
+    Levels,
+}
+
 /// A question of ours.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
@@ -41,12 +55,23 @@ pub(crate) struct Expected {
     pub(crate) verb: Verb,
     pub(crate) sent: Mono,
     pub(crate) purpose: Purpose,
+    /// Anything but exact: each link may bring the answer once.
+    pub(crate) spread: Spread,
+    /// Asked because the peer was heard there first.
+    pub(crate) heard_first: bool,
+}
+
+/// A question that may still be answered.
+struct Open {
+    expected: Expected,
+    /// Links that brought an answer already, of a question that is spread.
+    brought: Vec<LinkId>,
 }
 
 /// Questions that may still be answered.
 #[derive(Default)]
 pub(crate) struct Expectations {
-    open: FastMap<u64, Expected>,
+    open: FastMap<u64, Open>,
     order: VecDeque<(Mono, u64)>,
 }
 
@@ -58,26 +83,31 @@ impl Expectations {
                 break;
             }
             self.order.pop_front();
-            if self.open.get(&old).is_some_and(|e| e.sent == sent) {
+            if self.open.get(&old).is_some_and(|o| o.expected.sent == sent) {
                 self.open.remove(&old);
             }
         }
         self.order.push_back((expected.sent, id.0));
-        self.open.insert(id.0, expected);
+        self.open.insert(id.0, Open { expected, brought: Vec::new() });
     }
 
-    /// The question that `from` answers with `in_re` and `id`. Consumed, so that a replay finds nothing; questions
-    /// whose answer comes in several packets stay, but can teach a path only once.
-    pub(crate) fn take(&mut self, now: Mono, from: Address, in_re: Verb, id: PacketId) -> Option<Expected> {
-        let found = *self.open.get(&id.0)?;
+    /// The question that `from` answers with `in_re` and `id`, by a link. Consumed, so that a replay finds nothing;
+    /// questions whose answer comes in several packets stay, but can teach a path only once, and those that left by
+    /// several links can teach one on each.
+    pub(crate) fn take(&mut self, now: Mono, from: Address, in_re: Verb, id: PacketId, by: LinkId) -> Option<Expected> {
+        let open = self.open.get_mut(&id.0)?;
+        let found = open.expected;
         let fits = found.to == from && answers(found.verb, in_re) && now.saturating_since(found.sent) < REPLY_TIMEOUT;
         if !fits {
             return None;
         }
         if has_many_answers(found.verb) {
-            if let Some(e) = self.open.get_mut(&id.0) {
-                e.direct = false;
+            open.expected.direct = false;
+        } else if found.spread != Spread::Exact {
+            if open.brought.contains(&by) || open.brought.len() >= MAX_BROUGHT {
+                return None;
             }
+            open.brought.push(by);
         } else {
             self.open.remove(&id.0);
         }
@@ -85,8 +115,8 @@ impl Expectations {
     }
 
     /// Whether `from` was asked this, for an ERROR, which ends every question.
-    pub(crate) fn end(&mut self, now: Mono, from: Address, in_re: Verb, id: PacketId) -> bool {
-        let asked = self.take(now, from, in_re, id).is_some();
+    pub(crate) fn end(&mut self, now: Mono, from: Address, in_re: Verb, id: PacketId, by: LinkId) -> bool {
+        let asked = self.take(now, from, in_re, id, by).is_some();
         if asked {
             self.open.remove(&id.0);
         }
@@ -156,24 +186,34 @@ mod tests {
     use super::*;
     use crate::link::{Endpoint, LinkId};
 
+    const L: LinkId = LinkId(1);
     const T: Mono = Mono(60_000_000);
 
     fn asked(to: u64, verb: Verb) -> Expected {
         let remote = Endpoint::Ip(SocketAddr::from(([10, 0, 0, 1], 9993)));
         let path = Path { link: LinkId(1), remote };
-        Expected { to: Address::new(to), path, direct: true, verb, sent: T, purpose: Purpose::Content }
+        Expected {
+            to: Address::new(to),
+            path,
+            direct: true,
+            verb,
+            sent: T,
+            purpose: Purpose::Content,
+            spread: Spread::Exact,
+            heard_first: false,
+        }
     }
 
     #[test]
     fn a_reply_is_consumed_once_expires_and_is_bound_to_the_peer_and_the_verb() {
         let mut e = Expectations::default();
         e.add(PacketId(1), asked(5, Verb::ECHO));
-        assert!(e.take(T, Address::new(6), Verb::ECHO, PacketId(1)).is_none());
-        assert!(e.take(T, Address::new(5), Verb::HELLO, PacketId(1)).is_none());
-        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(0)).is_none());
-        assert!(e.take(T + REPLY_TIMEOUT, Address::new(5), Verb::ECHO, PacketId(1)).is_none());
-        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(1)).is_some());
-        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(1)).is_none());
+        assert!(e.take(T, Address::new(6), Verb::ECHO, PacketId(1), L).is_none());
+        assert!(e.take(T, Address::new(5), Verb::HELLO, PacketId(1), L).is_none());
+        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(0), L).is_none());
+        assert!(e.take(T + REPLY_TIMEOUT, Address::new(5), Verb::ECHO, PacketId(1), L).is_none());
+        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(1), L).is_some());
+        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(1), L).is_none());
     }
 
     #[test]
@@ -181,8 +221,22 @@ mod tests {
         let mut e = Expectations::default();
         e.add(PacketId(1), asked(5, Verb::NETWORK_CONFIG_REQUEST));
         let v = Verb::NETWORK_CONFIG_REQUEST;
-        assert!(e.take(T, Address::new(5), v, PacketId(1)).is_some_and(|e| e.direct));
-        assert!(e.take(T, Address::new(5), v, PacketId(1)).is_some_and(|e| !e.direct));
+        assert!(e.take(T, Address::new(5), v, PacketId(1), L).is_some_and(|e| e.direct));
+        assert!(e.take(T, Address::new(5), v, PacketId(1), L).is_some_and(|e| !e.direct));
+    }
+
+    #[test]
+    fn a_question_that_left_by_several_links_is_answered_once_by_each() {
+        let mut e = Expectations::default();
+        e.add(PacketId(1), Expected { spread: Spread::Sockets, ..asked(5, Verb::HELLO) });
+        let mut take = |at, link| e.take(at, Address::new(5), Verb::HELLO, PacketId(1), LinkId(link)).is_some();
+        assert!(take(T, 1) && take(T, 2) && !take(T, 1) && !take(T, 2));
+        assert!((3..200).filter(|link| take(T, *link)).count() < MAX_BROUGHT);
+        let mut e = Expectations::default();
+        e.add(PacketId(1), Expected { spread: Spread::Levels, ..asked(5, Verb::HELLO) });
+        assert!(e.take(T + REPLY_TIMEOUT, Address::new(5), Verb::HELLO, PacketId(1), L).is_none());
+        assert!(e.end(T, Address::new(5), Verb::HELLO, PacketId(1), L));
+        assert!(e.take(T, Address::new(5), Verb::HELLO, PacketId(1), LinkId(2)).is_none());
     }
 
     #[test]
@@ -190,10 +244,10 @@ mod tests {
         let mut e = Expectations::default();
         let v = Verb::NETWORK_CONFIG_REQUEST;
         e.add(PacketId(1), asked(5, v));
-        assert!(!e.end(T, Address::new(6), v, PacketId(1)));
-        assert!(e.end(T, Address::new(5), v, PacketId(1)));
-        assert!(!e.end(T, Address::new(5), v, PacketId(1)));
-        assert!(e.take(T, Address::new(5), v, PacketId(1)).is_none());
+        assert!(!e.end(T, Address::new(6), v, PacketId(1), L));
+        assert!(e.end(T, Address::new(5), v, PacketId(1), L));
+        assert!(!e.end(T, Address::new(5), v, PacketId(1), L));
+        assert!(e.take(T, Address::new(5), v, PacketId(1), L).is_none());
     }
 
     #[test]
@@ -203,7 +257,7 @@ mod tests {
             e.add(PacketId(i), asked(5, Verb::ECHO));
         }
         assert!(e.open.len() <= MAX_EXPECTED && e.order.len() <= MAX_EXPECTED);
-        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(19_999)).is_some());
+        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(19_999), L).is_some());
     }
 
     #[test]

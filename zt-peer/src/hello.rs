@@ -10,7 +10,7 @@ use zt_wire::verb::{
 use zt_wire::{Identity, InetAddress, Now, Parse, Reader, World};
 
 use crate::drop_reason::DropReason;
-use crate::expect::{Expected, Purpose};
+use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
 use crate::job::{Job, Judged};
 use crate::link::Path;
@@ -38,11 +38,47 @@ pub(crate) struct Introduction {
     collision: bool,
 }
 
+/// Where a HELLO goes, and why.
+#[derive(Clone, Copy)]
+struct Greeting {
+    path: Path,
+    /// The path is, or may become, the peer's own, not a relay's.
+    direct: bool,
+    purpose: Purpose,
+    /// To be sent over every link up to that of the path.
+    spam: bool,
+    /// The peer was heard there before we ever sent there.
+    heard_first: bool,
+}
+
 impl Vl1 {
-    /// HELLO to an address that is, or may become, a path of the peer.
+    /// HELLO to an address that is, or may become, a path of the peer. Nothing is sent before the owner agrees.
     pub(crate) fn send_hello(&mut self, now: Now, id: PeerId, path: Path, purpose: Purpose, out: &mut Transmits) {
-        let destination = path.remote.inet();
-        self.hello(now, id, path, destination, true, purpose, out);
+        if purpose == Purpose::Probe {
+            return self.greet(now, id, path, false, out);
+        }
+        self.hello(now, id, Greeting { path, direct: true, purpose, spam: false, heard_first: false }, out);
+    }
+
+    /// HELLO to an address that may become a path of the peer. `heard`: it was heard there.
+    pub(crate) fn greet(&mut self, now: Now, id: PeerId, path: Path, heard: bool, out: &mut Transmits) {
+        if self.consents(now.mono, id, path, heard) {
+            let heard_first = heard && !self.has_tried(id, path);
+            self.hello(
+                now,
+                id,
+                Greeting { path, direct: true, purpose: Purpose::Probe, spam: false, heard_first },
+                out,
+            );
+        }
+    }
+
+    /// HELLO over every link up to that of the path (08 §B.5): whichever brings the answer works.
+    pub(crate) fn send_hello_spread(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
+        if self.consents(now.mono, id, path, false) {
+            let purpose = Purpose::Probe;
+            self.hello(now, id, Greeting { path, direct: true, purpose, spam: true, heard_first: false }, out);
+        }
     }
 
     /// HELLO over a root's path, addressed to the peer.
@@ -54,23 +90,17 @@ impl Vl1 {
         purpose: Purpose,
         out: &mut Transmits,
     ) {
-        self.hello(now, id, path, InetAddress::None, false, purpose, out);
+        self.hello(now, id, Greeting { path, direct: false, purpose, spam: false, heard_first: false }, out);
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn hello(
-        &mut self,
-        now: Now,
-        id: PeerId,
-        path: Path,
-        destination: InetAddress,
-        direct: bool,
-        purpose: Purpose,
-        out: &mut Transmits,
-    ) {
+    fn hello(&mut self, now: Now, id: PeerId, greeting: Greeting, out: &mut Transmits) {
+        let Greeting { path, direct, purpose, spam, heard_first } = greeting;
         if !self.links.contains_key(&path.link) {
             return;
         }
+        self.note_asked(now.mono, id);
+        let spread = if spam { Spread::Levels } else { self.spread_of(path.link) };
+        let destination = if direct { path.remote.inet() } else { InetAddress::None };
         let packet_id = self.random.packet_id();
         let mtu = self.mtu(path);
         let peer = self.peers.get_mut(id);
@@ -83,6 +113,9 @@ impl Vl1 {
         peer.keys.mask_hello_tail(packet_id, &mut moons);
         if let Some(slot) = peer.slot(path) {
             peer.slots[slot].last_sent = Some(now.mono);
+            peer.slots[slot].last_probe = Some(now.mono);
+        } else if direct && !heard_first {
+            peer.note_tried(path, spread);
         }
         let body = Hello {
             protocol: PROTO_VERSION,
@@ -109,7 +142,11 @@ impl Vl1 {
             packet_id: Some(packet_id),
         };
         if self.make(outgoing, out).is_ok() {
-            let expected = Expected { to, path, direct, verb: Verb::HELLO, sent: now.mono, purpose };
+            if spam {
+                out.spam_last();
+            }
+            let verb = Verb::HELLO;
+            let expected = Expected { to, path, direct, verb, sent: now.mono, purpose, spread, heard_first };
             self.expectations.add(packet_id, expected);
         }
     }

@@ -133,6 +133,13 @@ pub struct Link {
     pub mtu: u16,
 }
 
+impl Link {
+    /// Whether datagrams handed to this wildcard may leave and be answered by the other link.
+    pub(crate) fn stands_for(&self, other: &Self) -> bool {
+        self.role == LinkRole::Wildcard && self.kind == other.kind && self.local.same_family(&other.local)
+    }
+}
+
 /// A link and an address reached over it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Path {

@@ -24,9 +24,20 @@ impl Vl1 {
         if self.links.get(&link.id).is_some_and(|old| old.local != link.local) {
             self.remove_link(now, link.id, out);
         }
-        self.links.insert(link.id, link);
-        let upstreams: Vec<PeerId> = self.upstream_ids();
-        for id in upstreams {
+        let old = self.links.insert(link.id, link);
+        self.links_changed();
+        if old.is_some_and(|old| old.rank != link.rank) {
+            self.rank_changed(now, link, out);
+        }
+        if self.is_for_contact(&link) {
+            self.greet_roots_by(now, link, out);
+            self.greet_active(now, Some(link), out);
+        }
+    }
+
+    /// HELLO to all roots by a link.
+    pub(crate) fn greet_roots_by(&mut self, now: Now, link: Link, out: &mut Transmits) {
+        for id in self.upstream_ids() {
             let address = self.peers.get(id).identity.address;
             let endpoints = self.roots.upstream(address).map(|u| u.endpoints.clone()).unwrap_or_default();
             for remote in endpoints.into_iter().filter(|e| e.same_family(&link.local)) {
@@ -39,7 +50,20 @@ impl Vl1 {
                 self.peers.arm(id, now.mono + crate::rate::ROOT_RETRY_FIRST);
             }
         }
-        self.greet_active(now, Some(link), out);
+    }
+
+    /// Paths by a link have another rank.
+    fn rank_changed(&mut self, now: Now, link: Link, out: &mut Transmits) {
+        for id in self.peers.ids() {
+            let mut changed = false;
+            for slot in self.peers.get_mut(id).slots.iter_mut().filter(|s| s.path.link == link.id) {
+                slot.rank = link.rank;
+                changed = true;
+            }
+            if changed {
+                self.refresh_route(now, id, out);
+            }
+        }
     }
 
     /// A link is gone: its paths are forgotten, and peers that lost their last one are greeted by other links.
@@ -47,6 +71,7 @@ impl Vl1 {
         if self.links.remove(&id).is_none() {
             return;
         }
+        self.links_changed();
         self.reassembly.forget(|p| p.link == id);
         self.awareness.forget_link(id);
         for peer in self.peers.ids() {
@@ -89,19 +114,27 @@ impl Vl1 {
                 let needs = link.is_some() || peer.slots.is_empty();
                 needs && peer.is_active(now.mono) && !self.roots.is_upstream(peer.identity.address)
             })
-            .take(PEERS_AT_ONCE)
             .collect();
-        for id in active {
-            let peer = self.peers.get(id);
-            let mut remotes: Vec<Endpoint> = peer.slots.iter().map(|s| s.path.remote).collect();
-            remotes.extend(peer.remembered.iter().rev().copied());
-            let mut seen: Vec<Endpoint> = Vec::new();
-            for remote in remotes {
-                if !seen.contains(&remote) && seen.len() < REMOTES_PER_PEER {
-                    seen.push(remote);
-                }
+        self.greet_peers(now, active, link, out);
+    }
+
+    /// Addresses where a peer is or was, the present ones first.
+    pub(crate) fn known_remotes(&self, id: PeerId, most: usize) -> Vec<Endpoint> {
+        let peer = self.peers.get(id);
+        let present = peer.slots.iter().map(|s| s.path.remote);
+        let mut seen: Vec<Endpoint> = Vec::new();
+        for remote in present.chain(peer.remembered.iter().rev().copied()) {
+            if !seen.contains(&remote) && seen.len() < most {
+                seen.push(remote);
             }
-            for remote in seen {
+        }
+        seen
+    }
+
+    /// HELLO to these peers where they are or were: by a link, or by all for first contact.
+    pub(crate) fn greet_peers(&mut self, now: Now, peers: Vec<PeerId>, link: Option<Link>, out: &mut Transmits) {
+        for id in peers.into_iter().take(PEERS_AT_ONCE) {
+            for remote in self.known_remotes(id, REMOTES_PER_PEER) {
                 let paths = match link {
                     Some(l) if l.local.same_family(&remote) => vec![Path { link: l.id, remote }],
                     Some(_) => Vec::new(),

@@ -170,10 +170,6 @@ impl Liveness {
         self.last_probe.is_some_and(|t| t >= since)
     }
 
-    pub(crate) const fn last_probe(&self) -> Option<Mono> {
-        self.last_probe
-    }
-
     /// Another path of the peer is dead, and this one has not proved itself since: not trusted either.
     pub(crate) fn suspect(&mut self, now: Mono) {
         self.doubt_began = self.outstanding.first().copied().unwrap_or(now);

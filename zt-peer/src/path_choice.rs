@@ -74,6 +74,7 @@ mod tests {
             live,
             last_sent: None,
             heard_first: false,
+            last_probe: None,
             mtu: 1432,
             trusted: None,
         }

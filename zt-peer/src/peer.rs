@@ -7,6 +7,7 @@ use zt_crypto::{PeerKeys, Suite};
 use zt_wire::Identity;
 use zt_wire::{Address, Mono};
 
+use crate::expect::Spread;
 use crate::link::{Endpoint, Path};
 use crate::liveness::Liveness;
 use crate::rate::{CONFIRM, HELLO_DRIFT_MS, PATH_EXPIRY, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
@@ -17,6 +18,9 @@ pub(crate) const MAX_SLOTS: usize = 16;
 const MAX_REMEMBERED: usize = 8;
 /// Most unconfirmed addresses whose HELLO gate is remembered per peer.
 const MAX_CONFIRMING: usize = 16;
+
+/// Most addresses tried that are remembered per peer.
+const MAX_TRIED: usize = 16;
 
 /// Version of a peer's software, as it told us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(crate) struct Slot {
     pub(crate) last_sent: Option<Mono>,
     /// The peer was heard there before we sent anything there.
     pub(crate) heard_first: bool,
+    /// Last HELLO or ECHO of ours there.
+    pub(crate) last_probe: Option<Mono>,
     /// Largest datagram.
     pub(crate) mtu: u16,
     /// Trusted path ID to mark packets with.
@@ -96,6 +102,10 @@ pub(crate) struct Peer {
     pub(crate) primary_port: Option<u16>,
     /// An address it was heard from while another port of the same host was fresh: tried when that one is in doubt.
     pub(crate) candidate: Option<(Path, Mono)>,
+    /// When the owner was asked for an address.
+    pub(crate) last_address_wanted: Option<Mono>,
+    /// Where we sent to before we heard anything from there.
+    pub(crate) tried: Vec<(Path, Spread)>,
     confirming: Vec<(Path, Mono)>,
     pushes: (u32, Option<Mono>),
 }
@@ -132,6 +142,8 @@ impl Peer {
             persisted: false,
             primary_port: None,
             candidate: None,
+            last_address_wanted: None,
+            tried: Vec::new(),
             confirming: Vec::new(),
             pushes: (0, None),
         }
@@ -186,6 +198,16 @@ impl Peer {
                 self.remembered.remove(0);
             }
             self.remembered.push(remote);
+        }
+    }
+
+    /// Notes that we send to an address where the peer was not heard.
+    pub(crate) fn note_tried(&mut self, path: Path, spread: Spread) {
+        if self.slot(path).is_none() && !self.tried.contains(&(path, spread)) {
+            if self.tried.len() == MAX_TRIED {
+                self.tried.remove(0);
+            }
+            self.tried.push((path, spread));
         }
     }
 

@@ -6,8 +6,8 @@ use zt_wire::verb::{Echo, Verb};
 use zt_wire::{Address, Mono, Now};
 
 use crate::event::Vl1Event;
-use crate::expect::{Expected, Purpose};
-use crate::link::{Endpoint, Path};
+use crate::expect::{Expected, Purpose, Spread};
+use crate::link::{Endpoint, LinkId, LinkRole, Path};
 use crate::liveness::{Due, Liveness, Probe};
 use crate::path_choice;
 use crate::peer::{MAX_SLOTS, Slot};
@@ -29,10 +29,21 @@ impl Vl1 {
             return self.send_hello(now, id, path, Purpose::Probe, out);
         }
         let to = peer.identity.address;
+        if !self.consents(now.mono, id, path, false) {
+            return;
+        }
+        self.note_asked(now.mono, id);
+        let spread = self.spread_of(path.link);
+        let peer = self.peers.get_mut(id);
+        peer.note_tried(path, spread);
+        if let Some(slot) = peer.slot(path) {
+            peer.slots[slot].last_probe = Some(now.mono);
+        }
         let echo = Echo { data: &[] };
         if let Some(packet) = self.send_over(now.mono, id, path, None, &echo, out) {
-            let purpose = Purpose::Probe;
-            let expected = Expected { to, path, direct: true, verb: Verb::ECHO, sent: now.mono, purpose };
+            let (purpose, verb) = (Purpose::Probe, Verb::ECHO);
+            let expected =
+                Expected { to, path, direct: true, verb, sent: now.mono, purpose, spread, heard_first: false };
             self.expectations.add(packet, expected);
         }
     }
@@ -79,6 +90,9 @@ impl Vl1 {
         self.refresh_route(now, id, out);
         if wanted {
             self.try_memorised(now, id, out);
+            if self.peers.get(id).route.is_none() {
+                self.want_address(now.mono, id);
+            }
         }
         if next != Mono::FAR {
             // Never the same instant again: a driver with a coarse clock must not spin.
@@ -111,13 +125,15 @@ impl Vl1 {
         let remembered = peer.remembered.clone();
         let Some(upstream) = self.roots.upstream(address) else { return };
         let mut remotes = upstream.endpoints.clone();
+        // Even if no link is there to ask by: that is as good as no answer.
+        self.note_asked(now.mono, id);
         if remotes.is_empty() {
             remotes.extend(remembered);
+            self.want_address(now.mono, id);
         }
         for remote in remotes {
             for path in self.paths_to(remote) {
-                let working = self.peers.get(id).slots.iter().any(|s| s.path == path && !s.live.is_suspected());
-                if !working {
+                if !self.works(id, path) {
                     self.send_hello(now, id, path, Purpose::Probe, out);
                 }
             }
@@ -138,7 +154,7 @@ impl Vl1 {
         let peer = self.peers.get_mut(id);
         let Some((path, at)) = peer.candidate.take() else { return };
         if now.mono.saturating_since(at) < CANDIDATE && peer.slot(path).is_none() {
-            self.send_hello(now, id, path, Purpose::Probe, out);
+            self.greet(now, id, path, true, out);
         }
     }
 
@@ -210,9 +226,11 @@ impl Vl1 {
             return;
         }
         let address = peer.identity.address;
+        let since = peer.slots[slot].live.doubt_began();
         if self.roots.is_upstream(address) {
             // Its other endpoints at once.
             self.try_root(now, id, out);
+            self.ask_other_roots(now, id, since, out);
             return;
         }
         if peer.route.is_some() {
@@ -254,7 +272,8 @@ impl Vl1 {
             rank: link.rank,
             live,
             last_sent: Some(expected.sent),
-            heard_first: false,
+            heard_first: expected.heard_first,
+            last_probe: Some(expected.sent).filter(|_| matches!(expected.verb, Verb::HELLO | Verb::ECHO)),
             mtu: self.policy.mtu(Some(&link), &path.remote),
             trusted,
         };
@@ -366,7 +385,9 @@ impl Vl1 {
         peer.unheard_relayed.get_or_insert(now);
         let hints = !self.policy.attempts(peer.identity.address).is_empty()
             && peer.last_memorised.is_none_or(|t| now.saturating_since(t) >= MEMORISED);
-        if peer.due == Mono::FAR && (hints || !peer.slots.is_empty()) {
+        let due = peer.due;
+        let hints = hints || !peer.slots.is_empty() || self.may_want_address(now, id);
+        if due == Mono::FAR && hints {
             self.peers.arm(id, now);
         }
     }
@@ -388,6 +409,40 @@ impl Vl1 {
         for path in self.paths_to(Endpoint::Ip(remote)) {
             self.send_hello(now, id, path, Purpose::Probe, out);
         }
+    }
+
+    /// Whether a path works to which `path` would lead: that very one or, for a wildcard, one by any link it stands for.
+    pub(crate) fn works(&self, id: PeerId, path: Path) -> bool {
+        let mut slots = self.peers.get(id).slots.iter().filter(|s| !s.live.is_suspected());
+        slots.any(|s| s.path == path || s.path.remote == path.remote && self.stands_for(path.link, s.path.link))
+    }
+
+    fn stands_for(&self, wildcard: LinkId, link: LinkId) -> bool {
+        self.links.get(&wildcard).zip(self.links.get(&link)).is_some_and(|(w, l)| w.stands_for(l))
+    }
+
+    /// How questions spread that are handed to a link.
+    pub(crate) fn spread_of(&self, link: LinkId) -> Spread {
+        let wildcard = self.links.get(&link).is_some_and(|l| l.role == LinkRole::Wildcard);
+        if wildcard { Spread::Sockets } else { Spread::Exact }
+    }
+
+    /// Whether what was sent on `asked` may be answered on `by`.
+    pub(crate) fn reaches(&self, asked: Path, spread: Spread, by: Path) -> bool {
+        let below =
+            |a: LinkId, b: LinkId| self.links.get(&a).zip(self.links.get(&b)).is_some_and(|(a, b)| b.rank <= a.rank);
+        asked == by
+            || asked.remote == by.remote
+                && match spread {
+                    Spread::Exact => false,
+                    Spread::Sockets => self.stands_for(asked.link, by.link),
+                    Spread::Levels => below(asked.link, by.link),
+                }
+    }
+
+    /// Whether we sent to where a path leads before anything was heard from there.
+    pub(crate) fn has_tried(&self, id: PeerId, path: Path) -> bool {
+        self.peers.get(id).tried.iter().any(|(asked, spread)| self.reaches(*asked, *spread, path))
     }
 
     /// Whether an address may become a path of a peer (03 §8).

@@ -7,7 +7,7 @@ use zt_wire::verb::{PathRecord, PushDirectPaths};
 use zt_wire::{InetAddress, Mono, Now};
 
 use crate::drop_reason::DropReason;
-use crate::link::{Endpoint, LinkKind, Path};
+use crate::link::{Endpoint, Link, LinkKind, Path};
 use crate::liveness::Probe;
 use crate::peer_table::PeerId;
 use crate::rate::PUSH_PER_SCOPE;
@@ -27,7 +27,8 @@ impl Vl1 {
     }
 
     fn told_addresses(&self, now: Mono) -> Vec<SocketAddr> {
-        let bound = self.links.values().filter(|l| l.kind == LinkKind::Udp).filter_map(|l| l.local.socket_addr());
+        let shown = |l: &&Link| l.kind == LinkKind::Udp && l.rank <= self.level();
+        let bound = self.links.values().filter(shown).filter_map(|l| l.local.socket_addr());
         let bound = bound.filter(|a| self.policy.tellable(a.ip()) && a.port() != 0);
         let mut all: Vec<SocketAddr> = Vec::new();
         for a in bound.chain(self.mappings.iter().copied()).chain(self.awareness.surfaces(now)) {
@@ -89,8 +90,7 @@ impl Vl1 {
             // A redirect is tried like any address, and used once it answers (03 §7.4: not before, deliberately).
             let kind = if record.flags & PathRecord::REDIRECT == 0 { Probe::Echo } else { Probe::Hello };
             for path in self.paths_to(endpoint) {
-                let working = self.peers.get(c.id).slots.iter().any(|s| s.path == path && !s.live.is_suspected());
-                if !working {
+                if !self.works(c.id, path) {
                     self.probe(now, c.id, path, kind, out);
                 }
             }

@@ -13,7 +13,7 @@ use zt_wire::{
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::expect::{Expected, Purpose};
+use crate::expect::Expected;
 use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scratch, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
 use crate::peer_table::PeerId;
@@ -427,6 +427,7 @@ impl Vl1 {
 
     fn heard_directly(&mut self, now: Now, c: &Context, nontrivial: bool, out: &mut Transmits) {
         let t = now.mono;
+        self.note_heard(t, c.path);
         let peer = self.peers.get_mut(c.id);
         if let Some(slot) = peer.slot(c.path) {
             let wake = peer.slots[slot].live.heard(t, nontrivial);
@@ -435,6 +436,9 @@ impl Vl1 {
             }
             if let Some(at) = wake {
                 self.peers.arm(c.id, at);
+            }
+            if c.teaches.is_some() {
+                self.note_answer(now, c, out);
             }
             return;
         }
@@ -454,11 +458,14 @@ impl Vl1 {
             self.doubt_slots(now, c.id, |s| s.path.link == link && s.path.remote.same_host(&remote), out);
         }
         if let Some(expected) = c.teaches {
-            self.adopt(now, c.id, c.path, expected, out);
+            if self.consents(now.mono, c.id, c.path, expected.heard_first) {
+                self.adopt(now, c.id, c.path, expected, out);
+                self.note_answer(now, c, out);
+            }
         } else if has_fresh_sibling {
             self.peers.get_mut(c.id).candidate = Some((c.path, t));
         } else if c.verb != Verb::ERROR && self.peers.get_mut(c.id).may_confirm(t, c.path) {
-            self.send_hello(now, c.id, c.path, Purpose::Probe, out);
+            self.greet(now, c.id, c.path, true, out);
         }
     }
 
@@ -478,11 +485,12 @@ impl Vl1 {
 
     fn handle_ok(&mut self, now: Now, c: &mut Context, m: &OkMessage<'_>, out: &mut Transmits) -> Handled {
         // Safer point 1: bound to the peer and the verb, consumed, expiring.
-        let Some(expected) = self.expectations.take(now.mono, c.from, m.in_re_verb(), m.in_re_packet) else {
+        let Some(expected) = self.expectations.take(now.mono, c.from, m.in_re_verb(), m.in_re_packet, c.path.link)
+        else {
             return Handled::Refused(DropReason::NotExpected);
         };
         // … and to the address that was asked: only from there does it teach a path.
-        if c.hops == 0 && expected.direct && expected.path == c.path {
+        if c.hops == 0 && expected.direct && self.reaches(expected.path, expected.spread, c.path) {
             c.teaches = Some(expected);
         }
         match &m.body {
@@ -495,7 +503,7 @@ impl Vl1 {
 
     fn handle_error(&mut self, now: Now, c: &Context, m: &Error<'_>) -> Handled {
         // Safer point 7: gated like OKs.
-        let asked = self.expectations.end(now.mono, c.from, m.in_re_verb, m.in_re_packet)
+        let asked = self.expectations.end(now.mono, c.from, m.in_re_verb, m.in_re_packet, c.path.link)
             || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet);
         if !asked {
             return Handled::Refused(DropReason::NotExpected);

@@ -78,10 +78,14 @@ impl Vl1 {
     }
 
     fn punch(&mut self, now: Now, id: PeerId, path: Path, remote: SocketAddr, out: &mut Transmits) {
-        let same_family = self.links.get(&path.link).is_some_and(|l| l.local.same_family(&path.remote));
-        // Told over a link of the other family: all links that can.
-        let paths = if same_family { vec![path] } else { self.paths_to(Endpoint::Ip(remote)) };
+        let fits = self.links.get(&path.link);
+        let fits = fits.is_some_and(|l| l.local.same_family(&path.remote) && self.is_for_contact(l));
+        // Told over a link of the other family, or one that only answers: all links that can.
+        let paths = if fits { vec![path] } else { self.paths_to(Endpoint::Ip(remote)) };
         for path in paths {
+            if !self.consents(now.mono, id, path, false) {
+                continue;
+            }
             let junk = self.random.next_u64().to_be_bytes();
             out.push_datagram(path, &junk[..4], remote.is_ipv4().then_some(OPENER_TTL));
             self.probe(now, id, path, Probe::Echo, out);

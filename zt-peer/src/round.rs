@@ -39,6 +39,9 @@ impl Vl1 {
         if now.mono >= self.next_watch {
             self.watch_root(now, out);
         }
+        if self.desperation.deadline().is_some_and(|t| now.mono >= t) {
+            self.tend_level(now, out);
+        }
         if now.mono >= self.next_round {
             self.next_round = now.mono + ROUND;
             self.round(now, out);
@@ -57,6 +60,7 @@ impl Vl1 {
             (self.reassembly.deadline(), "give up an incomplete packet"),
             (Some(self.next_queue).filter(|t| *t != Mono::FAR), "retry unsent packets"),
             (Some(self.next_watch).filter(|t| *t != Mono::FAR), "watch the best root"),
+            (self.desperation.deadline(), "judge the level"),
             (Some(self.next_round), "keep-alive round"),
             (Some(self.next_housekeeping), "housekeeping"),
         ];
@@ -157,8 +161,9 @@ impl Vl1 {
     fn try_idle_links(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get(id);
         let endpoints = self.roots.upstream(peer.identity.address).map(|u| u.endpoints.clone()).unwrap_or_default();
-        let idle: Vec<_> =
-            self.links.values().filter(|l| !peer.slots.iter().any(|s| s.path.link == l.id)).copied().collect();
+        let idle =
+            self.links.values().filter(|l| self.is_for_contact(l) && peer.slots.iter().all(|s| s.path.link != l.id));
+        let idle: Vec<_> = idle.copied().collect();
         for link in idle {
             let fitting: Vec<_> = endpoints.iter().filter(|e| e.same_family(&link.local)).copied().collect();
             let pick = self.random.below(fitting.len());
@@ -212,6 +217,7 @@ impl Vl1 {
         self.hello_gate.expire(t);
         self.echo_gate.expire(t);
         self.unite_gate.expire(t);
+        self.consents.expire(t);
         self.admissions.retain(|_, a| t.saturating_since(a.since) < JOB_PATIENCE);
         for id in self.peers.ids() {
             let peer = self.peers.get(id);

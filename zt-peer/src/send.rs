@@ -136,6 +136,8 @@ impl Vl1 {
                 verb: body.verb(),
                 sent: now.mono,
                 purpose: Purpose::Content,
+                spread: self.spread_of(to.path.link),
+                heard_first: false,
             };
             self.expectations.add(packet, expected);
         }
@@ -185,8 +187,9 @@ impl Vl1 {
         if options.expect_reply
             && let Some(packet) = sealed
         {
-            let purpose = Purpose::Content;
-            let expected = Expected { to, path: hop.path, direct: hop.direct, verb, sent: now, purpose };
+            let (purpose, spread) = (Purpose::Content, self.spread_of(hop.path.link));
+            let NextHop { path, direct, .. } = hop;
+            let expected = Expected { to, path, direct, verb, sent: now, purpose, spread, heard_first: false };
             self.expectations.add(packet, expected);
         }
         Ok(sealed)
@@ -280,6 +283,7 @@ impl Vl1 {
             peer.last_traffic_out = Some(now);
             self.last_traffic = now;
             self.next_watch = self.next_watch.min(now + ROOT_WATCH);
+            self.desperation.asked(now);
         }
         if let Some(slot) = route {
             return self.use_slot(now, id, slot, true, traffic);

@@ -95,7 +95,7 @@ impl Vl1 {
                 suspected: s.live.is_suspected(),
                 is_active: !s.is_expired(t) && !s.live.is_suspected(),
                 rank: s.rank,
-                last_probe: s.live.last_probe().map(|l| t.saturating_since(l)),
+                last_probe: s.last_probe.map(|l| t.saturating_since(l)),
                 heard_first: s.heard_first,
                 trusted_path_id: s.trusted.unwrap_or(0),
             })

@@ -8,6 +8,7 @@ use zt_crypto::{Entropy, SecretIdentity};
 use zt_wire::{Address, Identity, Mono, Now, PacketId};
 
 use crate::config::{SoftwareVersion, Vl1Config};
+use crate::desperation::Desperation;
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
 use crate::expect::{Expectations, SentFrames};
@@ -15,6 +16,7 @@ use crate::fast_map::{FastMap, Gate};
 use crate::hello::Introduction;
 use crate::job::JobQueue;
 use crate::link::{Link, LinkId, Path};
+use crate::path_consent::Consents;
 use crate::path_policy::PathPolicy;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
@@ -69,7 +71,10 @@ pub struct Vl1 {
     pub(crate) next_watch: Mono,
     pub(crate) last_traffic: Mono,
     pub(crate) squeeze: Vec<u8>,
-    pub(crate) level: i32,
+    pub(crate) desperation: Desperation,
+    pub(crate) ask_paths: bool,
+    pub(crate) ask_addresses: bool,
+    pub(crate) consents: Consents,
 }
 
 /// How a path is used, whoever uses it.
@@ -84,7 +89,7 @@ pub(crate) struct PathUse {
 impl Vl1 {
     /// A node without links and worlds.
     pub fn new(now: Now, config: Vl1Config) -> Self {
-        let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback, .. } = config;
+        let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback, ask_paths, ask_addresses } = config;
         let mut policy = PathPolicy::default();
         policy.set_allow_loopback(allow_loopback);
         Self {
@@ -123,7 +128,10 @@ impl Vl1 {
             next_watch: Mono::FAR,
             last_traffic: Mono::ZERO,
             squeeze: Vec::new(),
-            level: 0,
+            desperation: Desperation::default(),
+            ask_paths,
+            ask_addresses,
+            consents: Consents::default(),
         }
     }
 

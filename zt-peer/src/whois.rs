@@ -247,9 +247,9 @@ impl Vl1 {
         self.unsent.destinations().contains(&a) || self.deferred.unknown_senders().contains(&a)
     }
 
-    /// Every path by which a remote address may be tried: one per link of its family.
+    /// Every path by which a remote address may be tried: one per link of its family that is for first contact.
     pub(crate) fn paths_to(&self, remote: crate::link::Endpoint) -> Vec<Path> {
-        let fits = |l: &&crate::link::Link| l.local.same_family(&remote);
+        let fits = |l: &&crate::link::Link| l.local.same_family(&remote) && self.is_for_contact(l);
         self.links.values().filter(fits).map(|l| Path { link: l.id, remote }).collect()
     }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its seed and figures")]
 
 mod contact;
+mod embedding;
 mod hostile;
+mod levels;
 mod net;
 mod recovery;
 mod siblings;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use zt_crypto::{Entropy, KeyPair, SecretIdentity, SeededEntropy, sign_world};
 use zt_peer::{
-    Endpoint, Inbound, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Outcome, Place, Scratch, SendOptions, Source,
-    Transmits, Vl1, Vl1Config, Vl1Event,
+    Endpoint, Inbound, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Outcome, Path, Place, Scratch, SendOptions,
+    Source, Transmits, Vl1, Vl1Config, Vl1Event,
 };
 use zt_wire::verb::{Frame, Message};
 use zt_wire::{Address, Body, InetAddress, Mono, NetworkId, Now, Root, Signature, World, WorldKind};
@@ -34,6 +34,14 @@ struct Flying {
     ttl: Option<u8>,
 }
 
+/// What is sent from one address to another comes out elsewhere.
+struct Tunnel {
+    from: SocketAddr,
+    to: SocketAddr,
+    seen_as: SocketAddr,
+    at: SocketAddr,
+}
+
 /// A link of a node as the network sees it.
 #[derive(Clone, Copy)]
 pub(crate) struct Port {
@@ -50,6 +58,14 @@ pub(crate) struct Node {
     pub(crate) records: BTreeMap<Address, Vec<u8>>,
     pub(crate) sent: usize,
     pub(crate) jobs: usize,
+    /// Sockets of the host that a wildcard link stands for.
+    pub(crate) sockets: BTreeMap<LinkId, Vec<LinkId>>,
+    /// What left, by the link it was handed to.
+    pub(crate) handed: BTreeMap<LinkId, usize>,
+    /// What left with the spam flag: when, where.
+    pub(crate) spam: Vec<(Mono, Path)>,
+    /// How questions about paths are answered, if they are.
+    pub(crate) consent: Option<fn(&Path) -> bool>,
     /// What the layer above makes of frames.
     pub(crate) outcome: Outcome,
     out: Transmits,
@@ -73,6 +89,7 @@ pub(crate) struct Net {
     /// Datagrams delivered: time, source, destination, bytes.
     pub(crate) log: Vec<(Mono, SocketAddr, SocketAddr, Vec<u8>)>,
     pub(crate) keep_log: bool,
+    tunnels: Vec<Tunnel>,
     flying: BTreeMap<(Mono, u64), Flying>,
     serial: u64,
     dice: SeededEntropy,
@@ -108,6 +125,20 @@ pub(crate) fn planet(roots: &[(usize, SocketAddr)]) -> World {
     world(WorldKind::Planet, 1, 1000, roots, &key_pair(77))
 }
 
+/// A link of which the node knows nothing but that it is there.
+fn opaque(id: u32, role: LinkRole) -> Link {
+    let local = Endpoint::Ip(SocketAddr::from(([0, 0, 0, 0], 0)));
+    Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local, mtu: 0, role }
+}
+
+/// The sockets by which something leaves.
+fn egress(vl1: &Vl1, sockets: &BTreeMap<LinkId, Vec<LinkId>>, path: Path, spam: bool) -> Vec<LinkId> {
+    let rank = vl1.links().find(|l| l.id == path.link).map_or(0, |l| l.rank);
+    let fits = |l: &&Link| l.rank <= rank && l.role != LinkRole::AnswerOnly;
+    let links = if spam { vl1.links().filter(fits).map(|l| l.id).collect() } else { vec![path.link] };
+    links.into_iter().flat_map(|l| sockets.get(&l).cloned().unwrap_or(vec![l])).collect()
+}
+
 impl Net {
     pub(crate) fn new(seed: u64) -> Self {
         println!("seed {seed}");
@@ -118,6 +149,7 @@ impl Net {
             cuts: Vec::new(),
             log: Vec::new(),
             keep_log: false,
+            tunnels: Vec::new(),
             flying: BTreeMap::new(),
             serial: 0,
             dice: SeededEntropy::new(seed),
@@ -139,9 +171,14 @@ impl Net {
 
     /// A node without links and worlds.
     pub(crate) fn add_bare(&mut self, n: usize) -> usize {
+        self.add_configured(n, |_| {})
+    }
+
+    pub(crate) fn add_configured(&mut self, n: usize, configure: impl FnOnce(&mut Vl1Config)) -> usize {
         let entropy = Box::new(SeededEntropy::new(self.dice.next_u64()));
         let mut config = Vl1Config::new(secret(n), entropy);
         config.has_peer_cache = true;
+        configure(&mut config);
         self.nodes.push(Node {
             vl1: Vl1::new(self.now, config),
             ports: BTreeMap::new(),
@@ -150,6 +187,10 @@ impl Net {
             records: BTreeMap::new(),
             sent: 0,
             jobs: 0,
+            sockets: BTreeMap::new(),
+            handed: BTreeMap::new(),
+            spam: Vec::new(),
+            consent: None,
             outcome: Outcome::Accepted { trust: true },
             out: Transmits::new(),
             scratch: Scratch::default(),
@@ -186,6 +227,16 @@ impl Net {
             role: LinkRole::Full,
         };
         self.with(index, |vl1, now, out| vl1.add_link(now, link, out));
+    }
+
+    /// A link that stands for sockets, whose links the node learns of when something comes in by them.
+    pub(crate) fn wildcard(&mut self, index: usize, id: u32, sockets: &[(u32, SocketAddr)]) {
+        let ids = sockets.iter().map(|(id, _)| LinkId(*id)).collect();
+        self.nodes[index].sockets.insert(LinkId(id), ids);
+        for (id, external) in sockets {
+            self.nodes[index].ports.insert(LinkId(*id), Port { external: *external });
+        }
+        self.with(index, |vl1, now, out| vl1.add_link(now, opaque(id, LinkRole::Wildcard), out));
     }
 
     pub(crate) fn unlink(&mut self, index: usize, id: u32) {
@@ -240,6 +291,9 @@ impl Net {
         let Some((index, link)) = found else { return };
         let now = self.now;
         let node = &mut self.nodes[index];
+        if node.vl1.links().all(|l| l.id != link) {
+            node.vl1.add_link(now, opaque(link.0, LinkRole::AnswerOnly), &mut node.out);
+        }
         let mut datagram = bytes.to_vec();
         let mut assembled = Vec::new();
         let look = node.vl1.look(now, link, Endpoint::Ip(from), &mut datagram, &mut assembled, &mut node.out);
@@ -281,16 +335,25 @@ impl Net {
             if let Vl1Event::PersistPeer { address, record } = &event {
                 node.records.insert(*address, record.clone());
             }
+            if let (Vl1Event::PathQuestion { peer, path }, Some(consent)) = (&event, node.consent) {
+                node.vl1.answer_path(now, *peer, *path, consent(path), &mut node.out);
+            }
             node.events.push((now.mono, event));
         }
         node.vl1.seal(now, &mut node.out);
         let mut leaving = Vec::new();
         for t in node.out.iter() {
-            let Some(port) = node.ports.get(&t.path.link) else { continue };
             let Some(to) = t.path.remote.socket_addr() else { continue };
-            for d in t.datagrams() {
-                node.sent += 1;
-                leaving.push(Flying { from: port.external, to, bytes: d.to_vec(), ttl: t.ttl });
+            *node.handed.entry(t.path.link).or_default() += 1;
+            if t.spam {
+                node.spam.push((now.mono, t.path));
+            }
+            for port in egress(&node.vl1, &node.sockets, t.path, t.spam) {
+                let Some(port) = node.ports.get(&port) else { continue };
+                for d in t.datagrams() {
+                    node.sent += 1;
+                    leaving.push(Flying { from: port.external, to, bytes: d.to_vec(), ttl: t.ttl });
+                }
             }
         }
         node.out.clear();
@@ -299,9 +362,21 @@ impl Net {
         }
     }
 
+    /// Tunnels two links: what one sends to the address of the other's node comes out at its link, and seems to come
+    /// from the address of the first one's node.
+    pub(crate) fn tunnel(&mut self, (a, a_node): (SocketAddr, SocketAddr), (b, b_node): (SocketAddr, SocketAddr)) {
+        self.tunnels.push(Tunnel { from: a, to: b_node, seen_as: a_node, at: b });
+        self.tunnels.push(Tunnel { from: b, to: a_node, seen_as: b_node, at: a });
+    }
+
     fn fly(&mut self, f: Flying) {
         let same_ip = |a: SocketAddr, b: SocketAddr| a.ip() == b.ip();
-        let cut = self.cuts.iter().any(|(a, b)| same_ip(*a, f.from) && same_ip(*b, f.to));
+        let from = f.from;
+        let f = match self.tunnels.iter().find(|t| t.from == from && t.to == f.to) {
+            Some(t) => Flying { from: t.seen_as, to: t.at, ..f },
+            None => f,
+        };
+        let cut = self.cuts.iter().any(|(a, b)| same_ip(*a, from) && same_ip(*b, f.to));
         if cut || f.ttl.is_some() || self.dice.below(100) < self.line.loss_percent {
             return;
         }

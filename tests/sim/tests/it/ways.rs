@@ -10,7 +10,8 @@ fn a_worse_rank_carries_while_the_better_is_dead() {
     let mut relay_iface = None;
     let mut lab = Lab::with("ranks", 111, &[Place::Public, Place::Public], |sim: &mut Sim| {
         let a = NodeId(2);
-        sim.give_relay(a, 1);
+        sim.node_mut(a).uses[0].rank = -1;
+        sim.give_relay(a, 0);
         relay_iface = sim.node(a).uses.last().map(|how| how.iface);
     });
     lab.make_direct();
