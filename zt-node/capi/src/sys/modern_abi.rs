@@ -130,7 +130,7 @@ pub struct ZT_VirtualNetworkConfig {
     /// Our MAC on it, low 48 bits.
     pub mac: u64,
     /// Name, NUL-terminated.
-    pub name: [c_char; ZT_MAX_NETWORK_SHORT_NAME_LENGTH + 1],
+    pub name: [c_char; 128],
     /// State.
     pub status: ZT_VirtualNetworkStatus,
     /// Kind; private until configured.

@@ -5,15 +5,15 @@ use core::ffi::c_uint;
 use crate::sys::seed_abi::layout;
 
 /// Characteristic of a packet: the packet came in (08 A.1).
-pub const ZT_RULE_PACKET_CHARACTERISTICS_INBOUND: u64 = 1 << 63;
+pub const ZT_RULE_PACKET_CHARACTERISTICS_INBOUND: u64 = 0x8000_0000_0000_0000;
 /// Characteristic of a packet: the receiver is a multicast MAC (08 A.1).
-pub const ZT_RULE_PACKET_CHARACTERISTICS_MULTICAST: u64 = 1 << 62;
+pub const ZT_RULE_PACKET_CHARACTERISTICS_MULTICAST: u64 = 0x4000_0000_0000_0000;
 /// Characteristic of a packet: the receiver is the broadcast MAC (08 A.1).
-pub const ZT_RULE_PACKET_CHARACTERISTICS_BROADCAST: u64 = 1 << 61;
+pub const ZT_RULE_PACKET_CHARACTERISTICS_BROADCAST: u64 = 0x2000_0000_0000_0000;
 /// Characteristic of a packet: the IP sender is certified (08 A.1).
-pub const ZT_RULE_PACKET_CHARACTERISTICS_SENDER_IP_AUTHENTICATED: u64 = 1 << 60;
+pub const ZT_RULE_PACKET_CHARACTERISTICS_SENDER_IP_AUTHENTICATED: u64 = 0x1000_0000_0000_0000;
 /// Characteristic of a packet: the MAC is the sender's (08 A.1).
-pub const ZT_RULE_PACKET_CHARACTERISTICS_SENDER_MAC_AUTHENTICATED: u64 = 1 << 59;
+pub const ZT_RULE_PACKET_CHARACTERISTICS_SENDER_MAC_AUTHENTICATED: u64 = 0x0800_0000_0000_0000;
 /// Characteristic of a packet: first reserved TCP flag (08 A.1).
 pub const ZT_RULE_PACKET_CHARACTERISTICS_TCP_RESERVED_0: u64 = 0x800;
 /// Characteristic of a packet: second reserved TCP flag (08 A.1).
