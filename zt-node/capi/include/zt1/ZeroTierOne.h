@@ -10,7 +10,7 @@
  * stale or foreign gives an error.
  *
  * Threads. Every function may be called from any thread. For one node only one run may be going on; a second one,
- * from another thread or from a callback, gives ZT1_ERROR_BUSY and touches nothing.
+ * from another thread or from a callback, gives ZT1_ERROR_BUSY and does nothing.
  *
  * Callbacks come on the calling thread, from within new, newWithStore, run and runAt (those of the data store from
  * join, leave and requests to a controller too). No lock is held meanwhile; a callback may call every function of
@@ -155,7 +155,7 @@ struct ZT1_WireMessage {
     int spam;
     /* The datagram. In: read during run only. Out: belongs to the node until its next run. */
     const void *packetData;
-    /* Its length in bytes. Packets that are too short or too long are dropped and counted. */
+    /* Its length in bytes, at most 65535. */
     unsigned int packetLength;
 };
 
@@ -169,11 +169,11 @@ struct ZT1_VirtualLanFrame {
     uint64_t destMac;
     /* Ethernet type. */
     unsigned int etherType;
-    /* VLAN, 0 = none. */
+    /* VLAN, 0 = none. Frames of a VLAN are not carried. */
     unsigned int vlanId;
     /* What follows the Ethernet header. In: read during run only. Out: belongs to the node until its next run. */
     const void *frameData;
-    /* Its length in bytes, at most the mtu of the port. */
+    /* Its length in bytes, at most 10000; frames longer than the mtu of the port are dropped. */
     unsigned int frameLength;
 };
 
@@ -209,7 +209,7 @@ struct ZT1_VirtualPortConfig {
     int bridge;
     /* Revision of the configuration, 0 = still waiting. */
     unsigned long netconfRevision;
-    /* Addresses to set; the port field (network order) is the prefix length. NULL if there are none. */
+    /* Addresses to set; the port field (network order) is the prefix length. Not to be followed if the count is 0. */
     const ZT_SOCKADDR_STORAGE *assignedAddresses;
     /* How many. */
     unsigned int assignedAddressCount;
@@ -229,11 +229,11 @@ struct ZT1_Node_Status {
     unsigned int knownPeers;
     /* Supernodes among them. */
     unsigned int supernodes;
-    /* Peers to which a direct path works. */
+    /* Those of alivePeers to which a direct path works. */
     unsigned int directlyConnectedPeers;
-    /* Peers heard lately, directly or not. */
+    /* Peers heard in the last 2 minutes, directly or not. */
     unsigned int alivePeers;
-    /* Share of the peers we talk to that are linked directly, 0 to 1. */
+    /* Share of alivePeers that directlyConnectedPeers are, 0 to 1; 0 if there are none. */
     float directLinkSuccessRate;
     /* Something upstream answers. */
     bool online;
@@ -287,15 +287,15 @@ struct ZT1_Node_Peer {
     unsigned int latency;
     /* Role. */
     enum ZT1_Node_PeerRole role;
-    /* Paths, part of the same block of memory. NULL if there are none. */
+    /* Paths, part of the same answer. Not to be followed if numPaths is 0. */
     struct ZT1_Node_PhysicalPath *paths;
     /* How many. */
     unsigned int numPaths;
 };
 
-/* All peers. One block of memory: free it whole with ZT1_Node_freeQueryResult. */
+/* All peers. Free it whole, by this structure, with ZT1_Node_freeQueryResult. */
 struct ZT1_Node_PeerList {
-    /* The peers, ordered by address. */
+    /* The peers. Not to be followed if numPeers is 0. */
     struct ZT1_Node_Peer *peers;
     /* How many. */
     unsigned int numPeers;
@@ -321,7 +321,7 @@ struct ZT1_Node_Network {
     unsigned char mac[6];
     /* Age of the configuration in milliseconds, -1 = none yet. */
     long configAge;
-    /* Addresses of the port, part of the same block of memory; port is the prefix length. NULL if there are none. */
+    /* Addresses of the port, part of the same answer; port is the prefix length. Not to be followed if numIps is 0. */
     struct ZT1_Node_PhysicalAddress *ips;
     /* How many. */
     unsigned int numIps;
@@ -333,9 +333,9 @@ struct ZT1_Node_Network {
     bool isPrivate;
 };
 
-/* All networks. One block of memory: free it whole with ZT1_Node_freeQueryResult. */
+/* All networks. Free it whole, by this structure, with ZT1_Node_freeQueryResult. */
 struct ZT1_Node_NetworkList {
-    /* The networks, ordered by number. */
+    /* The networks. Not to be followed if numNetworks is 0. */
     struct ZT1_Node_Network *networks;
     /* How many. */
     unsigned int numNetworks;
@@ -361,8 +361,8 @@ typedef void (*ZT1_StatusCallback)(enum ZT1_StatusCode code, const char *text, c
  * Without a stored identity one is made, which can take seconds. Networks joined earlier are joined again. The node is
  * the one that ZT1_Node_run drives until the next ZT1_Node_new.
  *
- * ZT1_ERROR_BAD_PARAMETER: node or homePath NULL. ZT1_FATAL_ERROR_DATA_STORE_NOT_WRITABLE: the directory cannot be
- * used, or holds an identity that is none.
+ * ZT1_ERROR_BAD_PARAMETER: node or homePath NULL, or homePath empty. ZT1_FATAL_ERROR_DATA_STORE_NOT_WRITABLE: the
+ * directory cannot be used, or holds an identity that is none.
  */
 enum ZT1_ReturnValue ZT1_Node_new(
     ZT1_Node **node,
@@ -371,8 +371,11 @@ enum ZT1_ReturnValue ZT1_Node_new(
     ZT1_StatusCallback *statusCallback);
 
 /*
- * Makes the node a network controller. instance comes from ZT1_NetconfMaster_new, serves this node only, and stays the
- * caller's to delete, after the node or before; NULL takes the controller away again.
+ * Makes the node a network controller. instance comes from ZT1_NetconfMaster_new. It serves this node until the node is
+ * deleted, and stays the caller's to delete, before the node or after it.
+ *
+ * ZT1_ERROR_BAD_PARAMETER: instance is NULL, no controller of this library or that of another node, or the node has one
+ * already. ZT1_FATAL_ERROR_DATA_STORE_NOT_WRITABLE: its networks cannot be read; the node goes on without it.
  */
 enum ZT1_ReturnValue ZT1_Node_enableNetconfMaster(ZT1_Node *node, void *instance);
 
@@ -390,12 +393,16 @@ enum ZT1_ReturnValue ZT1_Node_enableNetconfMaster(ZT1_Node *node, void *instance
  * The node takes the packets, then the frames, then does what is due. The arrays it returns, and the data they point
  * to, belong to it and are valid until its next run or its deletion. Input is copied: the host may reuse it at once.
  * With no input the host must call again after *maxNextInterval milliseconds at the latest, and may call earlier.
- * Packets and frames that mean nothing are dropped, one by one; they never make an error.
+ * Packets and frames that mean nothing are dropped, one by one; their content never makes an error. An array with a
+ * count of 0 may be NULL.
  *
- * Callbacks are called from within. On errors the counts are 0.
+ * Callbacks are called from within.
  *
- * ZT1_ERROR_BAD_PARAMETER: there is no node, an output pointer is NULL, or an input array is NULL with a count.
- * ZT1_ERROR_BUSY: a run of this node is going on. ZT1_FATAL_ERROR_IDENTITY_COLLISION: another node has our address.
+ * ZT1_ERROR_BAD_PARAMETER: there is no node, an output pointer is NULL, an input array or a packet or frame in one is
+ * NULL with a length, or a count (more than 1048576) or a length is out of bounds. ZT1_ERROR_BUSY: a run of this node
+ * is going on. With these and ZT1_ERROR_INTERNAL the counts are 0, and no input was taken.
+ * ZT1_FATAL_ERROR_IDENTITY_COLLISION: another node has our address. ZT1_FATAL_ERROR_DATA_STORE_NOT_WRITABLE: something
+ * could not be kept; the next run tries again. With these two the turn was done, and the arrays are as ever.
  */
 enum ZT1_ReturnValue ZT1_Node_run(
     const struct ZT1_WireMessage *inputWireMessages,
@@ -485,7 +492,8 @@ typedef void ZT1_NetconfMaster;
  */
 enum ZT1_ReturnValue ZT1_Node_newWithStore(ZT1_Node **node, uint64_t now, const struct ZT1_Node_Host *host);
 
-/* ZT1_Node_run for any node, at a time that the host gives. The clock is that of ZT1_Node_newWithStore. */
+/* ZT1_Node_run for any node, at a time that the host gives: by the clock of ZT1_Node_newWithStore, or for a node of
+ * ZT1_Node_new in milliseconds since 1970. */
 enum ZT1_ReturnValue ZT1_Node_runAt(
     ZT1_Node *node,
     uint64_t now,
@@ -500,19 +508,22 @@ enum ZT1_ReturnValue ZT1_Node_runAt(
     unsigned long *maxNextInterval);
 
 /*
- * Deletes a node. The handle and the arrays that its run returned are invalid from then on; query results are not, they
- * are freed as ever. ZT1_ERROR_BAD_PARAMETER if there is no such node, as on a second call.
+ * Deletes a node. The handle and the arrays that its run returned are invalid from then on, those of a run that is
+ * going on (a callback may delete its node) included; query results are not, they are freed as ever. Its controller can
+ * be given to another node. ZT1_ERROR_BAD_PARAMETER if there is no such node, as on a second call.
  */
 enum ZT1_ReturnValue ZT1_Node_delete(ZT1_Node *node);
 
-/* Joins a network; the port callback and the configuration follow. ZT1_OK also if the node is a member already. */
+/* Joins a network, and keeps that in the data store. The port callback follows in a run. ZT1_OK also if the node is a
+ * member already. */
 enum ZT1_ReturnValue ZT1_Node_join(ZT1_Node *node, uint64_t nwid);
 
-/* Leaves a network and forgets its configuration. ZT1_ERROR_NETWORK_NOT_FOUND if the node is not a member. */
+/* Leaves a network and deletes its configuration in the data store. The port callback follows in a run.
+ * ZT1_ERROR_NETWORK_NOT_FOUND if the node is not a member. */
 enum ZT1_ReturnValue ZT1_Node_leave(ZT1_Node *node, uint64_t nwid);
 
 /*
- * Tells what became of the port of a network. device is the name of the host's device (NULL = keep it); error 0 = it is
+ * Tells what became of the port of a network. device is the name of the host's device (NULL = none); error 0 = it is
  * open, ZT1_PORT_NO_MORE_DEVICES = none is left, any other value = it could not be opened.
  * ZT1_ERROR_NETWORK_NOT_FOUND if the node is not a member.
  */
@@ -545,19 +556,19 @@ void ZT1_Node_freeQueryResult(void *result);
 
 /*
  * Makes a network controller. It keeps its networks in the data store of the node it is given to, under controller.d/,
- * and reads them from there. NULL if there is no memory.
+ * and reads them from there. NULL on errors.
  */
 ZT1_NetconfMaster *ZT1_NetconfMaster_new(void);
 
-/* Deletes a controller; a node that has it serves no networks from then on. ZT1_ERROR_BAD_PARAMETER if there is no
- * such controller. */
+/* Deletes the handle of a controller. A node that has it goes on serving its networks until it is deleted itself.
+ * ZT1_ERROR_BAD_PARAMETER if there is no such controller. */
 enum ZT1_ReturnValue ZT1_NetconfMaster_delete(ZT1_NetconfMaster *master);
 
 /*
  * Asks a controller as its HTTP interface would be asked: method (GET, POST, PUT, DELETE), path
- * (/controller/network/...) and a body of JSON with its length in bytes (NULL and 0 = none). Returns the HTTP status; 0
- * if no node has the controller yet or a parameter cannot be used. answer may be NULL; otherwise *answer is set to NULL
- * or to a NUL-terminated JSON text, to be freed with ZT1_Node_freeQueryResult.
+ * (/controller/network/...) and a body of JSON with its length in bytes (NULL and 0 = none; at most 1048576). Returns the
+ * HTTP status; 0 if no node has the controller or a parameter cannot be used. answer may be NULL; otherwise *answer is
+ * set to NULL or to a NUL-terminated JSON text, to be freed with ZT1_Node_freeQueryResult.
  */
 int ZT1_NetconfMaster_request(
     ZT1_NetconfMaster *master,
