@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 mod clock;
-
 mod entropy;
 mod machine;
 mod master;
+mod modern;
 mod registry;
 mod seed;
 mod shared;

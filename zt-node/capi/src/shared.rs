@@ -45,7 +45,12 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(outbox: &'a mut Outbox) -> Self {
-        Self { outbox, todo: Vec::new(), jobs: JOBS_PER_CALL }
+        Self::with(outbox, Vec::new())
+    }
+
+    /// A call that begins with something to do.
+    pub(crate) fn with(outbox: &'a mut Outbox, todo: Vec<Output>) -> Self {
+        Self { outbox, todo, jobs: JOBS_PER_CALL }
     }
 }
 

@@ -1,10 +1,11 @@
 //! The data store of a node: named objects (08 §B.5), kept by the host or as files under a home folder.
 
+use crate::entropy::OsEntropy;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use zt_crypto::{Entropy, SecretIdentity};
+use zt_crypto::SecretIdentity;
 use zt_node::engine::Persist;
 use zt_node::state::write_atomically;
 use zt_wire::world::WorldKind;
@@ -132,24 +133,41 @@ pub(crate) enum NoIdentity {
     Damaged,
 }
 
+/// The part of a store that holds an identity.
+pub(crate) trait IdentityStore {
+    /// The object, if there is one.
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreFailed>;
+    /// Replaces an object.
+    fn put(&self, name: &str, object: &[u8], secure: bool) -> Result<(), StoreFailed>;
+}
+
+impl IdentityStore for &dyn DataStore {
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreFailed> {
+        DataStore::get(*self, name)
+    }
+
+    fn put(&self, name: &str, object: &[u8], secure: bool) -> Result<(), StoreFailed> {
+        DataStore::put(*self, name, Some(object), secure)
+    }
+}
+
 /// The identity of the store, or a new one, which is stored: the secret one first.
-pub(crate) fn identity(store: &dyn DataStore, entropy: &mut dyn Entropy) -> Result<SecretIdentity, NoIdentity> {
+pub(crate) fn identity(store: &impl IdentityStore) -> Result<SecretIdentity, NoIdentity> {
     let identity = match store.get(IDENTITY_SECRET).map_err(|_| NoIdentity::Store)? {
         Some(bytes) => {
             let text = std::str::from_utf8(&bytes).map_err(|_| NoIdentity::Damaged)?;
             SecretIdentity::from_text(text.trim()).map_err(|_| NoIdentity::Damaged)?
         }
         None => {
-            let identity = SecretIdentity::generate(entropy);
-            let text = identity.to_text();
-            store.put(IDENTITY_SECRET, Some(text.as_bytes()), true).map_err(|_| NoIdentity::Store)?;
+            let identity = SecretIdentity::generate(&mut OsEntropy);
+            store.put(IDENTITY_SECRET, identity.to_text().as_bytes(), true).map_err(|_| NoIdentity::Store)?;
             identity
         }
     };
     let public = identity.identity().to_string();
     let stored = store.get(IDENTITY_PUBLIC).map_err(|_| NoIdentity::Store)?;
     if stored.as_deref().map(<[u8]>::trim_ascii) != Some(public.as_bytes()) {
-        store.put(IDENTITY_PUBLIC, Some(public.as_bytes()), false).map_err(|_| NoIdentity::Store)?;
+        store.put(IDENTITY_PUBLIC, public.as_bytes(), false).map_err(|_| NoIdentity::Store)?;
     }
     Ok(identity)
 }

@@ -13,7 +13,6 @@ pub(crate) use port::{PortImage, PortStatus};
 pub(crate) use query::{NetworkView, NodeView, PathKind, PathView, PeerView};
 pub(crate) use turn::{FrameIn, Turn, WireIn};
 
-use crate::entropy::OsEntropy;
 use crate::machine::{Machine, Wishes, saved_network};
 use crate::master::{Master, NotAttached};
 use crate::shared::{Broken, Call, Core};
@@ -129,7 +128,7 @@ impl Node {
     pub(crate) fn new(now: Option<u64>, store: Arc<dyn DataStore>, host: Box<dyn Host>) -> Result<Self, Failure> {
         let clock = now.is_none().then(SystemClock::new);
         let start = now.unwrap_or_else(|| clock.as_ref().map_or(0, SystemClock::now));
-        let identity = store::identity(&*store, &mut OsEntropy)?;
+        let identity = store::identity(&&*store)?;
         let planet = store.get(store::PLANET)?;
         let mut machine = Machine::new(millis(start), Arc::new(identity), Wishes::default());
         let mut outbox = Outbox::listing();

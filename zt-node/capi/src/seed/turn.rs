@@ -87,8 +87,7 @@ impl Node {
         let turn = &mut *guard;
         turn.clear();
         let todo = self.take_between(turn);
-        let mut call = Call::new(&mut turn.outbox);
-        call.todo = todo;
+        let mut call = Call::with(&mut turn.outbox, todo);
         self.take_inputs(now, &mut turn.links, &mut turn.packet, wires, frames, &mut call)?;
         let kept = self.perform_all(&mut call)?;
         let mut machine = self.core.lock()?;

@@ -6,7 +6,10 @@
 #![allow(unsafe_code, reason = "C calls in and is called")]
 
 mod arrays;
+pub mod modern;
 pub mod modern_abi;
+mod modern_host;
+mod modern_results;
 mod pointers;
 mod results;
 pub mod seed;
