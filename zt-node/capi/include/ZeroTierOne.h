@@ -791,7 +791,7 @@ void ZT_Node_delete(ZT_Node *node);
 
 /*
  * A UDP payload arrived at localSocket (any number of the host's for it, -1 = none) from remote. Packets that mean
- * nothing are dropped and give ZT_RESULT_OK. *nextBackgroundTaskDeadline is not changed.
+ * nothing are dropped and give ZT_RESULT_OK. *nextBackgroundTaskDeadline may be brought forward.
  * ZT_RESULT_ERROR_BAD_PARAMETER: a NULL, a length or an address family that cannot be used.
  */
 enum ZT_ResultCode ZT_Node_processWirePacket(
@@ -805,7 +805,8 @@ enum ZT_ResultCode ZT_Node_processWirePacket(
     volatile int64_t *nextBackgroundTaskDeadline);
 
 /*
- * A frame came from the port of a network. *nextBackgroundTaskDeadline is not changed.
+ * A frame came from the port of a network. Frames of a VLAN (vlanId not 0) are dropped. *nextBackgroundTaskDeadline may
+ * be brought forward.
  * ZT_RESULT_ERROR_NETWORK_NOT_FOUND if the node is not a member.
  */
 enum ZT_ResultCode ZT_Node_processVirtualNetworkFrame(
@@ -896,8 +897,9 @@ int ZT_Node_sendUserMessage(
     const void *data,
     unsigned int len);
 
-/* Makes the node a network controller. networkConfigMasterInstance is a ZT_Controller, which stays the caller's to
- * delete; NULL takes it away again. */
+/* Makes the node a network controller. networkConfigMasterInstance is a ZT_Controller. It serves this node until the
+ * node is deleted, and stays the caller's to delete, before the node or after it. Anything else is ignored, as are a
+ * controller that another node has and a second one. */
 void ZT_Node_setNetconfMaster(ZT_Node *node, void *networkConfigMasterInstance);
 
 /*
@@ -955,15 +957,15 @@ typedef void ZT_Controller;
 /* Makes a network controller that keeps its networks in store, or (NULL) in memory only. NULL on errors. */
 ZT_Controller *ZT_Controller_new(const ZT_Controller_Store *store);
 
-/* Deletes a controller; a node that has it serves no networks from then on. ZT_RESULT_ERROR_BAD_PARAMETER if there is
- * no such controller. */
+/* Deletes the handle of a controller. A node that has it goes on serving its networks until it is deleted itself.
+ * ZT_RESULT_ERROR_BAD_PARAMETER if there is no such controller. */
 enum ZT_ResultCode ZT_Controller_delete(ZT_Controller *controller);
 
 /*
  * Asks a controller as its HTTP interface would be asked: method (GET, POST, PUT, DELETE), path
- * (/controller/network/...) and a body of JSON with its length in bytes (NULL and 0 = none). Returns the HTTP status; 0
- * if no node has the controller yet or a parameter cannot be used. answer may be NULL; otherwise *answer is set to NULL
- * or to a NUL-terminated JSON text, to be freed with ZT_Node_freeQueryResult.
+ * (/controller/network/...) and a body of JSON with its length in bytes (NULL and 0 = none; at most 1048576). Returns
+ * the HTTP status; 0 if no node has the controller or a parameter cannot be used. answer may be NULL; otherwise *answer
+ * is set to NULL or to a NUL-terminated JSON text, to be freed with ZT_Node_freeQueryResult.
  */
 int ZT_Controller_request(
     ZT_Controller *controller,

@@ -295,7 +295,7 @@ struct ZT1_Node_Peer {
 
 /* All peers. Free it whole, by this structure, with ZT1_Node_freeQueryResult. */
 struct ZT1_Node_PeerList {
-    /* The peers. Not to be followed if numPeers is 0. */
+    /* The peers, ordered by address. Not to be followed if numPeers is 0. */
     struct ZT1_Node_Peer *peers;
     /* How many. */
     unsigned int numPeers;
@@ -566,9 +566,9 @@ enum ZT1_ReturnValue ZT1_NetconfMaster_delete(ZT1_NetconfMaster *master);
 
 /*
  * Asks a controller as its HTTP interface would be asked: method (GET, POST, PUT, DELETE), path
- * (/controller/network/...) and a body of JSON with its length in bytes (NULL and 0 = none; at most 1048576). Returns the
- * HTTP status; 0 if no node has the controller or a parameter cannot be used. answer may be NULL; otherwise *answer is
- * set to NULL or to a NUL-terminated JSON text, to be freed with ZT1_Node_freeQueryResult.
+ * (/controller/network/...) and a body of JSON with its length in bytes (NULL and 0 = none; at most 1048576). Returns
+ * the HTTP status; 0 if no node has the controller or a parameter cannot be used. answer may be NULL; otherwise *answer
+ * is set to NULL or to a NUL-terminated JSON text, to be freed with ZT1_Node_freeQueryResult.
  */
 int ZT1_NetconfMaster_request(
     ZT1_NetconfMaster *master,
