@@ -19,7 +19,7 @@
  * 48 bits of a uint64_t, most significant byte first. All integers are in host order unless said otherwise.
  *
  * Memory. Data that a callback gets lives during the callback; data that a function gets is copied or read during the
- * call. Query results are snapshots; each is one block that ZT_Node_freeQueryResult frees.
+ * call. Query results are snapshots; ZT_Node_freeQueryResult frees each with all it points to.
  */
 #ifndef ZTCORE_ZEROTIERONE_H
 #define ZTCORE_ZEROTIERONE_H
@@ -554,7 +554,7 @@ typedef struct ZT_VirtualNetworkConfig {
 
 /* All networks, in no order. */
 typedef struct ZT_VirtualNetworkList {
-    /* The networks, part of the same block of memory. */
+    /* The networks, part of the same answer. Not to be followed if networkCount is 0. */
     ZT_VirtualNetworkConfig *networks;
     /* How many. */
     unsigned long networkCount;
@@ -644,7 +644,7 @@ typedef struct ZT_Peer {
 
 /* All peers, ordered by address. */
 typedef struct ZT_PeerList {
-    /* The peers, part of the same block of memory. */
+    /* The peers, part of the same answer. Not to be followed if peerCount is 0. */
     ZT_Peer *peers;
     /* How many. */
     unsigned long peerCount;
@@ -773,10 +773,10 @@ typedef struct ZT_Node_Callbacks {
 /*
  * Makes a node. *node is set to NULL first, and left so on errors. The identity is read from the state store, or made
  * (which can take seconds) and stored there, the secret part first. uptr is handed to every callback. ZT_EVENT_UP is
- * sent before this returns.
+ * sent before this returns; callbacks that come before it get a handle that cannot be used yet.
  *
- * ZT_RESULT_ERROR_BAD_PARAMETER: node, callbacks or a required callback NULL. ZT_RESULT_FATAL_ERROR_INTERNAL: version
- * is not 0, or the stored identity is none.
+ * ZT_RESULT_ERROR_BAD_PARAMETER: node, callbacks or a required callback NULL. ZT_RESULT_FATAL_ERROR_DATA_STORE_FAILED:
+ * the identity could not be kept. ZT_RESULT_FATAL_ERROR_INTERNAL: version is not 0, or the stored identity is none.
  */
 enum ZT_ResultCode ZT_Node_new(
     ZT_Node **node,
@@ -790,9 +790,10 @@ enum ZT_ResultCode ZT_Node_new(
 void ZT_Node_delete(ZT_Node *node);
 
 /*
- * A UDP payload arrived at localSocket (any number of the host's for it, -1 = none) from remote. Packets that mean
- * nothing are dropped and give ZT_RESULT_OK. *nextBackgroundTaskDeadline may be brought forward.
- * ZT_RESULT_ERROR_BAD_PARAMETER: a NULL, a length or an address family that cannot be used.
+ * A UDP payload arrived from remoteAddress at localSocket, the host's own number for a socket (-1 = it does not say).
+ * Packets that mean nothing are dropped and give ZT_RESULT_OK. nextBackgroundTaskDeadline may be NULL; otherwise
+ * *nextBackgroundTaskDeadline may be brought forward.
+ * ZT_RESULT_ERROR_BAD_PARAMETER: a NULL, or more than 65535 bytes.
  */
 enum ZT_ResultCode ZT_Node_processWirePacket(
     ZT_Node *node,
@@ -805,9 +806,10 @@ enum ZT_ResultCode ZT_Node_processWirePacket(
     volatile int64_t *nextBackgroundTaskDeadline);
 
 /*
- * A frame came from the port of a network. Frames of a VLAN (vlanId not 0) are dropped. *nextBackgroundTaskDeadline may
- * be brought forward.
- * ZT_RESULT_ERROR_NETWORK_NOT_FOUND if the node is not a member.
+ * A frame came from the port of a network: frameData is what follows the Ethernet header. Frames of a VLAN (vlanId not
+ * 0) are dropped. nextBackgroundTaskDeadline is as above.
+ * ZT_RESULT_ERROR_NETWORK_NOT_FOUND if the node is not a member. ZT_RESULT_ERROR_BAD_PARAMETER: NULL with a length, or
+ * more than ZT_MAX_MTU bytes.
  */
 enum ZT_ResultCode ZT_Node_processVirtualNetworkFrame(
     ZT_Node *node,
@@ -824,7 +826,8 @@ enum ZT_ResultCode ZT_Node_processVirtualNetworkFrame(
 
 /*
  * Does what is due. To be called when the time reaches *nextBackgroundTaskDeadline, which this sets to the time of the
- * next call; calling earlier does no harm. ZT_EVENT_ONLINE and ZT_EVENT_OFFLINE come from here.
+ * next call, at most 5 s away; calling earlier does no harm. ZT_EVENT_ONLINE and ZT_EVENT_OFFLINE come from here.
+ * ZT_RESULT_ERROR_BAD_PARAMETER: nextBackgroundTaskDeadline is NULL.
  */
 enum ZT_ResultCode ZT_Node_processBackgroundTasks(
     ZT_Node *node,
@@ -837,7 +840,7 @@ enum ZT_ResultCode ZT_Node_processBackgroundTasks(
 enum ZT_ResultCode ZT_Node_join(ZT_Node *node, uint64_t nwid, void *uptr, void *tptr);
 
 /* Leaves a network and deletes its stored configuration; the port callback is called from within. *uptr (uptr may be
- * NULL) receives the value of nuptr. ZT_RESULT_OK also if the node is not a member. */
+ * NULL) receives the value of nuptr. ZT_RESULT_OK also if the node is not a member; *uptr is not changed then. */
 enum ZT_ResultCode ZT_Node_leave(ZT_Node *node, uint64_t nwid, void **uptr, void *tptr);
 
 /* Subscribes the port of a network to a multicast group. For IPv4 ARP the group is ff:ff:ff:ff:ff:ff and the adi the
@@ -865,7 +868,7 @@ enum ZT_ResultCode ZT_Node_deorbit(ZT_Node *node, void *tptr, uint64_t moonWorld
 /* Address of the node. 0 if there is no such node. */
 uint64_t ZT_Node_address(ZT_Node *node);
 
-/* Fills *status, the caller's own. */
+/* Fills *status, the caller's own. Does nothing if status is NULL or there is no such node. */
 void ZT_Node_status(ZT_Node *node, ZT_NodeStatus *status);
 
 /* All peers, to be freed with ZT_Node_freeQueryResult. NULL on errors. */
@@ -888,7 +891,7 @@ int ZT_Node_addLocalInterfaceAddress(ZT_Node *node, const struct sockaddr_storag
 void ZT_Node_clearLocalInterfaceAddresses(ZT_Node *node);
 
 /* Sends a message to another node, which gets it as ZT_EVENT_USER_MESSAGE, or does not. 1 = on its way, 0 = dest is
- * this node, or the message is too long. */
+ * this node or no address, or the message is too long for a packet. */
 int ZT_Node_sendUserMessage(
     ZT_Node *node,
     void *tptr,
@@ -905,14 +908,15 @@ void ZT_Node_setNetconfMaster(ZT_Node *node, void *networkConfigMasterInstance);
 /*
  * Sets what holds for a physical network (its port field is the prefix length). pathNetwork NULL = forget all;
  * pathConfig NULL = forget this one. At most ZT_MAX_CONFIGURABLE_PATHS are kept; those that are too many, in the order
- * of addresses, are dropped without an error.
+ * of addresses, are dropped without an error. ZT_RESULT_ERROR_BAD_PARAMETER: pathNetwork is no IP address, or its
+ * prefix is too long.
  */
 enum ZT_ResultCode ZT_Node_setPhysicalPathConfiguration(
     ZT_Node *node,
     const struct sockaddr_storage *pathNetwork,
     const ZT_PhysicalPathConfiguration *pathConfig);
 
-/* The version that this library stands for. Each pointer may be NULL. */
+/* Version of the stock core whose interface and behaviour this library has. Each pointer may be NULL. */
 void ZT_version(int *major, int *minor, int *revision);
 
 /* ---- Additions of this library ---------------------------------------------------------------------------------- */
