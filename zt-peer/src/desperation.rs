@@ -246,12 +246,31 @@ impl Vl1 {
         }
     }
 
-    /// A better level answers: peers that are reached only by worse ones hear of it.
+    /// A better level answers: whoever is reached only by worse ones hears of it.
     fn come_back(&mut self, now: Now, out: &mut Transmits) {
-        let level = self.level();
+        for id in self.upstream_ids() {
+            if !self.is_reached(now.mono, id) {
+                self.try_root(now, id, out);
+            }
+        }
         let mut left = self.missed_peers(now.mono);
-        left.retain(|id| !self.peers.get(*id).slots.iter().any(|s| is_usable(s, now.mono) && s.rank <= level));
+        left.retain(|id| !self.is_reached(now.mono, *id));
         self.greet_peers(now, left, None, out);
+    }
+
+    /// In every round: those that are reached only by a link worse than the level are tried by the better ones.
+    pub(crate) fn tend_worse(&mut self, now: Now, out: &mut Transmits) {
+        if !self.desperation.may_rise() {
+            return;
+        }
+        let mut left = self.missed_peers(now.mono);
+        left.retain(|id| self.peers.get(*id).route.is_some() && !self.is_reached(now.mono, *id));
+        self.greet_peers(now, left, None, out);
+    }
+
+    /// Whether a path of the present level or a better one works.
+    fn is_reached(&self, now: Mono, id: PeerId) -> bool {
+        self.peers.get(id).slots.iter().any(|s| is_usable(s, now) && s.rank <= self.level())
     }
 
     /// Peers with traffic, lately or now, that are no roots.

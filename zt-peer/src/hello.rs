@@ -114,7 +114,7 @@ impl Vl1 {
         if let Some(slot) = peer.slot(path) {
             peer.slots[slot].last_sent = Some(now.mono);
             peer.slots[slot].last_probe = Some(now.mono);
-        } else if direct && !heard_first {
+        } else if direct && purpose == Purpose::Probe && !heard_first {
             peer.note_tried(path, spread);
         }
         let body = Hello {

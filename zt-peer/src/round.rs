@@ -130,6 +130,7 @@ impl Vl1 {
         for address in contacts {
             self.whois(now, address, out);
         }
+        self.tend_worse(now, out);
         self.note_root(now);
     }
 

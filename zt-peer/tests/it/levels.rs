@@ -93,6 +93,55 @@ fn a_cut_raises_the_level_and_an_answer_brings_it_back() {
 }
 
 #[test]
+fn a_long_cut_ends_as_soon_as_a_short_one() {
+    let mut net = trio(210);
+    net.link_ranked(1, TUNNEL, tunnel(2), tunnel(2), 1);
+    net.run(500);
+    net.talk(1, 2, 50, 5_000);
+    cut_udp(&mut net, 2);
+    net.talk(1, 2, 50, 250_000);
+    assert_eq!((link_of(&net, 1, 2), link_of(&net, 1, 0)), (Some(TUNNEL), Some(TUNNEL)));
+    let paths = |net: &Net| net.nodes[1].vl1.peer(net.now, address(3)).map(|p| p.paths.len());
+    assert_eq!(paths(&net), Some(1), "nothing is left of the other path");
+    let healed = net.now.mono;
+    net.cuts.clear();
+    net.talk(1, 2, 50, 5_000);
+    assert!(matches!(changes(&net, 1, healed).as_slice(), [(0..=5_000, 0)]));
+    assert_eq!((link_of(&net, 1, 2), link_of(&net, 1, 0)), (Some(UDP), Some(UDP)));
+}
+
+#[test]
+fn roots_decide_though_peers_answer() {
+    let mut net = trio(211);
+    net.link_ranked(1, TUNNEL, tunnel(2), tunnel(2), 1);
+    net.run(500);
+    net.talk(1, 2, 50, 5_000);
+    net.cut_both(addr(2), addr(1));
+    let lost = net.now.mono;
+    net.talk(1, 2, 50, 15_000);
+    let seen = changes(&net, 1, lost);
+    println!("{seen:?}");
+    assert!(matches!(seen.as_slice(), [(5_000..=12_000, 1)]), "{seen:?}");
+    assert_eq!((link_of(&net, 1, 2), link_of(&net, 1, 0)), (Some(UDP), Some(TUNNEL)));
+    assert!(
+        net.nodes[1].spam.iter().all(|(_, p)| p.remote.socket_addr() == Some(addr(1))),
+        "the peer has a better path"
+    );
+}
+
+#[test]
+fn a_link_may_change_its_rank() {
+    let mut net = trio(212);
+    net.run(500);
+    net.talk(1, 2, 50, 2_000);
+    net.link_ranked(1, UDP, addr(2), addr(2), 1);
+    assert_eq!(route(&net, 1, 2).map(|p| p.rank), Some(1));
+    net.talk(1, 2, 50, 3_000);
+    assert_eq!(net.drops(1, "unknown-link"), 0);
+    assert!(net.is_direct(1, 2), "paths that are there go on");
+}
+
+#[test]
 fn an_idle_node_raises_the_level_once_it_has_asked_in_vain() {
     let mut net = trio(201);
     net.link_ranked(1, TUNNEL, tunnel(2), tunnel(2), 1);
