@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use zt_crypto::{Entropy, SeededEntropy};
 use zt_peer::{LinkId, PathView, Source, Vl1Event};
 use zt_wire::Mono;
 
@@ -340,4 +341,42 @@ fn a_node_without_worse_ranks_has_no_level_to_think_of() {
     assert!(!reasons.contains("judge the level"), "{reasons:?}");
     assert_eq!((changes(&net, 1, Mono::ZERO), net.nodes[1].spam.len()), (Vec::new(), 0));
     assert_eq!(net.nodes[1].vl1.peer(net.now, address(3)).map(|p| p.paths.iter().any(|p| p.preferred)), Some(false));
+}
+
+/// Links of all ranks and roles come and go, and what they reach changes all the time.
+#[test]
+fn any_coming_and_going_of_links_keeps_the_level_within_bounds() {
+    let mut total = 0;
+    for seed in 0..8 {
+        let mut net = trio(220 + seed);
+        let mut dice = SeededEntropy::new(seed);
+        for _ in 0..150 {
+            let (id, n) = (u32::try_from(dice.below(6)).unwrap() + 2, u8::try_from(dice.below(3)).unwrap());
+            let node = usize::from(n);
+            let at = SocketAddr::from(([10, 20 + n, u8::try_from(id).unwrap(), 1], 443));
+            match dice.below(12) {
+                0..=3 => net.link_ranked(node, id, at, at, i32::try_from(dice.below(5)).unwrap() - 1),
+                4 => net.unlink(node, id),
+                5 => net.wildcard(node, 50, &[(51, at)]),
+                6..=8 => net.cut_both(addr(n + 1), addr(1)),
+                9 => net.cuts.clear(),
+                _ => net.cut_both(at, addr(1)),
+            }
+            net.talk(1, 2, 100, 100 * (1 + dice.below(60)));
+            for node in &net.nodes {
+                let ceiling = node.vl1.links().map(|l| l.rank).max().unwrap_or(0).max(0);
+                assert!((0..=ceiling).contains(&node.vl1.level()), "{} of {ceiling}", node.vl1.level());
+            }
+        }
+        net.cuts.clear();
+        for node in 0..3u8 {
+            net.link_ranked(usize::from(node), UDP, addr(node + 1), addr(node + 1), 0);
+        }
+        net.talk(1, 2, 100, 20_000);
+        assert!(net.is_direct(1, 2) && net.is_direct(2, 1));
+        assert!(net.nodes.iter().all(|n| n.vl1.level() == 0));
+        total += (0..3).map(|node| changes(&net, node, Mono::ZERO).len()).sum::<usize>();
+    }
+    println!("{total} changes");
+    assert!(total > 40);
 }
