@@ -148,7 +148,8 @@ pub unsafe extern "C" fn ZT1_Node_run(
 ) -> ZT1_ReturnValue {
     answer(|| {
         let implicit = *IMPLICIT.lock().unwrap_or_else(PoisonError::into_inner);
-        let node = NODES.get(implicit.ok_or(Failure::BadParameter)?).ok_or(Failure::BadParameter)?;
+        let handle = implicit.ok_or(Failure::BadParameter)?;
+        let node = NODES.get(handle).ok_or(Failure::BadParameter)?;
         let now = node.system_time().ok_or(Failure::BadParameter)?;
         let outputs = Outputs {
             output_wire_messages,
@@ -160,7 +161,7 @@ pub unsafe extern "C" fn ZT1_Node_run(
         // SAFETY: the header's contract, handed on.
         unsafe {
             turn(
-                &node,
+                (&node, handle),
                 now,
                 (input_wire_messages, input_wire_message_count),
                 (input_lan_frames, input_lan_frame_count),
@@ -189,6 +190,7 @@ pub unsafe extern "C" fn ZT1_Node_runAt(
     max_next_interval: *mut c_ulong,
 ) -> ZT1_ReturnValue {
     answer(|| {
+        let handle = node.addr();
         let node = find(node)?;
         let outputs = Outputs {
             output_wire_messages,
@@ -200,7 +202,7 @@ pub unsafe extern "C" fn ZT1_Node_runAt(
         // SAFETY: the header's contract, handed on.
         unsafe {
             turn(
-                &node,
+                (&node, handle),
                 now,
                 (input_wire_messages, input_wire_message_count),
                 (input_lan_frames, input_lan_frame_count),
@@ -242,7 +244,7 @@ impl Outputs {
 /// # Safety
 /// Pointers are NULL or as the header says of `ZT1_Node_run`.
 unsafe fn turn(
-    node: &Node,
+    (node, handle): (&Node, usize),
     now: u64,
     (wires, wire_count): (*const ZT1_WireMessage, c_uint),
     (frames, frame_count): (*const ZT1_VirtualLanFrame, c_uint),
@@ -268,6 +270,10 @@ unsafe fn turn(
         // SAFETY: the same.
         frames.iter().filter_map(|frame| unsafe { frame_in(frame) })
     })?;
+    if NODES.get(handle).is_none() {
+        // A callback deleted the node: it goes with this call, and its arrays with it.
+        return Err(Failure::BadParameter);
+    }
     let arrays = &ended.turn.arrays;
     // SAFETY: the caller's promise.
     unsafe { outputs.put(arrays.wires(), arrays.frames(), ended.wait) };

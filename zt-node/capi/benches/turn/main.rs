@@ -1,0 +1,198 @@
+//! What the C interface adds to the engine: `cargo bench -p zt-capi`.
+//!
+//! The same frame goes into an engine by itself and into a node behind `ZT1_Node_runAt`, in turns, and one packet comes
+//! out of each; then the packet goes into the other end. Then the memory of a node without peers.
+
+#![allow(clippy::print_stdout, clippy::disallowed_methods)] // a benchmark prints, and reads the clock
+
+#[path = "../../../tests/it/rig.rs"]
+mod rig;
+mod sys;
+
+use rig::{ALICE, BOB, LINK, Rig};
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+use sys::{CNode, Packet, Store};
+use zt_crypto::SecretIdentity;
+use zt_node::engine::{Input, Outbox, Output};
+use zt_peer::Endpoint;
+use zt_wire::ether::EthernetRef;
+use zt_wire::{Emit as _, Mac, NetworkId};
+use ztcore::sys::seed_abi::ZT1_VirtualLanFrame;
+
+const SIZES: [usize; 3] = [64, 1300, 2800];
+const SPAN: Duration = Duration::from_millis(800);
+/// Turns between two looks at the clock.
+const TURNS: u32 = 64;
+/// What may be added, nanoseconds.
+const ALLOWED: f64 = 3_000.0;
+
+fn main() {
+    let (mut rig, network) = Rig::with_members();
+    for node in &mut rig.nodes {
+        node.outbox = Outbox::listing();
+    }
+    let mut pair = Pair::new();
+    println!("{:>7} {:>12} {:>12} {:>10} {:>12} {:>12} {:>10}", "", "frame in", "", "", "packet in", "", "");
+    println!(
+        "{:>7} {:>12} {:>12} {:>10} {:>12} {:>12} {:>10}",
+        "bytes", "engine ns", "run ns", "added ns", "engine ns", "run ns", "added ns"
+    );
+    for size in SIZES {
+        let payload = vec![0x5a; size];
+        let mut best = [f64::MAX; 4];
+        let start = Instant::now();
+        while start.elapsed() < SPAN {
+            let engine = engine_round(&mut rig, network, &payload);
+            let run = pair.round(&payload);
+            for (best, now) in best.iter_mut().zip([engine.0, run.0, engine.1, run.1]) {
+                *best = best.min(now);
+            }
+        }
+        let [a, b, c, d] = best;
+        let mark = if b - a > ALLOWED || d - c > ALLOWED { "  ABOVE 3 µs" } else { "" };
+        println!("{size:>7} {a:>12.0} {b:>12.0} {:>10.0} {c:>12.0} {d:>12.0} {:>10.0}{mark}", b - a, d - c);
+    }
+    println!("\nmemory of a node without peers: {} kB", memory() / 1000);
+}
+
+/// Nanoseconds of one frame in, and of the packets of it in at the other end.
+fn engine_round(rig: &mut Rig, network: NetworkId, payload: &[u8]) -> (f64, f64) {
+    let now = rig.now;
+    let mac = |number: usize| Mac::for_member(rig.address(number), network);
+    let (source, destination) = (mac(ALICE), mac(BOB));
+    let (front, back) = rig.nodes.split_at_mut(BOB);
+    let (alice, bob) = (&mut front[ALICE], &mut back[0]);
+    let (mut send, mut receive) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..TURNS {
+        let begin = Instant::now();
+        let frame = EthernetRef { destination, source, ethertype: 0x0800, payload };
+        alice.engine.handle(now, Input::Frame(network, frame), &mut alice.outbox);
+        while !matches!(alice.engine.poll(now, &mut alice.outbox), Output::Wait(_)) {}
+        alice.engine.seal(now, &mut alice.outbox);
+        send += begin.elapsed();
+        let mut packets: Vec<Vec<u8>> = Vec::new();
+        for transmit in alice.outbox.transmits.iter() {
+            packets.extend(transmit.datagrams().map(<[u8]>::to_vec));
+        }
+        alice.outbox.transmits.clear();
+        let begin = Instant::now();
+        for packet in &mut packets {
+            let stride = packet.len();
+            let remote = Endpoint::Ip(alice.at);
+            let input = Input::Datagrams { link: LINK, remote, bytes: packet, stride };
+            bob.engine.handle(now, input, &mut bob.outbox);
+        }
+        while !matches!(bob.engine.poll(now, &mut bob.outbox), Output::Wait(_)) {}
+        receive += begin.elapsed();
+        let list = bob.outbox.list.as_mut().expect("listing");
+        assert_eq!(black_box(list.frames().len()), 1, "the frame arrives");
+        list.clear();
+        bob.outbox.transmits.clear();
+    }
+    (per_turn(send), per_turn(receive))
+}
+
+fn per_turn(time: Duration) -> f64 {
+    time.as_nanos() as f64 / f64::from(TURNS)
+}
+
+/// Two nodes of the C interface: the first is root and controller.
+struct Pair {
+    nodes: [CNode; 2],
+    at: [std::net::SocketAddr; 2],
+    macs: [u64; 2],
+    network: u64,
+    now: u64,
+}
+
+fn identity(line: usize) -> SecretIdentity {
+    let text = include_str!("../../../tests/it/identities.txt").lines().nth(line).expect("enough identities");
+    SecretIdentity::from_text(text).expect("a committed identity")
+}
+
+fn store(identity: &SecretIdentity, planet: &[u8]) -> Store {
+    let text = identity.to_text();
+    Store::from([("identity.secret".to_owned(), text.as_bytes().to_vec()), ("planet".to_owned(), planet.to_vec())])
+}
+
+impl Pair {
+    fn new() -> Self {
+        let at = [([44, 1, 0, 1], 9993).into(), ([44, 2, 0, 1], 9993).into()];
+        let identities = [identity(0), identity(1)];
+        let planet = rig::planet(&identities[0], at[0]).to_vec();
+        let now = 1_760_000_000_000;
+        let nodes = [0, 1].map(|number: usize| CNode::new(now, store(&identities[number], &planet)));
+        let network = identities[0].identity().address.as_u64() << 24 | 1;
+        let mac = |number: usize| Mac::for_member(identities[number].identity().address, NetworkId(network)).as_u64();
+        let macs = [mac(0), mac(1)];
+        let mut pair = Self { nodes, at, macs, network, now };
+        pair.nodes[0].serve(network);
+        pair.nodes.iter().for_each(|node| node.join(network));
+        pair.settle();
+        pair
+    }
+
+    /// Carries packets until the members know each other and nothing is due.
+    fn settle(&mut self) {
+        let mut waiting: [Vec<Packet>; 2] = [Vec::new(), Vec::new()];
+        for _ in 0..100 {
+            for number in 0..2 {
+                let packets = std::mem::take(&mut waiting[number]);
+                let from = self.at[1 - number];
+                let wires: Vec<_> = packets.iter().map(|packet| sys::wire(from, &packet.bytes)).collect();
+                let frame = self.frame(number, b"hello");
+                let given = self.nodes[number].run(self.now, &wires, &[frame]);
+                waiting[1 - number].extend(given.copy().into_iter().filter(|packet| packet.to == self.at[1 - number]));
+            }
+            self.now += 20;
+        }
+        for node in &self.nodes {
+            node.run(self.now, &[], &[]);
+        }
+    }
+
+    fn frame(&self, from: usize, payload: &[u8]) -> ZT1_VirtualLanFrame {
+        ZT1_VirtualLanFrame {
+            networkId: self.network,
+            sourceMac: self.macs[from],
+            destMac: self.macs[1 - from],
+            etherType: 0x0800,
+            vlanId: 0,
+            frameData: payload.as_ptr().cast(),
+            frameLength: payload.len() as u32,
+        }
+    }
+
+    fn round(&mut self, payload: &[u8]) -> (f64, f64) {
+        let frame = self.frame(0, payload);
+        let (mut send, mut receive) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..TURNS {
+            let begin = Instant::now();
+            let given = self.nodes[0].run(self.now, &[], &[frame]);
+            send += begin.elapsed();
+            assert!(black_box(given.packets()) > 0, "the frame leaves");
+            let packets = given.copy();
+            let wires: Vec<_> = packets.iter().map(|packet| sys::wire(self.at[0], &packet.bytes)).collect();
+            let begin = Instant::now();
+            let given = self.nodes[1].run(self.now, &wires, &[]);
+            receive += begin.elapsed();
+            assert_eq!(black_box(given.frames), 1, "the frame arrives");
+        }
+        (per_turn(send), per_turn(receive))
+    }
+}
+
+/// Bytes that one more node takes which knows nobody but its root.
+fn memory() -> usize {
+    let identity = identity(2);
+    let planet = rig::planet(&identity, ([44, 3, 0, 1], 9993).into()).to_vec();
+    let store = store(&identity, &planet);
+    let before = sys::heap();
+    let node = CNode::new(1, store);
+    node.run(1, &[], &[]);
+    node.run(5_000, &[], &[]);
+    let after = sys::heap();
+    drop(node);
+    after - before
+}
