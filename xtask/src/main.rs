@@ -23,7 +23,7 @@ Usage: cargo xtask <command> [options]
   vectors                 recorded cases, with the number passed per file
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios; --coverage: only that
-  bench [what]            tunnel | crypto | codec | engine (default: crypto, codec, engine)
+  bench [what]            tunnel | crypto | codec | engine | capi (default: crypto, codec, engine)
   interop --peer DIR      all role combinations with the stock binaries in DIR
 
 Examples:

@@ -67,6 +67,12 @@ const TABLE: &[Row] = &[
         reason: "joins the machines; HTTP and databases belong to the daemon",
     },
     Row {
+        package: "zt-capi",
+        ours: &["zt-wire", "zt-crypto", "zt-peer", "zt-netconf", "zt-node"],
+        never: &["tokio", "mio", "hyper", "redb", "socket2", "quinn-udp"],
+        reason: "a library without threads and sockets: the host has them",
+    },
+    Row {
         package: "zt-cli",
         ours: &["zt-wire", "zt-crypto", "zt-netconf", "zt-tap", "zt-node", "zt-peer"],
         never: &[],
@@ -116,11 +122,13 @@ fn dependency_problems(metadata: &Value) -> Vec<String> {
                 problems.push(format!("{} must not use {name}: {}", row.package, row.reason));
             }
         }
-        for reached in closure(metadata, &id) {
-            let name = package_name(metadata, &reached);
-            if row.never.contains(&name.as_str()) {
-                problems.push(format!("{} must never reach {name}: {}", row.package, row.reason));
+        match closure(row.package) {
+            Ok(reached) => {
+                for name in reached.iter().filter(|name| row.never.contains(&name.as_str())) {
+                    problems.push(format!("{} must never reach {name}: {}", row.package, row.reason));
+                }
             }
+            Err(error) => problems.push(format!("{}: {error:#}", row.package)),
         }
     }
     problems
@@ -154,17 +162,18 @@ fn normal_dependencies(metadata: &Value, id: &str) -> Vec<String> {
     found
 }
 
-fn closure(metadata: &Value, id: &str) -> BTreeSet<String> {
-    let mut reached = BTreeSet::new();
-    let mut open = vec![id.to_owned()];
-    while let Some(next) = open.pop() {
-        for dependency in normal_dependencies(metadata, &next) {
-            if reached.insert(dependency.clone()) {
-                open.push(dependency);
-            }
-        }
+/// Names of all packages that a normal build of `package`, by itself and as it is by default, is made of.
+fn closure(package: &str) -> Result<BTreeSet<String>> {
+    let output = Command::new("cargo")
+        .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", package])
+        .current_dir(root())
+        .output()
+        .context("cannot run cargo tree")?;
+    if !output.status.success() {
+        bail!("cargo tree failed: {}", String::from_utf8_lossy(&output.stderr));
     }
-    reached
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 fn file_problems() -> Result<Vec<String>> {
@@ -177,6 +186,10 @@ fn file_problems() -> Result<Vec<String>> {
             problems.push(format!("{name}: the name says nothing about the content"));
         }
         let Ok(text) = std::fs::read_to_string(root().join(name)) else { continue };
+        let in_sys = name.split('/').any(|part| part == "sys" || part == "sys.rs");
+        if !in_sys && text.contains(concat!("allow(", "unsafe_code")) {
+            problems.push(format!("{name}: unsafe code belongs in a module named `sys`"));
+        }
         let lines = text.lines().count();
         if lines > MAX_LINES {
             problems.push(format!("{name} has {lines} lines: which two things is it?"));

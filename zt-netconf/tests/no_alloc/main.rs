@@ -1,37 +1,13 @@
 //! The data path does not allocate: counted by the allocator of this test program.
 
-#![allow(unsafe_code, reason = "an allocator cannot be written otherwise")]
+mod sys;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
 use zt_crypto::SeededEntropy;
 use zt_netconf::{Carrier, Frame, FrameVerdict, SendOptions, Verdict, Version, Vl2};
 use zt_wire::verb::{ExtFrame, Frame as FrameBody};
 use zt_wire::{Address, Body, EthernetRef, Identity, Mac, Message, Mono, NetworkId, Now, PacketId};
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call goes to the system allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's contract is passed on.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Counts, and keeps nothing.
 #[derive(Default)]
@@ -83,7 +59,7 @@ fn frames_between_members_do_not_allocate() {
     for round in 0..1_000 {
         // The first round makes the record of the peer.
         if round == 1 {
-            before = COUNT.with(Cell::get);
+            before = sys::count();
         }
         now = now.plus(Duration::from_micros(10));
         assert_eq!(vl2.handle_frame(now, network, out, &mut sink), FrameVerdict::Sent(1));
@@ -92,6 +68,6 @@ fn frames_between_members_do_not_allocate() {
             assert_eq!(verdict, Verdict::Accepted { trust: true });
         }
     }
-    assert_eq!(COUNT.with(Cell::get) - before, 0, "allocations in 2 997 frames");
+    assert_eq!(sys::count() - before, 0, "allocations in 2 997 frames");
     assert_eq!((sink.delivered, sink.sent), (2_000, 1_000));
 }
