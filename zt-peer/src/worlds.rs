@@ -1,6 +1,7 @@
 //! Planets and moons as the owner handles them, and what comes of a new one.
 
-use zt_wire::{Address, Emit, Identity, Now, World, WorldKind};
+use zt_crypto::{verify, verify_world};
+use zt_wire::{Address, Emit, Identity, Now, Signature, World, WorldKind};
 
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
@@ -8,6 +9,9 @@ use crate::rate::ONLINE;
 use crate::roots::{Accepted, Source, WorldRefused};
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
+
+/// Between a stored world and our signature of it. Other software reads the world and ignores what follows.
+const VOUCHED: &[u8] = b"\0kept by zt\0";
 
 impl Vl1 {
     /// Offers a planet. Several are in use together, each by its ID: roots are the union of all.
@@ -92,16 +96,36 @@ impl Vl1 {
     ) -> Result<Accepted, WorldRefused> {
         let bytes = world.to_vec();
         let (kind, id) = (world.kind, world.id);
+        let is_self_signed = verify_world(&world, &world.update_key);
         let peers = &self.peers;
         let known = |a: Address| peers.find(a).map(|p| p.identity);
         let accepted = self.roots.offer(world, source, &self.own, known)?;
         if accepted != Accepted::Unchanged {
             if !matches!(source, Source::Saved | Source::BuiltIn) {
+                let bytes = if is_self_signed { bytes } else { self.vouched(bytes) };
                 self.event(Vl1Event::WorldUpdated { kind, id, bytes });
             }
             self.roots_changed(now, out);
         }
         Ok(accepted)
+    }
+
+    /// How the stored bytes of a world are to be offered. A revision that names a new key is signed by the old one, so
+    /// that nothing in it proves it once it is stored: then we vouched for it, behind its end, when we verified it.
+    pub fn source_of_stored(&self, bytes: &[u8]) -> Source {
+        let vouched = bytes.len().checked_sub(VOUCHED.len() + Signature::LEN).and_then(|end| {
+            let (world, rest) = bytes.split_at_checked(end)?;
+            let signature = Signature(*rest.strip_prefix(VOUCHED)?.first_chunk()?);
+            Some(verify(&self.own.public_key, world, &signature))
+        });
+        if vouched == Some(true) { Source::Saved } else { Source::File }
+    }
+
+    fn vouched(&self, mut world: Vec<u8>) -> Vec<u8> {
+        let signature = self.secret.sign(&world);
+        world.extend_from_slice(VOUCHED);
+        world.extend_from_slice(&signature.0);
+        world
     }
 
     fn remove_world(&mut self, now: Now, kind: WorldKind, id: u64, out: &mut Transmits) -> bool {

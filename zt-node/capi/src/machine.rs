@@ -72,16 +72,22 @@ impl Machine {
     /// Loads the planet of the store, or without one the public planet. A damaged planet is no reason to talk to
     /// strangers: then there is none.
     pub(crate) fn load_planet(&mut self, stored: Option<&[u8]>, outbox: &mut Outbox) -> Result<(), WorldRefused> {
-        let (bytes, source) = stored.map_or((zt_node::PUBLIC_PLANET, Source::BuiltIn), |bytes| (bytes, Source::File));
-        let world = World::parse(&mut Reader::new(bytes)).map_err(|_| WorldRefused::Kind)?;
-        if source == Source::File {
-            self.first_planet = Some(world.id);
-        }
-        self.load_world(world, source, outbox)
+        let Some(stored) = stored else {
+            let public = World::parse(&mut Reader::new(zt_node::PUBLIC_PLANET)).map_err(|_| WorldRefused::Kind)?;
+            return self.load(public, Source::BuiltIn, outbox);
+        };
+        self.first_planet = World::parse(&mut Reader::new(stored)).ok().map(|world| world.id);
+        self.load_stored(stored, outbox)
     }
 
-    /// Loads a planet or moon.
-    pub(crate) fn load_world(&mut self, world: World, source: Source, outbox: &mut Outbox) -> Result<(), WorldRefused> {
+    /// Loads a planet or moon as it was stored.
+    pub(crate) fn load_stored(&mut self, bytes: &[u8], outbox: &mut Outbox) -> Result<(), WorldRefused> {
+        let world = World::parse(&mut Reader::new(bytes)).map_err(|_| WorldRefused::Kind)?;
+        let source = self.engine.vl1().source_of_stored(bytes);
+        self.load(world, source, outbox)
+    }
+
+    fn load(&mut self, world: World, source: Source, outbox: &mut Outbox) -> Result<(), WorldRefused> {
         let (now, vl1) = (self.clock.now(), self.engine.vl1_mut());
         match world.kind {
             WorldKind::Moon => vl1.load_moon(now, world, source, &mut outbox.transmits),

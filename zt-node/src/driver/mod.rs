@@ -269,11 +269,11 @@ impl Driver {
 
     fn load_worlds(&mut self, now: Now, planets: Vec<World>) -> io::Result<()> {
         for key in self.state.keys()? {
-            let source = match key {
-                StateKey::Planet | StateKey::ExtraPlanet(_) | StateKey::Moon(_) => Source::File,
-                _ => continue,
-            };
+            if !matches!(key, StateKey::Planet | StateKey::ExtraPlanet(_) | StateKey::Moon(_)) {
+                continue;
+            }
             let Some(bytes) = self.state.load(key)? else { continue };
+            let source = self.engine.vl1().source_of_stored(&bytes);
             match World::parse(&mut Reader::new(&bytes)) {
                 Ok(world) => self.load_world(now, world, source),
                 Err(error) => tracing::warn!(?key, %error, "ignored: not a world"),

@@ -1,7 +1,7 @@
 //! Several root sets together, updates in band, and what is refused.
 
 use zt_peer::{Accepted, Source, Vl1Event, WorldRefused};
-use zt_wire::WorldKind;
+use zt_wire::{Emit as _, Parse as _, Reader, World, WorldKind};
 
 use crate::net::{Net, addr, address, key_pair, planet, world};
 
@@ -119,4 +119,42 @@ fn a_peer_that_lost_the_usual_root_is_reached_over_another() {
         net.cuts.truncate(4);
         net.talk(2, 3, 50, 12_000);
     }
+}
+
+/// The signature of a revision that changes the key is of the old key: once it is stored, only our word proves it.
+#[test]
+fn a_revision_with_another_key_outlives_a_restart_and_nobody_can_forge_it() {
+    let mut net = Net::new(4);
+    let (old_key, new_key) = (key_pair(1), key_pair(2));
+    let first = world(WorldKind::Planet, 10, 1, &[(0, addr(0))], &old_key);
+    let mut rotated = world(WorldKind::Planet, 10, 2, &[(0, addr(0))], &new_key);
+    zt_crypto::sign_world(&mut rotated, &old_key);
+    let node = net.add(1, Some(&first));
+    net.with(node, |vl1, now, out| {
+        assert_eq!(vl1.load_planet(now, rotated.clone(), Source::Operator, out), Ok(Accepted::Updated));
+    });
+    net.run(10);
+    let stored = net.nodes[node].events.iter().rev().find_map(|(_, event)| match event {
+        Vl1Event::WorldUpdated { bytes, .. } => Some(bytes.clone()),
+        _ => None,
+    });
+    let stored = stored.expect("told");
+    assert_eq!(World::parse(&mut Reader::new(&stored)).as_ref(), Ok(&rotated), "others read it as it is");
+    net.with(node, |vl1, _, _| {
+        assert_eq!(vl1.source_of_stored(&stored), Source::Saved);
+        for at in [0, 9, 100, stored.len() - 1, stored.len() - 100] {
+            let mut damaged = stored.clone();
+            damaged[at] ^= 1;
+            assert_eq!(vl1.source_of_stored(&damaged), Source::File, "byte {at}");
+        }
+        assert_eq!(vl1.source_of_stored(&rotated.to_vec()), Source::File);
+        assert_eq!(vl1.source_of_stored(&[]), Source::File);
+    });
+    let other = net.add(2, None);
+    net.with(other, |vl1, now, out| {
+        assert_eq!(vl1.source_of_stored(&stored), Source::File, "another node's word is not ours");
+        let refused = vl1.load_planet(now, rotated.clone(), Source::File, out);
+        assert_eq!(refused, Err(WorldRefused::Signature));
+        assert_eq!(vl1.load_planet(now, rotated.clone(), Source::Saved, out), Ok(Accepted::New));
+    });
 }

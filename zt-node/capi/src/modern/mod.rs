@@ -26,10 +26,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 use zt_node::engine::{Input, Outbox};
-use zt_peer::{Endpoint, PhysicalPrefix, SendOptions, Source};
+use zt_peer::{Endpoint, PhysicalPrefix, SendOptions};
 use zt_wire::ether::EthernetRef;
 use zt_wire::verb::UserMessage;
-use zt_wire::{Address, MulticastGroup, NetworkId, Parse as _, Reader, Scope, World};
+use zt_wire::{Address, MulticastGroup, NetworkId, Scope};
 
 /// The pointer that a caller gives and finds again in the callbacks of this call (08 §A.4, `tptr`).
 #[derive(Clone, Copy, Debug)]
@@ -243,13 +243,12 @@ impl Node {
     /// Wants a moon, which `seed` gives if it is not stored.
     pub(crate) fn orbit(&self, thread: Thread, world: u64, seed: Address) -> Result<(), Failure> {
         let stored = self.host.state_get(thread, StateKind::Moon, world);
-        let stored = stored.and_then(|bytes| World::parse(&mut Reader::new(&bytes)).ok());
         self.with_machine(thread, |machine, outbox| {
             let now = machine.clock.now();
             let seed = (!seed.is_reserved()).then_some(seed);
             machine.engine.vl1_mut().orbit(now, world, seed, &mut outbox.transmits);
-            if let Some(moon) = stored.filter(|moon| moon.id == world) {
-                let _ = machine.load_world(moon, Source::File, outbox);
+            if let Some(moon) = stored {
+                let _ = machine.load_stored(&moon, outbox);
             }
         })?;
         Ok(())

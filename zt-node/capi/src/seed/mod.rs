@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use zt_node::engine::{NetworkChange, Outbox, Output, Persist};
-use zt_peer::{Source, Vl1Event};
-use zt_wire::{Address, MulticastGroup, NetworkId, Parse as _, Reader, World};
+use zt_peer::Vl1Event;
+use zt_wire::{Address, MulticastGroup, NetworkId};
 
 /// Why a call did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,9 +140,7 @@ impl Node {
         let _ = machine.load_planet(planet.as_deref(), &mut outbox);
         for name in store.list("moons.d") {
             let bytes = store.get(&format!("moons.d/{name}"))?.unwrap_or_default();
-            if let Ok(world) = World::parse(&mut Reader::new(&bytes)) {
-                let _ = machine.load_world(world, Source::File, &mut outbox);
-            }
+            let _ = machine.load_stored(&bytes, &mut outbox);
         }
         let mut todo = Vec::new();
         machine.drain(now, &mut outbox, &mut todo);
