@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+pub mod c_host;
 mod checks;
 mod daemon;
 mod home;

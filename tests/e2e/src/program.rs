@@ -106,26 +106,38 @@ fn build_ours() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("ZT_PROGRAM") {
         return Ok(path.into());
     }
-    // This test is TARGET/PROFILE/deps/name-hash, or TARGET/PROFILE/name for a binary.
-    let me = std::env::current_exe()?;
-    let mut folder = me.parent().context("a program lies in a folder")?;
-    if folder.ends_with("deps") {
-        folder = folder.parent().context("deps lies in a profile folder")?;
-    }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "-p", "zt-cli", "--bin", "zt"]);
-    if folder.ends_with("release") {
-        command.arg("--release");
-    }
-    if let Some(target) = folder.parent() {
-        command.arg("--target-dir").arg(target);
-    }
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let folder = profile_folder()?;
+    let mut command = cargo_build(&folder);
+    command.args(["-p", "zt-cli", "--bin", "zt"]);
     let status = command.status().context("cannot run cargo")?;
     let program = folder.join("zt");
     if !status.success() || !program.is_file() {
         bail!("cargo build -p zt-cli: {status}");
     }
     Ok(program)
+}
+
+/// `TARGET/PROFILE` of the running program, which is `TARGET/PROFILE/deps/name-hash`, or `TARGET/PROFILE/name` for a
+/// binary.
+pub(crate) fn profile_folder() -> Result<PathBuf> {
+    let me = std::env::current_exe()?;
+    let mut folder = me.parent().context("a program lies in a folder")?;
+    if folder.ends_with("deps") {
+        folder = folder.parent().context("deps lies in a profile folder")?;
+    }
+    Ok(folder.to_owned())
+}
+
+/// `cargo build` of this workspace into such a folder.
+pub(crate) fn cargo_build(profile_folder: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--quiet"]);
+    if profile_folder.ends_with("release") {
+        command.arg("--release");
+    }
+    if let Some(target) = profile_folder.parent() {
+        command.arg("--target-dir").arg(target);
+    }
+    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    command
 }
