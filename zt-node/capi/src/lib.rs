@@ -5,6 +5,7 @@ mod entropy;
 mod machine;
 mod master;
 mod modern;
+mod planet;
 mod registry;
 mod seed;
 mod shared;

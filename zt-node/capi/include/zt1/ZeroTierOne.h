@@ -578,6 +578,36 @@ int ZT1_NetconfMaster_request(
     unsigned long bodyLength,
     char **answer);
 
+/*
+ * Makes a new identity, which takes up to a few seconds, and writes its secret text, NUL-terminated, into secret, which
+ * has room for cap bytes; 512 are enough. Put it into a data store as identity.secret to let a node have it; the text
+ * begins with the 10 digits of the address. Whoever knows it is the node: keep it secret.
+ */
+enum ZT1_ReturnValue ZT1_newIdentity(char *secret, unsigned long cap);
+
+/* A root of a planet that is to be made. */
+struct ZT1_PlanetRoot {
+    /* Its identity, public or secret text. */
+    const char *identity;
+    /* The addresses (IPv4 or IPv6, with port) at which other nodes reach it, 1 to 32 of them. */
+    const ZT_SOCKADDR_STORAGE *endpoints;
+    /* How many. */
+    unsigned int endpointCount;
+};
+
+/*
+ * Makes a planet of 1 to 4 roots and writes it into planet, which has room for cap bytes; 8480 are enough. Returns its
+ * length, or -1. now: milliseconds since 1970. Put it into the data store of every node as planet before the node is
+ * made; roots are nodes like others. The planet is signed with a key that nobody keeps: to be able to change it later,
+ * make it with "zt planet create" instead.
+ */
+long ZT1_newPlanet(
+    uint64_t now,
+    const struct ZT1_PlanetRoot *roots,
+    unsigned int rootCount,
+    void *planet,
+    unsigned long cap);
+
 /* Version of this library. Each pointer may be NULL. */
 void ZT1_version(int *major, int *minor, int *revision);
 

@@ -1,6 +1,6 @@
 //! What C hands us, read with care.
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_ulong, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Longest text that C may give us, bytes.
@@ -73,6 +73,19 @@ pub(super) unsafe fn put<T>(place: *mut T, value: T) -> bool {
     }
     // SAFETY: not NULL and aligned; the caller vouches for the rest. Nothing is read or dropped.
     unsafe { place.write(value) };
+    true
+}
+
+/// Copies bytes into a buffer of the caller; false when it is NULL or too small.
+///
+/// # Safety
+/// `buffer` is NULL or has room for `cap` bytes.
+pub(super) unsafe fn copy_out(bytes: &[u8], buffer: *mut c_void, cap: c_ulong) -> bool {
+    if buffer.is_null() || bytes.len() as c_ulong > cap {
+        return false;
+    }
+    // SAFETY: not NULL and large enough by the caller's word; our own bytes do not overlap with it.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.cast(), bytes.len()) };
     true
 }
 

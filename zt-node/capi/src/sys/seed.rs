@@ -1,21 +1,26 @@
 //! The functions of `zt1/ZeroTierOne.h`; what each does is said there.
 
-use super::pointers::{bytes, guard, put, structure, structures, text};
+use super::pointers::{bytes, copy_out, guard, put, structure, structures, text};
 use super::results::{give_back, hold, hold_text};
 use super::seed_abi::*;
 use super::seed_host::{FullHost, FunctionStore, PlainHost, node_pointer};
 use super::seed_results::{self, NetworksAnswer, PeersAnswer, PortAnswer};
 use super::sockaddr;
+use crate::entropy::OsEntropy;
 use crate::master::Master;
+use crate::planet;
 use crate::registry::{Table, reserve};
 use crate::seed::{Failure, FrameIn, Node, WireIn};
 use crate::store::Folder;
-use core::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::ffi::{CStr, CString, OsStr};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
-use zt_wire::{Mac, MulticastGroup, NetworkId};
+use zeroize::Zeroizing;
+use zt_crypto::SecretIdentity;
+use zt_wire::{Identity, Mac, MulticastGroup, NetworkId};
 
 static NODES: Table<Node> = Table::new();
 static MASTERS: Table<Master> = Table::new();
@@ -459,6 +464,61 @@ pub unsafe extern "C" fn ZT1_NetconfMaster_request(
 
 /// Longest body of a request to the controller, bytes.
 const MAX_BODY: usize = 1 << 20;
+
+/// Makes an identity. Addition.
+///
+/// # Safety
+/// `secret` is NULL or has room for `cap` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ZT1_newIdentity(secret: *mut c_char, cap: c_ulong) -> ZT1_ReturnValue {
+    answer(|| {
+        let text = SecretIdentity::generate(&mut OsEntropy).to_text();
+        let bytes = Zeroizing::new([text.as_bytes(), &[0]].concat());
+        // SAFETY: the header's contract.
+        let written = unsafe { copy_out(&bytes, secret.cast(), cap) };
+        if written { Ok(()) } else { Err(Failure::BadParameter) }
+    })
+}
+
+/// Makes a planet: its length, or −1. Addition.
+///
+/// # Safety
+/// Pointers are NULL or as the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ZT1_newPlanet(
+    now: u64,
+    roots: *const ZT1_PlanetRoot,
+    root_count: c_uint,
+    planet: *mut c_void,
+    cap: c_ulong,
+) -> c_long {
+    guard(-1, || {
+        if root_count as usize > zt_wire::world::MAX_ROOTS {
+            return -1;
+        }
+        // SAFETY: the header's contract for each pointer.
+        let roots: Option<Vec<_>> = unsafe {
+            let roots = structures(roots, root_count as usize).unwrap_or_default();
+            roots.iter().map(|root| planet_root(root)).collect()
+        };
+        let Some(bytes) = roots.and_then(|roots| planet::make(now, roots)) else { return -1 };
+        // SAFETY: the header's contract.
+        let written = unsafe { copy_out(&bytes, planet, cap) };
+        if written { c_long::try_from(bytes.len()).unwrap_or(-1) } else { -1 }
+    })
+}
+
+/// # Safety
+/// Pointers are NULL or as the header says.
+unsafe fn planet_root(root: &ZT1_PlanetRoot) -> Option<(Identity, Vec<SocketAddr>)> {
+    if root.endpointCount as usize > zt_wire::world::MAX_ENDPOINTS {
+        return None;
+    }
+    // SAFETY: the caller's promise.
+    let (text, endpoints) = unsafe { (text(root.identity)?, structures(root.endpoints, root.endpointCount as usize)?) };
+    let endpoints: Option<Vec<SocketAddr>> = endpoints.iter().map(sockaddr::socket_addr).collect();
+    Some((planet::identity(text)?, endpoints?))
+}
 
 /// Version of this library; each pointer may be NULL. Addition.
 ///

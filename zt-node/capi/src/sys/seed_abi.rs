@@ -417,3 +417,16 @@ layout!(ZT1_Node_Host, 40, { user: 0, dataStoreGet: 8, dataStorePut: 16, portCon
 
 /// A network controller, made by `ZT1_NetconfMaster_new`. Opaque and never dereferenced.
 pub type ZT1_NetconfMaster = c_void;
+
+/// A root of a planet that is to be made.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ZT1_PlanetRoot {
+    /// Its identity, public or secret text, NUL-terminated.
+    pub identity: *const c_char,
+    /// Where other nodes reach it, with port.
+    pub endpoints: *const sockaddr_storage,
+    /// How many.
+    pub endpointCount: c_uint,
+}
+layout!(ZT1_PlanetRoot, 24, { identity: 0, endpoints: 8, endpointCount: 16 });
