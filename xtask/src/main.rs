@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod fuzz;
+mod install;
 mod interop;
 mod tidy;
 
@@ -24,6 +25,8 @@ Usage: cargo xtask <command> [options]
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios; --coverage: only that
   bench [what]            tunnel | crypto | codec | engine | capi (default: crypto, codec, engine)
+  install-capi            the C library: headers, libztcore (also as libzerotiercore), pkg-config files;
+                          --prefix DIR (default /usr/local), --libdir NAME (lib), --destdir DIR
   interop --peer DIR      all role combinations with the stock binaries in DIR
 
 Examples:
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
         Some("vectors") => ci::vectors(),
         Some("fuzz") => fuzz::fuzz(rest),
         Some("bench") => bench::bench(rest),
+        Some("install-capi") => install::install(rest),
         Some("interop") => interop::interop(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
