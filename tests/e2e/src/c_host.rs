@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::process::Signal;
@@ -98,13 +98,20 @@ impl Example {
     fn sources(self) -> &'static [&'static str] {
         match self {
             Self::SeedHost => &[
-                "seed_host.c", "seed_links.c", "seed_master.c", "seed_report.c", "files.c", "json.c", "tap.c",
-                "tunnel.c", "udp.c",
+                "seed_host.c",
+                "seed_links.c",
+                "seed_master.c",
+                "seed_report.c",
+                "files.c",
+                "json.c",
+                "tap.c",
+                "tunnel.c",
+                "udp.c",
             ],
             Self::ModernHost => &["modern_host.c", "files.c", "json.c", "tap.c", "udp.c"],
             Self::Relay => &["relay.c", "json.c", "tunnel.c", "udp.c"],
-            Self::TwoNodes => &["two_nodes.c", "memory.c", "planet.c", "seed_master.c"],
-            Self::TwoNodesModern => &["two_nodes_modern.c", "memory.c", "planet.c"],
+            Self::TwoNodes => &["two_nodes.c", "memory.c", "seed_master.c"],
+            Self::TwoNodesModern => &["two_nodes_modern.c", "memory.c"],
         }
     }
 
@@ -268,6 +275,22 @@ impl CHost {
         self.process.signal(Signal::USR1)?;
         let is_dump = |event: &Value| (event["event"] == "dump").then(|| event.clone());
         self.await_event_after(mark, "dump", START_PATIENCE, is_dump)
+    }
+
+    /// Asks for [`CHost::dump`] again and again until there is what is looked for.
+    ///
+    /// # Errors
+    /// It is not there within `patience`.
+    pub fn await_dump<T>(&mut self, what: &str, patience: Duration, pick: impl Fn(&Value) -> Option<T>) -> Result<T> {
+        let start = Instant::now();
+        loop {
+            let dump = self.dump()?;
+            match pick(&dump) {
+                Some(found) => return Ok(found),
+                None if start.elapsed() > patience => bail!("{what}: not within {patience:?}; {dump}"),
+                None => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
     }
 
     /// Asks the program to end (SIGTERM) and waits; it must end well and leave no device behind.

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use serde_json::Value;
 use zt_test_e2e::c_host::{CHost, CoreLibrary, Example};
 use zt_test_e2e::rig::{first, network_settings};
 use zt_test_e2e::{Cidr, Daemon, Home, Host, Lab, Ping, Program};
@@ -91,6 +92,12 @@ fn tell_ping(what: &str, target: IpAddr, time: Duration) {
     let _ = writeln!(std::io::stdout(), "{:7.3} s  until a ping was answered, {what} at {target}", time.as_secs_f64());
 }
 
+/// How many peers have a working path of this type.
+fn peers_by(dump: &Value, path_type: &str) -> usize {
+    let peers = dump["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    peers.iter().filter(|peer| path_types(peer).iter().any(|found| found == path_type)).count()
+}
+
 #[test]
 fn two_c_hosts_with_the_network_master_in_one_of_them() -> Result<()> {
     let Some(lab) = Lab::new("c-two")? else { return Ok(()) };
@@ -122,7 +129,7 @@ fn two_c_hosts_with_the_network_master_in_one_of_them() -> Result<()> {
 
     let dump = master.dump()?;
     ensure!(dump["status"]["online"] == true, "a root is online: {dump}");
-    let seen = peer(&dump, member.address()?.to_string())?;
+    let seen = peer(&dump, &member.address()?.to_string())?;
     ensure!(path_types(seen).contains(&"UDP".to_owned()), "a direct path: {seen}");
     ensure!(dump["networks"][0]["status"] == "OK" && dump["networks"][0]["device"] == "zt0", "{dump}");
     member.stop()?;
@@ -146,7 +153,7 @@ fn a_modern_c_host_beside_a_daemon() -> Result<()> {
     let (mut c, addresses) = scene.start_c(Example::ModernHost, &[])?;
     scene.ping_both_ways(&addresses)?;
     let dump = c.dump()?;
-    let seen = peer(&dump, scene.member.address().to_string())?;
+    let seen = peer(&dump, &scene.member.address().to_string())?;
     ensure!(seen["paths"].as_array().is_some_and(|paths| !paths.is_empty()), "a direct path: {seen}");
     c.stop()?;
     scene.member.stop()?;
@@ -182,7 +189,7 @@ fn level_is(level: i64) -> impl Fn(&Value) -> Option<()> {
     move |event| (event["code"] == "DESPERATION_CHANGE" && event["level"] == level).then_some(())
 }
 
-fn peer(dump: &Value, address: String) -> Result<&Value> {
+fn peer<'a>(dump: &'a Value, address: &str) -> Result<&'a Value> {
     let peers = dump["peers"].as_array().context("peers")?;
     peers.iter().find(|peer| peer["address"] == address).with_context(|| format!("no peer {address}: {dump}"))
 }
@@ -194,6 +201,24 @@ fn path_types(peer: &Value) -> Vec<String> {
     active.filter_map(|path| path["type"].as_str().map(str::to_owned)).collect()
 }
 
+/// Packets with the spam flag that were wanted over the link of a level.
+fn spam(dump: &Value, level: usize) -> u64 {
+    dump["links"][level]["spam"].as_u64().unwrap_or(0)
+}
+
+/// Pings without end until told to stop; the longest time without an answer.
+fn longest_silence(host: &Host, target: IpAddr, stop: &AtomicBool) -> Result<Duration> {
+    let (mut longest, mut last) = (Duration::ZERO, Instant::now());
+    while !stop.load(Ordering::Relaxed) {
+        if host.ping_once(target, Duration::from_millis(100))?.is_some() {
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(longest.max(last.elapsed()))
+}
+
 #[test]
 fn a_c_host_whose_udp_is_cut_goes_on_by_tcp_and_comes_back() -> Result<()> {
     let Some(scene) = Scene::new("c-cut")? else { return Ok(()) };
@@ -201,33 +226,77 @@ fn a_c_host_whose_udp_is_cut_goes_on_by_tcp_and_comes_back() -> Result<()> {
     let relay = CHost::relay(&relay_host, &CoreLibrary::ours()?, 4443)?;
     let (mut c, addresses) = scene.start_c(Example::SeedHost, &["--tcp-relay", "10.0.4.1:4443"])?;
     scene.ping_both_ways(&addresses)?;
-    let before = c.dump()?;
-    let _ = writeln!(std::io::stdout(), "{before}");
+    ensure!(peers_by(&c.dump()?, "UDP") == 2, "root and member by UDP: {}", c.dump()?);
 
     let target = first(&scene.member_addresses)?;
+    let end = AtomicBool::new(false);
+    let silence = std::thread::scope(|threads| -> Result<Duration> {
+        // What applications do meanwhile: they go on.
+        let pings = threads.spawn(|| longest_silence(&scene.c_host, target, &end));
+        let outcome = cut_and_heal(&scene, &mut c, &addresses);
+        end.store(true, Ordering::Relaxed);
+        let silence = pings.join().map_err(|_| anyhow!("the pings panicked"))?;
+        outcome.and(silence)
+    })?;
+    let _ = writeln!(std::io::stdout(), "{:7.3} s  longest time without an answer to a ping", silence.as_secs_f64());
+    ensure!(silence < Duration::from_secs(8), "pings were lost for {silence:?}");
+    c.stop()?;
+    relay.stop()
+}
+
+fn cut_and_heal(scene: &Scene, c: &mut CHost, addresses: &[Cidr]) -> Result<()> {
     let (mark, cut) = (c.mark(), Instant::now());
     cut_udp(&scene.c_host, true)?;
-    std::thread::scope(|threads| -> Result<()> {
-        // What an application does meanwhile: it goes on to ask.
-        let pings = threads.spawn(|| scene.c_host.ping(target, PING));
-        c.await_event_after(mark, "level 1", WAIT, level_is(1))?;
-        tell("UDP cut to level 1", cut);
-        pings.join().map_err(|_| anyhow::anyhow!("the pings"))??;
-        tell("UDP cut to a ping by TCP", cut);
-        Ok(())
-    })?;
-    scene.ping_both_ways(&addresses)?;
+    c.await_event_after(mark, "level 1", WAIT, level_is(1))?;
+    tell("UDP cut to level 1", cut);
+    ensure!(cut.elapsed() < Duration::from_secs(7), "level 1 after {:?}", cut.elapsed());
+    scene.ping_both_ways(addresses)?;
+    tell("UDP cut to pings by TCP, both ways", cut);
+    c.await_dump("spam over both links", WAIT, |dump| (spam(dump, 0) > 0 && spam(dump, 1) > 0).then_some(()))?;
+    tell("UDP cut to spam over both links", cut);
+    meet_a_stranger(scene, c, addresses)?;
     let by_tcp = c.dump()?;
-    let _ = writeln!(std::io::stdout(), "{by_tcp}");
+    ensure!(peers_by(&by_tcp, "TCP_OUT") >= 2, "root and member by TCP: {by_tcp}");
 
     let (mark, healed) = (c.mark(), Instant::now());
     cut_udp(&scene.c_host, false)?;
     c.await_event_after(mark, "level 0", WAIT, level_is(0))?;
     tell("UDP back to level 0", healed);
-    scene.ping_both_ways(&addresses)?;
+    ensure!(healed.elapsed() < Duration::from_secs(6), "level 0 after {:?}", healed.elapsed());
+    scene.ping_both_ways(addresses)?;
+    let sent = |dump: &Value, level: usize| dump["links"][level]["sent"].as_u64().unwrap_or(0);
+    let before = c.dump()?;
+    scene.ping_both_ways(addresses)?;
     let after = c.dump()?;
-    let _ = writeln!(std::io::stdout(), "{after}");
-    let _ = json!(null);
-    c.stop()?;
-    relay.stop()
+    ensure!(sent(&after, 0) > sent(&before, 0), "pings by UDP: {after}");
+    ensure!(peers_by(&after, "UDP") >= 2, "root and member by UDP: {after}");
+    Ok(())
+}
+
+/// A member that the host has not met before it had to use TCP, and that is heard from an address it never had before.
+fn meet_a_stranger(scene: &Scene, c: &mut CHost, addresses: &[Cidr]) -> Result<()> {
+    let start = Instant::now();
+    let host = scene.lab.host("stranger", &["10.0.5.1/16"])?;
+    let home = scene.lab.home("stranger")?.with_identity(&scene.lab.identity(4))?;
+    let home = home.with_planet(&scene.c_home.read("planet")?)?;
+    let daemon = host.start(&Program::ours()?, home)?;
+    let network = scene.network.parse().context("a network")?;
+    scene.root.authorise(network, daemon.address(), true)?;
+    daemon.join(network)?;
+    let of_stranger = daemon.wait_joined(network, WAIT)?;
+    scene.c_host.ping(first(&of_stranger)?, PING)?;
+    host.ping(first(addresses)?, PING)?;
+    tell("a stranger is a member and pinged by TCP", start);
+
+    let start = Instant::now();
+    host.delete_address("eth0", "10.0.5.1/16")?;
+    host.add_address("eth0", "10.0.6.1/16")?;
+    host.ping(first(addresses)?, PING)?;
+    let address = daemon.address().to_string();
+    c.await_dump("a path heard first by TCP", WAIT, |dump| {
+        let types = path_types(peer(dump, &address).ok()?);
+        types.iter().any(|found| found == "TCP_IN").then_some(())
+    })?;
+    tell("the stranger moved, and is heard first by TCP", start);
+    daemon.stop()
 }

@@ -101,12 +101,11 @@ static void send_by(struct links *links, int level, const struct ZT1_WireMessage
     else
         return; /* A link that we do not have: the packet is lost, and the node finds out by itself. */
     struct link_count *count = &links->counts[level];
-    if (result != 0) {
-        count->failed++;
-    } else {
+    if (result == 0)
         count->sent++;
-        count->spam += message->spam != 0;
-    }
+    else
+        count->failed++;
+    count->spam += message->spam != 0;
 }
 
 void links_send(struct links *links, const struct ZT1_WireMessage *message, uint64_t now)

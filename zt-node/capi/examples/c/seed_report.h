@@ -9,10 +9,10 @@
 
 /* What went over a link of one level. */
 struct link_count {
-    /* Packets that it took, and those among them with the spam flag. */
-    unsigned long sent, spam;
-    /* Packets that it did not take. */
-    unsigned long failed;
+    /* Packets that it took, and that it did not take. */
+    unsigned long sent, failed;
+    /* Those with the spam flag among both. */
+    unsigned long spam;
     unsigned long received;
 };
 

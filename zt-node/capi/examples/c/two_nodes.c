@@ -15,7 +15,6 @@
 #include <zt1/ZeroTierOne.h>
 
 #include "memory.h"
-#include "planet.h"
 #include "seed_master.h"
 
 #define FRAMES 1000
@@ -95,23 +94,29 @@ static void make_node(struct node *node)
         die("no node");
 }
 
-/* Both nodes must know the root before they start. Its identity is made by the node, so the root starts twice. */
+/* Both nodes must know the root, who it is and where, before they start. */
 static void make_both(void)
 {
+    char secret[512];
+    unsigned char planet[8480];
+    struct sockaddr_storage root_address;
     struct ZT1_Node_Status status;
-    unsigned char planet[PLANET_SIZE];
     for (int i = 0; i < 2; i++) {
         nodes[i].address.sin_family = AF_INET;
         nodes[i].address.sin_port = htons(9993);
         nodes[i].address.sin_addr.s_addr = htonl(0x0a000001 + (uint32_t)i * 256); /* 10.0.0.1, 10.0.1.1 */
     }
-    make_node(&nodes[0]);
-    if (ZT1_Node_status(nodes[0].handle, &status) != ZT1_OK || ZT1_Node_delete(nodes[0].handle) != ZT1_OK)
-        die("no state of the root");
-    if (planet_make(planet, status.publicIdentity, (unsigned char *)&nodes[0].address.sin_addr, 9993) != 0)
-        die("the identity of the root is not what it should be");
+    memset(&root_address, 0, sizeof root_address);
+    memcpy(&root_address, &nodes[0].address, sizeof nodes[0].address);
+    if (ZT1_newIdentity(secret, sizeof secret) != ZT1_OK)
+        die("no identity");
+    const struct ZT1_PlanetRoot root = {.identity = secret, .endpoints = &root_address, .endpointCount = 1};
+    long planet_len = ZT1_newPlanet(now, &root, 1, planet, sizeof planet);
+    if (planet_len < 0)
+        die("no planet");
+    memory_put(&nodes[0].memory, "identity.secret", secret, strlen(secret));
     for (int i = 0; i < 2; i++) {
-        memory_put(&nodes[i].memory, "planet", planet, sizeof planet);
+        memory_put(&nodes[i].memory, "planet", planet, (unsigned long)planet_len);
         make_node(&nodes[i]);
         ZT1_Node_status(nodes[i].handle, &status);
         nodes[i].zt_address = status.rawAddress;

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
  * As two_nodes.c: the first is the only root and the controller of a network, the second a member; the first sends
- * frames, the second sends them back. The controller is an addition of this library.
+ * frames, the second sends them back. The controller is an addition of this library, and the functions that make
+ * identity and planet are in the other header, which goes with this one.
  */
 #define _GNU_SOURCE
 #include <ZeroTierOne.h>
@@ -12,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <zt1/ZeroTierOne.h>
 
 #include "memory.h"
-#include "planet.h"
 
 #define FRAMES 1000
 /* What a packet needs from one node to the other, milliseconds. */
@@ -158,24 +159,29 @@ static void make_node(struct node *node)
         die("no node");
 }
 
-/* Both nodes must know the root before they start. Its identity is made by the node, so the root starts twice. */
+/* Both nodes must know the root, who it is and where, before they start. */
 static void make_both(void)
 {
-    static const uint64_t id[2];
-    ZT_NodeStatus status;
-    unsigned char planet[PLANET_SIZE];
+    static const uint64_t no_id[2];
+    char secret[512];
+    unsigned char planet[8480];
+    struct sockaddr_storage root_address;
     for (int i = 0; i < 2; i++) {
         nodes[i].address.sin_family = AF_INET;
         nodes[i].address.sin_port = htons(9993);
         nodes[i].address.sin_addr.s_addr = htonl(0x0a000001 + (uint32_t)i * 256); /* 10.0.0.1, 10.0.1.1 */
     }
-    make_node(&nodes[0]);
-    ZT_Node_status(nodes[0].handle, &status);
-    if (planet_make(planet, status.publicIdentity, (unsigned char *)&nodes[0].address.sin_addr, 9993) != 0)
-        die("the identity of the root is not what it should be");
-    ZT_Node_delete(nodes[0].handle);
+    memset(&root_address, 0, sizeof root_address);
+    memcpy(&root_address, &nodes[0].address, sizeof nodes[0].address);
+    if (ZT1_newIdentity(secret, sizeof secret) != ZT1_OK)
+        die("no identity");
+    const struct ZT1_PlanetRoot root = {.identity = secret, .endpoints = &root_address, .endpointCount = 1};
+    long planet_len = ZT1_newPlanet((uint64_t)now, &root, 1, planet, sizeof planet);
+    if (planet_len < 0)
+        die("no planet");
+    on_put(NULL, &nodes[0], NULL, ZT_STATE_OBJECT_IDENTITY_SECRET, no_id, secret, (int)strlen(secret));
     for (int i = 0; i < 2; i++) {
-        on_put(NULL, &nodes[i], NULL, ZT_STATE_OBJECT_PLANET, id, planet, sizeof planet);
+        on_put(NULL, &nodes[i], NULL, ZT_STATE_OBJECT_PLANET, no_id, planet, (int)planet_len);
         make_node(&nodes[i]);
     }
 }
