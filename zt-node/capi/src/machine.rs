@@ -6,7 +6,7 @@ use crate::entropy::OsEntropy;
 use crate::store;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use zt_crypto::{Entropy, SecretIdentity};
+use zt_crypto::{Entropy, SecretIdentity, verify_world};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Change, Record};
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
@@ -83,7 +83,11 @@ impl Machine {
     /// Loads a planet or moon as it was stored.
     pub(crate) fn load_stored(&mut self, bytes: &[u8], outbox: &mut Outbox) -> Result<(), WorldRefused> {
         let world = World::parse(&mut Reader::new(bytes)).map_err(|_| WorldRefused::Kind)?;
-        let source = self.engine.vl1().source_of_stored(bytes);
+        // What proves itself here need not be proved and stored once more.
+        let source = match verify_world(&world, &world.update_key) {
+            true => Source::Saved,
+            false => self.engine.vl1().source_of_stored(bytes),
+        };
         self.load(world, source, outbox)
     }
 

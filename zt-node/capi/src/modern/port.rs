@@ -31,6 +31,8 @@ struct Reports {
     /// Something happened meanwhile.
     again: bool,
     told: Option<NetworkImage>,
+    /// The host has opened the port.
+    open: bool,
     ending: Option<Operation>,
     ended: bool,
 }
@@ -66,6 +68,7 @@ impl Node {
             let result = self.host.port(thread, port, operation, &image);
             let mut reports = port.reports.lock().unwrap_or_else(PoisonError::into_inner);
             reports.busy = false;
+            reports.open |= operation == Operation::Up && result == 0;
             drop(reports);
             if matches!(operation, Operation::Up | Operation::Update)
                 && let Ok(mut machine) = self.core.lock()
@@ -102,11 +105,11 @@ impl Node {
         let machine = self.core.lock().ok()?;
         let image = NetworkImage::of(machine.engine.vl2().network(port.network)?, SHOWN_GROUPS);
         drop(machine);
-        let operation = match &reports.told {
-            None => Operation::Up,
-            Some(told) if told.essence() == image.essence() => return None,
-            Some(_) => Operation::Update,
-        };
+        if reports.told.as_ref().is_some_and(|told| told.essence() == image.essence()) {
+            return None;
+        }
+        // 08 §A.4: a port that could not be opened is tried again with the next configuration.
+        let operation = if reports.open { Operation::Update } else { Operation::Up };
         reports.told = Some(image.clone());
         reports.busy = true;
         Some((operation, image))

@@ -20,10 +20,10 @@ use crate::store::{self, DataStore, NoIdentity, StoreFailed};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use zt_node::engine::{NetworkChange, Outbox, Output, Persist};
 use zt_peer::Vl1Event;
-use zt_wire::{Address, MulticastGroup, NetworkId};
+use zt_wire::{Address, Mono, MulticastGroup, NetworkId};
 
 /// Why a call did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +110,14 @@ pub(crate) struct Node {
     between: Mutex<Between>,
     ports: Mutex<BTreeMap<NetworkId, PortState>>,
     collided: AtomicBool,
-    unsaved: Mutex<BTreeMap<String, Option<Vec<u8>>>>,
+    unsaved: Mutex<Unsaved>,
+}
+
+/// Objects that the store refused, by name, and when they are offered again.
+#[derive(Default)]
+struct Unsaved {
+    objects: BTreeMap<String, Option<Vec<u8>>>,
+    again: Mono,
 }
 
 /// Packets, and things to tell the host, that wait for the next turn.
@@ -121,6 +128,8 @@ struct Between {
 
 /// Objects that wait for a store that works again.
 const UNSAVED: usize = 1024;
+/// How often they are offered.
+const OFFER_AGAIN: Duration = Duration::from_secs(1);
 
 impl Node {
     /// Makes a node from its store: loads or makes the identity, loads the planet and, as far as the store can list
@@ -249,7 +258,7 @@ impl Node {
                 self.persist(&persist);
             }
         }
-        self.retry_unsaved();
+        self.retry_unsaved(Mono::FAR);
         if let Some(master) = self.core.master() {
             master.detach();
         }
@@ -309,21 +318,29 @@ impl Node {
         };
         let mut unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
         if kept {
-            unsaved.remove(&name);
-        } else if unsaved.len() < UNSAVED {
-            unsaved.insert(name, bytes);
+            unsaved.objects.remove(&name);
+        } else if unsaved.objects.len() < UNSAVED {
+            unsaved.objects.insert(name, bytes);
         }
         kept
     }
 
-    /// Tries again what could not be kept. True when nothing is left.
-    fn retry_unsaved(&self) -> bool {
-        let waiting = std::mem::take(&mut *self.unsaved.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Offers what could not be kept once more, from time to time. True when nothing is left.
+    fn retry_unsaved(&self, now: Mono) -> bool {
+        let waiting = {
+            let mut unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+            if unsaved.objects.is_empty() || now < unsaved.again {
+                return unsaved.objects.is_empty();
+            }
+            unsaved.again = now + OFFER_AGAIN;
+            std::mem::take(&mut unsaved.objects)
+        };
         let mut all = true;
         for (name, bytes) in waiting {
             if self.store.put(&name, bytes.as_deref(), false).is_err() {
                 all = false;
-                self.unsaved.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_insert(bytes);
+                let mut unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+                unsaved.objects.entry(name).or_insert(bytes);
             }
         }
         all

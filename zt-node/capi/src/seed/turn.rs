@@ -90,10 +90,12 @@ impl Node {
         let mut call = Call::with(&mut turn.outbox, todo);
         self.take_inputs(now, &mut turn.links, &mut turn.packet, wires, frames, &mut call)?;
         let kept = self.perform_all(&mut call)?;
+        let more = !self.between.lock().unwrap_or_else(PoisonError::into_inner).todo.is_empty();
         let mut machine = self.core.lock()?;
         let now = machine.clock.now();
         machine.engine.seal(now, call.outbox);
-        let wait = machine.due(now).map_or(LONGEST_WAIT, |due| millis_until(now, due)).clamp(1, LONGEST_WAIT);
+        let wait = if more { Some(now.mono) } else { machine.due(now) };
+        let wait = wait.map_or(LONGEST_WAIT, |due| millis_until(now, due)).clamp(1, LONGEST_WAIT);
         drop(machine);
         turn.arrays.fill(&turn.outbox);
         let failure = if self.collided.load(std::sync::atomic::Ordering::Relaxed) {
@@ -146,7 +148,7 @@ impl Node {
 
     /// Does what the engine wants done until nothing is left. False when something could not be kept.
     fn perform_all(&self, call: &mut Call<'_>) -> Result<bool, Failure> {
-        let mut kept = self.retry_unsaved();
+        let mut kept = self.retry_unsaved(self.core.lock()?.clock.now().mono);
         let load = |address| self.load_peer(address);
         for _ in 0..ROUNDS {
             while self.core.work(call, &load)? {}
@@ -160,6 +162,9 @@ impl Node {
             let now = machine.clock.now();
             machine.drain(now, call.outbox, &mut call.todo);
         }
+        // Whatever is left is first in the next turn.
+        let left = std::mem::take(&mut call.todo);
+        self.between.lock().unwrap_or_else(PoisonError::into_inner).todo.extend(left);
         Ok(kept)
     }
 }
