@@ -2,6 +2,7 @@
 
 mod api;
 pub mod c_host;
+pub mod c_scene;
 mod checks;
 mod daemon;
 mod home;
