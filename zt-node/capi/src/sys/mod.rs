@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "C calls in and is called")]
 
 mod arrays;
+mod controllers;
 pub mod modern;
 pub mod modern_abi;
 mod modern_host;

@@ -1,10 +1,11 @@
 //! The functions of `ZeroTierOne.h`; what each does is said there.
 
+use super::controllers;
 use super::modern_abi::*;
 use super::modern_host::Callbacks;
 use super::modern_results::{self, NetworksAnswer, PeersAnswer};
-use super::pointers::{bytes, guard, put, structure, text};
-use super::results::{give_back, hold, hold_text};
+use super::pointers::{bytes, guard, put, structure};
+use super::results::{give_back, hold};
 use super::seed_host::FunctionStore;
 use super::sockaddr;
 use crate::master::Master;
@@ -22,7 +23,6 @@ use zt_wire::ether::EthernetRef;
 use zt_wire::{Address, Mac, MulticastGroup, NetworkId};
 
 static NODES: Table<Node> = Table::new();
-static CONTROLLERS: Table<Master> = Table::new();
 /// Texts of the identities of living nodes.
 static IDENTITIES: Mutex<BTreeMap<usize, Identities>> = Mutex::new(BTreeMap::new());
 
@@ -39,10 +39,9 @@ impl Drop for Identities {
     }
 }
 
-/// Longest payload of UDP, longest frame (08 §A.1), and longest body of a request, bytes.
+/// Longest payload of UDP, and longest frame (08 §A.1), bytes.
 const MAX_PACKET: c_uint = 65_535;
 const MAX_FRAME: c_uint = 10_000;
-const MAX_BODY: usize = 1 << 20;
 
 fn code(failure: Failure) -> ZT_ResultCode {
     match failure {
@@ -414,7 +413,7 @@ pub unsafe extern "C" fn ZT_Node_sendUserMessage(
 #[unsafe(no_mangle)]
 pub extern "C" fn ZT_Node_setNetconfMaster(node: *mut ZT_Node, netconf_master_instance: *mut c_void) {
     guard((), || {
-        let (Ok(found), Some(master)) = (find(node), CONTROLLERS.get(netconf_master_instance.addr())) else { return };
+        let (Ok(found), Some(master)) = (find(node), controllers::get(netconf_master_instance)) else { return };
         let _ = found.set_master(node.addr(), &master);
     });
 }
@@ -480,16 +479,14 @@ pub unsafe extern "C" fn ZT_Controller_new(store: *const ZT_Controller_Store) ->
                 None => return ptr::null_mut(),
             },
         };
-        let handle = reserve();
-        CONTROLLERS.insert(handle, Arc::new(Master::new(own)));
-        ptr::without_provenance_mut(handle)
+        controllers::insert(Master::new(own))
     })
 }
 
 /// Deletes a controller; a node that has it goes on serving its networks. Addition.
 #[unsafe(no_mangle)]
 pub extern "C" fn ZT_Controller_delete(controller: *mut ZT_Controller) -> ZT_ResultCode {
-    answer(|| CONTROLLERS.remove(controller.addr()).map(|_| ()).ok_or(Failure::BadParameter))
+    answer(|| if controllers::remove(controller) { Ok(()) } else { Err(Failure::BadParameter) })
 }
 
 /// Executes a call of the controller's interface (document 05). Addition.
@@ -505,21 +502,7 @@ pub unsafe extern "C" fn ZT_Controller_request(
     body_length: c_ulong,
     answer: *mut *mut c_char,
 ) -> c_int {
-    guard(0, || {
-        // SAFETY: the header's contract for each pointer.
-        let (method, path, body) = unsafe {
-            put(answer, ptr::null_mut());
-            (text(method), text(path), bytes(body, usize::try_from(body_length).unwrap_or(usize::MAX)))
-        };
-        let (Some(method), Some(path), Some(body)) = (method, path, body.filter(|body| body.len() <= MAX_BODY)) else {
-            return 0;
-        };
-        let node = CONTROLLERS.get(controller.addr()).and_then(|master| master.node()).and_then(|node| NODES.get(node));
-        let Some(Ok((status, json))) = node.map(|node| node.request(method, path, body)) else { return 0 };
-        if !answer.is_null() {
-            // SAFETY: the header's contract.
-            unsafe { put(answer, hold_text(CString::new(json).unwrap_or_default())) };
-        }
-        status.into()
-    })
+    let ask = |node, method: &str, path: &str, body: &[u8]| NODES.get(node)?.request(method, path, body).ok();
+    // SAFETY: the header's contract, handed on.
+    unsafe { controllers::request(controller, (method, path), (body, body_length), answer, ask) }
 }

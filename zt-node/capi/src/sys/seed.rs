@@ -1,7 +1,8 @@
 //! The functions of `zt1/ZeroTierOne.h`; what each does is said there.
 
+use super::controllers;
 use super::pointers::{bytes, copy_out, guard, put, structure, structures, text};
-use super::results::{give_back, hold, hold_text};
+use super::results::{give_back, hold};
 use super::seed_abi::*;
 use super::seed_host::{FullHost, FunctionStore, PlainHost, node_pointer};
 use super::seed_results::{self, NetworksAnswer, PeersAnswer, PortAnswer};
@@ -13,7 +14,7 @@ use crate::registry::{Table, reserve};
 use crate::seed::{Failure, FrameIn, Node, WireIn};
 use crate::store::Folder;
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, OsStr};
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
@@ -23,7 +24,6 @@ use zt_crypto::SecretIdentity;
 use zt_wire::{Identity, Mac, MulticastGroup, NetworkId};
 
 static NODES: Table<Node> = Table::new();
-static MASTERS: Table<Master> = Table::new();
 /// The node that `ZT1_Node_run` means: the last one that `ZT1_Node_new` made.
 static IMPLICIT: Mutex<Option<usize>> = Mutex::new(None);
 
@@ -130,7 +130,7 @@ pub extern "C" fn ZT1_Node_delete(node: *mut ZT1_Node) -> ZT1_ReturnValue {
 #[unsafe(no_mangle)]
 pub extern "C" fn ZT1_Node_enableNetconfMaster(node: *mut ZT1_Node, instance: *mut c_void) -> ZT1_ReturnValue {
     answer(|| {
-        let master = MASTERS.get(instance.addr()).ok_or(Failure::BadParameter)?;
+        let master = controllers::get(instance).ok_or(Failure::BadParameter)?;
         find(node)?.enable_master(node.addr(), &master)
     })
 }
@@ -151,29 +151,27 @@ pub unsafe extern "C" fn ZT1_Node_run(
     output_lan_frame_count: *mut c_uint,
     max_next_interval: *mut c_ulong,
 ) -> ZT1_ReturnValue {
-    answer(|| {
-        let implicit = *IMPLICIT.lock().unwrap_or_else(PoisonError::into_inner);
-        let handle = implicit.ok_or(Failure::BadParameter)?;
-        let node = NODES.get(handle).ok_or(Failure::BadParameter)?;
-        let now = node.system_time().ok_or(Failure::BadParameter)?;
-        let outputs = Outputs {
+    let implicit = *IMPLICIT.lock().unwrap_or_else(PoisonError::into_inner);
+    let node = implicit.and_then(|handle| NODES.get(handle));
+    let (Some(handle), Some(now)) = (implicit, node.and_then(|node| node.system_time())) else {
+        return ZT1_ERROR_BAD_PARAMETER;
+    };
+    // SAFETY: the header's contract, handed on.
+    unsafe {
+        ZT1_Node_runAt(
+            node_pointer(handle),
+            now,
+            input_wire_messages,
+            input_wire_message_count,
+            input_lan_frames,
+            input_lan_frame_count,
             output_wire_messages,
             output_wire_message_count,
             output_lan_frames,
             output_lan_frame_count,
             max_next_interval,
-        };
-        // SAFETY: the header's contract, handed on.
-        unsafe {
-            turn(
-                (&node, handle),
-                now,
-                (input_wire_messages, input_wire_message_count),
-                (input_lan_frames, input_lan_frame_count),
-                &outputs,
-            )
-        }
-    })
+        )
+    }
 }
 
 /// One turn of a node, at the host's time. Addition.
@@ -416,17 +414,13 @@ pub extern "C" fn ZT1_Node_freeQueryResult(result: *mut c_void) {
 /// Makes a network controller, which keeps its networks in the store of the node it is given to. Addition.
 #[unsafe(no_mangle)]
 pub extern "C" fn ZT1_NetconfMaster_new() -> *mut ZT1_NetconfMaster {
-    guard(ptr::null_mut(), || {
-        let handle = reserve();
-        MASTERS.insert(handle, Arc::new(Master::new(None)));
-        ptr::without_provenance_mut(handle)
-    })
+    guard(ptr::null_mut(), || controllers::insert(Master::new(None)))
 }
 
 /// Deletes a controller; a node that has it goes on serving its networks. Addition.
 #[unsafe(no_mangle)]
 pub extern "C" fn ZT1_NetconfMaster_delete(master: *mut ZT1_NetconfMaster) -> ZT1_ReturnValue {
-    answer(|| MASTERS.remove(master.addr()).map(|_| ()).ok_or(Failure::BadParameter))
+    answer(|| if controllers::remove(master) { Ok(()) } else { Err(Failure::BadParameter) })
 }
 
 /// Executes a call of the controller's interface (document 05). Addition.
@@ -442,28 +436,10 @@ pub unsafe extern "C" fn ZT1_NetconfMaster_request(
     body_length: c_ulong,
     answer: *mut *mut c_char,
 ) -> c_int {
-    guard(0, || {
-        // SAFETY: the header's contract for each pointer.
-        let (method, path, body) = unsafe {
-            put(answer, ptr::null_mut());
-            (text(method), text(path), bytes(body, usize::try_from(body_length).unwrap_or(usize::MAX)))
-        };
-        let (Some(method), Some(path), Some(body)) = (method, path, body.filter(|body| body.len() <= MAX_BODY)) else {
-            return 0;
-        };
-        let node = MASTERS.get(master.addr()).and_then(|master| master.node()).and_then(|node| NODES.get(node));
-        let Some(Ok((status, json))) = node.map(|node| node.request(method, path, body)) else { return 0 };
-        if !answer.is_null() {
-            let json = CString::new(json).unwrap_or_default();
-            // SAFETY: it was writable above.
-            unsafe { put(answer, hold_text(json)) };
-        }
-        status.into()
-    })
+    let ask = |node, method: &str, path: &str, body: &[u8]| NODES.get(node)?.request(method, path, body).ok();
+    // SAFETY: the header's contract, handed on.
+    unsafe { controllers::request(master, (method, path), (body, body_length), answer, ask) }
 }
-
-/// Longest body of a request to the controller, bytes.
-const MAX_BODY: usize = 1 << 20;
 
 /// Makes an identity. Addition.
 ///
