@@ -14,38 +14,30 @@ use crate::vl1::Vl1;
 const VOUCHED: &[u8] = b"\0kept by zt\0";
 
 impl Vl1 {
-    /// Offers a planet. Several are in use together, each by its ID: roots are the union of all.
+    /// Offers a planet or moon. Several planets are in use together, each by its ID: roots are the union of all.
     ///
     /// # Errors
     /// Why it was refused.
-    pub fn load_planet(
+    pub fn load_world(
         &mut self,
         now: Now,
         world: World,
         source: Source,
         out: &mut Transmits,
     ) -> Result<Accepted, WorldRefused> {
-        if world.kind != WorldKind::Planet {
-            return Err(WorldRefused::Kind);
+        let bytes = world.to_vec();
+        let (kind, id) = (world.kind, world.id);
+        let peers = &self.peers;
+        let known = |a: Address| peers.find(a).map(|p| p.identity);
+        let accepted = self.roots.offer(world, source, &self.own, known)?;
+        if accepted != Accepted::Unchanged {
+            if !matches!(source, Source::Saved | Source::BuiltIn) {
+                let bytes = self.provable(kind, id, bytes);
+                self.event(Vl1Event::WorldUpdated { kind, id, bytes });
+            }
+            self.roots_changed(now, out);
         }
-        self.offer_world(now, world, source, out)
-    }
-
-    /// Offers a moon from a file or command.
-    ///
-    /// # Errors
-    /// Why it was refused.
-    pub fn load_moon(
-        &mut self,
-        now: Now,
-        world: World,
-        source: Source,
-        out: &mut Transmits,
-    ) -> Result<Accepted, WorldRefused> {
-        if world.kind != WorldKind::Moon {
-            return Err(WorldRefused::Kind);
-        }
-        self.offer_world(now, world, source, out)
+        Ok(accepted)
     }
 
     /// Stops using a planet.
@@ -82,32 +74,9 @@ impl Vl1 {
     }
 
     pub(crate) fn offer_from_network(&mut self, now: Now, world: World, out: &mut Transmits) {
-        if self.offer_world(now, world, Source::Network, out).is_err() {
+        if self.load_world(now, world, Source::Network, out).is_err() {
             self.drops.add(DropReason::WorldRefused);
         }
-    }
-
-    fn offer_world(
-        &mut self,
-        now: Now,
-        world: World,
-        source: Source,
-        out: &mut Transmits,
-    ) -> Result<Accepted, WorldRefused> {
-        let bytes = world.to_vec();
-        let (kind, id) = (world.kind, world.id);
-        let is_self_signed = verify_world(&world, &world.update_key);
-        let peers = &self.peers;
-        let known = |a: Address| peers.find(a).map(|p| p.identity);
-        let accepted = self.roots.offer(world, source, &self.own, known)?;
-        if accepted != Accepted::Unchanged {
-            if !matches!(source, Source::Saved | Source::BuiltIn) {
-                let bytes = if is_self_signed { bytes } else { self.vouched(bytes) };
-                self.event(Vl1Event::WorldUpdated { kind, id, bytes });
-            }
-            self.roots_changed(now, out);
-        }
-        Ok(accepted)
     }
 
     /// How the stored bytes of a world are to be offered. A revision that names a new key is signed by the old one, so
@@ -121,11 +90,15 @@ impl Vl1 {
         if vouched == Some(true) { Source::Saved } else { Source::File }
     }
 
-    fn vouched(&self, mut world: Vec<u8>) -> Vec<u8> {
-        let signature = self.secret.sign(&world);
-        world.extend_from_slice(VOUCHED);
-        world.extend_from_slice(&signature.0);
-        world
+    /// The bytes of a world in use as they are to be stored.
+    fn provable(&self, kind: WorldKind, id: u64, mut bytes: Vec<u8>) -> Vec<u8> {
+        let proves_itself = |w: &World| w.kind == kind && w.id == id && verify_world(w, &w.update_key);
+        if !self.roots.worlds().any(proves_itself) {
+            let signature = self.secret.sign(&bytes);
+            bytes.extend_from_slice(VOUCHED);
+            bytes.extend_from_slice(&signature.0);
+        }
+        bytes
     }
 
     fn remove_world(&mut self, now: Now, kind: WorldKind, id: u64, out: &mut Transmits) -> bool {

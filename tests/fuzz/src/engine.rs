@@ -114,7 +114,7 @@ impl Scene {
     fn open(&mut self, how: u8) {
         let stage = self.stage;
         let planet = stage.planet.clone();
-        let loaded = self.engine.vl1_mut().load_planet(self.now, planet, Source::Saved, &mut self.outbox.transmits);
+        let loaded = self.engine.vl1_mut().load_world(self.now, planet, Source::Saved, &mut self.outbox.transmits);
         loaded.expect("the planet is good");
         self.engine.start_controller();
         self.add_link(LinkKind::Udp, 0, SocketAddr::from(([44, 0, 0, 10], 9993)));
@@ -122,7 +122,7 @@ impl Scene {
         self.engine.join(self.now, stage.network, saved, Settings::default(), &mut self.outbox);
         if how & 16 == 16 {
             let planet = stage.own_planet.clone();
-            let loaded = self.engine.vl1_mut().load_planet(self.now, planet, Source::Saved, &mut self.outbox.transmits);
+            let loaded = self.engine.vl1_mut().load_world(self.now, planet, Source::Saved, &mut self.outbox.transmits);
             loaded.expect("a second planet is welcome");
         }
         if how & 4 == 0 {
@@ -448,12 +448,12 @@ impl Scene {
                 vl1.remove_planet(self.now, self.stage.planet.id, transmits);
             }
             3 => {
-                let _ = vl1.load_planet(self.now, self.stage.planet.clone(), Source::Operator, transmits);
+                let _ = vl1.load_world(self.now, self.stage.planet.clone(), Source::Operator, transmits);
             }
             _ => {
                 let bytes = input.some_bytes();
                 if let Ok(world) = <zt_wire::World as zt_wire::Parse>::parse(&mut zt_wire::Reader::new(bytes)) {
-                    let _ = vl1.load_planet(self.now, world, Source::File, transmits);
+                    let _ = vl1.load_world(self.now, world, Source::File, transmits);
                 }
             }
         }

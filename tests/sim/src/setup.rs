@@ -24,8 +24,8 @@ pub(crate) fn load_store(node: &mut Node, now: Now) {
     for bytes in store.worlds.values() {
         let world = World::parse(&mut Reader::new(bytes)).expect("the store holds what was written");
         let loaded = match world.kind {
-            WorldKind::Moon => engine.vl1_mut().load_moon(now, world, Source::Saved, &mut outbox.transmits),
-            _ => engine.vl1_mut().load_planet(now, world, Source::Saved, &mut outbox.transmits),
+            WorldKind::Moon => engine.vl1_mut().load_world(now, world, Source::Saved, &mut outbox.transmits),
+            _ => engine.vl1_mut().load_world(now, world, Source::Saved, &mut outbox.transmits),
         };
         loaded.expect("the store holds what was accepted");
     }

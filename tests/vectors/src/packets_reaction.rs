@@ -123,7 +123,7 @@ impl Rig {
         if am_root {
             planet.roots[0].identity = *target.identity();
         }
-        rig.vl1.load_planet(rig.now, planet, Source::BuiltIn, &mut rig.out).map_err(|e| e.to_string())?;
+        rig.vl1.load_world(rig.now, planet, Source::BuiltIn, &mut rig.out).map_err(|e| e.to_string())?;
         for (id, local) in LINKS {
             let local = Endpoint::Ip(socket(local)?);
             let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, local, mtu: 0, role: LinkRole::Full };

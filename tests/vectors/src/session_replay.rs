@@ -315,9 +315,9 @@ impl Player {
         }
         let planet = if self.name == "m1" { &self.stage.old_planet } else { &self.stage.planet }.clone();
         let (vl1, out) = (self.engine.vl1_mut(), &mut self.outbox.transmits);
-        vl1.load_planet(self.now, planet, Source::File, out).expect("a good planet");
+        vl1.load_world(self.now, planet, Source::File, out).expect("a good planet");
         if self.name == "ctl" {
-            vl1.load_moon(self.now, self.stage.moon.clone(), Source::File, out).expect("a good moon");
+            vl1.load_world(self.now, self.stage.moon.clone(), Source::File, out).expect("a good moon");
             self.engine.start_controller();
             let network = serde_json::json!({
                 "name": "session-1", "private": true, "enableBroadcast": true, "mtu": 2800, "multicastLimit": 32,

@@ -92,12 +92,8 @@ impl Machine {
     }
 
     fn load(&mut self, world: World, source: Source, outbox: &mut Outbox) -> Result<(), WorldRefused> {
-        let (now, vl1) = (self.clock.now(), self.engine.vl1_mut());
-        match world.kind {
-            WorldKind::Moon => vl1.load_moon(now, world, source, &mut outbox.transmits),
-            _ => vl1.load_planet(now, world, source, &mut outbox.transmits),
-        }
-        .map(|_| ())
+        let now = self.clock.now();
+        self.engine.vl1_mut().load_world(now, world, source, &mut outbox.transmits).map(|_| ())
     }
 
     pub(crate) fn handle(&mut self, now: Now, input: Input<'_>, outbox: &mut Outbox) {

@@ -39,7 +39,6 @@ use zt_netconf::controller::{Change, Record};
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
 use zt_tap::{HostConfig, TapFactory};
 use zt_wire::time::{Mono, Now};
-use zt_wire::world::WorldKind;
 use zt_wire::{NetworkId, Parse as _, Reader, World};
 
 /// Where the controller of a node keeps its networks and members. Runs on a thread of its own.
@@ -287,11 +286,7 @@ impl Driver {
 
     /// Offers a planet or moon to VL1.
     fn offer_world(&mut self, now: Now, world: World, source: Source) -> Result<Accepted, WorldRefused> {
-        let (vl1, out) = (self.engine.vl1_mut(), &mut self.outbox.transmits);
-        match world.kind {
-            WorldKind::Moon => vl1.load_moon(now, world, source, out),
-            _ => vl1.load_planet(now, world, source, out),
-        }
+        self.engine.vl1_mut().load_world(now, world, source, &mut self.outbox.transmits)
     }
 
     fn load_world(&mut self, now: Now, world: World, source: Source) {

@@ -73,7 +73,7 @@ impl Rig {
         let mut rig = Self { now, nodes, wire: VecDeque::new(), opened_elsewhere: false, longest_train: 0 };
         for node in &mut rig.nodes {
             let (vl1, out) = (node.engine.vl1_mut(), &mut node.outbox.transmits);
-            vl1.load_planet(now, planet.clone(), Source::File, out).expect("a good planet");
+            vl1.load_world(now, planet.clone(), Source::File, out).expect("a good planet");
             node.engine.start_controller();
             let link = Link {
                 id: LINK,

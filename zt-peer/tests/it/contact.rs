@@ -166,7 +166,7 @@ fn a_peer_from_the_cache_is_used_without_asking_and_with_aes() {
         again.nodes[a].records.insert(zt_wire::Address::new(0x99_0000_0000 + n), vec![2; 90]);
     }
     again.with(a, |vl1, now, out| {
-        vl1.load_planet(now, world.clone(), zt_peer::Source::File, out).expect("good");
+        vl1.load_world(now, world.clone(), zt_peer::Source::File, out).expect("good");
     });
     again.link(a, 1, addr(2), addr(2));
     let b = again.add(B, Some(&world));

@@ -33,7 +33,7 @@ fn opaque_trio(seed: u64, configure: impl FnOnce(&mut zt_peer::Vl1Config)) -> Ne
 
 fn give_planet(net: &mut Net, node: usize, world: &World) {
     net.with(node, |vl1, now, out| {
-        vl1.load_planet(now, world.clone(), Source::File, out).expect("good");
+        vl1.load_world(now, world.clone(), Source::File, out).expect("good");
     });
 }
 

@@ -243,7 +243,7 @@ fn a_host_with_nothing_but_a_tunnel_gets_there() {
     net.add(1, Some(&world));
     let node = net.add_bare(2);
     net.with(node, |vl1, now, out| {
-        vl1.load_planet(now, world.clone(), Source::File, out).expect("good");
+        vl1.load_world(now, world.clone(), Source::File, out).expect("good");
     });
     net.link_ranked(node, TUNNEL, tunnel(2), tunnel(2), 1);
     net.run(4_900);

@@ -161,7 +161,7 @@ impl Net {
         let index = self.add_bare(n);
         if let Some(world) = planet {
             self.with(index, |vl1, now, out| {
-                vl1.load_planet(now, world.clone(), Source::File, out).expect("a good planet");
+                vl1.load_world(now, world.clone(), Source::File, out).expect("a good planet");
             });
         }
         let local = addr(u8::try_from(n).unwrap());
@@ -206,7 +206,7 @@ impl Net {
         self.nodes.pop();
         self.nodes[index].records = records;
         self.with(index, |vl1, now, out| {
-            vl1.load_planet(now, planet.clone(), Source::File, out).expect("a good planet");
+            vl1.load_world(now, planet.clone(), Source::File, out).expect("a good planet");
         });
         let local = addr(u8::try_from(n).unwrap());
         self.link(index, 1, local, local);

@@ -174,7 +174,7 @@ fn machines_of_one_lan_that_start_together_all_get_in() {
     for n in [0u8, 2, 3, 4, 5] {
         let index = net.add_bare(usize::from(n));
         net.with(index, |vl1, now, out| {
-            vl1.load_planet(now, world.clone(), zt_peer::Source::File, out).expect("a good planet");
+            vl1.load_world(now, world.clone(), zt_peer::Source::File, out).expect("a good planet");
         });
         let local = SocketAddr::from(([10, 0, 50, 10 + n], 9993));
         net.link(index, 1, local, local);

@@ -16,7 +16,7 @@ fn two_planets_together_and_either_may_die() {
     for n in [2usize, 3] {
         let node = net.add(n, Some(&x));
         net.with(node, |vl1, now, out| {
-            assert_eq!(vl1.load_planet(now, y.clone(), Source::Operator, out), Ok(Accepted::New));
+            assert_eq!(vl1.load_world(now, y.clone(), Source::Operator, out), Ok(Accepted::New));
             assert_eq!(vl1.worlds().count(), 2);
         });
     }
@@ -45,7 +45,7 @@ fn a_peer_known_to_one_root_set_only_is_found() {
     net.add(0, Some(&x));
     net.add(1, Some(&y));
     let a = net.add(2, Some(&x));
-    net.with(a, |vl1, now, out| vl1.load_planet(now, y.clone(), Source::File, out).map(|_| ())).expect("good");
+    net.with(a, |vl1, now, out| vl1.load_world(now, y.clone(), Source::File, out).map(|_| ())).expect("good");
     let b = net.add(3, Some(&y));
     net.cut_both(addr(2), addr(3));
     net.run(500);
@@ -71,10 +71,10 @@ fn a_later_revision_arrives_in_band_and_others_do_not() {
     // A root that holds a forged or another planet cannot give it.
     let mut forged = world(WorldKind::Planet, 1, 3_000, &[(0, addr(0))], &key_pair(5));
     net.with(0, |vl1, now, out| {
-        assert_eq!(vl1.load_planet(now, forged.clone(), Source::File, out), Err(WorldRefused::Signature));
+        assert_eq!(vl1.load_world(now, forged.clone(), Source::File, out), Err(WorldRefused::Signature));
         forged.id = 9;
-        assert_eq!(vl1.load_planet(now, forged.clone(), Source::File, out), Err(WorldRefused::Signature));
-        assert_eq!(vl1.load_planet(now, old.clone(), Source::File, out), Err(WorldRefused::Older));
+        assert_eq!(vl1.load_world(now, forged.clone(), Source::File, out), Err(WorldRefused::Signature));
+        assert_eq!(vl1.load_world(now, old.clone(), Source::File, out), Err(WorldRefused::Older));
     });
 }
 
@@ -85,7 +85,7 @@ fn a_moon_is_found_by_its_seed_without_a_planet() {
     let moon = world(WorldKind::Moon, 0xabc, 5, &[(4, addr(4))], &key_pair(9));
     net.add(1, Some(&planet));
     let seed = net.add(4, Some(&planet));
-    net.with(seed, |vl1, now, out| vl1.load_moon(now, moon.clone(), Source::File, out).map(|_| ())).expect("good");
+    net.with(seed, |vl1, now, out| vl1.load_world(now, moon.clone(), Source::File, out).map(|_| ())).expect("good");
     let a = net.add(2, Some(&planet));
     net.run(500);
     net.with(a, |vl1, now, out| vl1.orbit(now, 0xabc, Some(address(4)), out));
@@ -131,7 +131,7 @@ fn a_revision_with_another_key_outlives_a_restart_and_nobody_can_forge_it() {
     zt_crypto::sign_world(&mut rotated, &old_key);
     let node = net.add(1, Some(&first));
     net.with(node, |vl1, now, out| {
-        assert_eq!(vl1.load_planet(now, rotated.clone(), Source::Operator, out), Ok(Accepted::Updated));
+        assert_eq!(vl1.load_world(now, rotated.clone(), Source::Operator, out), Ok(Accepted::Updated));
     });
     net.run(10);
     let stored = net.nodes[node].events.iter().rev().find_map(|(_, event)| match event {
@@ -153,8 +153,8 @@ fn a_revision_with_another_key_outlives_a_restart_and_nobody_can_forge_it() {
     let other = net.add(2, None);
     net.with(other, |vl1, now, out| {
         assert_eq!(vl1.source_of_stored(&stored), Source::File, "another node's word is not ours");
-        let refused = vl1.load_planet(now, rotated.clone(), Source::File, out);
+        let refused = vl1.load_world(now, rotated.clone(), Source::File, out);
         assert_eq!(refused, Err(WorldRefused::Signature));
-        assert_eq!(vl1.load_planet(now, rotated.clone(), Source::Saved, out), Ok(Accepted::New));
+        assert_eq!(vl1.load_world(now, rotated.clone(), Source::Saved, out), Ok(Accepted::New));
     });
 }

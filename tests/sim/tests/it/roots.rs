@@ -11,7 +11,7 @@ fn accept(sim: &mut Sim, id: NodeId, world: &World) {
     let node = sim.node_mut(id);
     let now = node.now(time);
     let mut outbox = zt_node::Outbox::new();
-    let result = node.engine_mut().vl1_mut().load_planet(now, world.clone(), Source::Operator, &mut outbox.transmits);
+    let result = node.engine_mut().vl1_mut().load_world(now, world.clone(), Source::Operator, &mut outbox.transmits);
     assert!(result.is_ok(), "{result:?}");
     // What the engine wants to send goes out by its timers; losing it here is harsher than life.
     sim.touch(id);
@@ -119,7 +119,7 @@ fn a_planet_gains_a_root_and_everybody_learns_it_in_band() {
         let mut outbox = zt_node::Outbox::new();
         let vl1 = node.engine_mut().vl1_mut();
         let held = vl1.worlds().next().cloned();
-        let result = vl1.load_planet(now, world.clone(), Source::Operator, &mut outbox.transmits);
+        let result = vl1.load_world(now, world.clone(), Source::Operator, &mut outbox.transmits);
         assert!(result.is_err() || held == Some(world), "{reason}: {result:?}");
     }
     let start = sim.time();
