@@ -27,7 +27,8 @@ Usage: cargo xtask <command> [options]
   bench [what]            tunnel | crypto | codec | engine | capi (default: crypto, codec, engine)
   install-capi            the C library: headers, libztcore (also as libzerotiercore), pkg-config files;
                           --prefix DIR (default /usr/local), --libdir NAME (lib), --destdir DIR
-  interop --peer DIR      all role combinations with the stock binaries in DIR
+  interop --peer DIR      all role combinations with the stock binaries in DIR, and C hosts;
+                          --core FILE: a C host on the stock core's library, too
 
 Examples:
   cargo xtask test

@@ -1,4 +1,5 @@
-//! Runs the scenario of [`zt_test_e2e::roles`] with stock binaries in some roles; see `cargo xtask interop`.
+//! Runs the scenario of [`zt_test_e2e::roles`], NATs and C hosts with stock binaries in some roles; see `cargo xtask
+//! interop`.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use std::path::PathBuf;
@@ -6,13 +7,17 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use zt_test_e2e::c_host::{CoreLibrary, Example};
+use zt_test_e2e::c_scene::{beside_a_daemon, on_two_cores};
 use zt_test_e2e::roles::{Cast, Roles, Scenario, Underlay};
 use zt_test_e2e::{Program, nats};
 
-const HELP: &str = "usage: interop --peer DIR [--old DIR] [--only TEXT] [--verbose]
+const HELP: &str = "usage: interop --peer DIR [--old DIR] [--core FILE] [--only TEXT] [--verbose]
 
   --peer DIR    folder with the stock zerotier-one (1.14.1)
   --old DIR     folder with an old one (1.2.12), as member B
+  --core FILE   the stock core's libzerotiercore.a, for the C host that runs on either library; `make core` leaves
+                osdep/OSUtils.o out of it, which it needs
   --only TEXT   only scenarios whose name contains it
   --verbose     each step with its time";
 
@@ -31,6 +36,7 @@ fn main() -> ExitCode {
 struct Arguments {
     peer: Option<PathBuf>,
     old: Option<PathBuf>,
+    core: Option<PathBuf>,
     only: String,
     verbose: bool,
 }
@@ -43,6 +49,7 @@ fn parse(words: &[String]) -> Result<Arguments> {
         match word.as_str() {
             "--peer" => arguments.peer = Some(value()?.into()),
             "--old" => arguments.old = Some(value()?.into()),
+            "--core" => arguments.core = Some(value()?.into()),
             "--only" => arguments.only.clone_from(value()?),
             "--verbose" => arguments.verbose = true,
             other => bail!("unknown argument {other}\n{HELP}"),
@@ -67,11 +74,17 @@ fn run(words: &[String]) -> Result<bool> {
         let roles = Roles { b: old, ..Roles::all(&ours) };
         scenarios.push(("old member B".to_owned(), Scenario::new(roles)));
     }
+    let cores = arguments.core.as_deref().map(|core| anyhow::Ok((CoreLibrary::ours()?, CoreLibrary::stock(core)?)));
+    let cores = cores.transpose()?;
     let mut plays: Vec<(String, Play<'_>)> = Vec::new();
     for (name, scenario) in scenarios {
         plays.push((name, Box::new(move |step| scenario.run(step))));
     }
     plays.extend(behind_nats(&ours, &stock));
+    plays.extend(c_hosts(&ours, &stock));
+    if let Some((our_core, stock_core)) = &cores {
+        plays.extend(on_both_cores(&ours, &stock, our_core, stock_core));
+    }
     println!("root controller A B");
     let (mut passed, mut tried, mut passed_of_matrix) = (0, 0, 0);
     for (number, (name, act)) in plays.iter().enumerate() {
@@ -111,6 +124,39 @@ fn behind_nats<'a>(ours: &'a Program, stock: &'a Program) -> Vec<(String, Play<'
         let names = programs.map(Program::kind).join(" ");
         list.push((format!("NATs crossed (root A B): {names}"), Box::new(move |step| nats::crossed(programs, step))));
         list.push((format!("NATs relayed (root A B): {names}"), Box::new(move |step| nats::relayed(programs, step))));
+    }
+    list
+}
+
+/// C hosts on our library, beside stock members.
+fn c_hosts<'a>(ours: &'a Program, stock: &'a Program) -> Vec<(String, Play<'a>)> {
+    let mut list: Vec<(String, Play<'a>)> = Vec::new();
+    for (example, interface) in [(Example::SeedHost, "seed"), (Example::ModernHost, "modern")] {
+        for root in [ours, stock] {
+            let name = format!("C host, {interface} interface (root, member beside it): {} stock", root.kind());
+            list.push((name, Box::new(move |step| beside_a_daemon(example, root, stock, step))));
+        }
+    }
+    list
+}
+
+/// The same C host on each library, and on the stock one twice, as a yardstick.
+fn on_both_cores<'a>(
+    ours: &'a Program,
+    stock: &'a Program,
+    our_core: &'a CoreLibrary,
+    stock_core: &'a CoreLibrary,
+) -> Vec<(String, Play<'a>)> {
+    let mut list: Vec<(String, Play<'a>)> = Vec::new();
+    for (root, cores) in [
+        (ours, [our_core, stock_core]),
+        (stock, [our_core, stock_core]),
+        (ours, [our_core, our_core]),
+        (stock, [stock_core, stock_core]),
+    ] {
+        let names = cores.map(CoreLibrary::kind).join(" ");
+        let name = format!("C hosts, modern interface (root, core, core): {} {names}", root.kind());
+        list.push((name, Box::new(move |step| on_two_cores(root, cores, step))));
     }
     list
 }

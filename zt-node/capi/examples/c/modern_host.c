@@ -18,12 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "files.h"
 #include "json.h"
+#include "signals.h"
 #include "tap.h"
 #include "udp.h"
 
@@ -392,15 +391,15 @@ static void take_frames(struct host *host, const struct port *port)
                                            frame.ether_type, 0, frame.payload, frame.length, &host->due);
 }
 
-static void take_signal(struct host *host)
+static void take_signals(struct host *host)
 {
-    struct signalfd_siginfo info;
-    if (read(host->signals, &info, sizeof info) != sizeof info)
-        return;
-    if (info.ssi_signo == SIGUSR1)
-        report_everything(host);
-    else
-        host->ends = true;
+    int number;
+    while ((number = signals_next(host->signals)) != 0) {
+        if (number == SIGUSR1)
+            report_everything(host);
+        else
+            host->ends = true;
+    }
 }
 
 static int milliseconds_until(int64_t due)
@@ -422,7 +421,7 @@ static void turn(struct host *host)
     if (poll(fds, sizeof fds / sizeof *fds, milliseconds_until(host->due)) < 0 && errno != EINTR)
         host->ends = true;
     if (fds[0].revents != 0)
-        take_signal(host);
+        take_signals(host);
     for (int family = 0; family < 2; family++) {
         if (fds[1 + family].revents != 0)
             take_packets(host, family);
@@ -480,17 +479,6 @@ static bool parse(struct host *host, int argc, char **argv)
     return optind == argc && host->home != NULL;
 }
 
-static int open_signals(void)
-{
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGTERM);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &wanted, NULL);
-    return signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
 /* Everything up to the first turn. 0, or the exit code. */
 static int start(struct host *host)
 {
@@ -504,7 +492,9 @@ static int start(struct host *host)
         .eventCallback = on_event,
         .pathCheckFunction = on_path_check,
     };
-    host->signals = open_signals();
+    host->signals = signals_open();
+    if (host->signals < 0)
+        return fail(strerror(errno), "there may be too many open files");
     if (files_open(host->home) != 0)
         return fail(strerror(errno), "choose another --home");
     if (udp_open(&host->udp, host->udp_port) != 0)
@@ -537,7 +527,6 @@ int main(int argc, char **argv)
         turn(&host);
     ZT_Node_delete(host.node);
     udp_close(&host.udp);
-    close(host.signals);
     json_begin("end");
     json_end();
     return host.exit_code;

@@ -12,14 +12,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "json.h"
+#include "signals.h"
 #include "tunnel.h"
 #include "udp.h"
 
@@ -142,7 +141,7 @@ static bool turn(int signals, int listener)
     }
     if (fds[1].revents != 0)
         take_connection(listener);
-    return fds[0].revents == 0;
+    return signals_next(signals) == 0;
 }
 
 int main(int argc, char **argv)
@@ -152,12 +151,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: relay --listen PORT\n");
         return 2;
     }
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGTERM);
-    sigaddset(&wanted, SIGINT);
-    sigprocmask(SIG_BLOCK, &wanted, NULL);
-    int signals = signalfd(-1, &wanted, SFD_CLOEXEC);
+    int signals = signals_open();
     int listener = listen_on((uint16_t)port);
     if (listener < 0 || signals < 0) {
         fprintf(stderr, "relay: cannot listen on TCP port %ld (%s); choose another one\n", port, strerror(errno));
@@ -173,6 +167,5 @@ int main(int argc, char **argv)
             end_connection(&connections[i]);
     }
     close(listener);
-    close(signals);
     return 0;
 }

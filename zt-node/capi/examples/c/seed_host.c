@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 #include <zt1/ZeroTierOne.h>
 
 #include "clock.h"
@@ -24,6 +22,7 @@
 #include "seed_links.h"
 #include "seed_master.h"
 #include "seed_report.h"
+#include "signals.h"
 #include "tap.h"
 
 #define MAX_PORTS 8
@@ -256,15 +255,15 @@ static unsigned int read_frames(struct host *host, const struct pollfd *fds, str
     return count;
 }
 
-static void take_signal(struct host *host)
+static void take_signals(struct host *host)
 {
-    struct signalfd_siginfo info;
-    if (read(host->signals, &info, sizeof info) != sizeof info)
-        return;
-    if (info.ssi_signo == SIGUSR1)
-        report_everything(host->node, host->links.counts, LEVELS);
-    else
-        host->ends = true;
+    int number;
+    while ((number = signals_next(host->signals)) != 0) {
+        if (number == SIGUSR1)
+            report_everything(host->node, host->links.counts, LEVELS);
+        else
+            host->ends = true;
+    }
 }
 
 static int milliseconds_until(uint64_t due)
@@ -289,7 +288,7 @@ static enum ZT1_ReturnValue turn(struct host *host)
     if (poll(fds, sizeof fds / sizeof *fds, milliseconds_until(host->due)) < 0 && errno != EINTR)
         return ZT1_ERROR_INTERNAL;
     if (fds[0].revents != 0)
-        take_signal(host);
+        take_signals(host);
     unsigned int packet_count = links_receive(&host->links, fds + 1, packets);
     unsigned int frame_count = read_frames(host, ports, frames);
     enum ZT1_ReturnValue result = run_node(host, packets, packet_count, frames, frame_count);
@@ -404,17 +403,6 @@ static bool parse(struct host *host, struct options *options, int argc, char **a
     return optind == argc && host->home != NULL;
 }
 
-static int open_signals(void)
-{
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGTERM);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &wanted, NULL);
-    return signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
 static int start_master(struct host *host, const struct options *options, uint64_t address)
 {
     if (master_create(&host->master, host->node, address, options->settings) != 0)
@@ -429,7 +417,9 @@ static int start_master(struct host *host, const struct options *options, uint64
 /* Everything up to the first turn. 0, or the exit code. */
 static int start(struct host *host, const struct options *options)
 {
-    host->signals = open_signals();
+    host->signals = signals_open();
+    if (host->signals < 0)
+        return fail(strerror(errno), "there may be too many open files");
     if (files_open(host->home) != 0)
         return fail(strerror(errno), "choose another --home");
     if (udp_open(&host->links.udp, options->port) != 0)
@@ -461,7 +451,6 @@ static void stop(struct host *host)
         close_port(&host->ports[i]);
     tunnel_close(&host->links.tunnel);
     udp_close(&host->links.udp);
-    close(host->signals);
     json_begin("end");
     json_end();
 }
