@@ -1,7 +1,8 @@
 //! What the C interface adds to the engine: `cargo bench -p zt-capi`.
 //!
-//! The same frame goes into an engine by itself and into a node behind `ZT1_Node_runAt`, in turns, and one packet comes
-//! out of each; then the packet goes into the other end. Then the memory of a node without peers.
+//! The same frame goes into an engine by itself, into a node behind `ZT1_Node_runAt` and into one behind the modern
+//! interface, in turns, and one packet comes out of each; then the packet goes into the other end. Then the memory of a
+//! node without peers.
 
 #![allow(clippy::print_stdout, clippy::disallowed_methods)] // a benchmark prints, and reads the clock
 
@@ -12,7 +13,7 @@ mod sys;
 use rig::{ALICE, BOB, LINK, Rig};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use sys::{CNode, Packet, Store};
+use sys::{CNode, ModernNode, Packet, Store};
 use zt_crypto::SecretIdentity;
 use zt_node::engine::{Input, Outbox, Output};
 use zt_peer::Endpoint;
@@ -32,26 +33,35 @@ fn main() {
     for node in &mut rig.nodes {
         node.outbox = Outbox::listing();
     }
-    let mut pair = Pair::new();
-    println!("{:>7} {:>12} {:>12} {:>10} {:>12} {:>12} {:>10}", "", "frame in", "", "", "packet in", "", "");
+    let (mut pair, modern) = (Pair::new(), ModernPair::new());
     println!(
-        "{:>7} {:>12} {:>12} {:>10} {:>12} {:>12} {:>10}",
-        "bytes", "engine ns", "run ns", "added ns", "engine ns", "run ns", "added ns"
+        "ns of a frame in and its packets out, and of the packets in and the frame out; + what the interface adds"
+    );
+    println!(
+        "{:>7} {:>9} {:>16} {:>16} {:>12} {:>16} {:>16}",
+        "bytes", "engine", "run", "modern", "engine", "run", "modern"
     );
     for size in SIZES {
         let payload = vec![0x5a; size];
-        let mut best = [f64::MAX; 4];
+        let mut best = [f64::MAX; 6];
         let start = Instant::now();
         while start.elapsed() < SPAN {
             let engine = engine_round(&mut rig, network, &payload);
-            let run = pair.round(&payload);
-            for (best, now) in best.iter_mut().zip([engine.0, run.0, engine.1, run.1]) {
+            let (run, modern) = (pair.round(&payload), modern.round(&payload));
+            for (best, now) in best.iter_mut().zip([engine.0, run.0, modern.0, engine.1, run.1, modern.1]) {
                 *best = best.min(now);
             }
         }
-        let [a, b, c, d] = best;
-        let mark = if b - a > ALLOWED || d - c > ALLOWED { "  ABOVE 3 µs" } else { "" };
-        println!("{size:>7} {a:>12.0} {b:>12.0} {:>10.0} {c:>12.0} {d:>12.0} {:>10.0}{mark}", b - a, d - c);
+        let [a, b, c, d, e, f] = best;
+        let added = |with: f64, without: f64| format!("{with:.0} {:+.0}", with - without);
+        let mark = if b - a > ALLOWED || e - d > ALLOWED { "  ABOVE 3 µs" } else { "" };
+        println!(
+            "{size:>7} {a:>9.0} {:>16} {:>16} {d:>12.0} {:>16} {:>16}{mark}",
+            added(b, a),
+            added(c, a),
+            added(e, d),
+            added(f, d)
+        );
     }
     println!("\nmemory of a node without peers: {} kB", memory() / 1000);
 }
@@ -116,16 +126,32 @@ fn store(identity: &SecretIdentity, planet: &[u8]) -> Store {
     Store::from([("identity.secret".to_owned(), text.as_bytes().to_vec()), ("planet".to_owned(), planet.to_vec())])
 }
 
-impl Pair {
+/// What a pair of nodes begins with.
+struct Setup {
+    at: [std::net::SocketAddr; 2],
+    stores: [Store; 2],
+    macs: [u64; 2],
+    network: u64,
+}
+
+impl Setup {
     fn new() -> Self {
         let at = [([44, 1, 0, 1], 9993).into(), ([44, 2, 0, 1], 9993).into()];
         let identities = [identity(0), identity(1)];
         let planet = rig::planet(&identities[0], at[0]).to_vec();
-        let now = 1_760_000_000_000;
-        let nodes = [0, 1].map(|number: usize| CNode::new(now, store(&identities[number], &planet)));
         let network = identities[0].identity().address.as_u64() << 24 | 1;
         let mac = |number: usize| Mac::for_member(identities[number].identity().address, NetworkId(network)).as_u64();
         let macs = [mac(0), mac(1)];
+        let stores = [0, 1].map(|number: usize| store(&identities[number], &planet));
+        Self { at, stores, macs, network }
+    }
+}
+
+impl Pair {
+    fn new() -> Self {
+        let Setup { at, stores, macs, network } = Setup::new();
+        let now = 1_760_000_000_000;
+        let nodes = stores.map(|store| CNode::new(now, store));
         let mut pair = Self { nodes, at, macs, network, now };
         pair.nodes[0].serve(network);
         pair.nodes.iter().for_each(|node| node.join(network));
@@ -178,6 +204,62 @@ impl Pair {
             let given = self.nodes[1].run(self.now, &wires, &[]);
             receive += begin.elapsed();
             assert_eq!(black_box(given.frames), 1, "the frame arrives");
+        }
+        (per_turn(send), per_turn(receive))
+    }
+}
+
+/// Two nodes of the modern interface: the first is root and controller.
+struct ModernPair {
+    nodes: [ModernNode; 2],
+    at: [std::net::SocketAddr; 2],
+    macs: [u64; 2],
+    network: u64,
+    now: i64,
+}
+
+impl ModernPair {
+    fn new() -> Self {
+        let Setup { at, stores, macs, network } = Setup::new();
+        let mut now = 1_760_000_000_000;
+        let nodes = stores.map(|store| ModernNode::new(now, store));
+        nodes[0].serve(network);
+        nodes.iter().for_each(|node| node.join(network));
+        for _ in 0..100 {
+            for number in 0..2 {
+                for packet in nodes[1 - number].packets() {
+                    if packet.to == at[number] {
+                        nodes[number].packet(now, at[1 - number], &packet.bytes);
+                    }
+                }
+                nodes[number].frame(now, network, (macs[number], macs[1 - number]), b"hello");
+                nodes[number].background(now);
+            }
+            now += 20;
+        }
+        for node in &nodes {
+            node.background(now);
+            node.packets();
+            node.frames();
+        }
+        Self { nodes, at, macs, network, now }
+    }
+
+    fn round(&self, payload: &[u8]) -> (f64, f64) {
+        let (mut send, mut receive) = (Duration::ZERO, Duration::ZERO);
+        let [first, second] = &self.nodes;
+        for _ in 0..TURNS {
+            let begin = Instant::now();
+            first.frame(self.now, self.network, (self.macs[0], self.macs[1]), payload);
+            send += begin.elapsed();
+            let packets = first.packets();
+            assert!(!black_box(&packets).is_empty(), "the frame leaves");
+            let begin = Instant::now();
+            for packet in &packets {
+                second.packet(self.now, self.at[0], &packet.bytes);
+            }
+            receive += begin.elapsed();
+            assert_eq!(black_box(second.frames()), 1, "the frame arrives");
         }
         (per_turn(send), per_turn(receive))
     }

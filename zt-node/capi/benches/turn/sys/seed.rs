@@ -1,7 +1,6 @@
 //! A node of the seed's interface, called as C calls it.
 
-#![allow(unsafe_code, unreachable_pub, reason = "the functions under measurement are C's; a module of a benchmark")]
-
+use super::{address, length, storage};
 use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -120,45 +119,21 @@ impl Given {
         let copy = |wire: &ZT1_WireMessage| {
             // SAFETY: the same.
             let bytes = unsafe { std::slice::from_raw_parts(wire.packetData.cast(), wire.packetLength as usize) };
-            Some(Packet { to: address(wire)?, bytes: bytes.to_vec() })
+            Some(Packet { to: address(&wire.remoteAddress)?, bytes: bytes.to_vec() })
         };
         wires.iter().filter_map(copy).collect()
     }
 }
 
-fn address(wire: &ZT1_WireMessage) -> Option<SocketAddr> {
-    if i32::from(wire.remoteAddress.ss_family) != libc::AF_INET {
-        return None;
-    }
-    // SAFETY: the family says that it is one.
-    let v4: libc::sockaddr_in = unsafe { ptr::from_ref(&wire.remoteAddress).cast::<libc::sockaddr_in>().read() };
-    Some((u32::from_be(v4.sin_addr.s_addr).to_be_bytes(), u16::from_be(v4.sin_port)).into())
-}
-
 /// A packet that came by UDP; `bytes` must outlive its use.
 pub fn wire(from: SocketAddr, bytes: &[u8]) -> ZT1_WireMessage {
-    let SocketAddr::V4(from) = from else { panic!("IPv4 only") };
-    // SAFETY: plain integers.
-    let mut storage: libc::sockaddr_storage = unsafe { core::mem::zeroed() };
-    // SAFETY: the storage is large enough and aligned for every socket address.
-    let v4 = unsafe { &mut *ptr::from_mut(&mut storage).cast::<libc::sockaddr_in>() };
-    v4.sin_family = libc::AF_INET as u16;
-    v4.sin_port = from.port().to_be();
-    v4.sin_addr.s_addr = u32::from(*from.ip()).to_be();
     ZT1_WireMessage {
-        remoteAddress: storage,
+        remoteAddress: storage(from),
         desperation: 0,
         spam: 0,
         packetData: bytes.as_ptr().cast(),
-        packetLength: bytes.len() as c_uint,
+        packetLength: length(bytes),
     }
-}
-
-/// Bytes of the heap in use.
-pub fn heap() -> usize {
-    // SAFETY: reads counters.
-    let info = unsafe { libc::mallinfo2() };
-    info.uordblks + info.hblkhd
 }
 
 unsafe extern "C" fn get(
