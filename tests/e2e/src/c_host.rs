@@ -307,12 +307,20 @@ impl CHost {
     /// # Errors
     /// As [`CHost::stop`] and [`CHost::start`].
     pub fn restart(mut self, arguments: &[&str]) -> Result<Self> {
+        self.arguments.truncate(2);
+        self.arguments.extend(arguments.iter().map(OsString::from));
+        self.restart_in_place()?;
+        Ok(self)
+    }
+
+    /// Ends the program and starts it again with the same arguments.
+    ///
+    /// # Errors
+    /// As [`CHost::stop`] and [`CHost::start`].
+    pub fn restart_in_place(&mut self) -> Result<()> {
         self.terminate()?;
-        let Self { name, program, arguments: mut all, host, process, .. } = self;
-        drop(process);
-        all.truncate(2);
-        all.extend(arguments.iter().map(OsString::from));
-        Self::spawn(&name, program, all, host)
+        *self = Self::spawn(&self.name, self.program.clone(), self.arguments.clone(), Arc::clone(&self.host))?;
+        Ok(())
     }
 
     fn terminate(&mut self) -> Result<()> {

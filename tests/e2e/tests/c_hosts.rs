@@ -70,6 +70,12 @@ fn two_c_hosts_with_the_network_master_in_one_of_them() -> Result<()> {
     let seen = peer(&dump, &member.address()?.to_string())?;
     ensure!(path_types(seen).contains(&"UDP".to_owned()), "a direct path: {seen}");
     ensure!(dump["networks"][0]["status"] == "OK" && dump["networks"][0]["device"] == "zt0", "{dump}");
+    // So are the networks of a master.
+    let start = Instant::now();
+    let mut master = master.restart(&["--master", "--member", "all"])?;
+    ensure!(master.await_joined(network, WAIT)? == of_master, "the same address as before");
+    tell("the master restarted, a member of the network that it made before", start.elapsed());
+
     member.stop()?;
     master.stop()
 }
@@ -137,7 +143,7 @@ fn a_c_host_whose_udp_is_cut_goes_on_by_tcp_and_comes_back() -> Result<()> {
     let Some(scene) = Scene::new("c-cut", &Program::ours()?)? else { return Ok(()) };
     let daemon = scene.daemon("daemon", 2, &Program::ours()?)?;
     let core = CoreLibrary::ours()?;
-    let relay = CHost::relay(&scene.lab.host("relay", &["10.0.9.1/16"])?, &core, 4443)?;
+    let mut relay = CHost::relay(&scene.lab.host("relay", &["10.0.9.1/16"])?, &core, 4443)?;
     let program = Example::SeedHost.build(&core)?;
     let mut c = scene.c_host("c", 3, &program, &["--tcp-relay", "10.0.9.1:4443"], &mut tell)?;
     ping_both_ways(&c, &daemon, &mut tell)?;
@@ -148,7 +154,7 @@ fn a_c_host_whose_udp_is_cut_goes_on_by_tcp_and_comes_back() -> Result<()> {
     let (pinger, target, end) = (Arc::clone(c.host.namespace()), first(&daemon.addresses)?, AtomicBool::new(false));
     let silence = std::thread::scope(|threads| -> Result<Duration> {
         let pings = threads.spawn(|| longest_silence(&pinger, target, &end));
-        let outcome = cut_and_heal(&scene, &mut c, &daemon);
+        let outcome = cut_and_heal(&scene, &mut c, &daemon, &mut relay);
         end.store(true, Ordering::Relaxed);
         let silence = pings.join().map_err(|_| anyhow!("the pings panicked"))?;
         outcome.and(silence)
@@ -159,7 +165,7 @@ fn a_c_host_whose_udp_is_cut_goes_on_by_tcp_and_comes_back() -> Result<()> {
     relay.stop()
 }
 
-fn cut_and_heal(scene: &Scene, c: &mut Member<CHost>, daemon: &Member<Daemon>) -> Result<()> {
+fn cut_and_heal(scene: &Scene, c: &mut Member<CHost>, daemon: &Member<Daemon>, relay: &mut CHost) -> Result<()> {
     let (mark, cut) = (c.node.mark(), Instant::now());
     cut_udp(&c.host, true)?;
     c.node.await_event_after(mark, "level 1", WAIT, level_is(1))?;
@@ -171,6 +177,7 @@ fn cut_and_heal(scene: &Scene, c: &mut Member<CHost>, daemon: &Member<Daemon>) -
     c.node.await_dump("spam over both links", WAIT, both)?;
     tell("UDP cut to spam over both links", cut.elapsed());
     meet_a_stranger(scene, c)?;
+    restart_relay(c, daemon, relay)?;
     let by_tcp = c.node.dump()?;
     ensure!(peers_by(&by_tcp, "TCP_OUT") >= 2, "root and daemon by TCP: {by_tcp}");
     ensure!(peers_by(&by_tcp, "UDP") == 0, "nobody by UDP: {by_tcp}");
@@ -209,6 +216,19 @@ fn meet_a_stranger(scene: &Scene, c: &mut Member<CHost>) -> Result<()> {
     stranger.node.stop()
 }
 
+/// The relay ends and comes back: the host connects again, and the others find it behind another socket.
+fn restart_relay(c: &mut Member<CHost>, daemon: &Member<Daemon>, relay: &mut CHost) -> Result<()> {
+    let (mark, start) = (c.node.mark(), Instant::now());
+    relay.restart_in_place()?;
+    let state = |wanted: &'static str| move |event: &Value| (event["state"] == wanted).then_some(());
+    c.node.await_event_after(mark, "end of the connection", WAIT, state("closed"))?;
+    c.node.await_event_after(mark, "another connection", WAIT, state("connected"))?;
+    tell("connected to the relay again", start.elapsed());
+    ping_both_ways(c, daemon, &mut tell)?;
+    tell("pings by the restarted relay, both ways", start.elapsed());
+    Ok(())
+}
+
 /// Pings without end until told to stop; the longest time without an answer.
 fn longest_silence(from: &Namespace, target: IpAddr, stop: &AtomicBool) -> Result<Duration> {
     let mut pinger = from.pinger(target)?;
@@ -221,4 +241,23 @@ fn longest_silence(from: &Namespace, target: IpAddr, stop: &AtomicBool) -> Resul
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(longest.max(last.elapsed()))
+}
+
+#[test]
+fn a_c_host_without_another_link_despairs_and_comes_back() -> Result<()> {
+    let Some(scene) = Scene::new("c-despair", &Program::ours()?)? else { return Ok(()) };
+    let program = Example::SeedHost.build(&CoreLibrary::ours()?)?;
+    let mut c = scene.c_host("c", 3, &program, &[], &mut tell)?;
+    let (mark, cut) = (c.node.mark(), Instant::now());
+    cut_udp(&c.host, true)?;
+    for level in [1, 2] {
+        c.node.await_event_after(mark, &format!("level {level}"), WAIT, level_is(level))?;
+        tell(&format!("UDP cut to level {level}"), cut.elapsed());
+    }
+    let (mark, healed) = (c.node.mark(), Instant::now());
+    cut_udp(&c.host, false)?;
+    c.node.await_event_after(mark, "level 0", WAIT, level_is(0))?;
+    tell("UDP back to level 0", healed.elapsed());
+    ensure!(healed.elapsed() < Duration::from_secs(6), "level 0 after {:?}", healed.elapsed());
+    c.node.stop()
 }
