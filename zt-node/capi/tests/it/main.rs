@@ -1,5 +1,11 @@
 //! Tests of the C library from outside: headers, layout and C programs.
 
+mod bad_input;
+mod calls;
 mod compiler;
+mod fixtures;
 mod headers;
 mod layout;
+mod programs;
+mod readme;
+mod threads;

@@ -1,0 +1,51 @@
+//! Every function of both headers is called by a C program that asserts what it does.
+
+use crate::headers::declarations;
+use crate::programs::{self, Linkage, programs};
+use crate::{bad_input, threads};
+
+programs! { TESTED:
+    seed_lan
+    seed_home
+    seed_ports
+    seed_levels
+    seed_restart
+    seed_planet
+    modern_lan
+    modern_paths
+    identity_new
+}
+
+#[test]
+fn the_shared_library_serves_the_same_programs() {
+    for name in ["seed_lan", "modern_lan"] {
+        programs::check(name, Linkage::Shared);
+    }
+}
+
+#[test]
+fn every_program_has_a_test() {
+    let tested = [TESTED, bad_input::TESTED, threads::TESTED].concat();
+    let without: Vec<String> = programs::names().into_iter().filter(|name| !tested.contains(&name.as_str())).collect();
+    assert!(without.is_empty(), "no test runs tests/c/{}.c", without.join(".c, "));
+}
+
+#[test]
+fn every_function_is_called() {
+    let mut texts = String::new();
+    for folder in [programs::folder(), programs::folder().join("support")] {
+        for entry in std::fs::read_dir(folder).expect("tests/c") {
+            let path = entry.expect("readable").path();
+            if path.extension().is_some_and(|extension| extension == "c") {
+                texts += &std::fs::read_to_string(&path).expect("readable");
+            }
+        }
+    }
+    for header in ["zt1/ZeroTierOne.h", "ZeroTierOne.h"] {
+        for name in declarations::of_header(header).functions.keys() {
+            let count = texts.matches(&format!("{name}(")).count();
+            println!("{count:4} {name}");
+            assert!(count > 0, "no program in tests/c calls {name}");
+        }
+    }
+}
