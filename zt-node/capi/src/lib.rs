@@ -2,6 +2,7 @@
 
 mod clock;
 mod entropy;
+mod lock;
 mod machine;
 mod master;
 mod modern;

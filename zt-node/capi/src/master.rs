@@ -1,9 +1,10 @@
 //! The network controller that a host makes and gives to a node, and where it keeps its networks.
 
+use crate::lock::Mutex;
 use crate::store::{DataStore, StoreFailed};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use zt_netconf::controller::{Change, Key, Record};
 
 /// Object that names all others, as a store of named objects cannot list them.

@@ -1,9 +1,10 @@
 //! Handles that C programs hold: numbers in the shape of pointers, looked up and never followed. A handle that was
 //! deleted, or was never one, is found missing instead of being used.
 
+use crate::lock::RwLock;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 /// The next number of any table, so that a handle of one kind is none of another. Never given twice.
 static NEXT: AtomicUsize = AtomicUsize::new(0x1000);

@@ -1,8 +1,9 @@
 //! A machine behind its lock, and the work that both interfaces do alike once the lock is open again.
 
+use crate::lock::{Condvar, Mutex, MutexGuard};
 use crate::machine::{JOBS_PER_CALL, Machine};
 use crate::master::Master;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, ThreadId};
 use zt_netconf::controller::{ApiOutcome, Change};
 use zt_node::engine::{Input, Outbox, Output};

@@ -14,6 +14,7 @@ pub(crate) use image::{NetworkImage, RouteImage};
 pub(crate) use port::{Operation, Port};
 pub(crate) use state::{State, StateKind};
 
+use crate::lock::Mutex;
 use crate::machine::{Machine, Wishes};
 use crate::master::{Master, NotAttached};
 use crate::shared::{Broken, Core};
@@ -23,7 +24,7 @@ use core::ffi::c_void;
 use sockets::Sockets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
 use zt_node::engine::{Input, Outbox};
 use zt_peer::{Endpoint, PhysicalPrefix, SendOptions};

@@ -1,9 +1,10 @@
 //! The port of a network: the host's pointer for it, and reports about it in their order.
 
 use super::{NetworkImage, Node, SHOWN_GROUPS, Thread};
+use crate::lock::Mutex;
 use core::ffi::c_void;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use zt_wire::NetworkId;
 
 /// What the host has to do with the port (08 §A.2).

@@ -13,13 +13,14 @@ pub(crate) use port::{PortImage, PortStatus};
 pub(crate) use query::{NetworkView, NodeView, PathKind, PathView, PeerView};
 pub(crate) use turn::{FrameIn, Turn, WireIn};
 
+use crate::lock::Mutex;
 use crate::machine::{Machine, Wishes, saved_network};
 use crate::master::{Master, NotAttached};
 use crate::shared::{Broken, Call, Core};
 use crate::store::{self, DataStore, NoIdentity, StoreFailed};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use zt_node::engine::{NetworkChange, Outbox, Output, Persist};
 use zt_peer::Vl1Event;

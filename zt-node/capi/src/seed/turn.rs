@@ -3,9 +3,10 @@
 use super::levels::{link, link_of, links_at_start};
 use super::{Failure, Node, millis};
 use crate::clock::millis_until;
+use crate::lock::MutexGuard;
 use crate::shared::Call;
 use crate::sys::Arrays;
-use std::sync::{MutexGuard, PoisonError, TryLockError};
+use std::sync::{PoisonError, TryLockError};
 use zt_node::engine::{Input, Outbox, Output};
 use zt_peer::{Endpoint, LinkId};
 use zt_wire::ether::EthernetRef;

@@ -12,6 +12,8 @@ pub mod modern_abi;
 mod modern_host;
 mod modern_results;
 mod pointers;
+#[cfg(feature = "helgrind")]
+mod pthread_locks;
 mod results;
 pub mod seed;
 pub mod seed_abi;
@@ -20,6 +22,8 @@ mod seed_results;
 mod sockaddr;
 
 pub(crate) use arrays::Arrays;
+#[cfg(feature = "helgrind")]
+pub(crate) use pthread_locks::{Condvar, Mutex, MutexGuard, RwLock};
 
 /// Version of this library.
 const VERSION: (i32, i32, i32) = {

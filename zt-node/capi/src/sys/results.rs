@@ -1,9 +1,10 @@
 //! Answers to queries: memory that C holds until it gives it back.
 
+use crate::lock::Mutex;
 use core::ffi::{c_char, c_void};
 use std::collections::BTreeMap;
 use std::ffi::CString;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 /// Something whose address C has, and what drops it. Rust keeps nothing but the address: C may write where the header
 /// lets it.
