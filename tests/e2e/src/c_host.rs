@@ -116,7 +116,8 @@ impl Example {
         }
     }
 
-    /// The program, linked with a core; built beside the running program if this process has not done so.
+    /// The program, linked with a core; built beside the running program if this process has not done so. `CC` and
+    /// `ZT_C_FLAGS` count.
     ///
     /// # Errors
     /// There is no C compiler, or it has something to complain about.
@@ -140,6 +141,9 @@ impl Example {
         let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
         let mut command = Command::new(&compiler);
         command.args(["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-I", INCLUDE, "-o"]).arg(&program);
+        // Sanitizers, say.
+        let flags = std::env::var("ZT_C_FLAGS").unwrap_or_default();
+        command.args(flags.split_whitespace());
         command.args(sources.iter().map(|source| Path::new(EXAMPLES).join(source)));
         command.arg(core.path()).args(core.system_libraries());
         let output = command.output().with_context(|| {
