@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use zt_test_e2e::c_cut::{self, Loss};
 use zt_test_e2e::c_host::{CoreLibrary, Example};
 use zt_test_e2e::c_scene::{beside_a_daemon, on_two_cores};
 use zt_test_e2e::roles::{Cast, Roles, Scenario, Underlay};
@@ -137,6 +138,10 @@ fn c_hosts<'a>(ours: &'a Program, stock: &'a Program) -> Vec<(String, Play<'a>)>
             list.push((name, Box::new(move |step| beside_a_daemon(example, root, stock, step))));
         }
     }
+    // Stock peers keep to a path that has gone silent for up to 20 s.
+    let silence = Duration::from_secs(45);
+    let name = "C host, UDP cut (root, members): stock stock".to_owned();
+    list.push((name, Box::new(move |step| c_cut::with_relay(stock, Loss::Both, silence, step))));
     list
 }
 
