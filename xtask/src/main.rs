@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
 mod bench;
+mod capi;
 mod ci;
 mod fuzz;
 mod install;
@@ -25,6 +26,8 @@ Usage: cargo xtask <command> [options]
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios; --coverage: only that
   bench [what]            tunnel | crypto | codec | engine | capi (default: crypto, codec, engine)
+  capi [what]             the C library: test | valgrind | sanitize (default: all): its C programs, the same under memcheck
+                          and helgrind, and with the sanitizers for addresses and undefined behaviour
   install-capi            the C library: headers, libztcore (also as libzerotiercore), pkg-config files;
                           --prefix DIR (default /usr/local), --libdir NAME (lib), --destdir DIR
   interop --peer DIR      all role combinations with the stock binaries in DIR, and C hosts;
@@ -46,6 +49,7 @@ fn main() -> Result<()> {
         Some("vectors") => ci::vectors(),
         Some("fuzz") => fuzz::fuzz(rest),
         Some("bench") => bench::bench(rest),
+        Some("capi") => capi::capi(rest),
         Some("install-capi") => install::install(rest),
         Some("interop") => interop::interop(rest),
         None | Some("help" | "--help" | "-h") => {

@@ -46,11 +46,11 @@ pub(super) unsafe fn request(
         // SAFETY: the caller's promise for each pointer.
         let (method, path, body) = unsafe {
             put(answer, ptr::null_mut());
-            (text(method), text(path), bytes(body, usize::try_from(body_length).unwrap_or(usize::MAX)))
+            // A length that is none must not even be looked at as bytes.
+            let length = usize::try_from(body_length).ok().filter(|length| *length <= MAX_BODY);
+            (text(method), text(path), length.and_then(|length| bytes(body, length)))
         };
-        let (Some(method), Some(path), Some(body)) = (method, path, body.filter(|body| body.len() <= MAX_BODY)) else {
-            return 0;
-        };
+        let (Some(method), Some(path), Some(body)) = (method, path, body) else { return 0 };
         let node = get(controller).and_then(|master| master.node());
         let Some((status, json)) = node.and_then(|node| ask(node, method, path, body)) else { return 0 };
         if !answer.is_null() {

@@ -18,6 +18,7 @@ use libc::sockaddr_storage;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::ptr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use zeroize::Zeroize as _;
 use zt_wire::ether::EthernetRef;
@@ -68,12 +69,9 @@ fn find(node: *mut ZT_Node) -> Result<Arc<Node>, Failure> {
 /// `place` is NULL or points to an integer that other threads only read or write as a whole.
 unsafe fn bring_forward(place: *mut i64, deadline: Deadline) {
     if !place.is_null() && place.is_aligned() {
-        // SAFETY: not NULL and aligned; the caller vouches for the rest. Volatile, as the header has it.
-        unsafe {
-            if place.read_volatile() > deadline.0 {
-                place.write_volatile(deadline.0);
-            }
-        }
+        // SAFETY: not NULL and aligned; the caller vouches for the rest. Hosts hand the same place in from all their
+        // threads, so that of two calls at once the sooner deadline must win.
+        unsafe { AtomicI64::from_ptr(place) }.fetch_min(deadline.0, Ordering::Relaxed);
     }
 }
 
@@ -208,8 +206,8 @@ pub unsafe extern "C" fn ZT_Node_processBackgroundTasks(
             return Err(Failure::BadParameter);
         }
         let due = node.background(Thread(tptr), now)?;
-        // SAFETY: not NULL and aligned; the header's contract for the rest. Volatile, as the header has it.
-        unsafe { deadline.write_volatile(due.0) };
+        // SAFETY: not NULL and aligned; the header's contract for the rest. As a whole, for threads that share it.
+        unsafe { AtomicI64::from_ptr(deadline) }.store(due.0, Ordering::Relaxed);
         Ok(())
     })
 }

@@ -41,11 +41,9 @@ fn every_function_is_called() {
             }
         }
     }
-    for header in ["zt1/ZeroTierOne.h", "ZeroTierOne.h"] {
-        for name in declarations::of_header(header).functions.keys() {
-            let count = texts.matches(&format!("{name}(")).count();
-            println!("{count:4} {name}");
-            assert!(count > 0, "no program in tests/c calls {name}");
-        }
-    }
+    let declared = ["zt1/ZeroTierOne.h", "ZeroTierOne.h"].map(|header| declarations::of_header(header).functions);
+    let names: Vec<&String> = declared.iter().flat_map(|functions| functions.keys()).collect();
+    assert!(names.len() > 40, "only {} functions found: this test would hold for anything", names.len());
+    let missing: Vec<_> = names.iter().filter(|name| !texts.contains(&format!("{name}("))).collect();
+    assert!(missing.is_empty(), "no program in tests/c calls {missing:?}");
 }

@@ -69,7 +69,7 @@ fn build(name: &str, linkage: Linkage) -> PathBuf {
     let library = library_folder();
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{linkage:?}"));
     let mut command = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".to_owned()));
-    command.args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g", "-O1"]);
+    command.args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-Wl,--strip-debug"]);
     command.arg("-I").arg(crate_root().join("include")).arg("-I").arg(folder().join("support"));
     command.args(sources(name)).arg("-o").arg(&program);
     match linkage {

@@ -63,11 +63,24 @@ enum store_fault store_fault_now(struct store *store)
     return store->fault;
 }
 
+/* Without its identity a node makes one, and without a planet it checks the roots of the public one: both take so long
+ * that slow checkers (CHECK_QUICK) spare these two. */
+static bool is_spared(const char *name)
+{
+    static const char *const slow[] = {"identity.secret", "planet", "2/", "3/"};
+    for (unsigned i = 0; i < sizeof slow / sizeof slow[0]; i++)
+        if (strncmp(name, slow[i], strlen(slow[i])) == 0)
+            return getenv("CHECK_QUICK") != NULL;
+    return false;
+}
+
 long store_get(void *user, const char *name, void *buf, unsigned long cap, unsigned long start, unsigned long *total)
 {
     struct store *store = user;
     enum store_fault fault = store_fault_now(store);
     const struct object *object = find(store, name);
+    if (is_spared(name))
+        fault = FAULT_NONE;
     CHECK(name[0] != '/' && strstr(name, "..") == NULL && strchr(name, '\\') == NULL);
     store->gets++;
     *total = object == NULL ? 0 : object->length;
