@@ -4,7 +4,6 @@ use crate::lock::{Condvar, Mutex, MutexGuard};
 use crate::machine::{JOBS_PER_CALL, Machine};
 use crate::master::Master;
 use std::sync::{Arc, PoisonError};
-use std::thread::{self, ThreadId};
 use zt_netconf::controller::{ApiOutcome, Change};
 use zt_node::engine::{Input, Outbox, Output};
 use zt_peer::{Job, JobDone};
@@ -26,11 +25,18 @@ pub(crate) struct Core {
 /// Commits are written in their order by one thread at a time, without any lock held.
 #[derive(Default)]
 struct Commits {
-    writer: Option<ThreadId>,
+    /// The thread that writes.
+    writer: Option<usize>,
     /// Numbers of commits that failed lately.
     failed: Vec<u64>,
     /// The last one that was tried.
     last: u64,
+}
+
+/// A number that no other living thread has. The threads are the host's, so nothing of std is set up for them.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| core::ptr::from_ref(place).addr())
 }
 
 /// Commits that failed and whose answers may still be waited for.
@@ -163,7 +169,7 @@ impl Core {
         }
         let next = machine.next_commit();
         if next.is_some() {
-            commits.writer = Some(thread::current().id());
+            commits.writer = Some(this_thread());
         }
         Ok(next)
     }
@@ -199,7 +205,7 @@ impl Core {
         while commits.last < seq {
             match commits.writer {
                 None => return Waited::Nobody,
-                Some(writer) if writer == thread::current().id() => return Waited::Done(false),
+                Some(writer) if writer == this_thread() => return Waited::Done(false),
                 Some(_) => commits = self.committed.wait(commits).unwrap_or_else(PoisonError::into_inner),
             }
         }

@@ -7,9 +7,10 @@ use zt_crypto::Entropy;
 use zt_netconf::controller::{ApiOutcome, Controller, ControllerOutput, OwnAnswer, Record, Request};
 use zt_netconf::{Authentication, LocalAnswer};
 use zt_peer::{Received, SendOptions};
-use zt_wire::NetworkId;
+use zt_wire::ether::{Arp, ETHERTYPE_ARP, EthernetRef};
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::Message;
+use zt_wire::{MulticastGroup, NetworkId, Parse as _, Reader};
 
 /// Outputs taken from the controller in one round. Making and signing a configuration takes time in which packets wait,
 /// so a change of a large network is spread over rounds.
@@ -73,8 +74,23 @@ impl Engine {
     /// Somebody asks who listens to the address-resolution group of an IPv4 address of a network of ours: the member
     /// that was given the address does, also if a restart made roots and controller forget its announcement.
     pub(super) fn recall_holder(&mut self, now: Now, message: &Message<'_>) {
-        let (Message::MulticastGather(gather), Some(controller)) = (message, &self.controller) else { return };
-        let (network, group) = (gather.network, gather.group);
+        if let Message::MulticastGather(gather) = message {
+            self.recall(now, gather.network, gather.group);
+        }
+    }
+
+    /// The same for a question of our own host.
+    pub(super) fn recall_asked(&mut self, now: Now, network: NetworkId, frame: &EthernetRef<'_>) {
+        if frame.ethertype != ETHERTYPE_ARP || self.controller.is_none() || !frame.destination.is_broadcast() {
+            return;
+        }
+        if let Ok(question) = Arp::parse(&mut Reader::new(frame.payload)) {
+            self.recall(now, network, MulticastGroup::for_ip(question.target_ip.into()));
+        }
+    }
+
+    fn recall(&mut self, now: Now, network: NetworkId, group: MulticastGroup) {
+        let Some(controller) = &self.controller else { return };
         if !group.mac.is_broadcast() || group.adi == 0 || network.controller() != self.identity.identity().address {
             return;
         }

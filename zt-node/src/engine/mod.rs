@@ -112,10 +112,7 @@ impl Engine {
             }
             Input::Opened { ticket, opened, packet } => self.handle_opened(now, ticket, opened, packet, outbox),
             Input::Frames(network, frames) => self.handle_frames(now, network, frames, outbox),
-            Input::Frame(network, frame) => {
-                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
-                self.vl2.handle_frame(now, network, frame, &mut carrier);
-            }
+            Input::Frame(network, frame) => self.handle_frame(now, network, frame, outbox),
             Input::Groups(network, groups) => {
                 let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
                 self.vl2.set_tap_groups(now, network, groups, &mut carrier);
@@ -222,12 +219,17 @@ impl Engine {
     }
 
     fn handle_frames(&mut self, now: Now, network: NetworkId, frames: &zt_tap::FrameBatch, outbox: &mut Outbox) {
-        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
         for frame in frames.iter() {
             if let Ok(ethernet) = EthernetRef::new_checked(frame.bytes) {
-                self.vl2.handle_frame(now, network, ethernet, &mut carrier);
+                self.handle_frame(now, network, ethernet, outbox);
             }
         }
+    }
+
+    fn handle_frame(&mut self, now: Now, network: NetworkId, frame: EthernetRef<'_>, outbox: &mut Outbox) {
+        self.recall_asked(now, network, &frame);
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        self.vl2.handle_frame(now, network, frame, &mut carrier);
     }
 
     fn handle_timeout(&mut self, now: Now, outbox: &mut Outbox) {

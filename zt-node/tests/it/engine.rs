@@ -2,11 +2,13 @@
 
 use crate::rig::{ALICE, BOB, LINK, ROOT, Rig};
 use serde_json::json;
+use std::net::IpAddr;
 use std::time::Duration;
 use zt_crypto::ArmorError;
 use zt_node::engine::{Input, Persist};
 use zt_peer::{Endpoint, Look};
-use zt_wire::PacketId;
+use zt_wire::ether::{Arp, ETHERTYPE_ARP};
+use zt_wire::{Emit as _, Mac, MulticastGroup, PacketId};
 
 #[test]
 fn two_members_join_and_a_frame_passes() {
@@ -171,6 +173,45 @@ fn the_same_inputs_give_the_same_bytes() {
         (train.bytes, rig.now)
     };
     assert_eq!(run(), run());
+}
+
+/// A restart makes roots and controller forget who listens for which address; the controller still knows who has it.
+#[test]
+fn the_holder_of_an_address_is_asked_also_when_its_announcement_is_forgotten() {
+    let mut rig = Rig::new();
+    let pool = json!([{"ipRangeStart": "10.7.0.1", "ipRangeEnd": "10.7.0.9"}]);
+    let network = rig.create_network(&json!({
+        "private": false, "enableBroadcast": true, "v4AssignMode": {"zt": true}, "ipAssignmentPools": pool,
+        "routes": [{"target": "10.7.0.0/24"}],
+    }));
+    for number in [ROOT, ALICE, BOB] {
+        rig.join(number, network);
+    }
+    rig.pass(Duration::from_secs(1));
+    let ip = |rig: &Rig, number: usize| {
+        let config = rig.nodes[number].engine.vl2().network(network).and_then(|joined| joined.config());
+        let Some(IpAddr::V4(ip)) = config.expect("configured").addresses[0].ip() else { panic!("IPv4") };
+        ip
+    };
+    let bob = ip(&rig, BOB);
+    // Bob listens, and what he says of it is lost.
+    let node = &mut rig.nodes[BOB];
+    node.engine.handle(rig.now, Input::Groups(network, &[MulticastGroup::for_ip(bob.into())]), &mut node.outbox);
+    node.outbox.transmits.clear();
+    for asker in [ROOT, ALICE] {
+        let question = Arp {
+            operation: Arp::REQUEST,
+            sender_mac: Mac::for_member(rig.address(asker), network),
+            sender_ip: ip(&rig, asker),
+            target_mac: Mac::ZERO,
+            target_ip: bob,
+        };
+        let header = [&Mac::BROADCAST.0[..], &question.sender_mac.0, &ETHERTYPE_ARP.to_be_bytes()].concat();
+        rig.send_frames(asker, network, &[[header, question.to_vec()].concat()]);
+        rig.pass(Duration::from_millis(500));
+        let heard = |frame: &Vec<u8>| frame.ends_with(&question.to_vec());
+        assert!(rig.nodes[BOB].delivered.iter().any(heard), "asked by {asker}");
+    }
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn network(view: &NetworkView, addresses: &mut [ZT1_Node_PhysicalAddress]) -> ZT
         ips: addresses.as_mut_ptr(),
         numIps: count(addresses.len()),
         status,
-        enabled: true,
+        enabled: view.port_error == 0,
         isPrivate: view.private,
     }
 }
