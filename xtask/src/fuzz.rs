@@ -18,6 +18,9 @@ const GUIDED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-lev
 /// Verbs that have a layout; the message target is run once for each.
 const VERBS: std::ops::RangeInclusive<u8> = 0..=22;
 
+/// Calls of the C library in a full run.
+const CALLS: u64 = 10_000_000;
+
 /// How long one run lasts.
 #[derive(Clone, Copy)]
 enum Span {
@@ -92,6 +95,8 @@ fn run_target(folder: &Path, target: &str, span: Span) -> Result<()> {
     for verb in &verbs {
         let limit = match span {
             Span::Seconds(seconds) => format!("-max_total_time={}", (seconds / verbs.len() as u64).max(1)),
+            // It counts calls of the library, not executions, and ends by itself.
+            Span::Runs(..) if target == "capi" => "-runs=-1".to_owned(),
             Span::Runs(_, runs) if matches!(target, "engine" | "controller") => format!("-runs={runs}"),
             Span::Runs(runs, _) => format!("-runs={runs}"),
         };
@@ -100,6 +105,9 @@ fn run_target(folder: &Path, target: &str, span: Span) -> Result<()> {
         command.arg(limit).args(["-max_len=4096", "-print_final_stats=1", "-verbosity=0"]);
         command.arg(format!("-artifact_prefix={}/{target}-", folder.join("artifacts").display()));
         command.arg(&grown).arg(folder.join("corpus").join(target));
+        if target == "capi" && matches!(span, Span::Runs(..)) {
+            command.env("ZT_FUZZ_CALLS", CALLS.to_string());
+        }
         if let Some(verb) = verb {
             command.env("ZT_FUZZ_VERB", verb.to_string());
         }
@@ -135,7 +143,7 @@ fn coverage(folder: &Path) -> Result<()> {
     let raw = std::fs::read_dir(&profiles)?.filter_map(|entry| Some(entry.ok()?.path()));
     let status = Command::new(tools.join("llvm-profdata")).arg("merge").args(raw).arg("-o").arg(&merged).status()?;
     ensure!(status.success(), "llvm-profdata fails");
-    for package in ["zt-wire", "zt-peer", "zt-netconf"] {
+    for package in ["zt-wire", "zt-peer", "zt-netconf", "zt-node/capi"] {
         let mut command = Command::new(tools.join("llvm-cov"));
         command.args(["export", "--summary-only"]).arg(format!("--instr-profile={}", merged.display()));
         command.arg(&objects[0]);

@@ -24,7 +24,8 @@ Usage: cargo xtask <command> [options]
   tidy                    dependency table, file sizes, formatting rules that need no compiler
   vectors                 recorded cases, with the number passed per file
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
-                          --target T: one of them; --full: 5 million runs each, 1 million scenarios; --coverage: only that
+                          --target T: one of them; --full: 5 million runs each, 1 million scenarios, 10 million calls of the C library;
+                          --coverage: only that
   bench [what]            tunnel | crypto | codec | engine | capi (default: crypto, codec, engine)
   capi [what]             the C library: test | valgrind | sanitize (default: all): its C programs, the same under memcheck
                           and helgrind, and with the sanitizers for addresses and undefined behaviour

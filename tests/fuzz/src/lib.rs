@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod capi;
 mod decoders;
 mod engine;
 mod input;
@@ -7,6 +8,7 @@ mod json;
 mod signed;
 mod stage;
 
+pub use capi::capi;
 pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};
 pub use engine::engine;
 
@@ -14,7 +16,7 @@ pub use engine::engine;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("packet", packet),
     ("message", message),
     ("dictionary", dictionary),
@@ -27,4 +29,5 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("rules", rules),
     ("controller", controller),
     ("engine", engine),
+    ("capi", capi),
 ];

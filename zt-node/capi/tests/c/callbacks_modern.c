@@ -192,6 +192,26 @@ static void the_state_calls_back(void)
     busy = NULL;
 }
 
+static void delete_at_once(struct modern *modern, uint64_t nwid, void **nuptr, enum ZT_VirtualNetworkConfigOperation op,
+                           const ZT_VirtualNetworkConfig *config)
+{
+    (void)nwid;
+    (void)nuptr;
+    (void)config;
+    if (op == ZT_VIRTUAL_NETWORK_CONFIG_OPERATION_UP)
+        ZT_Node_delete(modern->node);
+}
+
+/* The header forbids it; a host that does it all the same gets a node that is gone, and nothing worse. */
+static void delete_from_within(void)
+{
+    alice.in_port = delete_at_once;
+    (void)ZT_Node_join(alice.node, 0x2200, NULL, NULL);
+    CHECK_INT(ZT_Node_address(alice.node), 0);
+    alice.node = NULL;
+    alice.in_port = NULL;
+}
+
 int main(void)
 {
     modern_start(&root, "10.0.0.1", ROOT_SECRET, PLANET, PLANET_LENGTH);
@@ -232,6 +252,7 @@ int main(void)
     alice.in_port = NULL;
     alice.in_frame = NULL;
     the_state_calls_back();
+    delete_from_within();
     modern_end(&alice);
     modern_end(&root);
     return 0;
