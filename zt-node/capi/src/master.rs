@@ -55,7 +55,12 @@ impl Master {
                 records.push(Record { key, object: Some(object) });
             }
         }
-        *self.attached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Attached { store, node, index });
+        let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
+        if attached.is_some() {
+            return Err(NotAttached::Taken);
+        }
+        *attached = Some(Attached { store, node, index });
+        drop(attached);
         Ok(records)
     }
 

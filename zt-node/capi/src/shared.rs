@@ -84,9 +84,19 @@ impl Core {
         self.master.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives the node a controller, or takes it away.
-    pub(crate) fn set_master(&self, master: Option<Arc<Master>>) {
-        *self.master.lock().unwrap_or_else(PoisonError::into_inner) = master;
+    /// Gives the node a controller. False when it has one, or another call is just giving it one.
+    pub(crate) fn claim_master(&self, master: &Arc<Master>) -> bool {
+        let mut place = self.master.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_some() {
+            return false;
+        }
+        *place = Some(Arc::clone(master));
+        true
+    }
+
+    /// The controller cannot serve after all.
+    pub(crate) fn release_master(&self) {
+        *self.master.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Does the slow work that is there: jobs, reading records of peers, writing commits. What comes of it is added to

@@ -324,15 +324,18 @@ impl Node {
 
     /// Lets the node serve networks with this controller.
     pub(crate) fn set_master(&self, handle: usize, master: &Arc<Master>) -> Result<(), Failure> {
-        if self.core.master().is_some() {
+        // Claimed first: reading the records calls the host, who may call here again, and other threads may, too.
+        if !self.core.claim_master(master) {
             return Err(Failure::BadParameter);
         }
-        let records = master.attach(handle, None).map_err(|error| match error {
-            NotAttached::Taken => Failure::BadParameter,
-            NotAttached::Store => Failure::Store,
+        let records = master.attach(handle, None).map_err(|error| {
+            self.core.release_master();
+            match error {
+                NotAttached::Taken => Failure::BadParameter,
+                NotAttached::Store => Failure::Store,
+            }
         })?;
         self.core.lock()?.start_controller(records);
-        self.core.set_master(Some(Arc::clone(master)));
         Ok(())
     }
 

@@ -137,6 +137,44 @@ static void *requests(void *user)
     return NULL;
 }
 
+/* A controller for a node, both of which others want too. */
+struct wish {
+    ZT1_Node *node;
+    ZT1_NetconfMaster *master;
+};
+
+static void *enables(void *user)
+{
+    const struct wish *wish = user;
+    enum ZT1_ReturnValue value = ZT1_Node_enableNetconfMaster(wish->node, wish->master);
+    CHECK(value == ZT1_OK || value == ZT1_ERROR_BAD_PARAMETER);
+    pthread_mutex_lock(&count_lock);
+    done += value == ZT1_OK;
+    pthread_mutex_unlock(&count_lock);
+    return NULL;
+}
+
+static void one_of_two(void)
+{
+    for (int i = 0; i < 20; i++) {
+        pthread_t threads[2];
+        ZT1_Node *nodes[2] = {make(1, BOB_SECRET), make(2, EVE_SECRET)};
+        ZT1_NetconfMaster *masters[2] = {ZT1_NetconfMaster_new(), ZT1_NetconfMaster_new()};
+        /* One controller for two nodes, or two for one. */
+        struct wish wishes[2] = {{nodes[0], masters[0]}, {nodes[i % 2], masters[(i + 1) % 2]}};
+        done = 0;
+        for (int k = 0; k < 2; k++)
+            CHECK_INT(pthread_create(&threads[k], NULL, enables, &wishes[k]), 0);
+        for (int k = 0; k < 2; k++)
+            CHECK_INT(pthread_join(threads[k], NULL), 0);
+        CHECK_INT(done, 1);
+        for (int k = 0; k < 2; k++) {
+            CHECK_INT(ZT1_Node_delete(nodes[k]), ZT1_OK);
+            CHECK_INT(ZT1_NetconfMaster_delete(masters[k]), ZT1_OK);
+        }
+    }
+}
+
 static void *deletes(void *user)
 {
     sched_yield();
@@ -166,6 +204,8 @@ int main(void)
         CHECK_INT(pthread_join(threads[i], NULL), 0);
     CHECK_INT(busy + done, 2 * ROUNDS);
     CHECK(done > 0 && ports > 0);
+
+    one_of_two();
 
     /* Two threads delete a node: one of them does. */
     done = 0;
