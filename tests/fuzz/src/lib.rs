@@ -1,16 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-mod capi;
 mod decoders;
 mod engine;
 mod input;
 mod json;
 mod signed;
 mod stage;
+mod sys;
 
-pub use capi::capi;
 pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};
 pub use engine::engine;
+pub use sys::capi;
 
 /// A target: takes any bytes and must come back.
 pub type Target = fn(&[u8]);

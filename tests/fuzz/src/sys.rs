@@ -27,7 +27,7 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 /// Counts a call and makes it.
 macro_rules! call {
     ($call:expr) => {{
-        crate::capi::count();
+        crate::sys::count();
         // SAFETY: pointers are NULL, or lead to what the header asks for; handles may be anything.
         #[allow(unused_unsafe, reason = "some functions are safe to call")]
         unsafe {
