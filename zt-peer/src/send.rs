@@ -426,6 +426,7 @@ pub(crate) const fn carries_traffic(verb: Verb) -> bool {
             | Verb::NETWORK_CONFIG_REQUEST
             | Verb::NETWORK_CONFIG
             | Verb::NETWORK_CREDENTIALS
+            | Verb::USER_MESSAGE
     )
 }
 

@@ -28,10 +28,12 @@ struct Attached {
 /// Why a controller cannot be given to a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAttached {
-    /// It belongs to another node.
+    /// It belongs to another node, or the node has one.
     Taken,
     /// Its records cannot be read.
     Store,
+    /// The node had a fault.
+    Broken,
 }
 
 impl Master {

@@ -2,7 +2,8 @@
 
 use crate::lock::{Condvar, Mutex, MutexGuard};
 use crate::machine::{JOBS_PER_CALL, Machine};
-use crate::master::Master;
+use crate::master::{Master, NotAttached};
+use crate::store::DataStore;
 use std::sync::{Arc, PoisonError};
 use zt_netconf::controller::{ApiOutcome, Change};
 use zt_node::engine::{Input, Outbox, Output};
@@ -84,19 +85,28 @@ impl Core {
         self.master.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives the node a controller. False when it has one, or another call is just giving it one.
-    pub(crate) fn claim_master(&self, master: &Arc<Master>) -> bool {
+    /// Gives the node, which C knows as `handle`, a controller. Unless that has a store of its own, it lives in `store`.
+    pub(crate) fn give_master(
+        &self,
+        master: &Arc<Master>,
+        handle: usize,
+        store: Option<Arc<dyn DataStore>>,
+    ) -> Result<(), NotAttached> {
+        // Claimed first: reading the records calls the host, who may call here again, and other threads may, too.
         let mut place = self.master.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_some() {
-            return false;
+            return Err(NotAttached::Taken);
         }
         *place = Some(Arc::clone(master));
-        true
-    }
-
-    /// The controller cannot serve after all.
-    pub(crate) fn release_master(&self) {
-        *self.master.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        drop(place);
+        let started = master.attach(handle, store).and_then(|records| {
+            self.lock().map_err(|Broken| NotAttached::Broken)?.start_controller(records);
+            Ok(())
+        });
+        if started.is_err() {
+            *self.master.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        started
     }
 
     /// Does the slow work that is there: jobs, reading records of peers, writing commits. What comes of it is added to

@@ -55,6 +55,16 @@ impl From<StoreFailed> for Failure {
     }
 }
 
+impl From<NotAttached> for Failure {
+    fn from(reason: NotAttached) -> Self {
+        match reason {
+            NotAttached::Taken => Self::BadParameter,
+            NotAttached::Store => Self::Store,
+            NotAttached::Broken => Self::Internal,
+        }
+    }
+}
+
 impl From<NoIdentity> for Failure {
     fn from(_: NoIdentity) -> Self {
         // 08 §B.5: the modern "internal" has no equal here and becomes this one.
@@ -233,19 +243,7 @@ impl Node {
 
     /// Lets the node serve networks with this controller.
     pub(crate) fn enable_master(&self, handle: usize, master: &Arc<Master>) -> Result<(), Failure> {
-        // Claimed first: reading the records calls the host, who may call here again, and other threads may, too.
-        if !self.core.claim_master(master) {
-            return Err(Failure::BadParameter);
-        }
-        let records = master.attach(handle, Some(Arc::clone(&self.store))).map_err(|error| {
-            self.core.release_master();
-            match error {
-                NotAttached::Taken => Failure::BadParameter,
-                NotAttached::Store => Failure::Store,
-            }
-        })?;
-        self.core.lock()?.start_controller(records);
-        Ok(())
+        Ok(self.core.give_master(master, handle, Some(Arc::clone(&self.store)))?)
     }
 
     /// The node is being deleted: its controller is free for another, the records of its peers are kept.

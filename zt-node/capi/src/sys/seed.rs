@@ -31,6 +31,8 @@ static IMPLICIT: Mutex<Option<usize>> = Mutex::new(None);
 /// Longest packet that can have come by UDP, and longest frame of any network (08 §A.1), bytes.
 const MAX_PACKET: c_uint = 65_535;
 const MAX_FRAME: c_uint = 10_000;
+/// Longest text of a secret identity with its NUL (01 §3.2), bytes.
+const MAX_IDENTITY: c_ulong = 271;
 /// Packets or frames in one call: more is a mistake of the host.
 const MAX_COUNT: c_uint = 1 << 20;
 
@@ -449,6 +451,9 @@ pub unsafe extern "C" fn ZT1_NetconfMaster_request(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ZT1_newIdentity(secret: *mut c_char, cap: c_ulong) -> ZT1_ReturnValue {
     answer(|| {
+        if secret.is_null() || cap < MAX_IDENTITY {
+            return Err(Failure::BadParameter);
+        }
         let text = SecretIdentity::generate(&mut OsEntropy).to_text();
         let bytes = Zeroizing::new([text.as_bytes(), &[0]].concat());
         // SAFETY: the header's contract.
