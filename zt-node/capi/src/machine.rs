@@ -109,7 +109,8 @@ impl Machine {
     }
 
     /// Appends what there is to do; slow jobs wait for [`Machine::next_job`].
-    pub(crate) fn drain(&mut self, now: Now, outbox: &mut Outbox, todo: &mut Vec<Output>) {
+    pub(crate) fn drain(&mut self, outbox: &mut Outbox, todo: &mut Vec<Output>) {
+        let now = self.clock.now();
         loop {
             match self.engine.poll(now, outbox) {
                 Output::Wait(due) => {

@@ -131,13 +131,21 @@ impl Core {
         Ok(progress)
     }
 
-    /// Hands an input in at the time of the latest call.
-    pub(crate) fn hand_in(&self, call: &mut Call<'_>, input: Input<'_>) -> Result<(), Broken> {
+    /// Does something with the machine; what comes of it is added to the call.
+    pub(crate) fn act<R>(
+        &self,
+        call: &mut Call<'_>,
+        act: impl FnOnce(&mut Machine, &mut Outbox) -> R,
+    ) -> Result<R, Broken> {
         let mut machine = self.lock()?;
-        let now = machine.clock.now();
-        machine.handle(now, input, call.outbox);
-        machine.drain(now, call.outbox, &mut call.todo);
-        Ok(())
+        let result = act(&mut machine, call.outbox);
+        machine.drain(call.outbox, &mut call.todo);
+        Ok(result)
+    }
+
+    /// Hands an input in at the time of the latest call.
+    fn hand_in(&self, call: &mut Call<'_>, input: Input<'_>) -> Result<(), Broken> {
+        self.act(call, |machine, outbox| machine.handle(machine.clock.now(), input, outbox))
     }
 
     fn load_peers(&self, call: &mut Call<'_>, load_peer: &dyn Fn(Address) -> Option<Vec<u8>>) -> Result<bool, Broken> {
@@ -202,11 +210,8 @@ impl Core {
         load_peer: &dyn Fn(Address) -> Option<Vec<u8>>,
         (method, path, body): (&str, &str, &[u8]),
     ) -> Result<ApiOutcome, Broken> {
-        let mut machine = self.lock()?;
-        let now = machine.clock.now();
-        let outcome = machine.engine.controller_api(now, method, path, body);
-        machine.drain(now, call.outbox, &mut call.todo);
-        drop(machine);
+        let outcome =
+            self.act(call, |machine, _| machine.engine.controller_api(machine.clock.now(), method, path, body))?;
         let outcome = outcome.unwrap_or(ApiOutcome { status: 404, body: None, commit: None });
         loop {
             while self.work(call, load_peer)? {}

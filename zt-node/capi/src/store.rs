@@ -115,12 +115,13 @@ impl DataStore for Folder {
     }
 }
 
-/// Keeps what the engine wants to outlive the process.
-pub(crate) fn keep(store: &dyn DataStore, persist: &Persist, first_planet: Option<u64>) -> Result<(), StoreFailed> {
+/// The object in which the store keeps what the engine wants to outlive the process: its name and, unless it is to be
+/// removed, its bytes.
+pub(crate) fn object_of(persist: &Persist, first_planet: Option<u64>) -> (String, Option<&[u8]>) {
     match persist {
-        Persist::World(kind, id, bytes) => store.put(&world_name(*kind, *id, first_planet), bytes.as_deref(), false),
-        Persist::NetworkConfig(network, text) => store.put(&network_name(*network), Some(text), false),
-        Persist::Peer(address, record) => store.put(&peer_name(*address), Some(record), false),
+        Persist::World(kind, id, bytes) => (world_name(*kind, *id, first_planet), bytes.as_deref()),
+        Persist::NetworkConfig(network, text) => (network_name(*network), Some(text)),
+        Persist::Peer(address, record) => (peer_name(*address), Some(record)),
     }
 }
 

@@ -64,8 +64,7 @@ impl Node {
     fn act<R>(&self, act: impl FnOnce(&mut Machine, &mut Outbox) -> R, work: &mut Workspace) -> Result<(), Failure> {
         let mut machine = self.core.lock()?;
         act(&mut machine, &mut work.outbox);
-        let now = machine.clock.now();
-        machine.drain(now, &mut work.outbox, &mut work.todo);
+        machine.drain(&mut work.outbox, &mut work.todo);
         Ok(())
     }
 
@@ -104,7 +103,7 @@ impl Node {
             machine = self.core.lock()?;
             machine.handle(now, Input::Opened { ticket: open.ticket, opened, packet }, outbox);
         }
-        machine.drain(now, outbox, todo);
+        machine.drain(outbox, todo);
         Ok(())
     }
 
@@ -141,7 +140,7 @@ impl Node {
             }
             let mut machine = self.core.lock()?;
             let now = machine.clock.now();
-            machine.drain(now, call.outbox, &mut call.todo);
+            machine.drain(call.outbox, &mut call.todo);
             let wait = machine.due(now).map_or(LONGEST_WAIT, |due| millis_until(now, due)).clamp(1, LONGEST_WAIT);
             deadline = Deadline(now.unix_ms.saturating_add(wait.cast_signed()));
             if idle && call.todo.is_empty() && call.outbox.transmits.is_empty() {

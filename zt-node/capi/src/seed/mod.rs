@@ -163,7 +163,7 @@ impl Node {
             let _ = machine.load_stored(&bytes, &mut outbox);
         }
         let mut todo = Vec::new();
-        machine.drain(now, &mut outbox, &mut todo);
+        machine.drain(&mut outbox, &mut todo);
         Ok(Self {
             core: Core::new(machine),
             store,
@@ -196,46 +196,36 @@ impl Node {
     pub(crate) fn join(&self, network: NetworkId) -> Result<(), Failure> {
         let saved = saved_network(&*self.store, network)?;
         self.between_turns(|core, call| {
-            let mut machine = core.lock()?;
-            machine.join(network, saved.as_deref(), call.outbox);
-            let now = machine.clock.now();
-            machine.drain(now, call.outbox, &mut call.todo);
-            Ok(())
+            Ok(core.act(call, |machine, outbox| machine.join(network, saved.as_deref(), outbox))?)
         })
     }
 
     /// Leaves a network; on return its configuration is gone.
     pub(crate) fn leave(&self, network: NetworkId) -> Result<(), Failure> {
-        let joined = self.between_turns(|core, call| {
-            let mut machine = core.lock()?;
-            let joined = machine.leave(network);
-            let now = machine.clock.now();
-            machine.drain(now, call.outbox, &mut call.todo);
-            Ok(joined)
-        })?;
+        let joined = self.between_turns(|core, call| Ok(core.act(call, |machine, _| machine.leave(network))?))?;
         self.store.put(&store::network_name(network), None, false)?;
         if joined { Ok(()) } else { Err(Failure::NetworkNotFound) }
     }
 
     /// The host subscribes to a group, or ends that.
     pub(crate) fn subscribe(&self, network: NetworkId, group: MulticastGroup, wanted: bool) -> Result<(), Failure> {
-        let joined =
-            self.between_turns(|core, call| Ok(core.lock()?.subscribe(network, group, wanted, call.outbox)))?;
+        let joined = self.between_turns(|core, call| {
+            Ok(core.act(call, |machine, outbox| machine.subscribe(network, group, wanted, outbox))?)
+        })?;
         if joined { Ok(()) } else { Err(Failure::NetworkNotFound) }
     }
 
     /// The host says what became of the port of a network.
     pub(crate) fn set_port(&self, network: NetworkId, device: String, error: i32) -> Result<(), Failure> {
-        self.between_turns(|core, call| {
-            let mut machine = core.lock()?;
-            if !machine.is_joined(network) {
-                return Err(Failure::NetworkNotFound);
-            }
-            machine.engine.set_port_error(network, (error != 0).then_some(error));
-            let now = machine.clock.now();
-            machine.drain(now, call.outbox, &mut call.todo);
-            Ok(())
+        let joined = self.between_turns(|core, call| {
+            Ok(core.act(call, |machine, _| {
+                machine.engine.set_port_error(network, (error != 0).then_some(error));
+                machine.is_joined(network)
+            })?)
         })?;
+        if !joined {
+            return Err(Failure::NetworkNotFound);
+        }
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         ports.entry(network).or_default().set_device(device);
         Ok(())
@@ -252,8 +242,7 @@ impl Node {
         let mut call = Call::new(&mut outbox);
         let mut machine = self.core.lock_anyhow();
         machine.engine.persist_peers();
-        let now = machine.clock.now();
-        machine.drain(now, call.outbox, &mut call.todo);
+        machine.drain(call.outbox, &mut call.todo);
         drop(machine);
         for output in call.todo {
             if let Output::Persist(persist) = output {
@@ -312,17 +301,13 @@ impl Node {
             (Ok(machine), _) => machine.first_planet,
             (Err(Broken), _) => return false,
         };
-        let kept = store::keep(&*self.store, persist, first_planet).is_ok();
-        let (name, bytes) = match persist {
-            Persist::World(kind, id, bytes) => (store::world_name(*kind, *id, first_planet), bytes.clone()),
-            Persist::NetworkConfig(network, text) => (store::network_name(*network), Some(text.clone())),
-            Persist::Peer(address, record) => (store::peer_name(*address), Some(record.clone())),
-        };
+        let (name, bytes) = store::object_of(persist, first_planet);
+        let kept = self.store.put(&name, bytes, false).is_ok();
         let mut unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
         if kept {
             unsaved.objects.remove(&name);
         } else if unsaved.objects.len() < UNSAVED {
-            unsaved.objects.insert(name, bytes);
+            unsaved.objects.insert(name, bytes.map(<[u8]>::to_vec));
         }
         kept
     }

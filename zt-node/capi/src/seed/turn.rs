@@ -143,7 +143,7 @@ impl Node {
             machine.handle(now, Input::Frame(network, frame), call.outbox);
         }
         machine.handle_time(now, call.outbox);
-        machine.drain(now, call.outbox, &mut call.todo);
+        machine.drain(call.outbox, &mut call.todo);
         Ok(())
     }
 
@@ -159,9 +159,7 @@ impl Node {
             for output in std::mem::take(&mut call.todo) {
                 kept &= self.perform(call, output)?;
             }
-            let mut machine = self.core.lock()?;
-            let now = machine.clock.now();
-            machine.drain(now, call.outbox, &mut call.todo);
+            self.core.lock()?.drain(call.outbox, &mut call.todo);
         }
         // Whatever is left is first in the next turn.
         let left = std::mem::take(&mut call.todo);

@@ -22,8 +22,13 @@ mod seed_results;
 mod sockaddr;
 
 pub(crate) use arrays::Arrays;
+use core::ffi::c_uint;
 #[cfg(feature = "helgrind")]
 pub(crate) use pthread_locks::{Condvar, Mutex, MutexGuard, RwLock};
+
+/// Longest payload of UDP, and longest frame of any network (08 §A.1), bytes.
+const MAX_PACKET: c_uint = 65_535;
+const MAX_FRAME: c_uint = modern_abi::ZT_MAX_MTU;
 
 /// Version of this library.
 const VERSION: (i32, i32, i32) = {

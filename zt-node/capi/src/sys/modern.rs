@@ -8,6 +8,7 @@ use super::pointers::{bytes, guard, put, structure};
 use super::results::{give_back, hold};
 use super::seed_host::FunctionStore;
 use super::sockaddr;
+use super::{MAX_FRAME, MAX_PACKET};
 use crate::lock::Mutex;
 use crate::master::Master;
 use crate::modern::{Deadline, Failure, Node, Thread};
@@ -40,10 +41,6 @@ impl Drop for Identities {
         bytes.zeroize();
     }
 }
-
-/// Longest payload of UDP, and longest frame (08 §A.1), bytes.
-const MAX_PACKET: c_uint = 65_535;
-const MAX_FRAME: c_uint = 10_000;
 
 fn code(failure: Failure) -> ZT_ResultCode {
     match failure {

@@ -7,6 +7,7 @@ use super::seed_abi::*;
 use super::seed_host::{FullHost, FunctionStore, PlainHost, node_pointer};
 use super::seed_results::{self, NetworksAnswer, PeersAnswer, PortAnswer};
 use super::sockaddr;
+use super::{MAX_FRAME, MAX_PACKET};
 use crate::entropy::OsEntropy;
 use crate::lock::Mutex;
 use crate::master::Master;
@@ -28,9 +29,6 @@ static NODES: Table<Node> = Table::new();
 /// The node that `ZT1_Node_run` means: the last one that `ZT1_Node_new` made.
 static IMPLICIT: Mutex<Option<usize>> = Mutex::new(None);
 
-/// Longest packet that can have come by UDP, and longest frame of any network (08 §A.1), bytes.
-const MAX_PACKET: c_uint = 65_535;
-const MAX_FRAME: c_uint = 10_000;
 /// Longest text of a secret identity with its NUL (01 §3.2), bytes.
 const MAX_IDENTITY: c_ulong = 271;
 /// Packets or frames in one call: more is a mistake of the host.
