@@ -101,19 +101,9 @@ static void ethernet(void)
     /* Bob is on Alice's backplane: one of his packets comes from there, and so do the answers. */
     rig_address(&alice.place, rig_ethernet(4));
     rig_address(&bob.place, rig_ethernet(5));
-    const struct ZT1_WireMessage *wires;
-    const struct ZT1_VirtualLanFrame *frames;
-    unsigned wire_count, frame_count, before = alice.received_count;
-    unsigned long wait;
-    seed_give(&bob, lan, seed_mac(&alice, lan), 0x0800, "over the backplane", 18);
-    struct ZT1_VirtualLanFrame frame = bob.given[0].frame;
-    frame.frameData = bob.given[0].bytes;
-    bob.given_count = 0;
-    CHECK_INT(ZT1_Node_runAt(bob.node, rig_now, NULL, 0, &frame, 1, &wires, &wire_count, &frames, &frame_count, &wait),
-              ZT1_OK);
+    unsigned before = alice.received_count;
     const struct sockaddr_storage to = rig_ethernet(4);
-    for (unsigned i = 0; i < wire_count; i++)
-        rig_send(&bob.place, &to, -1, 0, wires[i].packetData, wires[i].packetLength);
+    seed_detour(&bob, lan, seed_mac(&alice, lan), &to, -1, "over the backplane");
     RIG_UNTIL(alice.received_count > before, 1000);
     rig_run(5000);
     struct ZT1_Node_Peer peer;

@@ -83,19 +83,8 @@ static void changes(void)
 /* A frame of Bob's for Alice leaves from his address number `number` to the one of Alice's. */
 static void frame_by(unsigned number)
 {
-    const struct ZT1_WireMessage *wires;
-    const struct ZT1_VirtualLanFrame *frames;
-    unsigned wire_count, frame_count, before = alice.received_count;
-    unsigned long wait;
-    seed_give(&bob, lan, seed_mac(&alice, lan), 0x0800, "by another address", 18);
-    struct ZT1_VirtualLanFrame frame = bob.given[0].frame;
-    frame.frameData = bob.given[0].bytes;
-    bob.given_count = 0;
-    CHECK_INT(ZT1_Node_runAt(bob.node, rig_now, NULL, 0, &frame, 1, &wires, &wire_count, &frames, &frame_count, &wait),
-              ZT1_OK);
-    CHECK(wire_count > 0);
-    for (unsigned i = 0; i < wire_count; i++)
-        rig_send(&bob.place, &alice.place.addresses[number], 0, 0, wires[i].packetData, wires[i].packetLength);
+    unsigned before = alice.received_count;
+    seed_detour(&bob, lan, seed_mac(&alice, lan), &alice.place.addresses[number], 0, "by another address");
     RIG_UNTIL(alice.received_count > before, 1000);
     rig_run(3000);
 }

@@ -127,6 +127,26 @@ void seed_give(struct seed *seed, uint64_t nwid, uint64_t to, unsigned kind, con
     seed->place.due = 0;
 }
 
+void seed_detour(struct seed *seed, uint64_t nwid, uint64_t mac, const struct sockaddr_storage *to, int level,
+                 const char *text)
+{
+    const struct ZT1_WireMessage *wires;
+    const struct ZT1_VirtualLanFrame *frames;
+    unsigned wire_count, frame_count;
+    unsigned long wait;
+    const struct ZT1_VirtualLanFrame frame = {.networkId = nwid,
+                                              .sourceMac = seed_mac(seed, nwid),
+                                              .destMac = mac,
+                                              .etherType = 0x0800,
+                                              .frameData = text,
+                                              .frameLength = (unsigned)strlen(text)};
+    CHECK_INT(ZT1_Node_runAt(seed->node, rig_now, NULL, 0, &frame, 1, &wires, &wire_count, &frames, &frame_count, &wait),
+              ZT1_OK);
+    CHECK(wire_count > 0);
+    for (unsigned i = 0; i < wire_count; i++)
+        rig_send(&seed->place, to, level, 0, wires[i].packetData, wires[i].packetLength);
+}
+
 static void keep_frames(struct seed *seed, const struct ZT1_VirtualLanFrame *frames, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {

@@ -66,6 +66,9 @@ void seed_stop(struct seed *seed);
 void seed_end(struct seed *seed);
 /* Hands a frame in at the next turn. */
 void seed_give(struct seed *seed, uint64_t nwid, uint64_t to, unsigned kind, const void *data, unsigned length);
+/* Hands a frame in at once; what leaves because of it goes to `to` by a level, wherever the node wanted it. */
+void seed_detour(struct seed *seed, uint64_t nwid, uint64_t mac, const struct sockaddr_storage *to, int level,
+                 const char *text);
 /* One turn now. */
 void seed_turn(struct seed *seed);
 
