@@ -437,6 +437,23 @@ impl Net {
         self.now = self.now.plus(to.saturating_since(self.now.mono));
     }
 
+    /// Ms from `since` to the send time of the first frame that arrived at `node`.
+    pub(crate) fn outage(&self, node: usize, since: Mono) -> u64 {
+        self.first_after(node, since).expect("traffic goes on") - since.as_millis()
+    }
+
+    /// Cuts nodes 1 and 2 from each other while they talk every `gap` ms: both must hear again within `most` ms.
+    pub(crate) fn cut_under_traffic(&mut self, gap: u64, most: u64) {
+        self.cut_both(addr(2), addr(3));
+        let cut = self.now.mono;
+        self.talk(1, 2, gap, 6_000);
+        for node in [1, 2] {
+            let ms = self.outage(node, cut);
+            println!("gap {gap}: node {node} hears again after {ms} ms");
+            assert!(ms <= most, "gap {gap}: node {node} after {ms} ms");
+        }
+    }
+
     /// Send time of the first frame sent after `since` that `node` received.
     pub(crate) fn first_after(&self, node: usize, since: Mono) -> Option<u64> {
         let stamp = |bytes: &[u8]| u64::from_be_bytes(bytes[..8].try_into().unwrap());

@@ -15,24 +15,12 @@ fn connected(seed: u64) -> Net {
     net
 }
 
-/// Ms from `since` to the send time of the first frame that arrived at `node`.
-fn outage(net: &Net, node: usize, since: zt_wire::Mono) -> u64 {
-    net.first_after(node, since).expect("traffic goes on") - since.as_millis()
-}
-
 #[test]
 fn a_cut_direct_path_moves_traffic_to_the_root_within_three_seconds_and_back() {
     for (seed, gap) in [(1, 20), (2, 100), (3, 500), (4, 1_000)] {
         let mut net = connected(seed);
         net.run(777 * seed % 1_000);
-        net.cut_both(addr(2), addr(3));
-        let cut = net.now.mono;
-        net.talk(1, 2, gap, 6_000);
-        for node in [1, 2] {
-            let ms = outage(&net, node, cut);
-            println!("gap {gap}: node {node} hears again after {ms} ms");
-            assert!(ms <= 3_000, "gap {gap}: node {node} after {ms} ms");
-        }
+        net.cut_under_traffic(gap, 3_000);
         assert!(!net.is_direct(1, 2));
         net.cuts.clear();
         net.talk(1, 2, gap, 8_000);
@@ -48,7 +36,7 @@ fn a_stream_in_one_direction_only_survives_a_cut_too() {
         net.cut_both(addr(2), addr(3));
         let cut = net.now.mono;
         net.stream(1, 2, 20, 5_000);
-        let ms = outage(&net, 2, cut);
+        let ms = net.outage(2, cut);
         assert!(ms <= 3_000, "after {ms} ms");
     }
 }
@@ -61,7 +49,7 @@ fn a_path_dead_in_one_direction_is_left() {
         let cut = net.now.mono;
         net.talk(1, 2, 20, 6_000);
         for node in [1, 2] {
-            let ms = outage(&net, node, cut);
+            let ms = net.outage(node, cut);
             assert!(ms <= 3_000, "{from} to {to}: node {node} after {ms} ms");
         }
     }
@@ -82,12 +70,12 @@ fn a_nat_rebinding_that_the_host_cannot_see_heals_within_three_seconds() {
             _ => net.talk(1, 2, 1_000, 8_000),
         }
         if kind != "from the rebound" {
-            let ms = outage(&net, 1, at);
+            let ms = net.outage(1, at);
             println!("{kind}: the rebound node hears again after {ms} ms");
             assert!(ms <= 3_000, "{kind}: after {ms} ms");
         }
         if kind != "to the rebound" {
-            assert!(outage(&net, 2, at) <= 3_000, "{kind}");
+            assert!(net.outage(2, at) <= 3_000, "{kind}");
         }
         assert!(net.is_direct(2, 1), "{kind}: direct again");
     }
@@ -102,7 +90,7 @@ fn a_rebinding_heals_relayed_traffic_too() {
     net.rebind(1, 1, SocketAddr::from(([10, 0, 2, 1], 40_001)));
     let at = net.now.mono;
     net.stream(2, 1, 20, 6_000);
-    let ms = outage(&net, 1, at);
+    let ms = net.outage(1, at);
     println!("relayed: hears again after {ms} ms");
     assert!(ms <= 3_000, "after {ms} ms");
 }
@@ -117,7 +105,7 @@ fn an_address_change_of_the_host_heals_at_once() {
     let at = net.now.mono;
     net.talk(1, 2, 20, 4_000);
     for node in [1, 2] {
-        let ms = outage(&net, node, at);
+        let ms = net.outage(node, at);
         println!("address change: node {node} hears again after {ms} ms");
         assert!(ms <= 1_000, "node {node} after {ms} ms");
     }
@@ -143,7 +131,7 @@ fn a_dead_root_endpoint_gives_way_to_its_other_one() {
     net.cut_both(addr(2), addr(1));
     let at = net.now.mono;
     net.talk(1, 2, 50, 5_000);
-    assert!(outage(&net, 2, at) <= 3_000, "{}", outage(&net, 2, at));
+    assert!(net.outage(2, at) <= 3_000, "{}", net.outage(2, at));
 }
 
 /// Moves to the root of the worse node, though the path works; the line is this bad from one moment to the next.
@@ -204,7 +192,7 @@ fn rank_decides_before_quality_and_the_better_rank_comes_back() {
     let cut = net.now.mono;
     net.talk(1, 2, 50, 4_000);
     assert_eq!(route(&net), Some(9), "the tunnel carries on");
-    assert!(outage(&net, 2, cut) <= 3_000);
+    assert!(net.outage(2, cut) <= 3_000);
     net.cuts.truncate(cuts);
     net.talk(1, 2, 50, 8_000);
     assert_eq!(route(&net), Some(1), "and the better rank comes back");

@@ -39,23 +39,12 @@ fn route(net: &Net, node: usize, other: usize) -> Option<SocketAddr> {
     view.paths.iter().find(|p| p.preferred).and_then(|p| p.path.remote.socket_addr())
 }
 
-fn outage(net: &Net, node: usize, since: zt_wire::Mono) -> u64 {
-    net.first_after(node, since).expect("traffic goes on") - since.as_millis()
-}
-
 #[test]
 fn a_cut_between_hosts_with_four_paths_moves_traffic_within_two_seconds_and_back() {
     for (seed, gap) in [(101, 20), (102, 50), (103, 100), (104, 500)] {
         let mut net = connected(seed);
         net.run(777 * seed % 1_000);
-        net.cut_both(addr(2), addr(3));
-        let cut = net.now.mono;
-        net.talk(1, 2, gap, 6_000);
-        for node in [1, 2] {
-            let ms = outage(&net, node, cut);
-            println!("four paths, gap {gap}: node {node} hears again after {ms} ms");
-            assert!(ms <= 2_000, "gap {gap}: node {node} after {ms} ms");
-        }
+        net.cut_under_traffic(gap, 2_000);
         assert_eq!((route(&net, 1, 2), route(&net, 2, 1)), (None, None), "over the root");
         net.cuts.clear();
         net.talk(1, 2, gap, 8_000);
@@ -106,7 +95,7 @@ fn one_dead_port_of_several_does_not_take_traffic_to_the_root() {
         _ => None,
     });
     assert!(moves.skip(before).all(|to| to.is_some()), "the other port was proved meanwhile");
-    assert!(outage(&net, 2, at) <= 2_000);
+    assert!(net.outage(2, at) <= 2_000);
 }
 
 fn false_moves(seed: u64, line: Line) -> usize {
@@ -153,7 +142,7 @@ fn a_restart_with_another_secondary_port_is_noticed_at_once() {
     let at = net.now.mono;
     net.talk(1, 2, 50, 4_000);
     for node in [1, 2] {
-        let ms = outage(&net, node, at);
+        let ms = net.outage(node, at);
         println!("restart: node {node} hears again after {ms} ms");
         assert!(ms <= 1_000, "node {node} after {ms} ms");
     }
