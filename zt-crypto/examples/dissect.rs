@@ -158,7 +158,7 @@ impl Dissector {
     }
 
     fn print(&mut self, id: PacketId, source: Address, destination: Address, bytes: &mut [u8]) {
-        let mut packet = Packet::new_checked(bytes).expect("it was opened");
+        let mut packet = Packet::new_checked(bytes).expect("it was opened").opened();
         let mut inflated = Vec::new();
         if packet.is_compressed() {
             match lz4::decompress_payload(packet.payload(), &mut inflated) {
@@ -195,10 +195,8 @@ impl Dissector {
     /// The identity in a HELLO is readable before anything is opened.
     fn learn_from_hello(&mut self, bytes: &[u8]) {
         let header = Packet::new_checked(bytes).expect("a head has a whole header");
-        let plain = header.cipher() == Some(Cipher::Poly1305None);
-        if plain
-            && header.verb() == Verb::HELLO
-            && let Ok(hello) = Hello::parse(&mut Reader::new(header.payload()))
+        if let Some(clear) = header.clear().filter(|clear| clear.verb() == Verb::HELLO)
+            && let Ok(hello) = Hello::parse(&mut Reader::new(clear.payload()))
         {
             self.identities.entry(hello.identity.address).or_insert(hello.identity);
         }

@@ -24,12 +24,20 @@ mod rate;
 mod request;
 mod subscriptions;
 
+#[doc(inline)]
 pub use carrier::{Carrier, Frame, FrameVerdict, SendOptions, Verdict, Vl2Event};
+#[doc(inline)]
 pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};
+#[doc(inline)]
 pub use drop_reason::DropReason;
+#[doc(inline)]
 pub use managed::{Managed, ManagedDns, ManagedRoute, Prefix, Settings};
+#[doc(inline)]
 pub use membership::Member;
+#[doc(inline)]
 pub use network::{Authentication, Failure, Network, NetworkStatus};
 pub use request::Version;
+#[doc(inline)]
 pub use rules::UnsupportedRule;
+#[doc(inline)]
 pub use vl2::{LocalAnswer, Vl2};

@@ -7,10 +7,13 @@ pub mod status;
 #[cfg(feature = "tokio")]
 pub mod driver;
 
+#[doc(inline)]
 pub use engine::{Engine, EngineConfig, Input, Outbox, Output};
 
 #[cfg(feature = "tokio")]
+#[doc(inline)]
 pub use driver::{ControllerStore, Driver, Handle, NodeConfig};
+#[doc(inline)]
 pub use state::{FileState, MemoryState, StateStore};
 
 /// The planet of the public ZeroTier service (01 §10.6), in binary form: what a node uses that is told of no other.

@@ -176,7 +176,7 @@ impl Vl1 {
                 }
                 ticket.trusted = true;
             }
-            Some(Cipher::Poly1305None) if packet.verb() == Verb::HELLO => {
+            Some(Cipher::Poly1305None) if packet.clear().is_some_and(|clear| clear.verb() == Verb::HELLO) => {
                 return self.look_hello(now, ticket, bytes, place);
             }
             Some(_) => {}
@@ -194,8 +194,9 @@ impl Vl1 {
 
     /// HELLO in clear: by a known peer it is opened like any packet; a stranger's costs a gate and a job.
     fn look_hello(&mut self, now: Now, ticket: Ticket, bytes: &[u8], place: Place) -> Result<Look, DropReason> {
-        let payload = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
-        let mut r = Reader::new(payload.payload());
+        let packet = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
+        let hello = packet.clear().ok_or(DropReason::Malformed)?;
+        let mut r = Reader::new(hello.payload());
         let protocol = r.u8("protocol version").map_err(|_| DropReason::Malformed)?;
         let identity = r
             .bytes(12, "version and timestamp")
@@ -240,7 +241,7 @@ impl Vl1 {
     ) -> Result<Context, DropReason> {
         let suite = opened.map_err(|_| DropReason::BadMac)?;
         let view = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?;
-        let verb = view.verb();
+        let verb = view.opened().verb();
         let id = self.peers.id(ticket.source).ok_or(DropReason::DeferredExpired)?;
         // Safer point 6: readable packets only of verbs that are sent so.
         if suite == Suite::Poly1305None && !ticket.trusted && !(verb.is_plain() || verb == Verb::NOP) {
@@ -570,10 +571,10 @@ impl Vl1 {
 
 /// The payload of an opened packet, decompressed if it was compressed.
 fn plain_payload<'p>(packet: &'p [u8], verb: Verb, inflated: &'p mut Vec<u8>) -> Result<&'p [u8], DropReason> {
-    let view = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?;
-    let payload = &packet[HEADER_LEN..];
+    let view = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?.opened();
+    let payload = view.into_payload();
     // Quirk (02 §4): a HELLO in clear is never compressed, whatever its flag says.
-    let clear_hello = verb == Verb::HELLO && view.cipher() == Some(Cipher::Poly1305None);
+    let clear_hello = verb == Verb::HELLO && view.header().cipher() == Some(Cipher::Poly1305None);
     if !view.is_compressed() || clear_hello {
         return Ok(payload);
     }

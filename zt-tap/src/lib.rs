@@ -17,9 +17,12 @@ mod tap;
 pub use batch::{
     DEFAULT_HEADROOM, ETHERNET_HEADER_LEN, Frame, FrameBatch, FrameMut, Offload, PendingChecksum, PushError,
 };
+#[doc(inline)]
 pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState, ParseCidrError};
 #[cfg(all(target_os = "linux", feature = "tokio"))]
+#[doc(inline)]
 pub use linux::{AsyncTap, LinuxTaps};
 #[cfg(target_os = "linux")]
+#[doc(inline)]
 pub use linux::{InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups};
 pub use tap::{Tap, TapFactory, TapInfo, TapSpec};

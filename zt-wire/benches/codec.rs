@@ -52,7 +52,14 @@ fn headers() -> (&'static str, usize, f64) {
         let datagram = black_box(&datagram[..]);
         black_box(classify(datagram));
         let packet = Packet::new_checked(datagram).expect("a whole header");
-        black_box((packet.id(), packet.destination(), packet.source(), packet.cipher(), packet.hops(), packet.verb()));
+        black_box((
+            packet.id(),
+            packet.destination(),
+            packet.source(),
+            packet.cipher(),
+            packet.hops(),
+            packet.opened().verb(),
+        ));
     });
     ("classify, read a header", datagram.len(), time)
 }

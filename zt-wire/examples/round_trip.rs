@@ -30,13 +30,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = std::io::stdout();
     std::io::Write::write_fmt(&mut out, format_args!("{packet}\n"))?;
 
-    let message = Message::parse(packet.verb(), packet.payload())?;
+    let opened = packet.opened();
+    let message = Message::parse(opened.verb(), opened.payload())?;
     std::io::Write::write_fmt(&mut out, format_args!("{message}\n"))?;
     let Message::Hello(back) = &message else { return Err("not a HELLO".into()) };
     assert_eq!(back, &hello);
     assert_eq!(parse_moons(back.moons)?.len(), 1);
 
-    let junk = Message::parse(Verb::HELLO, &packet.payload()[..50]);
+    let junk = Message::parse(Verb::HELLO, &opened.payload()[..50]);
     std::io::Write::write_fmt(&mut out, format_args!("{}\n", junk.expect_err("cut short")))?;
     Ok(())
 }

@@ -23,23 +23,43 @@ pub mod time;
 pub mod verb;
 pub mod world;
 
+#[doc(inline)]
 pub use credential::capability::{Capability, Custody};
+#[doc(inline)]
 pub use credential::membership::{Membership, Qualifier};
+#[doc(inline)]
 pub use credential::ownership::{Ownership, Thing};
+#[doc(inline)]
 pub use credential::revocation::Revocation;
+#[doc(inline)]
 pub use credential::tag::Tag;
+#[doc(inline)]
 pub use credential::{Credential, CredentialKind, Signature};
+#[doc(inline)]
 pub use cursor::{Emit, Parse, Reader, Writer, emit_all, parse_all, parse_until_error};
+#[doc(inline)]
 pub use datagram::{Datagram, LanBeacon, classify};
+#[doc(inline)]
 pub use dictionary::{Dictionary, DictionaryWriter};
+#[doc(inline)]
 pub use error::{BufferFull, ParseError, TextError};
+#[doc(inline)]
 pub use ether::EthernetRef;
+#[doc(inline)]
 pub use fragment::Fragment;
+#[doc(inline)]
 pub use ident::{Address, Mac, MulticastGroup, NetworkId, PacketId};
+#[doc(inline)]
 pub use identity::Identity;
+#[doc(inline)]
 pub use inet::{InetAddress, Scope};
-pub use packet::{Cipher, Packet, write_header};
+#[doc(inline)]
+pub use packet::{Cipher, Opened, Packet, write_header};
+#[doc(inline)]
 pub use rules::{Rule, RuleKind, RuleTable};
+#[doc(inline)]
 pub use time::{Mono, Now};
+#[doc(inline)]
 pub use verb::{Body, Message, Verb};
+#[doc(inline)]
 pub use world::{Root, World, WorldKind};

@@ -86,10 +86,20 @@ impl Cipher {
     }
 }
 
-/// View of a head packet. Getters never panic: the length was checked.
+/// View of the header of a head packet, which is readable whether or not the packet is sealed. Getters never panic: the
+/// length was checked.
+///
+/// Verb and payload are noise while a packet is sealed, so they are not here: [`Packet::clear`] shows them where the header
+/// says that they travel in clear, [`Packet::opened`] when the packet was opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Packet<T> {
     bytes: T,
+}
+
+/// View of a head packet whose verb and payload are readable: it travels in clear, is not sealed yet, or was opened in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Opened<T> {
+    packet: Packet<T>,
 }
 
 impl<T: AsRef<[u8]>> Packet<T> {
@@ -166,9 +176,29 @@ impl<T: AsRef<[u8]>> Packet<T> {
         u64::from_be_bytes(self.mac())
     }
 
-    /// Verb byte with its flags (encrypted unless cipher 0 or 2).
+    /// Verb and payload, if the cipher suite leaves them in clear ([`Cipher::Poly1305None`], [`Cipher::Trusted`]); nobody has
+    /// vouched for them yet. `None` for a packet that is encrypted, or was and is opened now: see [`Packet::opened`].
+    pub fn clear(&self) -> Option<Opened<&[u8]>> {
+        let clear = matches!(self.cipher(), Some(Cipher::Poly1305None | Cipher::Trusted));
+        clear.then(|| Opened { packet: Packet { bytes: self.bytes.as_ref() } })
+    }
+
+    /// The packet as one that was opened in place, or is not sealed yet: the caller's word, which the header cannot tell, since
+    /// opening leaves the cipher suite as it is.
+    pub fn opened(self) -> Opened<T> {
+        Opened { packet: self }
+    }
+}
+
+impl<T: AsRef<[u8]>> Opened<T> {
+    /// The header.
+    pub fn header(&self) -> &Packet<T> {
+        &self.packet
+    }
+
+    /// Verb byte with its flags.
     pub fn verb_byte(&self) -> u8 {
-        self.bytes.as_ref()[OFFSET_VERB]
+        self.packet.as_bytes()[OFFSET_VERB]
     }
 
     /// The verb.
@@ -183,7 +213,21 @@ impl<T: AsRef<[u8]>> Packet<T> {
 
     /// What follows the verb byte.
     pub fn payload(&self) -> &[u8] {
-        &self.bytes.as_ref()[HEADER_LEN..]
+        &self.packet.as_bytes()[HEADER_LEN..]
+    }
+}
+
+impl<'a> Opened<&'a [u8]> {
+    /// What follows the verb byte, for as long as the buffer lives.
+    pub fn into_payload(self) -> &'a [u8] {
+        &self.packet.bytes[HEADER_LEN..]
+    }
+}
+
+impl<T: AsMut<[u8]>> Opened<T> {
+    /// The payload, to be changed in place.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        &mut self.packet.bytes.as_mut()[HEADER_LEN..]
     }
 }
 
@@ -243,24 +287,20 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
     pub fn set_compressed(&mut self, compressed: bool) {
         self.set_bits(OFFSET_VERB, VERB_COMPRESSED, if compressed { VERB_COMPRESSED } else { 0 });
     }
-
-    /// The payload, to be changed in place.
-    pub fn payload_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes.as_mut()[HEADER_LEN..]
-    }
 }
 
 impl<T: AsRef<[u8]>> fmt::Display for Packet<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ZT {} > {}, id {}, ", self.source(), self.destination(), self.id())?;
         match self.cipher() {
-            Some(Cipher::Poly1305None) => write!(f, "plain {}", self.verb())?,
+            Some(Cipher::Poly1305None) => f.write_str("plain")?,
             Some(Cipher::Salsa) => f.write_str("salsa")?,
-            Some(Cipher::Trusted) => {
-                write!(f, "trusted {:016x} {}", self.trusted_path_id(), self.verb())?;
-            }
+            Some(Cipher::Trusted) => write!(f, "trusted {:016x}", self.trusted_path_id())?,
             Some(Cipher::AesGmacSiv) => f.write_str("aes")?,
             None => write!(f, "cipher {}", self.cipher_raw())?,
+        }
+        if let Some(clear) = self.clear() {
+            write!(f, " {}", clear.verb())?;
         }
         write!(f, ", hops {}", self.hops())?;
         if self.is_fragmented() {

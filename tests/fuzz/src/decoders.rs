@@ -36,13 +36,14 @@ pub fn packet(data: &[u8]) {
             let Ok(mut packet) = Packet::new_checked(data.to_vec()) else { return };
             let (destination, source, hops, id) = (packet.destination(), packet.source(), packet.hops(), packet.id());
             let _ = (packet.cipher(), packet.is_fragmented(), packet.mac(), packet.trusted_path_id());
-            let _ = (packet.is_compressed(), format!("{:?}", packet.verb()));
             packet.set_hops(hops);
             packet.set_destination(destination);
             packet.set_source(source);
             packet.set_id(id);
             assert_eq!(packet.as_bytes(), data);
-            if let Ok(message) = Message::parse(packet.verb(), packet.payload()) {
+            let opened = packet.opened();
+            let _ = (opened.is_compressed(), format!("{:?}", opened.verb()));
+            if let Ok(message) = Message::parse(opened.verb(), opened.payload()) {
                 let _ = message.to_string();
             }
         }

@@ -22,7 +22,7 @@ impl Sim {
         }
         let key = self.node(to).secret.agree(self.node(from).secret.identity())?;
         let opened = PeerKeys::new(key).open(&mut bytes);
-        let packet = Packet::new_checked(bytes.as_slice()).ok()?;
+        let packet = Packet::new_checked(bytes.as_slice()).ok()?.opened();
         let mut inflated = Vec::new();
         let payload = match packet.is_compressed() {
             true if zt_wire::lz4::decompress_payload(packet.payload(), &mut inflated).is_ok() => inflated.as_slice(),
@@ -34,7 +34,7 @@ impl Sim {
             (_, Err(error)) => format!("{} {error}", packet.verb()),
         };
         let word = if captured.arrived { "heard" } else { "sent " };
-        let id = packet.id().0;
+        let id = packet.header().id().0;
         Some(format!(
             "{:>10.3} {word} {} -> {}  {from:?} -> {to:?} id {id:016x} hops {hops} {content}",
             captured.at as f64 / 1e3,

@@ -211,9 +211,9 @@ impl Rig {
         if from != self.own {
             return sent;
         }
-        if sent.cipher == Some(2) {
-            sent.verb = Some(head.verb());
-            sent.payload = head.payload().to_vec();
+        if let Some(clear) = head.clear().filter(|_| sent.cipher == Some(2)) {
+            sent.verb = Some(clear.verb());
+            sent.payload = clear.payload().to_vec();
             return sent;
         }
         let names = self.secrets.iter().filter(|(_, s)| s.address() == dest).map(|(n, _)| n.clone());

@@ -2,11 +2,11 @@
 //! to pings over a direct path.
 //!
 //! Every frame of the capture is one case: it is what the companion file says, and its packet opens to the recorded content.
-//! Then the capture is replayed into four engines of ours that hold the recorded secrets ([`crate::session_replay`]),
+//! Then the capture is replayed into four engines of ours that hold the recorded secrets (`session_replay`),
 //! and every packet that a stock node sent is one more case: ours sends one that means the same.
 //! Every frame of the virtual network that arrived is a third: ours delivers it.
 //!
-//! What ours does otherwise, on purpose, is named in [`deliberate`]; and a HELLO that a root passes on names no endpoint,
+//! What ours does otherwise, on purpose, is named in `deliberate`; and a HELLO that a root passes on names no endpoint,
 //! where the reference names the root's, which is not its receiver's.
 
 use std::collections::BTreeMap;
@@ -131,9 +131,9 @@ impl Keyring {
         let header = Packet::new_checked(&bytes[..]).map_err(|e| e.to_string())?;
         let (source, destination, id) = (header.source(), header.destination(), header.id());
         self.between(source, destination)?.open(&mut bytes).map_err(|e| e.to_string())?;
-        let packet = Packet::new_checked(&bytes[..]).map_err(|e| e.to_string())?;
-        let (verb, compressed, cipher, hops) =
-            (packet.verb(), packet.is_compressed(), packet.cipher_raw(), packet.hops());
+        let packet = Packet::new_checked(&bytes[..]).map_err(|e| e.to_string())?.opened();
+        let (verb, compressed) = (packet.verb(), packet.is_compressed());
+        let (cipher, hops) = (packet.header().cipher_raw(), packet.header().hops());
         let mut payload = packet.payload().to_vec();
         if compressed {
             let mut inflated = Vec::new();

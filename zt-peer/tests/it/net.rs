@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zt_crypto::{Entropy, KeyPair, SecretIdentity, SeededEntropy, sign_world};
+use zt_crypto::{Entropy, KeyPair, PeerKeys, SecretIdentity, SeededEntropy, sign_world};
 use zt_peer::{
     Endpoint, Inbound, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Outcome, Path, Place, Scratch, SendOptions,
     Source, Transmits, Vl1, Vl1Config, Vl1Event,
 };
-use zt_wire::verb::{Frame, Message};
-use zt_wire::{Address, Body, InetAddress, Mono, NetworkId, Now, Root, Signature, World, WorldKind};
+use zt_wire::verb::{Frame, Message, Verb};
+use zt_wire::{Address, Body, InetAddress, Mono, NetworkId, Now, Packet, Root, Signature, World, WorldKind};
 
 /// Secrets of the reference's test nodes (vectors/packets.json); making new ones takes seconds.
 pub(crate) const SECRETS: [&str; 6] = [
@@ -101,6 +101,16 @@ pub(crate) fn secret(n: usize) -> Arc<SecretIdentity> {
 
 pub(crate) fn address(n: usize) -> Address {
     secret(n).address()
+}
+
+/// What is under the seal of a packet between two nodes of the tests.
+pub(crate) fn sealed_verb(datagram: &[u8]) -> Option<Verb> {
+    let header = Packet::new_checked(datagram).ok()?;
+    let holder = |of: Address| (0..SECRETS.len()).find(|n| address(*n) == of);
+    let (from, to) = (secret(holder(header.source())?), secret(holder(header.destination())?));
+    let mut bytes = datagram.to_vec();
+    PeerKeys::new(to.agree(from.identity())?).open(&mut bytes).ok()?;
+    Some(Packet::new_checked(bytes.as_slice()).ok()?.opened().verb())
 }
 
 pub(crate) fn addr(n: u8) -> SocketAddr {

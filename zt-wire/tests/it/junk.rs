@@ -52,7 +52,8 @@ proptest! {
             Datagram::Head => {
                 let packet = Packet::new_checked(&datagram[..]).expect("classified");
                 let _ = (packet.to_string(), packet.trusted_path_id(), packet.cipher());
-                poke(packet.verb(), packet.payload());
+                let opened = packet.opened();
+                poke(opened.verb(), opened.payload());
             }
             Datagram::Fragment => {
                 let fragment = Fragment::new_checked(&datagram[..]).expect("classified");
