@@ -29,7 +29,7 @@ pub struct JoinArgs {
     /// Also a default route [new networks: no]
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     allow_default: Option<bool>,
-    /// Also name servers [new networks: no]
+    /// Also name servers, which this version shows but does not set up [new networks: no]
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     allow_dns: Option<bool>,
 }

@@ -11,13 +11,14 @@ pub mod network;
 pub mod networks;
 pub mod peers;
 pub mod planet;
+mod scope;
 pub mod service;
 pub mod wait;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::client::{Answer, Client};
@@ -62,11 +63,11 @@ pub struct Globals {
     /// Print JSON instead of text
     #[arg(long, global = true)]
     pub json: bool,
-    /// Address of the node's HTTP interface
-    #[arg(long, global = true, value_name = "IP", default_value = "127.0.0.1", hide_short_help = true)]
-    pub host: String,
+    /// Address of the node's HTTP interface [default: 127.0.0.1]
+    #[arg(long, global = true, value_name = "IP", hide_short_help = true)]
+    pub host: Option<String>,
     /// Port of the node's HTTP interface [default: from the home folder]
-    #[arg(long = "api-port", global = true, value_name = "PORT", hide_short_help = true)]
+    #[arg(id = "api_port", long = "api-port", global = true, value_name = "PORT", hide_short_help = true)]
     pub port: Option<u16>,
     /// Token of the node's HTTP interface [default: from the home folder]
     #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
@@ -121,7 +122,7 @@ impl Report {
 
 /// Runs `zt` with its arguments (the program name first). Returns the exit code: 0 done, 1 failed, 2 bad usage.
 pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
-    let zt = match Zt::try_parse_from(args) {
+    let zt = match parse(args) {
         Ok(zt) => zt,
         Err(error) => {
             let text = error.render();
@@ -148,6 +149,16 @@ pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
             1
         }
     }
+}
+
+/// Reads the arguments; a global option that the command would not heed is an error.
+fn parse(args: &[String]) -> Result<Zt, clap::Error> {
+    let mut command = scope::hide_useless(Zt::command());
+    let matches = command.try_get_matches_from_mut(args)?;
+    let zt = Zt::from_arg_matches(&matches)?;
+    scope::refuse_useless(&zt.command, &zt.globals)
+        .map_err(|text| command.error(clap::error::ErrorKind::ArgumentConflict, text))?;
+    Ok(zt)
 }
 
 impl Command {
@@ -192,7 +203,8 @@ impl Globals {
             let file = home.file("authtoken.secret");
             format!("cannot read {}; try as root, or give --token", file.display())
         })?;
-        Ok(Node { client: Client::new(self.host.clone(), port, token), host: self.host.clone(), port })
+        let host = self.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
+        Ok(Node { client: Client::new(host.clone(), port, token), host, port })
     }
 
     /// A client of the node if one answers at all.

@@ -23,11 +23,11 @@ use crate::render::table::{Table, Tone};
   zt moon leave 0f845a2d0e")]
 pub struct MoonArgs {
     #[command(subcommand)]
-    command: MoonCommand,
+    pub(super) command: MoonCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum MoonCommand {
+pub(super) enum MoonCommand {
     /// Make a moon of your own roots
     Create {
         /// A root: its identity (file or text), and where it can be reached

@@ -32,11 +32,11 @@ To change a planet, edit planet.json, run `zt planet sign planet.json`, and add
 the new file on a root: all nodes learn it from there.")]
 pub struct PlanetArgs {
     #[command(subcommand)]
-    command: PlanetCommand,
+    pub(super) command: PlanetCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum PlanetCommand {
+pub(super) enum PlanetCommand {
     /// Make a planet of your own roots
     Create {
         /// A root: its identity (file or text), and where it can be reached

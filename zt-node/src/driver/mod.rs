@@ -11,6 +11,7 @@ mod jobs;
 mod perform;
 mod ports;
 mod sys;
+mod trace;
 mod turn;
 mod udp;
 

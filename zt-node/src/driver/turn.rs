@@ -1,7 +1,7 @@
 //! The one loop: wait for one thing, hand it to the engine, drain, perform.
 
 use super::udp::UdpLink;
-use super::{Control, Driver};
+use super::{Control, Driver, trace};
 use crate::engine::{Input, Output};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -105,6 +105,7 @@ impl Driver {
             let result = socket.poll_receive(cx, buffers, |train| {
                 traffic.datagrams_in += train.bytes.len().div_ceil(train.stride) as u64;
                 traffic.bytes_in += train.bytes.len() as u64;
+                trace::datagrams("in", socket.local, train.remote, train.bytes, train.stride);
                 let remote = Endpoint::Ip(train.remote);
                 engine.handle(
                     now,
@@ -170,6 +171,7 @@ impl Driver {
                     Poll::Ready(Ok(())) => {
                         traffic.datagrams_out += train.segments as u64;
                         traffic.bytes_out += train.bytes.len() as u64;
+                        trace::datagrams("out", socket.local, remote, train.bytes, train.segment_size);
                     }
                     Poll::Ready(Err(error)) => tracing::debug!(local = %socket.local, %error, "cannot send"),
                     Poll::Pending => return false,

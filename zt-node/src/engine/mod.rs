@@ -177,6 +177,12 @@ impl Engine {
         packet: &[u8],
         outbox: &mut Outbox,
     ) {
+        if opened.is_ok()
+            && tracing::enabled!(tracing::Level::TRACE)
+            && let Ok(packet) = zt_wire::Packet::new_checked(packet)
+        {
+            tracing::trace!(from = %packet.source(), id = %packet.id(), verb = %packet.opened().verb(), "opened");
+        }
         let mut inflated = std::mem::take(&mut self.inflated);
         let inbound = self.vl1.handle_opened(now, ticket, opened, packet, &mut inflated, &mut outbox.transmits);
         if let Some((receipt, outcome)) = self.handle_inbound(now, inbound, outbox) {
