@@ -1,10 +1,11 @@
 //! Installs the C library as distributions lay libraries out: headers, shared and static library, pkg-config files.
 
 use crate::{cargo, option, root};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Our own name, and the link name of the stock core, for programs whose build scripts ask for that.
 const NAMES: [&str; 2] = ["ztcore", "zerotiercore"];
@@ -22,8 +23,26 @@ pub(crate) fn install(arguments: &[String]) -> Result<()> {
     let layout = Layout::new(prefix, libdir, option(arguments, "--destdir").unwrap_or(""));
     layout.install(&target.join("release"))?;
     println!("== installed libztcore {} below {}", layout.version, layout.stage.display());
-    println!("   try: cc $(pkg-config --cflags ztcore) host.c $(pkg-config --libs ztcore)");
+    if option(arguments, "--destdir").is_some() {
+        println!("   a package runs ldconfig when it is installed");
+        return Ok(());
+    }
+    for line in layout.advice(tell_the_loader(&layout)) {
+        println!("   {line}");
+    }
     Ok(())
+}
+
+/// Lets the loader look at its folders again; true when it knows the library then.
+fn tell_the_loader(layout: &Layout) -> bool {
+    // Without the right to write the loader's cache, or where there is none, the advice tells what else to do.
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let ldconfig = |words: &[&str]| Command::new("ldconfig").args(words).env("PATH", &path).output();
+    let _ = ldconfig(&[]);
+    let library = layout.lib().join(format!("libztcore.so.{}", soname(&layout.version)));
+    ldconfig(&["-p"]).is_ok_and(|known| {
+        String::from_utf8_lossy(&known.stdout).lines().any(|line| line.ends_with(&format!(" {}", library.display())))
+    })
 }
 
 /// Where things go.
@@ -45,16 +64,36 @@ impl Layout {
         for header in HEADERS {
             copy(&root().join("zt-node/capi/include").join(header), &self.stage.join("include").join(header))?;
         }
-        let lib = self.stage.join(&self.libdir);
+        let lib = self.lib();
         let real = format!("libztcore.so.{}", self.version);
         copy(&built.join("libztcore.so"), &lib.join(&real))?;
         copy(&built.join("libztcore.a"), &lib.join("libztcore.a"))?;
+        strip(&lib.join("libztcore.a"))?;
         link(&real, &lib.join(format!("libztcore.so.{}", soname(&self.version))))?;
         for name in NAMES {
             link(&real, &lib.join(format!("lib{name}.so")))?;
             write(&lib.join("pkgconfig").join(format!("{name}.pc")), &self.pkg_config(name))?;
         }
         link("libztcore.a", &lib.join("libzerotiercore.a"))
+    }
+
+    fn lib(&self) -> PathBuf {
+        self.stage.join(&self.libdir)
+    }
+
+    /// What to type to build and run a program with the library; `known` to the loader or not.
+    fn advice(&self, known: bool) -> Vec<String> {
+        let (lib, mut lines) = (self.lib(), Vec::new());
+        if !["/usr", "/usr/local"].contains(&self.prefix.as_str()) {
+            lines.push(format!("export PKG_CONFIG_PATH={}", lib.join("pkgconfig").display()));
+        }
+        lines.push("cc $(pkg-config --cflags ztcore) host.c $(pkg-config --libs ztcore) -o host".to_owned());
+        if !known {
+            let conf = "/etc/ld.so.conf.d/ztcore.conf";
+            lines.push(format!("export LD_LIBRARY_PATH={}", lib.display()));
+            lines.push(format!("or, for all users, as root: echo {} > {conf} && ldconfig", lib.display()));
+        }
+        lines
     }
 
     fn pkg_config(&self, name: &str) -> String {
@@ -72,6 +111,16 @@ impl Layout {
              Libs.private: {PRIVATE}\n"
         )
     }
+}
+
+/// Takes out what only a debugger of the library itself reads, half of its bytes and more. The tools that link C bring
+/// `strip` along; without it the library stays as it is.
+fn strip(library: &Path) -> Result<()> {
+    match Command::new("strip").args(["--strip-debug", "--enable-deterministic-archives"]).arg(library).status() {
+        Ok(status) => ensure!(status.success(), "strip {}: {status}", library.display()),
+        Err(_) => println!("   {} keeps its debug information: strip is not installed", library.display()),
+    }
+    Ok(())
 }
 
 fn version() -> String {
@@ -110,7 +159,6 @@ fn make_folder(of: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
 
     const PROGRAM: &str = r#"
 #include <stdio.h>
@@ -168,6 +216,38 @@ int main(void) {
             }
         }
         fs::remove_dir_all(prefix).expect("removed");
+    }
+
+    /// Below /usr/local, as most install it: a program runs without a word about where the library is.
+    #[test]
+    fn the_loader_finds_what_is_installed_in_its_folders() {
+        cargo(&["build", "--quiet", "-p", "zt-capi"]).expect("built");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+        let root = std::env::temp_dir().join(format!("zt-loader-{}", std::process::id()));
+        let layout = Layout::new("/usr/local", "lib", root.to_str().expect("text"));
+        layout.install(&target.join("debug")).expect("installed");
+        write(&root.join("program.c"), PROGRAM).expect("written");
+        // A root of mounts of its own, whose /usr/local and loader's cache are not the machine's.
+        let script = "cp -a /etc etc; mount --bind etc /etc; mount --bind usr/local /usr/local; ldconfig; \
+            cc -o program -I/usr/local/include program.c -L/usr/local/lib -lztcore; env -u LD_LIBRARY_PATH ./program";
+        let ran = Command::new("unshare").args(["-rm", "sh", "-ec", script]).current_dir(&root).output();
+        let ran = ran.expect("unshare (install util-linux)");
+        fs::remove_dir_all(&root).expect("removed");
+        if !ran.status.success() && std::env::var_os("CI").is_none() {
+            println!("skipped: this machine allows no namespaces: {ran:?}");
+            return;
+        }
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), version(), "as root or with user namespaces: {ran:?}");
+    }
+
+    #[test]
+    fn the_advice_names_what_is_not_found_by_itself() {
+        let own = Layout::new("/opt/zt", "lib64", "");
+        let lines = own.advice(false).join("\n");
+        for needed in ["PKG_CONFIG_PATH=/opt/zt/lib64/pkgconfig", "LD_LIBRARY_PATH=/opt/zt/lib64", "ldconfig"] {
+            assert!(lines.contains(needed), "{lines}");
+        }
+        assert_eq!(Layout::new("/usr/local", "lib", "").advice(true).len(), 1, "just how to compile");
     }
 
     #[test]

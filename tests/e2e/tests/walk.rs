@@ -1,4 +1,4 @@
-//! The README's walk for two machines, run word for word: each machine a namespace with a shell of its own.
+//! The walks of READMEs for two machines, run word for word: each machine a namespace with a shell of its own.
 
 #![allow(clippy::print_stdout, reason = "what the machines print is the record of the walk")]
 
@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use zt_test_e2e::c_host::{CoreLibrary, Example};
 use zt_test_e2e::{Host, Lab, Program};
 
 /// Longest time a line of the walk may take.
@@ -117,14 +118,12 @@ fn tools(folder: &Path, zt: &Path, machines: &BTreeMap<IpAddr, (std::path::PathB
     }
 }
 
-#[test]
-fn the_readme_walk_works_word_for_word() {
-    let Some(lab) = Lab::new("walk").expect("a lab") else { return };
-    let readme = include_str!("../../../README.md");
+/// Runs the walk of a README; what its last line printed.
+fn walk(name: &str, readme: &str, addresses: &[(&str, &str)], programs: &[&Path]) -> Option<Vec<String>> {
+    let lab = Lab::new(name).expect("a lab")?;
     let blocks = blocks(readme);
-    assert!(blocks.len() >= 4, "the README holds the walk");
+    assert!(blocks.len() >= addresses.len(), "the README holds the walk");
     let Program::Ours(zt) = Program::ours().expect("our program") else { panic!("ours") };
-    let addresses = [("server", "192.0.2.1"), ("laptop", "192.0.2.2")];
     let tools_folder = lab.folder().join("tools");
     let mut machines = BTreeMap::new();
     let mut shells = BTreeMap::new();
@@ -133,9 +132,13 @@ fn the_readme_walk_works_word_for_word() {
         let host = lab.host(name, &[&format!("{address}/24")]).expect("a host");
         let home = lab.folder().join(format!("home-{name}"));
         std::fs::create_dir_all(&home).expect("a home");
+        for program in programs {
+            let link = home.join(program.file_name().expect("a name"));
+            std::os::unix::fs::symlink(program, link).expect("a link to a program");
+        }
         let shell = Shell::start(&host, &home, &tools_folder);
         machines.insert(address.parse().expect("an address"), (home, shell.child.id()));
-        shells.insert(name, shell);
+        shells.insert(*name, shell);
         hosts.push(host);
     }
     tools(&tools_folder, &zt, &machines);
@@ -150,5 +153,28 @@ fn the_readme_walk_works_word_for_word() {
             }
         }
     }
+    Some(last)
+}
+
+#[test]
+fn the_readme_walk_works_word_for_word() {
+    let addresses = [("server", "192.0.2.1"), ("laptop", "192.0.2.2")];
+    let Some(last) = walk("walk", include_str!("../../../README.md"), &addresses, &[]) else { return };
     assert!(last.iter().any(|line| line.contains("DIRECT")), "the laptop has a direct path: {last:?}");
+}
+
+#[test]
+fn the_walk_of_the_c_examples_works_word_for_word() {
+    let seed_host = Example::SeedHost.build(&CoreLibrary::ours().expect("the library")).expect("the example");
+    // The README calls it by the name under which it is built there.
+    let folder = std::env::temp_dir().join(format!("zt-c-walk-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let program = folder.join("seed_host");
+    std::fs::copy(seed_host, &program).expect("a copy");
+    let addresses = [("one", "192.0.2.1"), ("two", "192.0.2.2")];
+    let readme = include_str!("../../../zt-node/capi/examples/c/README.md");
+    let last = walk("c-walk", readme, &addresses, &[&program]);
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let Some(last) = last else { return };
+    assert!(last.iter().any(|line| line.contains(" 0% packet loss")), "every ping is answered: {last:?}");
 }

@@ -259,9 +259,9 @@ pub const ZT_STATE_OBJECT_IDENTITY_PUBLIC: ZT_StateObjectType = 1;
 pub const ZT_STATE_OBJECT_IDENTITY_SECRET: ZT_StateObjectType = 2;
 /// The planet; better kept.
 pub const ZT_STATE_OBJECT_PLANET: ZT_StateObjectType = 3;
-/// A moon; id[0] is its world; keep it.
+/// A moon; `id[0]` is its world; keep it.
 pub const ZT_STATE_OBJECT_MOON: ZT_StateObjectType = 4;
-/// A peer; id[0] is its address; may be lost.
+/// A peer; `id[0]` is its address; may be lost.
 pub const ZT_STATE_OBJECT_PEER: ZT_StateObjectType = 5;
-/// A network; id[0] is its number; keep it.
+/// A network; `id[0]` is its number; keep it.
 pub const ZT_STATE_OBJECT_NETWORK_CONFIG: ZT_StateObjectType = 6;
