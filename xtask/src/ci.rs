@@ -5,17 +5,23 @@ use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
 
-/// Tidy, formatting, lints and the test suite.
+/// Tidy, formatting, lints, documentation and the test suite.
 pub(crate) fn ci() -> Result<()> {
     tidy::tidy()?;
     step("format", || cargo(&["fmt", "--all", "--check"]))?;
     step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    step("docs", docs)?;
     if Command::new("cargo").args(["deny", "--version"]).output().is_ok_and(|output| output.status.success()) {
         step("deny", || cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
     } else {
         println!("== deny: skipped, cargo-deny is not installed");
     }
     test(&[])
+}
+
+/// The pages of all crates, without a warning: links that lead nowhere are faults.
+fn docs() -> Result<()> {
+    run(Command::new("cargo").args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 /// The whole test suite; arguments go to the test binaries.
