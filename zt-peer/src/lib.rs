@@ -15,6 +15,7 @@ mod links;
 mod liveness;
 mod path_choice;
 mod path_consent;
+mod path_mtu;
 mod path_policy;
 mod peer;
 mod peer_table;

@@ -19,12 +19,19 @@ const REMOTES_PER_PEER: usize = 3;
 const PEERS_AT_ONCE: usize = 64;
 
 impl Vl1 {
-    /// A link is there (or has another local address or rank): HELLO to all roots and active peers by it, at once.
+    /// A link is there (or has another local address, rank or MTU): HELLO to all roots and active peers by it, at once, unless only its
+    /// MTU is another.
     pub fn add_link(&mut self, now: Now, link: Link, out: &mut Transmits) {
         if self.links.get(&link.id).is_some_and(|old| old.local != link.local) {
             self.remove_link(now, link.id, out);
         }
         let old = self.links.insert(link.id, link);
+        if old.is_some_and(|old| old.mtu != link.mtu && Link { mtu: link.mtu, ..old } == link) {
+            // Nobody need hear of it; what was learnt by the old size may be wrong now.
+            self.path_mtus.forget_link(link.id);
+            self.refresh_mtus();
+            return;
+        }
         self.links_changed();
         if old.is_some_and(|old| old.rank != link.rank) {
             self.rank_changed(now, link, out);
@@ -74,6 +81,7 @@ impl Vl1 {
         self.links_changed();
         self.reassembly.forget(|p| p.link == id);
         self.awareness.forget_link(id);
+        self.path_mtus.forget_link(id);
         for peer in self.peers.ids() {
             let before = self.peers.get(peer).route_slot().map(|s| s.path);
             let remotes: Vec<Endpoint> =
@@ -197,12 +205,11 @@ impl Vl1 {
             self.drop_slots(id, |s| gone.contains(&s.path));
             self.peers.get_mut(id).route = crate::path_choice::choose(self.peers.get(id), Mono::ZERO);
             let policy = &self.policy;
-            let links = &self.links;
             for slot in &mut self.peers.get_mut(id).slots {
-                slot.mtu = policy.mtu(links.get(&slot.path.link), &slot.path.remote);
                 slot.trusted = policy.trusted_id(&slot.path.remote);
             }
         }
+        self.refresh_mtus();
     }
 
     /// Takes over the operator's `virtual` entries: addresses to try, and not to use, per peer.

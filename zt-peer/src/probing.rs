@@ -274,7 +274,7 @@ impl Vl1 {
             last_sent: Some(expected.sent),
             heard_first: expected.heard_first,
             last_probe: Some(expected.sent).filter(|_| matches!(expected.verb, Verb::HELLO | Verb::ECHO)),
-            mtu: self.policy.mtu(Some(&link), &path.remote),
+            mtu: self.mtu(path),
             trusted,
         };
         let before = self.peers.get(id).route_slot().map(|s| s.path);

@@ -219,6 +219,7 @@ impl Vl1 {
         self.echo_gate.expire(t);
         self.unite_gate.expire(t);
         self.consents.expire(t);
+        self.expire_path_mtus(t);
         self.admissions.retain(|_, a| t.saturating_since(a.since) < JOB_PATIENCE);
         for id in self.peers.ids() {
             let peer = self.peers.get(id);

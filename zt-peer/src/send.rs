@@ -219,7 +219,8 @@ impl Vl1 {
             packed = Some(HEADER_LEN + block.len());
         }
         let len = packed.unwrap_or(len);
-        let Some(pieces) = fragment::pieces(len, usize::from(o.mtu)) else {
+        let mtu = o.mtu.max(fragment::least_mtu(len));
+        let Some(pieces) = fragment::pieces(len, usize::from(mtu)) else {
             out.cancel(draft);
             return Err(SendError::TooLong);
         };
@@ -236,7 +237,7 @@ impl Vl1 {
             None => Some((o.keys, o.suite)),
         };
         let note = o.note.then_some(o.to);
-        Ok(out.finish(draft, Plan { path: o.path, mtu: o.mtu, seal, at_once: o.at_once, note }))
+        Ok(out.finish(draft, Plan { path: o.path, mtu, seal, at_once: o.at_once, note }))
     }
 
     /// Sends a body to a peer over an explicit path, sealed at once.
@@ -268,10 +269,6 @@ impl Vl1 {
             packet_id: None,
         };
         self.make(outgoing, out).ok().flatten()
-    }
-
-    pub(crate) fn mtu(&self, path: Path) -> u16 {
-        self.policy.mtu(self.links.get(&path.link), &path.remote)
     }
 
     /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove

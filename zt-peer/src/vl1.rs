@@ -17,6 +17,7 @@ use crate::hello::Introduction;
 use crate::job::JobQueue;
 use crate::link::{Link, LinkId, Path};
 use crate::path_consent::Consents;
+use crate::path_mtu::PathMtus;
 use crate::path_policy::PathPolicy;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
@@ -55,6 +56,7 @@ pub struct Vl1 {
     pub(crate) next_introduction: u64,
     pub(crate) awareness: SelfAwareness,
     pub(crate) policy: PathPolicy,
+    pub(crate) path_mtus: PathMtus,
     pub(crate) mappings: Vec<SocketAddr>,
     pub(crate) contacts: Vec<Address>,
     pub(crate) hello_gate: Gate<u64>,
@@ -113,6 +115,7 @@ impl Vl1 {
             next_introduction: 0,
             awareness: SelfAwareness::default(),
             policy,
+            path_mtus: PathMtus::default(),
             mappings: Vec::new(),
             contacts: Vec::new(),
             hello_gate: Gate::new(HELLO_STRANGER, HELLO_BUCKETS),

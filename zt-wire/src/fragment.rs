@@ -134,6 +134,19 @@ pub fn pieces(packet_len: usize, mtu: usize) -> Option<Pieces> {
     (total <= MAX_FRAGMENTS).then_some(Pieces { next: 0, packet_len, first: mtu, slice, total })
 }
 
+/// The least MTU at which a packet needs no more than [`MAX_FRAGMENTS`] pieces. Where a path takes less, larger pieces,
+/// which the network below cuts again, are better than a packet that cannot be received.
+///
+/// ```
+/// use zt_wire::fragment::{least_mtu, pieces};
+/// assert_eq!(least_mtu(9928), 1432);
+/// assert_eq!(pieces(9928, 1432).expect("seven pieces").len(), 7);
+/// ```
+pub const fn least_mtu(packet_len: usize) -> u16 {
+    let least = (packet_len + (MAX_FRAGMENTS - 1) * FRAGMENT_HEADER_LEN).div_ceil(MAX_FRAGMENTS);
+    if least > u16::MAX as usize { u16::MAX } else { least as u16 }
+}
+
 /// Iterator of [`pieces`].
 #[derive(Clone, Debug)]
 pub struct Pieces {

@@ -38,6 +38,7 @@ impl<'a> Control<'a> {
         let mut status = self.driver.engine.status(self.now);
         status.listening_on = self.driver.sockets.iter().map(|socket| InetAddress::from(socket.local)).collect();
         status.traffic = self.driver.traffic;
+        status.drops.extend(self.driver.unsent.iter());
         if self.driver.outbox.overflow > 0 {
             status.drops.push(("port queue full".to_owned(), self.driver.outbox.overflow));
         }

@@ -7,12 +7,15 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
-use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole};
-use zt_tap::{InterfaceFilter, InterfaceWatcher};
+use zt_peer::LinkId;
+use zt_tap::{InterfaceFilter, InterfaceWatcher, LocalAddress};
 use zt_wire::time::Now;
 
 /// Bindings beyond this number are not made (06 §5.1).
 const MAX_BINDINGS: usize = 256;
+
+/// An address to bind, and where the host has it.
+type Wanted = (SocketAddr, Option<LocalAddress>);
 
 /// The operating system's news about interfaces.
 pub struct Interfaces {
@@ -44,7 +47,7 @@ impl Driver {
         let wanted = self.wanted();
         let mut failed = Vec::new();
         for (address, interface) in wanted {
-            if let Err(error) = self.bind_one(now, address, interface.as_deref()) {
+            if let Err(error) = self.bind_one(now, address, interface) {
                 failed.push((address, error));
             }
         }
@@ -69,24 +72,40 @@ impl Driver {
     /// Brings sockets in step with the addresses of this host.
     pub(super) fn rebind(&mut self, now: Now) {
         let wanted = self.wanted();
+        let ports = std::mem::take(&mut self.udp_ports);
+        let stays = |socket: &UdpLink, (address, interface): &Wanted| {
+            matches(*address, socket.local, &ports) && socket.is_tied_like(interface.as_ref())
+        };
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sockets)
             .into_iter()
-            .partition(|socket| wanted.iter().any(|(address, _)| matches(*address, socket.local, &self.udp_ports)));
+            .partition(|socket| wanted.iter().any(|wanted| stays(socket, wanted)));
+        self.udp_ports = ports;
         self.sockets = kept;
+        // First: an address that moved to another interface is bound again.
+        for socket in gone {
+            tracing::info!(local = %socket.local, "no longer listening: the address is gone or belongs to another interface");
+            self.hand_in(now, Input::LinkDown(socket.id));
+        }
         let mut failed = Vec::new();
         for (address, interface) in wanted {
-            let bound = self.sockets.iter().any(|socket| {
+            let bound = self.sockets.iter().position(|socket| {
                 socket.local.ip() == address.ip() && (socket.local.port() == address.port() || address.port() == 0)
             });
-            if !bound && let Err(error) = self.bind_one(now, address, interface.as_deref()) {
-                failed.push((address, error));
+            match (bound, interface) {
+                (None, interface) => {
+                    if let Err(error) = self.bind_one(now, address, interface) {
+                        failed.push((address, error));
+                    }
+                }
+                (Some(at), Some(interface)) if self.sockets[at].interface.as_ref() != Some(&interface) => {
+                    self.sockets[at].set_interface(interface);
+                    let link = self.sockets[at].link();
+                    self.hand_in(now, Input::LinkUp(link));
+                }
+                _ => {}
             }
         }
         self.report_unbound(failed);
-        for socket in gone {
-            tracing::info!(local = %socket.local, "address is gone");
-            self.hand_in(now, Input::LinkDown(socket.id));
-        }
         self.drain(now);
     }
 
@@ -104,8 +123,8 @@ impl Driver {
         self.unbound = failed.into_iter().map(|(address, _)| address).collect();
     }
 
-    fn wanted(&mut self) -> Vec<(SocketAddr, Option<String>)> {
-        let addresses: Vec<(IpAddr, Option<String>)> = match &mut self.interfaces {
+    fn wanted(&mut self) -> Vec<Wanted> {
+        let addresses: Vec<(IpAddr, Option<LocalAddress>)> = match &mut self.interfaces {
             None => self.bind.iter().map(|&ip| (ip, None)).collect(),
             Some(interfaces) => {
                 let mut filter = InterfaceFilter {
@@ -118,7 +137,7 @@ impl Driver {
                     tracing::warn!(%error, "cannot list the addresses of this host");
                     Vec::new()
                 });
-                found.into_iter().map(|local| (local.cidr.address, Some(local.interface))).collect()
+                found.into_iter().map(|local| (local.cidr.address, Some(local))).collect()
             }
         };
         let ports = &self.udp_ports;
@@ -129,13 +148,11 @@ impl Driver {
             .collect()
     }
 
-    fn bind_one(&mut self, now: Now, address: SocketAddr, interface: Option<&str>) -> io::Result<()> {
-        let id = LinkId(self.next_link);
-        let socket = UdpLink::bind(id, address, interface)?;
+    fn bind_one(&mut self, now: Now, address: SocketAddr, interface: Option<LocalAddress>) -> io::Result<()> {
+        let socket = UdpLink::bind(LinkId(self.next_link), address, interface)?;
         self.next_link += 1;
         tracing::info!(local = %socket.local, "listening");
-        let link =
-            Link { id, kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(socket.local), mtu: 0, role: LinkRole::Full };
+        let link = socket.link();
         self.sockets.push(socket);
         self.hand_in(now, Input::LinkUp(link));
         Ok(())

@@ -10,6 +10,7 @@ mod interfaces;
 mod jobs;
 mod perform;
 mod ports;
+mod refusals;
 mod sys;
 mod trace;
 mod turn;
@@ -25,6 +26,7 @@ use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use crate::status::Traffic;
 use jobs::Worker;
 use ports::Port;
+use refusals::Unsent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
@@ -127,12 +129,21 @@ const OLD_PEERS: Duration = Duration::from_secs(3600);
 /// Calls from other tasks that may wait.
 const CALLS: usize = 64;
 
+/// How far the batch in hand has left, while a socket is full.
+#[derive(Clone, Copy, Default)]
+struct Sent {
+    /// Whole packets.
+    packets: usize,
+    /// Datagrams of the train that begins there.
+    datagrams: usize,
+}
+
 /// A node and everything it touches.
 pub struct Driver {
     clock: Clock,
     engine: Engine,
     outbox: Outbox,
-    sent: usize,
+    sent: Sent,
     sockets: Vec<UdpLink>,
     unbound: BTreeSet<SocketAddr>,
     next_link: u32,
@@ -161,6 +172,7 @@ pub struct Driver {
     housekeeping_due: Mono,
     peers_due: Mono,
     traffic: Traffic,
+    unsent: Unsent,
     unsaved: Option<io::Error>,
     stop: bool,
 }
@@ -200,7 +212,7 @@ impl Driver {
             clock,
             engine,
             outbox: Outbox::new(),
-            sent: 0,
+            sent: Sent::default(),
             sockets: Vec::new(),
             unbound: BTreeSet::new(),
             next_link: 1,
@@ -229,6 +241,7 @@ impl Driver {
             housekeeping_due: now.mono + HOUSEKEEPING,
             peers_due: now.mono,
             traffic: Traffic::default(),
+            unsent: Unsent::default(),
             unsaved: None,
             stop: false,
         };

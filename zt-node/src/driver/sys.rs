@@ -9,16 +9,82 @@ use zt_tap::InterfaceWatcher;
 /// Lets the kernel fragment datagrams above the path MTU (06 §5.1): some replies of stock peers and ours leave as one
 /// datagram, and a path MTU below 1432 must not lose packets.
 pub(super) fn allow_fragmentation(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
-    let (level, option, value) = if ipv6 {
-        (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)
+    if ipv6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
+        // quinn-udp forbids it by this as well; a single datagram above the path MTU would be refused then.
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 0)
     } else {
-        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
-    };
-    let value: libc::c_int = value;
-    let length = libc::socklen_t::try_from(size_of::<libc::c_int>()).expect("four bytes fit");
+        set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
+    }
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the descriptor is open for the duration of the borrow, and the pointer and length describe `value`.
-    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), length) };
+    let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), INT) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+const INT: libc::socklen_t = size_of::<libc::c_int>() as libc::socklen_t;
+
+/// MTU of the path to which a socket is connected, in bytes of IP packets, as the kernel knows it.
+pub(super) fn path_mtu(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<u32> {
+    let (level, option) = if ipv6 { (libc::IPPROTO_IPV6, libc::IPV6_MTU) } else { (libc::IPPROTO_IP, libc::IP_MTU) };
+    let (mut value, mut length): (libc::c_int, _) = (0, INT);
+    // SAFETY: the descriptor is open for the duration of the borrow, and the pointers describe `value` and its length.
+    let result =
+        unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, (&raw mut value).cast(), &raw mut length) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    u32::try_from(value).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// Sends `bytes` in one call: as one datagram, or cut by the kernel into datagrams of `segment` bytes. quinn-udp's own
+/// call is not used: one refusal by one path makes it give up trains on the socket for good.
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    destination: &socket2::SockAddr,
+    bytes: &[u8],
+    segment: Option<u16>,
+) -> io::Result<()> {
+    /// Room for one control message with a `u16`, aligned as its header.
+    #[repr(C)]
+    union Control {
+        _header: libc::cmsghdr,
+        bytes: [u8; 32],
+    }
+    let mut control = Control { bytes: [0; 32] };
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: all-zero bytes are a valid `msghdr`: null pointers with length zero.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_name = destination.as_ptr().cast_mut().cast();
+    message.msg_namelen = destination.len();
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    if let Some(segment) = segment {
+        message.msg_control = (&raw mut control).cast();
+        // SAFETY: `msg_control` points to 32 aligned bytes, which CMSG_SPACE(2) does not exceed on any Linux; so the first
+        // header and its data lie inside.
+        unsafe {
+            message.msg_controllen = libc::CMSG_SPACE(2) as _;
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_UDP;
+            (*header).cmsg_type = libc::UDP_SEGMENT;
+            (*header).cmsg_len = libc::CMSG_LEN(2) as _;
+            libc::CMSG_DATA(header).cast::<u16>().write_unaligned(segment);
+        }
+    }
+    loop {
+        // SAFETY: the descriptor is open for the duration of the borrow; name, part and control live until the return, and
+        // the kernel only reads them.
+        if unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, 0) } >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
 }
 
 /// Registers a UDP socket with the reactor.

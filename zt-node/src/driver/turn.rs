@@ -1,14 +1,13 @@
 //! The one loop: wait for one thing, hand it to the engine, drain, perform.
 
-use super::udp::UdpLink;
-use super::{Control, Driver, trace};
+use super::udp::{Outgoing, Tally, UdpLink};
+use super::{Control, Driver, Sent, trace};
 use crate::engine::{Input, Output};
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
-use zt_peer::{Endpoint, Train};
+use zt_peer::{Endpoint, Path};
 use zt_wire::time::{Mono, Now};
 
 /// Rounds in one poll before other tasks get their turn.
@@ -161,25 +160,34 @@ impl Driver {
             return true;
         }
         self.engine.seal(now, &mut self.outbox);
-        let Self { sockets, traffic, outbox, sent, .. } = self;
+        let mut narrow = Vec::new();
+        let done = self.send_trains(cx, now, &mut narrow);
+        for (path, size) in narrow {
+            self.hand_in(now, Input::PathMtu { link: path.link, remote: path.remote, size });
+        }
+        done
+    }
+
+    fn send_trains(&mut self, cx: &mut Context<'_>, now: Now, narrow: &mut Vec<(Path, u16)>) -> bool {
+        let Self { sockets, traffic, unsent, outbox, sent, .. } = self;
         let limit = sockets.iter().map(UdpLink::max_segments).min().unwrap_or(1);
-        while let Some(train) = outbox.transmits.train(*sent, limit) {
+        while let Some(train) = outbox.transmits.train(sent.packets, limit) {
             if let Endpoint::Ip(remote) = train.path.remote
-                && let Some(socket) = sockets.iter().find(|socket| socket.id == train.path.link)
+                && let Some(socket) = sockets.iter_mut().find(|socket| socket.id == train.path.link)
             {
-                match send(socket, cx, remote, &train) {
-                    Poll::Ready(Ok(())) => {
-                        traffic.datagrams_out += train.segments as u64;
-                        traffic.bytes_out += train.bytes.len() as u64;
-                        trace::datagrams("out", socket.local, remote, train.bytes, train.segment_size);
-                    }
-                    Poll::Ready(Err(error)) => tracing::debug!(local = %socket.local, %error, "cannot send"),
-                    Poll::Pending => return false,
+                let outgoing = Outgoing { remote, bytes: train.bytes, segment: train.segment_size, ttl: train.ttl };
+                let mut learnt = None;
+                let tally = Tally { traffic, unsent, narrow: &mut learnt };
+                let polled = socket.poll_train(cx, now.mono, &outgoing, &mut sent.datagrams, tally);
+                narrow.extend(learnt.map(|size| (train.path, size)));
+                if polled.is_pending() {
+                    return false;
                 }
             }
-            *sent += train.packets;
+            sent.packets += train.packets;
+            sent.datagrams = 0;
         }
-        *sent = 0;
+        *sent = Sent::default();
         outbox.transmits.clear();
         true
     }
@@ -206,9 +214,4 @@ impl Driver {
             self.port_failed(now, network, &error);
         }
     }
-}
-
-fn send(socket: &UdpLink, cx: &mut Context<'_>, remote: SocketAddr, train: &Train<'_>) -> Poll<std::io::Result<()>> {
-    let segment_size = (train.segments > 1).then_some(train.segment_size);
-    socket.poll_send(cx, remote, train.bytes, segment_size, train.ttl)
 }

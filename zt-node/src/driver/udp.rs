@@ -1,14 +1,18 @@
 //! UDP sockets: one per local address and port, each a link of the engine.
 
-use super::sys;
+use super::refusals::{self, Refusals, Unsent};
+use super::{sys, trace};
+use crate::status::Traffic;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
-use zt_peer::LinkId;
+use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole};
+use zt_tap::LocalAddress;
+use zt_wire::time::Mono;
 
 /// Receive buffers per call, and the size of each: large enough for a coalesced train of datagrams.
 const BATCH: usize = 8;
@@ -16,12 +20,37 @@ const BUFFER: usize = 65_536;
 /// Wanted size of the kernel's socket buffers; half of it is the least that is tried (06 §5.1 asks for 1 MiB).
 const SOCKET_BUFFER: usize = 4 << 20;
 
+/// Payload of a datagram where nothing else is known (02 §1).
+const USUAL_PAYLOAD: u16 = 1432;
+/// Payload in the least MTU of IPv4; what is smaller is left to IP.
+const LEAST_PAYLOAD: u16 = 548;
+
 /// One bound UDP socket.
 pub(super) struct UdpLink {
     pub(super) id: LinkId,
     pub(super) local: SocketAddr,
+    /// The interface it is tied to, as it was when it was bound.
+    pub(super) interface: Option<LocalAddress>,
+    refusals: Refusals,
     io: AsyncFd<std::net::UdpSocket>,
     state: UdpSocketState,
+}
+
+/// A train of datagrams to one destination.
+pub(super) struct Outgoing<'a> {
+    pub(super) remote: SocketAddr,
+    pub(super) bytes: &'a [u8],
+    /// Length of all datagrams but the last, which may be shorter.
+    pub(super) segment: usize,
+    pub(super) ttl: Option<u8>,
+}
+
+/// What sending counts and learns.
+pub(super) struct Tally<'a> {
+    pub(super) traffic: &'a mut Traffic,
+    pub(super) unsent: &'a mut Unsent,
+    /// The payload that the path takes, when a train was refused for it.
+    pub(super) narrow: &'a mut Option<u16>,
 }
 
 /// A train of datagrams from one sender; `stride` is the length of all but the last.
@@ -45,15 +74,12 @@ impl ReceiveBuffers {
 
 impl UdpLink {
     /// Binds a socket; with an interface name it is tied to that interface, so that managed routes cannot capture it.
-    pub(super) fn bind(id: LinkId, local: SocketAddr, interface: Option<&str>) -> io::Result<Self> {
+    pub(super) fn bind(id: LinkId, local: SocketAddr, interface: Option<LocalAddress>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
         }
-        if let Some(interface) = interface {
-            // Not permitted everywhere; the socket works without, so a refusal is not an error.
-            let _ = socket.bind_device(Some(interface.as_bytes()));
-        }
+        tie(&socket, interface.as_ref());
         for (set, size) in [(true, SOCKET_BUFFER), (false, SOCKET_BUFFER)] {
             let mut size = size;
             while size >= 65_536 {
@@ -70,7 +96,25 @@ impl UdpLink {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         sys::allow_fragmentation(socket.as_fd(), local.is_ipv6())?;
         let local = socket.local_addr()?;
-        Ok(Self { id, local, io: sys::register(socket)?, state })
+        Ok(Self { id, local, interface, refusals: Refusals::default(), io: sys::register(socket)?, state })
+    }
+
+    /// What VL1 knows of it: datagrams are cut for the MTU of the interface where that is below the default.
+    pub(super) fn link(&self) -> Link {
+        let fits = self.interface.as_ref().map(|interface| refusals::payload(interface.mtu, self.local.is_ipv6()));
+        let mtu = fits.filter(|&fits| fits < USUAL_PAYLOAD).map_or(0, |fits| fits.max(LEAST_PAYLOAD));
+        Link { id: self.id, kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(self.local), mtu, role: LinkRole::Full }
+    }
+
+    /// Whether it is tied to this very interface: one that was made anew has another number.
+    pub(super) fn is_tied_like(&self, interface: Option<&LocalAddress>) -> bool {
+        self.interface.as_ref().map(|own| own.index) == interface.map(|other| other.index)
+    }
+
+    /// The interface is the same, but its MTU is another.
+    pub(super) fn set_interface(&mut self, interface: LocalAddress) {
+        self.interface = Some(interface);
+        self.refusals.clear();
     }
 
     /// Receives what is there, at most one batch; every train goes to `each`.
@@ -112,26 +156,78 @@ impl UdpLink {
         }
     }
 
-    /// Sends a train. `Pending` means that the socket is full and the task will be woken; errors of a single
-    /// destination (no route, refused) are not errors of the socket and count as sent.
-    pub(super) fn poll_send(
+    /// Sends a train; `Pending` means that the socket is full and the task will be woken. `sent` counts the datagrams that
+    /// have left when that happens, and is 0 afterwards.
+    ///
+    /// A train which the kernel refuses as such leaves as single datagrams at once, fragmented by IP if need be. When the
+    /// path MTU is the cause, `narrow` gets the size that the path takes. Errors of a single destination (no route,
+    /// forbidden) are not errors of the socket: they are counted in `unsent`, and the datagrams are lost.
+    pub(super) fn poll_train(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Mono,
+        train: &Outgoing<'_>,
+        sent: &mut usize,
+        tally: Tally<'_>,
+    ) -> Poll<()> {
+        let Tally { traffic, unsent, narrow } = tally;
+        let local = self.local;
+        let count = |traffic: &mut Traffic, bytes: &[u8]| {
+            traffic.datagrams_out += bytes.len().div_ceil(train.segment) as u64;
+            traffic.bytes_out += bytes.len() as u64;
+            trace::datagrams("out", local, train.remote, bytes, train.segment);
+        };
+        let segments = train.bytes.len().div_ceil(train.segment);
+        if *sent == 0 && segments > 1 && self.takes_trains(now, train, segments) {
+            match self.poll_send(cx, train, train.bytes, u16::try_from(train.segment).ok()) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => {
+                    count(traffic, train.bytes);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Err(error)) if refusals::concerns_trains(&error) => {
+                    let path = self.path_payload(train.remote);
+                    *narrow = self.refusals.note(now, train.remote, train.segment, path);
+                    tracing::debug!(local = %self.local, %error, narrow = ?*narrow, "a train is refused");
+                }
+                Poll::Ready(Err(error)) => {
+                    (0..segments).for_each(|_| unsent.add(&error));
+                    return Poll::Ready(());
+                }
+            }
+        }
+        for datagram in train.bytes.chunks(train.segment).skip(*sent) {
+            match self.poll_send(cx, train, datagram, None) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) => count(traffic, datagram),
+                Poll::Ready(Err(error)) => unsent.add(&error),
+            }
+            *sent += 1;
+        }
+        *sent = 0;
+        Poll::Ready(())
+    }
+
+    fn takes_trains(&self, now: Mono, train: &Outgoing<'_>, segments: usize) -> bool {
+        segments <= self.max_segments() && !self.refusals.refuses(now, train.remote, train.segment)
+    }
+
+    fn poll_send(
         &self,
         cx: &mut Context<'_>,
-        destination: SocketAddr,
-        contents: &[u8],
-        segment_size: Option<usize>,
-        ttl: Option<u8>,
+        train: &Outgoing<'_>,
+        bytes: &[u8],
+        segment: Option<u16>,
     ) -> Poll<io::Result<()>> {
-        let transmit = quinn_udp::Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
+        let destination = SockAddr::from(train.remote);
         loop {
             let mut guard = match self.io.poll_write_ready(cx) {
                 Poll::Ready(guard) => guard?,
                 Poll::Pending => return Poll::Pending,
             };
-            let result = guard.try_io(|io| self.send_with_ttl(io.get_ref(), &transmit, ttl));
+            let result = guard.try_io(|io| self.send_with_ttl(io.get_ref(), &destination, bytes, segment, train.ttl));
             match result {
-                Ok(Ok(())) => return Poll::Ready(Ok(())),
-                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                Ok(result) => return Poll::Ready(result),
                 Err(_would_block) => {}
             }
         }
@@ -140,22 +236,43 @@ impl UdpLink {
     fn send_with_ttl(
         &self,
         socket: &std::net::UdpSocket,
-        transmit: &quinn_udp::Transmit<'_>,
+        destination: &SockAddr,
+        bytes: &[u8],
+        segment: Option<u16>,
         ttl: Option<u8>,
     ) -> io::Result<()> {
-        let Some(ttl) = ttl.filter(|_| self.local.is_ipv4()) else {
-            return self.state.try_send(UdpSockRef::from(socket), transmit);
-        };
+        let send = || sys::send(socket.as_fd(), destination, bytes, segment);
+        let Some(ttl) = ttl.filter(|_| self.local.is_ipv4()) else { return send() };
         let usual = socket.ttl()?;
         socket.set_ttl(ttl.into())?;
-        let result = self.state.try_send(UdpSockRef::from(socket), transmit);
+        let result = send();
         socket.set_ttl(usual)?;
         result
+    }
+
+    /// Payload that the path to `remote` takes in one IP packet, as the kernel knows it.
+    fn path_payload(&self, remote: SocketAddr) -> Option<u16> {
+        let connect = || -> io::Result<u32> {
+            let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, Some(Protocol::UDP))?;
+            tie(&socket, self.interface.as_ref());
+            socket.bind(&SocketAddr::new(self.local.ip(), 0).into())?;
+            socket.connect(&remote.into())?;
+            sys::path_mtu(socket.as_fd(), remote.is_ipv6())
+        };
+        Some(refusals::payload(connect().ok()?, remote.is_ipv6()))
     }
 
     /// The most segments the kernel takes in one call.
     pub(super) fn max_segments(&self) -> usize {
         self.state.max_gso_segments()
+    }
+}
+
+/// Ties a socket to an interface, so that no route can lead its packets into a port of ours.
+fn tie(socket: &Socket, interface: Option<&LocalAddress>) {
+    if let Some(interface) = interface {
+        // Not permitted everywhere; the socket works without, so a refusal is not an error.
+        let _ = socket.bind_device(Some(interface.interface.as_bytes()));
     }
 }
 

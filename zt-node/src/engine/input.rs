@@ -17,6 +17,15 @@ pub enum Input<'a> {
     LinkUp(Link),
     /// It is gone.
     LinkDown(LinkId),
+    /// A path takes no datagrams above this size, in bytes of payload: found out by a send that was refused.
+    PathMtu {
+        /// The link.
+        link: LinkId,
+        /// The other end.
+        remote: Endpoint,
+        /// The size.
+        size: u16,
+    },
     /// A train of datagrams from one sender. They are opened in place.
     Datagrams {
         /// The link they came by.

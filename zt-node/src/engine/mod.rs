@@ -20,7 +20,7 @@ use zt_crypto::{ArmorError, Entropy, SecretIdentity, Suite};
 use zt_netconf::controller::Controller;
 use zt_netconf::{Settings, Verdict, Version, Vl2, Vl2Event};
 use zt_peer::{
-    Endpoint, Inbound, LinkId, Look, Place, Receipt, Scratch, SoftwareVersion, Ticket, Vl1, Vl1Config, Vl1Event,
+    Endpoint, Inbound, LinkId, Look, Path, Place, Receipt, Scratch, SoftwareVersion, Ticket, Vl1, Vl1Config, Vl1Event,
 };
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
@@ -105,6 +105,7 @@ impl Engine {
         match input {
             Input::LinkUp(link) => self.vl1.add_link(now, link, &mut outbox.transmits),
             Input::LinkDown(link) => self.vl1.remove_link(now, link, &mut outbox.transmits),
+            Input::PathMtu { link, remote, size } => self.vl1.learn_path_mtu(now, Path { link, remote }, size),
             Input::Datagrams { link, remote, bytes, stride } => {
                 for datagram in bytes.chunks_mut(stride.max(1)) {
                     self.handle_datagram(now, link, remote, datagram, outbox);

@@ -28,6 +28,8 @@ pub struct LocalAddress {
     pub index: u32,
     /// The address and the length of its prefix.
     pub cidr: Cidr,
+    /// MTU of the interface, in bytes of IP packets.
+    pub mtu: u32,
 }
 
 /// Which interfaces are not for sockets of the node.
@@ -131,7 +133,12 @@ impl InterfaceWatcher {
                 continue;
             };
             if keep(&link.name, link.up) && !address.is_transient() {
-                found.insert(LocalAddress { interface: link.name.clone(), index: link.index, cidr: address.cidr });
+                found.insert(LocalAddress {
+                    interface: link.name.clone(),
+                    index: link.index,
+                    cidr: address.cidr,
+                    mtu: link.mtu,
+                });
             }
         }
         Ok(found.into_iter().collect())
