@@ -24,5 +24,7 @@ pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostStat
 pub use linux::{AsyncTap, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
-pub use linux::{InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups};
+pub use linux::{
+    Bindable, HostView, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups,
+};
 pub use tap::{Tap, TapFactory, TapInfo, TapSpec};

@@ -2,16 +2,16 @@
 
 use super::{Driver, UdpLink, sys};
 use crate::engine::Input;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
 use zt_peer::LinkId;
-use zt_tap::{InterfaceFilter, InterfaceWatcher, LocalAddress};
+use zt_tap::{HostView, InterfaceFilter, InterfaceWatcher, LocalAddress};
 use zt_wire::time::Now;
 
-/// Bindings beyond this number are not made (06 §5.1).
+/// Bindings beyond this number are not made (06 §5.1). Only `settings.bind` can ask for so many.
 const MAX_BINDINGS: usize = 256;
 
 /// An address to bind, and where the host has it.
@@ -20,11 +20,13 @@ type Wanted = (SocketAddr, Option<LocalAddress>);
 /// The operating system's news about interfaces.
 pub struct Interfaces {
     watcher: AsyncFd<InterfaceWatcher>,
+    /// Numbers of addresses that were left out, by interface, as they were told last.
+    left_out: BTreeMap<String, usize>,
 }
 
 impl Interfaces {
     fn new() -> io::Result<Self> {
-        Ok(Self { watcher: sys::register_watcher(InterfaceWatcher::new()?)? })
+        Ok(Self { watcher: sys::register_watcher(InterfaceWatcher::new()?)?, left_out: BTreeMap::new() })
     }
 
     /// Consumes news; true when bindable addresses may have changed.
@@ -133,19 +135,18 @@ impl Driver {
                     ..InterfaceFilter::default()
                 };
                 filter.excluded_prefixes.extend(self.interface_blacklist.iter().cloned());
-                let found = interfaces.watcher.get_mut().bindable_addresses(&filter).unwrap_or_else(|error| {
+                let view = interfaces.watcher.get_mut().view().unwrap_or_else(|error| {
                     tracing::warn!(%error, "cannot list the addresses of this host");
-                    Vec::new()
+                    HostView::default()
                 });
-                found.into_iter().map(|local| (local.cidr.address, Some(local))).collect()
+                let found = view.bindable(&filter);
+                tell_left_out(&mut interfaces.left_out, found.left_out);
+                found.addresses.into_iter().map(|local| (local.cidr.address, Some(local))).collect()
             }
         };
-        let ports = &self.udp_ports;
-        addresses
-            .into_iter()
-            .flat_map(|(ip, name)| ports.iter().map(move |&port| (SocketAddr::new(ip, port), name.clone())))
-            .take(MAX_BINDINGS)
-            .collect()
+        // All addresses on the primary port first: that is the order in which peers are told, and they try eight.
+        let all = self.udp_ports.iter().flat_map(|&port| addresses.iter().map(move |(ip, held)| (*ip, port, held)));
+        all.map(|(ip, port, held)| (SocketAddr::new(ip, port), held.clone())).take(MAX_BINDINGS).collect()
     }
 
     fn bind_one(&mut self, now: Now, address: SocketAddr, interface: Option<LocalAddress>) -> io::Result<()> {
@@ -157,6 +158,19 @@ impl Driver {
         self.hand_in(now, Input::LinkUp(link));
         Ok(())
     }
+}
+
+/// Says what is not bound, once, and again when it is other interfaces.
+fn tell_left_out(told: &mut BTreeMap<String, usize>, left_out: BTreeMap<String, usize>) {
+    if !left_out.is_empty() && !left_out.keys().eq(told.keys()) {
+        let list: Vec<String> = left_out.iter().map(|(interface, count)| format!("{interface}: {count}")).collect();
+        tracing::warn!(
+            left_out = list.join(", "),
+            "this host has more addresses than are useful: the first of each interface are bound; to choose others, name \
+             them in settings.bind of local.conf"
+        );
+    }
+    *told = left_out;
 }
 
 /// Whether a bound socket is one that is wanted: port 0 stands for whatever port was given.

@@ -2,12 +2,14 @@
 
 #[cfg(feature = "tokio")]
 mod async_tap;
+mod bindable;
 pub mod netlink;
 mod tap;
 mod watch;
 
 #[cfg(feature = "tokio")]
 pub use async_tap::{AsyncTap, LinuxTaps};
+pub use bindable::{Bindable, HostView, Uplink};
 pub use tap::LinuxTap;
 pub use watch::{InterfaceFilter, InterfaceWatcher, LocalAddress, multicast_groups};
 

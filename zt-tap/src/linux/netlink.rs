@@ -10,7 +10,8 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage};
 use netlink_packet_route::link::{
-    InfoBridge, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
+    InfoBridge, InfoData, InfoGeneve, InfoGre, InfoGre6, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags,
+    LinkInfo, LinkLayerType, LinkMessage,
 };
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -44,6 +45,14 @@ pub struct Link {
     pub mtu: u32,
     /// Administratively up.
     pub up: bool,
+    /// Number of the device below it (of a VLAN, MACVLAN, tunnel), or of the other end of a cable, in this namespace.
+    pub lower: Option<u32>,
+    /// Number of the bridge, bond or VRF that it is a port of.
+    pub master: Option<u32>,
+    /// It is one end of a cable (veth).
+    pub is_cable: bool,
+    /// Outer addresses of a tunnel, both ends, as far as they are fixed.
+    pub ends: Vec<IpAddr>,
 }
 
 /// One address of a device, as the kernel tells it.
@@ -55,6 +64,17 @@ pub struct LinkAddress {
     pub cidr: Cidr,
     /// Kernel flags (`IFA_F_*`).
     pub flags: u32,
+}
+
+/// How a packet would leave the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteTo {
+    /// Number of the device.
+    pub index: u32,
+    /// The next hop, when the target is not on the link.
+    pub gateway: Option<IpAddr>,
+    /// Source address that the kernel takes.
+    pub source: Option<IpAddr>,
 }
 
 /// What to change on a device; `None` leaves a value as it is.
@@ -75,10 +95,36 @@ impl LinkAddress {
     /// failed duplicate detection, or a temporary (privacy) IPv6 address.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        let flags = AddressFlags::from_bits_retain(self.flags);
-        let lost = AddressFlags::Deprecated | AddressFlags::Tentative | AddressFlags::Dadfailed;
+        self.is_unusable() || self.is_deprecated() || self.is_temporary()
+    }
+
+    /// Not for use: duplicate detection goes on or failed.
+    #[must_use]
+    pub fn is_unusable(&self) -> bool {
+        self.has(AddressFlags::Tentative | AddressFlags::Dadfailed)
+    }
+
+    /// Not for use as a source any more, though still there.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.has(AddressFlags::Deprecated)
+    }
+
+    /// A temporary (privacy) IPv6 address.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
         // On IPv6 the flag "secondary" means temporary; on IPv4 it is an ordinary second address.
-        flags.intersects(lost) || (self.cidr.address.is_ipv6() && flags.contains(AddressFlags::Secondary))
+        self.cidr.address.is_ipv6() && self.has(AddressFlags::Secondary)
+    }
+
+    /// A second IPv4 address in the subnet of another.
+    #[must_use]
+    pub fn is_secondary(&self) -> bool {
+        self.cidr.address.is_ipv4() && self.has(AddressFlags::Secondary)
+    }
+
+    fn has(&self, flags: AddressFlags) -> bool {
+        AddressFlags::from_bits_retain(self.flags).intersects(flags)
     }
 }
 
@@ -296,6 +342,27 @@ impl Netlink {
         Ok(routes)
     }
 
+    /// How a packet to `target` would leave (by the given device, if one is given): the device, the gateway, the source
+    /// address.
+    ///
+    /// # Errors
+    /// Of the kernel. No route is `Ok(None)`.
+    pub fn route_to(&mut self, target: IpAddr, by: Option<u32>) -> io::Result<Option<RouteTo>> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family(target);
+        message.header.destination_prefix_length = if target.is_ipv4() { 32 } else { 128 };
+        message.attributes.push(RouteAttribute::Destination(target.into()));
+        message.attributes.extend(by.map(RouteAttribute::Oif));
+        let answers = match self.request(RouteNetlinkMessage::GetRoute(message), 0) {
+            Err(error) if is_no_route(&error) => return Ok(None),
+            answers => answers?,
+        };
+        Ok(answers.into_iter().find_map(|answer| match answer {
+            RouteNetlinkMessage::NewRoute(route) => parse_route_to(&route),
+            _ => None,
+        }))
+    }
+
     /// Adds a route through a device: table main, protocol static, unicast (06 §7.3).
     ///
     /// # Errors
@@ -413,6 +480,26 @@ pub(super) fn is_no_device(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::ENOENT))
 }
 
+fn is_no_route(error: &io::Error) -> bool {
+    let codes = [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ESRCH, libc::EINVAL, libc::EACCES];
+    let codes = codes.into_iter().chain([libc::EAFNOSUPPORT, libc::EOPNOTSUPP, libc::ENETDOWN, libc::ENODEV]);
+    error.raw_os_error().is_some_and(|code| codes.into_iter().any(|known| known == code))
+}
+
+fn parse_route_to(message: &RouteMessage) -> Option<RouteTo> {
+    let (mut index, mut gateway, mut source) = (None, None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Oif(oif) => index = Some(*oif),
+            RouteAttribute::Gateway(address) => gateway = ip(address),
+            RouteAttribute::Via(_) => gateway = gateway.or(Some(IpAddr::from([0; 16]))),
+            RouteAttribute::PrefSource(address) => source = ip(address),
+            _ => {}
+        }
+    }
+    (message.header.kind == RouteType::Unicast).then_some(RouteTo { index: index?, gateway, source })
+}
+
 fn parse_link(message: &LinkMessage) -> Link {
     let mut link = Link {
         index: message.header.index,
@@ -420,18 +507,95 @@ fn parse_link(message: &LinkMessage) -> Link {
         mac: None,
         mtu: 0,
         up: message.header.flags.contains(LinkFlags::Up),
+        lower: None,
+        master: None,
+        is_cable: false,
+        ends: Vec::new(),
     };
+    let mut elsewhere = false;
     for attribute in &message.attributes {
         match attribute {
+            LinkAttribute::Link(lower) => link.lower = link.lower.or(Some(*lower).filter(|lower| *lower != 0)),
+            LinkAttribute::LinkNetNsId(_) => elsewhere = true,
+            LinkAttribute::Controller(master) => link.master = Some(*master).filter(|master| *master != 0),
+            LinkAttribute::Broadcast(bytes) if is_ip_tunnel(message) => link.ends.extend(address_in(bytes)),
+            LinkAttribute::LinkInfo(infos) => parse_link_info(infos, &mut link),
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
             LinkAttribute::Address(bytes) => {
                 link.mac = bytes.as_slice().try_into().ok().map(Mac);
+                if is_ip_tunnel(message) {
+                    link.ends.extend(address_in(bytes));
+                }
             }
             _ => {}
         }
     }
+    if elsewhere {
+        link.lower = None;
+    }
     link
+}
+
+/// Devices whose link-layer addresses are the ends of the tunnel.
+fn is_ip_tunnel(message: &LinkMessage) -> bool {
+    use LinkLayerType::{Ip6gre, Ipgre, Sit, Tunnel, Tunnel6};
+    matches!(message.header.link_layer_type, Tunnel | Tunnel6 | Sit | Ipgre | Ip6gre)
+}
+
+fn address_in(bytes: &[u8]) -> Option<IpAddr> {
+    let address: IpAddr = match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok()?.into(),
+        16 => <[u8; 16]>::try_from(bytes).ok()?.into(),
+        _ => return None,
+    };
+    Some(address).filter(|address| !address.is_unspecified())
+}
+
+fn parse_link_info(infos: &[LinkInfo], link: &mut Link) {
+    let ends = &mut link.ends;
+    for info in infos {
+        match info {
+            LinkInfo::Kind(InfoKind::Veth) => link.is_cable = true,
+            LinkInfo::Data(InfoData::Vxlan(values)) => {
+                for value in values {
+                    match value {
+                        InfoVxlan::Group(a) | InfoVxlan::Local(a) => ends.push((*a).into()),
+                        InfoVxlan::Group6(a) | InfoVxlan::Local6(a) => ends.push((*a).into()),
+                        InfoVxlan::Link(lower) => link.lower = Some(*lower),
+                        _ => {}
+                    }
+                }
+            }
+            LinkInfo::Data(InfoData::Geneve(values)) => {
+                for value in values {
+                    match value {
+                        InfoGeneve::Remote(a) | InfoGeneve::Local(a) => ends.push((*a).into()),
+                        InfoGeneve::Remote6(a) | InfoGeneve::Local6(a) => ends.push((*a).into()),
+                        _ => {}
+                    }
+                }
+            }
+            LinkInfo::Data(InfoData::GreTap(values) | InfoData::ErSpan(values)) => {
+                for value in values {
+                    match value {
+                        InfoGre::Local(a) | InfoGre::Remote(a) => ends.push((*a).into()),
+                        _ => {}
+                    }
+                }
+            }
+            LinkInfo::Data(InfoData::GreTap6(values) | InfoData::Ip6ErSpan(values)) => {
+                for value in values {
+                    match value {
+                        InfoGre6::Local(a) | InfoGre6::Remote(a) => ends.push((*a).into()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    ends.retain(|end| !end.is_unspecified());
 }
 
 fn parse_address(message: &AddressMessage) -> Option<LinkAddress> {

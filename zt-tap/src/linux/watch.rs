@@ -1,13 +1,14 @@
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use zt_wire::{Mac, MulticastGroup, Scope};
 
-use super::netlink::Netlink;
+use super::bindable::{HostView, Uplink};
+use super::netlink::{Link, LinkAddress, Netlink};
 use crate::host::Cidr;
 
 /// Tells when interfaces or addresses of the host change, and which addresses sockets may be
@@ -39,6 +40,8 @@ pub struct InterfaceFilter {
     pub excluded_prefixes: Vec<String>,
     /// Our own ports, which are left out whatever they are called.
     pub own_taps: BTreeSet<String>,
+    /// Blocks that are routed through our own ports.
+    pub own_routes: Vec<Cidr>,
     /// Blocks whose addresses are left out (a `physical` blacklist).
     pub excluded_blocks: Vec<Cidr>,
 }
@@ -49,6 +52,7 @@ impl Default for InterfaceFilter {
         Self {
             excluded_prefixes: ["lo", "zt", "tun", "tap"].map(str::to_owned).to_vec(),
             own_taps: BTreeSet::new(),
+            own_routes: Vec::new(),
             excluded_blocks: Vec::new(),
         }
     }
@@ -65,9 +69,12 @@ impl InterfaceFilter {
     /// pseudo-private, and in no excluded block.
     #[must_use]
     pub fn accepts_address(&self, address: IpAddr) -> bool {
-        matches!(Scope::of(address), Scope::PseudoPrivate | Scope::Global | Scope::Shared | Scope::Private)
-            && !self.excluded_blocks.iter().any(|block| block.contains(address))
+        is_physical_scope(address) && !self.excluded_blocks.iter().any(|block| block.contains(address))
     }
+}
+
+fn is_physical_scope(address: IpAddr) -> bool {
+    matches!(Scope::of(address), Scope::PseudoPrivate | Scope::Global | Scope::Shared | Scope::Private)
 }
 
 impl InterfaceWatcher {
@@ -84,7 +91,7 @@ impl InterfaceWatcher {
     }
 
     /// Takes all waiting events; true when there was one, and
-    /// [`InterfaceWatcher::bindable_addresses`] may have changed. Call it when the descriptor is
+    /// [`InterfaceWatcher::view`] may have changed. Call it when the descriptor is
     /// readable. Events come in bursts and also for changes that do not matter, so wait a little
     /// and compare.
     ///
@@ -105,15 +112,34 @@ impl InterfaceWatcher {
         }
     }
 
-    /// Addresses that sockets may be bound to, sorted: of interfaces that are up and pass the
-    /// filter, without IPv6 addresses that are temporary, deprecated or not yet usable.
+    /// What the kernel knows of devices, addresses and ways to the internet: [`HostView::bindable`] chooses from it.
     ///
     /// # Errors
     /// Of the kernel.
-    pub fn bindable_addresses(&mut self, filter: &InterfaceFilter) -> io::Result<Vec<LocalAddress>> {
-        let mut found = self.addresses(|name, up| up && filter.accepts_interface(name))?;
-        found.retain(|local| filter.accepts_address(local.cidr.address));
-        Ok(found)
+    pub fn view(&mut self) -> io::Result<HostView> {
+        let (links, addresses) = (self.netlink.links()?, self.netlink.addresses(None)?);
+        let uplinks = self.uplinks(&links, &addresses);
+        Ok(HostView { links, addresses, uplinks })
+    }
+
+    /// Asks how packets to the internet would leave, at all and by each interface that has a usable address. (The tables
+    /// themselves may have a million routes.)
+    fn uplinks(&mut self, links: &[Link], addresses: &[LinkAddress]) -> Vec<Uplink> {
+        let carries = |link: &&Link| {
+            link.up && addresses.iter().any(|a| a.index == link.index && is_physical_scope(a.cidr.address))
+        };
+        let asked: Vec<u32> = links.iter().filter(carries).map(|link| link.index).take(MOST_ASKED).collect();
+        let mut found: Vec<Uplink> = Vec::new();
+        for by in std::iter::once(None).chain(asked.into_iter().map(Some)) {
+            for target in INTERNET {
+                let Ok(Some(route)) = self.netlink.route_to(target, by) else { continue };
+                // By a device that has no route there, the kernel takes the whole world for neighbours.
+                if by.is_none() || route.gateway.is_some() {
+                    found.push(Uplink { index: route.index, source: route.source });
+                }
+            }
+        }
+        found
     }
 
     /// All addresses of the given interfaces, sorted: what never is a path to a peer when the
@@ -156,6 +182,12 @@ impl AsRawFd for InterfaceWatcher {
         self.events.as_raw_fd()
     }
 }
+
+/// Addresses of the internet, for which routes are asked; nothing is sent there.
+const INTERNET: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(1, 0, 0, 1)), IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, 1))];
+/// Most interfaces that are asked for.
+const MOST_ASKED: usize = 64;
 
 /// Only the fact of an event counts, so the rest of a longer one may be cut off.
 const EVENT_BUFFER: usize = 4096;

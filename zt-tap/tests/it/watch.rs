@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use zt_tap::{InterfaceFilter, InterfaceWatcher};
+use zt_tap::{InterfaceFilter, InterfaceWatcher, LocalAddress};
 
 use crate::{cidr, device, namespace};
 
@@ -14,6 +14,10 @@ fn changed(watcher: &mut InterfaceWatcher) -> bool {
         std::thread::sleep(Duration::from_millis(2));
     }
     false
+}
+
+fn bindable(watcher: &mut InterfaceWatcher, filter: &InterfaceFilter) -> Vec<LocalAddress> {
+    watcher.view().expect("list").bindable(filter).addresses
 }
 
 fn settle(watcher: &mut InterfaceWatcher) {
@@ -32,7 +36,7 @@ fn changes_are_told_and_addresses_listed() {
     ns.connect("eth0", &other, "eth0").expect("cable");
     assert!(changed(&mut watcher), "link");
     settle(&mut watcher);
-    assert!(watcher.bindable_addresses(&filter).expect("list").is_empty());
+    assert!(bindable(&mut watcher, &filter).is_empty());
 
     for text in ["10.0.0.1/24", "192.0.2.1/24", "fd00::1/64", "2001:db8::1/64"] {
         ns.add_address("eth0", cidr(text)).expect("address");
@@ -40,9 +44,11 @@ fn changes_are_told_and_addresses_listed() {
         settle(&mut watcher);
     }
     let list = |watcher: &mut InterfaceWatcher, filter: &InterfaceFilter| {
-        let found = watcher.bindable_addresses(filter).expect("list");
-        assert!(found.iter().all(|local| local.interface == "eth0" && local.index > 0));
-        found.iter().map(|local| local.cidr.to_string()).collect::<Vec<_>>()
+        let found = bindable(watcher, filter);
+        assert!(found.iter().all(|local| local.interface == "eth0" && local.index > 0 && local.mtu == 1500));
+        let mut found: Vec<_> = found.iter().map(|local| local.cidr.to_string()).collect();
+        found.sort();
+        found
     };
     let all = ["10.0.0.1/24", "192.0.2.1/24", "2001:db8::1/64", "fd00::1/64"];
     assert_eq!(list(&mut watcher, &filter), all);
@@ -73,10 +79,10 @@ fn our_own_ports_never_count() {
         ns.add_address(name, cidr(text)).expect("address");
     }
     let mut filter = InterfaceFilter::default();
-    let found = watcher.bindable_addresses(&filter).expect("list");
+    let found = bindable(&mut watcher, &filter);
     assert_eq!(found.len(), 1, "{found:?}");
     filter.own_taps.insert("mynet".into());
-    assert!(watcher.bindable_addresses(&filter).expect("list").is_empty());
+    assert!(bindable(&mut watcher, &filter).is_empty());
 
     let taps = BTreeSet::from(["zttest0", "mynet"].map(str::to_owned));
     let own = watcher.addresses_of(&taps).expect("list");
