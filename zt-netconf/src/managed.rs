@@ -29,6 +29,13 @@ impl Prefix {
         Self::new(address.ip()?, address.port())
     }
 
+    /// True for a route that takes all or half of the internet: of length 0 or 1, or around all of `2000::/3`, from
+    /// which every global IPv6 address is taken.
+    fn is_default(&self) -> bool {
+        let global = IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0));
+        self.bits <= 1 || (self.bits <= 3 && self.contains(global))
+    }
+
     /// True when `address` is of the same family and lies in this prefix.
     pub fn contains(&self, address: IpAddr) -> bool {
         common_bits(self.address, address).is_some_and(|common| common >= self.bits)
@@ -112,28 +119,60 @@ impl Settings {
         writer.into_bytes()
     }
 
-    /// True when a managed address or route target may be used on this host (04 §10.1).
+    /// True when a route target may be used on this host (04 §10.1).
+    ///
+    /// Deliberate: the whole prefix is judged, from its first to its last address. The reference looks at the address
+    /// alone, so that `128.0.0.0/1` or `8.0.0.0/5` takes the internet traffic of a host that allows neither global
+    /// nor default routes.
+    ///
+    /// * `0.0.0.0/0`, `::/0`, their halves and what contains all of `2000::/3` are default routes: `allow_default`.
+    /// * So are prefixes that take in unusable scopes (multicast, loopback, …) together with others, as
+    ///   `64.0.0.0/2` does: no list of scopes allows them.
+    /// * A prefix with global addresses in it needs `allow_global`.
+    /// * A prefix of unusable scopes only is never allowed.
     pub fn allows(&self, target: Prefix) -> bool {
         if !self.allow_managed {
             return false;
         }
-        let listed = |p: &Prefix| p.bits <= target.bits && p.contains(target.address);
-        if !self.allow_list.is_empty() && !self.allow_list.iter().any(listed) {
+        if !self.is_listed(target) {
             return false;
         }
-        if target.bits == 0 && target.address.is_unspecified() {
+        if target.is_default() {
             return self.allow_default;
         }
-        match scope(target.address) {
-            Scope::None | Scope::Multicast | Scope::Loopback | Scope::LinkLocal => false,
-            Scope::Global => self.allow_global,
-            _ => true,
+        let (mut unusable, mut global, mut local) = (false, false, false);
+        for scope in Scope::in_prefix(target.address, target.bits) {
+            match scope {
+                Scope::None | Scope::Multicast | Scope::Loopback | Scope::LinkLocal => unusable = true,
+                Scope::Global => global = true,
+                _ => local = true,
+            }
+        }
+        match (unusable, global || local) {
+            (true, false) => false,
+            (true, true) => self.allow_default,
+            _ => self.allow_global || !global,
         }
     }
-}
 
-fn scope(address: IpAddr) -> Scope {
-    InetAddress::new(address, 0).scope()
+    /// True when the list of prefixes, if there is one, has all of this one.
+    fn is_listed(&self, prefix: Prefix) -> bool {
+        let around = |p: &Prefix| p.bits <= prefix.bits && p.contains(prefix.address);
+        self.allow_list.is_empty() || self.allow_list.iter().any(around)
+    }
+
+    /// The managed address the host gets for one of a configuration: with its prefix length when the connected route
+    /// that comes with it may be, else alone (`/32`, `/128`), or not at all (`None`).
+    ///
+    /// Deliberate: an address never brings a default route, whatever is allowed. The reference adds `10.1.2.3/0` as it
+    /// stands, and the host's traffic, ours included, goes into the network.
+    pub fn address(&self, address: Prefix) -> Option<Prefix> {
+        let alone = Prefix { bits: if address.address.is_ipv4() { 32 } else { 128 }, ..address };
+        if !self.allows(alone) || !self.is_listed(address) {
+            return None;
+        }
+        Some(if !address.is_default() && self.allows(address) { address } else { alone })
+    }
 }
 
 fn prefixes(text: &[u8]) -> Vec<Prefix> {
@@ -195,7 +234,7 @@ impl Managed {
             return Self { mac, mtu: NetworkConfig::DEFAULT_MTU, addresses: vec![], routes: vec![], dns: None };
         };
         let mut addresses: Vec<_> =
-            config.addresses.iter().filter_map(Prefix::of).filter(|p| settings.allows(*p)).collect();
+            config.addresses.iter().filter_map(Prefix::of).filter_map(|p| settings.address(p)).collect();
         addresses.sort_unstable();
         addresses.dedup_by_key(|p| p.address);
         let routes = routes(config, settings, &addresses, port, online);
@@ -221,7 +260,7 @@ fn routes(
         let via = route.via.ip().filter(|via| via.is_ipv4() == target.address.is_ipv4());
         let own = |ip: IpAddr| addresses.iter().any(|a| a.address == ip);
         let connected = addresses.iter().any(|a| a.bits == target.bits && target.contains(a.address));
-        let waits = target.bits == 0 && !online;
+        let waits = target.is_default() && !online;
         if !settings.allows(target) || via.is_some_and(own) || connected || waits {
             continue;
         }

@@ -201,6 +201,25 @@ impl Scope {
         }
     }
 
+    /// Scope classes of all addresses of a prefix, from its first to its last; a class may be named more than once.
+    ///
+    /// `bits` is the prefix length; more than the family has counts as one address. Host bits of `ip` are ignored.
+    ///
+    /// ```
+    /// use zt_wire::inet::Scope;
+    /// let half = Scope::in_prefix("128.0.0.0".parse().unwrap(), 1);
+    /// assert!(half.into_iter().any(|scope| scope == Scope::Multicast));
+    /// ```
+    pub fn in_prefix(ip: IpAddr, bits: u8) -> impl Iterator<Item = Self> {
+        // The class is constant between two changes, so the first address and the changes inside tell all.
+        let (first, last) = ends(ip, bits);
+        let inside = move |at: &IpAddr| first < *at && *at <= last;
+        let v4 = CHANGES_V4.iter().map(|at| IpAddr::V4(Ipv4Addr::from(*at)));
+        let v6 = CHANGES_V6.iter().map(|at| IpAddr::V6(Ipv6Addr::from(*at)));
+        let changes = v4.filter(move |_| first.is_ipv4()).chain(v6.filter(move |_| first.is_ipv6()));
+        core::iter::once(first).chain(changes.filter(inside)).map(Self::of)
+    }
+
     fn of_v4(ip: Ipv4Addr) -> Self {
         match ip.octets() {
             [0 | 255, ..] => Self::None,
@@ -242,5 +261,125 @@ impl Scope {
             return Self::Private;
         }
         Self::Global
+    }
+}
+
+/// First and last address of a prefix.
+fn ends(ip: IpAddr, bits: u8) -> (IpAddr, IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => {
+            let host = u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
+            let first = u32::from(ip) & !host;
+            (Ipv4Addr::from(first).into(), Ipv4Addr::from(first | host).into())
+        }
+        IpAddr::V6(ip) => {
+            let host = u128::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
+            let first = u128::from(ip) & !host;
+            (Ipv6Addr::from(first).into(), Ipv6Addr::from(first | host).into())
+        }
+    }
+}
+
+/// The addresses at which the scope class of IPv4 differs from that of the address before.
+const CHANGES_V4: [u32; 37] = {
+    const fn v4(a: u32, b: u32, c: u32) -> u32 {
+        a << 24 | b << 16 | c << 8
+    }
+    [
+        v4(1, 0, 0),
+        v4(6, 0, 0),
+        v4(7, 0, 0),
+        v4(10, 0, 0),
+        v4(11, 0, 0),
+        v4(12, 0, 0),
+        v4(21, 0, 0),
+        v4(23, 0, 0),
+        v4(25, 0, 0),
+        v4(27, 0, 0),
+        v4(28, 0, 0),
+        v4(31, 0, 0),
+        v4(51, 0, 0),
+        v4(52, 0, 0),
+        v4(55, 0, 0),
+        v4(57, 0, 0),
+        v4(100, 64, 0),
+        v4(100, 128, 0),
+        v4(127, 0, 0),
+        v4(128, 0, 0),
+        v4(169, 254, 0),
+        v4(169, 255, 0),
+        v4(172, 16, 0),
+        v4(172, 32, 0),
+        v4(192, 0, 2),
+        v4(192, 0, 3),
+        v4(192, 168, 0),
+        v4(192, 169, 0),
+        v4(198, 18, 0),
+        v4(198, 20, 0),
+        v4(198, 51, 100),
+        v4(198, 51, 101),
+        v4(203, 0, 113),
+        v4(203, 0, 114),
+        v4(224, 0, 0),
+        v4(240, 0, 0),
+        v4(255, 0, 0),
+    ]
+};
+
+/// The same for IPv6. The 255 odd forms of mapped loopback (the quirk of `of_v6`) are not named: nothing is there.
+const CHANGES_V6: [u128; 11] = [
+    1,
+    2,
+    0xffff_7f00_0000,
+    0xffff_8000_0000,
+    0xfc00 << 112,
+    0xfe00 << 112,
+    0xfe80 << 112,
+    0xfe80 << 112 | 1,
+    0xfe80 << 112 | 2,
+    0xfec0 << 112,
+    0xff00 << 112,
+];
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn every_change_of_scope_is_listed() {
+        // No class is finer than /24.
+        let mut before = Scope::of_v4(Ipv4Addr::UNSPECIFIED);
+        let mut changes = Vec::new();
+        for block in 1..1_u32 << 24 {
+            let scope = Scope::of_v4(Ipv4Addr::from(block << 8));
+            if scope != before {
+                changes.push(block << 8);
+            }
+            before = scope;
+        }
+        assert_eq!(changes, CHANGES_V4);
+        for at in CHANGES_V6 {
+            assert_ne!(Scope::of_v6(Ipv6Addr::from(at)), Scope::of_v6(Ipv6Addr::from(at - 1)), "{at:x}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_has_the_scopes_of_all_its_addresses() {
+        let scopes = |text: &str, bits| {
+            let mut all: Vec<_> = Scope::in_prefix(text.parse().expect("an address"), bits).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        assert_eq!(scopes("10.1.2.3", 32), [Scope::Private]);
+        assert_eq!(scopes("10.1.2.3", 8), [Scope::Private]);
+        assert_eq!(scopes("10.1.2.3", 7), [Scope::PseudoPrivate, Scope::Private]);
+        assert_eq!(scopes("8.0.0.0", 5), [Scope::PseudoPrivate, Scope::Global, Scope::Private]);
+        assert_eq!(scopes("10.0.0.0", 0).len(), 7);
+        assert_eq!(scopes("fd00::", 0).len(), 6);
+        assert_eq!(scopes("2000::", 3), [Scope::Global]);
+        assert_eq!(scopes("fc00::", 7), [Scope::Private]);
     }
 }

@@ -86,9 +86,125 @@ fn default_routes_wait_for_permission_and_for_a_root() {
     assert!(managed(&config, &settings, true).routes.is_empty());
     settings.allow_default = true;
     assert!(managed(&config, &settings, false).routes.is_empty());
-    assert_eq!(targets(&managed(&config, &settings, true)), ["0.0.0.0/0 via 10.1.0.1 src 10.1.0.2"]);
-    settings.allow_global = true;
-    assert_eq!(managed(&config, &settings, true).routes.len(), 2, "0.0.0.0/1 has no scope and never passes");
+    let all = ["0.0.0.0/1 src 10.1.0.2", "128.0.0.0/1 src 10.1.0.2", "0.0.0.0/0 via 10.1.0.1 src 10.1.0.2"];
+    assert_eq!(targets(&managed(&config, &settings, true)), all, "halves are default routes too");
+    settings = Settings { allow_global: true, ..Settings::default() };
+    assert!(managed(&config, &settings, true).routes.is_empty(), "no half is a merely global one");
+}
+
+/// Each prefix with what it needs: nothing (`-`), `g`lobal, `d`efault, or what no setting gives (`n`).
+const WHOLE: [(&str, char); 44] = [
+    ("0.0.0.0/0", 'd'),
+    ("10.0.0.0/0", 'd'),
+    ("0.0.0.0/1", 'd'),
+    ("128.0.0.0/1", 'd'),
+    ("10.0.0.0/1", 'd'),
+    ("64.0.0.0/2", 'd'),
+    ("192.0.0.0/2", 'd'),
+    ("160.0.0.0/3", 'd'),
+    ("32.0.0.0/3", 'g'),
+    ("8.0.0.0/5", 'g'),
+    ("10.0.0.0/7", '-'),
+    ("10.0.0.0/6", 'g'),
+    ("10.0.0.0/8", '-'),
+    ("11.0.0.0/8", '-'),
+    ("172.16.0.0/12", '-'),
+    ("172.16.0.0/11", 'g'),
+    ("172.16.0.1/8", 'g'),
+    ("192.168.0.0/16", '-'),
+    ("192.168.0.0/15", 'g'),
+    ("100.64.0.0/10", '-'),
+    ("100.64.0.0/9", 'g'),
+    ("203.0.113.0/24", '-'),
+    ("203.0.112.0/23", 'g'),
+    ("8.8.8.8/32", 'g'),
+    ("127.0.0.0/8", 'n'),
+    ("126.0.0.0/7", 'd'),
+    ("169.254.0.0/16", 'n'),
+    ("168.0.0.0/6", 'd'),
+    ("224.0.0.0/4", 'n'),
+    ("240.0.0.0/5", '-'),
+    ("240.0.0.0/4", 'd'),
+    ("::/0", 'd'),
+    ("::/1", 'd'),
+    ("8000::/1", 'd'),
+    ("2000::/3", 'd'),
+    ("2000::/2", 'd'),
+    ("2000::/4", 'g'),
+    ("4000::/2", 'g'),
+    ("fc00::/7", '-'),
+    ("fc00::/6", 'd'),
+    ("fd00::/8", '-'),
+    ("2001:db8::/32", 'g'),
+    ("ff00::/8", 'n'),
+    ("::/64", 'd'),
+];
+
+#[test]
+fn a_route_is_judged_from_its_first_to_its_last_address() {
+    for global in [false, true] {
+        for default in [false, true] {
+            let settings = Settings { allow_global: global, allow_default: default, ..Settings::default() };
+            for (text, need) in WHOLE {
+                let allowed = match need {
+                    '-' => true,
+                    'g' => global,
+                    'd' => default,
+                    _ => false,
+                };
+                assert_eq!(settings.allows(prefix(text)), allowed, "{text} with global {global}, default {default}");
+                let source = if text.contains(':') { "fd12::5/64" } else { "10.77.0.2/16" };
+                let routes = managed(&config(&[source], &[(text, None)]), &settings, true).routes;
+                assert_eq!(!routes.is_empty(), allowed, "route {text} with global {global}, default {default}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_address_never_brings_a_default_route() {
+    let all = ["10.1.2.3/0", "10.1.2.4/1", "10.1.2.5/5", "10.1.2.6/8", "fd00::1/0", "fd00::2/2", "fd00::3/8"];
+    let strict = ["10.1.2.3/32", "10.1.2.4/32", "10.1.2.5/32", "10.1.2.6/8", "fd00::1/128", "fd00::2/128", "fd00::3/8"];
+    let addresses = |settings: &Settings| -> Vec<String> {
+        managed(&config(&all, &[]), settings, true).addresses.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(addresses(&Settings::default()), strict);
+    let mut loose = strict;
+    loose[2] = "10.1.2.5/5";
+    assert_eq!(addresses(&Settings { allow_global: true, ..Settings::default() }), loose);
+    // fd00::2/2 takes in multicast, which only a default route may.
+    loose[5] = "fd00::2/2";
+    assert_eq!(addresses(&Settings { allow_global: true, allow_default: true, ..Settings::default() }), loose);
+    // The network's own route is then installed as any other.
+    let narrowed = config(&["10.1.2.3/0"], &[("10.1.0.0/16", None)]);
+    assert_eq!(targets(&managed(&narrowed, &Settings::default(), true)), ["10.1.0.0/16 src 10.1.2.3"]);
+    let listed = Settings { allow_list: vec![prefix("10.0.0.0/8")], ..Settings::default() };
+    assert_eq!(addresses(&listed), ["10.1.2.6/8"], "a list must have the whole prefix");
+}
+
+proptest::proptest! {
+    /// Whatever is allowed without default routes, each address of it is allowed alone.
+    #[test]
+    fn nothing_in_an_allowed_prefix_is_forbidden(
+        net in proptest::prelude::any::<u128>(),
+        bits in 0_u8..=128,
+        v4 in proptest::prelude::any::<bool>(),
+        allow_global in proptest::prelude::any::<bool>(),
+        inside in proptest::collection::vec(proptest::prelude::any::<u128>(), 32),
+    ) {
+        let settings = Settings { allow_global, ..Settings::default() };
+        let (width, ip): (u8, fn(u128) -> IpAddr) =
+            if v4 { (32, |n| IpAddr::V4((n as u32).into())) } else { (128, |n| IpAddr::V6(n.into())) };
+        let bits = bits % (width + 1);
+        let host = if v4 { u128::from(u32::MAX.checked_shr(bits.into()).unwrap_or(0)) }
+            else { u128::MAX.checked_shr(bits.into()).unwrap_or(0) };
+        if settings.allows(Prefix { address: ip(net), bits }) {
+            for low in inside.into_iter().chain([0, u128::MAX]) {
+                let one = Prefix { address: ip(net & !host | low & host), bits: width };
+                proptest::prop_assert!(settings.allows(one), "{one} in {}/{bits}", ip(net));
+            }
+        }
+    }
 }
 
 #[test]
