@@ -123,22 +123,36 @@ impl Network {
         if com.network() != self.id || holder.is_reserved() || holder == self.own {
             return Outcome::Rejected;
         }
+        let current = self.is_current(com.timestamp());
+        let mut outdated = false;
         if let Some(record) = self.members.get(holder) {
-            if com.timestamp() <= record.threshold {
+            let seen = !current && record.disputed == Some(com.timestamp());
+            if seen || com.timestamp() <= record.threshold {
                 return Outcome::Rejected;
             }
             if let Some(held) = &record.membership {
-                if com.timestamp() < held.timestamp() {
-                    return Outcome::Rejected;
-                }
                 if held == com {
                     return Outcome::Redundant;
+                }
+                outdated = !self.supersedes(com.timestamp(), held.timestamp());
+                if outdated && current {
+                    return Outcome::Rejected;
                 }
             }
         }
         match verify_membership(com, &shared.own, c) {
             Outcome::New => {}
             other => return other,
+        }
+        if !current {
+            // The controller's clock is not what it was when one of the two certificates was made.
+            self.doubt(now);
+        }
+        if outdated {
+            if let Some(record) = self.members.get_mut(holder) {
+                record.disputed = Some(com.timestamp());
+            }
+            return Outcome::Rejected;
         }
         match self.members.record(now.mono, holder) {
             Some(record) => {
@@ -223,6 +237,19 @@ impl Network {
         Outcome::New
     }
 
+    /// True when a credential of this time was issued close enough to our configuration to count (04 §4.5, §5.7).
+    fn is_current(&self, timestamp: i64) -> bool {
+        let config = self.config.as_ref();
+        config.is_some_and(|c| c.timestamp.abs_diff(timestamp) <= c.credential_window.unsigned_abs())
+    }
+
+    /// Whether a credential may take the place of one that is held.
+    // Deliberate (04 §4.8): the reference takes newer ones only. When its controller's clock was ahead and is set
+    // right, members refuse each other's new certificates until they restart.
+    fn supersedes(&self, timestamp: i64, held: i64) -> bool {
+        timestamp >= held || (self.is_current(timestamp) && !self.is_current(held))
+    }
+
     /// The checks that need no signature (04 §5.6): `held` is the time of what is held under the same ID and
     /// whether it is identical.
     fn screen(
@@ -236,7 +263,7 @@ impl Network {
             return Outcome::Rejected;
         }
         match held {
-            Some((time, _)) if time > timestamp => return Outcome::Rejected,
+            Some((time, _)) if !self.supersedes(timestamp, time) => return Outcome::Rejected,
             // Quirk (04 §5.6): this comes before the revocation test; a revoked one is invalid all the same.
             Some((_, true)) => return Outcome::Redundant,
             _ => {}

@@ -88,6 +88,10 @@ impl Network {
         if shared.error_gate.allow(now.mono, (self.id, from.address)) {
             let body = Error::network_error(in_re.0, in_re.1, ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, self.id);
             c.reply(&body, SendOptions::default());
+            if self.members.get(from.address).is_some_and(|record| record.membership().is_some()) {
+                // It has one that does not agree with ours: either may be the one to ask the controller.
+                self.push_credentials(now, from.address, Push::Demanded, c);
+            }
         } else {
             shared.drops.count(DropReason::ErrorRate);
         }

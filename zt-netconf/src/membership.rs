@@ -56,6 +56,8 @@ pub struct Member {
     pub(crate) tags: BTreeMap<u32, Tag>,
     pub(crate) capabilities: BTreeMap<u32, Capability>,
     pub(crate) ownerships: BTreeMap<u32, Ownership>,
+    /// Time of a certificate of this member that was refused because it agrees with nothing: seen once is enough.
+    pub(crate) disputed: Option<i64>,
     pub(crate) last_push: Option<Mono>,
     pub(crate) last_announce: Option<Mono>,
     pub(crate) last_active: Mono,
@@ -137,6 +139,7 @@ impl Member {
     /// Replaces the certificate.
     pub(crate) fn set_membership(&mut self, membership: Membership) {
         self.membership = Some(membership);
+        self.disputed = None;
         self.agreement = None;
     }
 
@@ -150,7 +153,8 @@ impl Member {
                 return false;
             }
         }
-        let lifetime = if self.membership.is_some() { MEMBER_LIFETIME } else { STRANGER_LIFETIME };
+        // Nor is it forgotten before the widest window is over, whatever the controller's clock did meanwhile.
+        let lifetime = if self.membership.is_some() || newest > 0 { MEMBER_LIFETIME } else { STRANGER_LIFETIME };
         now.saturating_since(self.last_active) >= lifetime
     }
 }

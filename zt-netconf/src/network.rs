@@ -113,6 +113,8 @@ pub(crate) const TICK: Duration = Duration::from_millis(5_000);
 pub(crate) const ANNOUNCE: Duration = Duration::from_millis(60_000);
 /// How long a group of a host bridged behind us is kept.
 const BRIDGED_GROUP: Duration = Duration::from_millis(1_200_000);
+/// Least time between two requests to the controller that others' certificates cause: anybody can show old ones.
+const DOUBT: Duration = Duration::from_millis(5_000);
 /// Most groups of hosts bridged behind us.
 const BRIDGED_GROUPS: usize = 4096;
 /// Most groups taken from the port.
@@ -142,6 +144,7 @@ pub struct Network {
     bridged_groups: BTreeMap<MulticastGroup, Mono>,
     next_tick: Mono,
     upstream_announced: Option<Mono>,
+    doubted: Option<Mono>,
 }
 
 impl Network {
@@ -165,6 +168,7 @@ impl Network {
             bridged_groups: BTreeMap::new(),
             next_tick: now.mono + TICK,
             upstream_announced: None,
+            doubted: None,
         }
     }
 
@@ -349,6 +353,8 @@ impl Network {
         }
         // Deliberate (04 §2.6): recorded pushes cannot take us back.
         if origin == Origin::Push && current.is_some_and(|current| config.timestamp < current.timestamp) {
+            // But a controller whose clock was set back is believed when asked.
+            self.doubt(now);
             return Err(DropReason::ConfigOlder);
         }
         // Groups announced before the controller was reached, from a saved configuration, may have gone nowhere.
@@ -407,6 +413,15 @@ impl Network {
         let stale = self.last_update.is_none_or(|at| now.mono.saturating_since(at) >= request::REFRESH);
         if !self.id.is_ad_hoc() && (stale || self.failure.is_some()) {
             self.polling.hurry(now.mono);
+        }
+    }
+
+    /// Something that the controller signed is of another time than our configuration: one of the two is out of date,
+    /// and the controller knows which.
+    pub(crate) fn doubt(&mut self, now: Now) {
+        if !self.doubted.is_some_and(|at| now.mono.saturating_since(at) < DOUBT) {
+            self.doubted = Some(now.mono);
+            self.hurry(now);
         }
     }
 

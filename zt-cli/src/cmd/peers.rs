@@ -9,8 +9,10 @@ use crate::render::table::{Table, Tone};
 
 /// Runs `zt peers`.
 pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
-    let peers: Vec<api::Peer> = globals.node(console)?.get("/peer")?;
-    let now = (console.clock)();
+    let node = globals.node(console)?;
+    let peers: Vec<api::Peer> = node.get("/peer")?;
+    // Ages by the node's clock, not by ours: one of the two may have been set meanwhile.
+    let now = node.get::<api::Status>("/status")?.clock;
     let mut table = Table::new(&["peer", "role", "version", "latency", "link", "last heard", "path"]);
     for peer in &peers {
         let path = peer.paths.iter().find(|p| p.preferred).or_else(|| peer.paths.first());

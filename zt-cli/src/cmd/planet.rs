@@ -142,7 +142,11 @@ pub(super) fn sign(console: &mut Console<'_>, kind: WorldKind, template: &Path, 
 
 fn finish(console: &mut Console<'_>, template: &Template, file: &Path, output: &Path) -> Result<Report> {
     check_limits(template)?;
-    let world = template.sign((console.clock)().unsigned_abs());
+    // Later than what it replaces, also when the clock was ahead then: nodes take no older revision.
+    let held = read_file(&console.file(output)).ok().flatten();
+    let held = held.and_then(|bytes| World::parse(&mut Reader::new(&bytes)).ok());
+    let after = held.filter(|held| held.id == template.id).map_or(0, |held| held.timestamp.saturating_add(1));
+    let world = template.sign((console.clock)().unsigned_abs().max(after));
     replace_file(&console.file(output), &world.to_vec(), 0o644)
         .with_context(|| format!("cannot write {}", output.display()))?;
     let mut text = describe(&world, console.color);

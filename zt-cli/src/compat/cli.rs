@@ -259,9 +259,19 @@ impl Session<'_> {
         if answer.status != 200 {
             return self.fail(console, &answer);
         }
-        let text = if self.options.json { None } else { text(&value, (console.clock)()) };
+        let text = if self.options.json { None } else { text(&value, self.clock(console, path)) };
         say!(console, "{}", text.unwrap_or_else(|| classic(value)));
         0
+    }
+
+    /// The present, as the times in an answer count it: by the node's own clock when it tells it.
+    // Deliberate: the original takes its own, and shows ages of decades while a clock is being set.
+    fn clock(&self, console: &Console<'_>, path: &str) -> i64 {
+        let told = || {
+            let status: Value = serde_json::from_str(&self.client.get("/status").body).ok()?;
+            status.get("clock")?.as_i64()
+        };
+        if path == "/peer" { told().unwrap_or_else(|| (console.clock)()) } else { (console.clock)() }
     }
 
     fn raw(&self, console: &mut Console<'_>) -> i32 {
@@ -376,7 +386,7 @@ fn preferred(peer: &Value, clock: i64) -> Option<(&str, i64, i64)> {
     let path = paths.iter().find(|p| p.get("preferred").and_then(Value::as_bool) == Some(true))?;
     let age = |key: &str| match number(path, key) {
         0 => -1,
-        then => clock.saturating_sub(then),
+        then => clock.saturating_sub(then).max(0),
     };
     Some((text(path, "address"), age("lastSend"), age("lastReceive")))
 }

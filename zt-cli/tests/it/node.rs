@@ -19,6 +19,7 @@ use super::Folder;
 #[derive(Default)]
 struct Told {
     networks: Vec<api::Network>,
+    peers: Vec<api::Peer>,
     calls: Vec<String>,
 }
 
@@ -85,7 +86,7 @@ impl Backend for Node {
         Ok(told.networks.len() < before)
     }
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
-        Ok(Vec::new())
+        Ok(self.told().peers.clone())
     }
     async fn moons(&self) -> Answer<Vec<api::Moon>> {
         Ok(Vec::new())
@@ -244,6 +245,26 @@ fn the_node_is_shown() {
     assert_eq!(folder.ok("zt moon list"), "no moons\n");
     assert!(folder.ok("zt planet list").contains("8b1a9953c4611296  file    5          1582af1036  192.0.2.9/9993"));
     assert_eq!(folder.ok("zerotier-cli info"), "200 info fe39e980ad 1.14.1 ONLINE\n");
+}
+
+/// The node's clock stands at 1 ms after 1970, ours decades later.
+#[test]
+fn ages_go_by_the_clock_of_the_node() {
+    let node = Fake::start();
+    let peer = json!({
+        "address": "fe39e980ad", "isBonded": false, "latency": 3, "role": "LEAF", "tunneled": false,
+        "version": "1.14.1", "versionMajor": 1, "versionMinor": 14, "versionRev": 1,
+        "paths": [{
+            "active": true, "address": "192.0.2.1/9993", "expired": false, "lastReceive": -6999, "lastSend": 5,
+            "localPort": 0, "localSocket": 1, "preferred": true, "trustedPathId": 0,
+        }],
+    });
+    node.told.lock().expect("no panic").peers = vec![serde_json::from_value(peer).expect("a peer")];
+    let folder = node.folder();
+    let shown = folder.ok("zt peers");
+    assert!(shown.contains("7 s ago"), "{shown}");
+    let listed = folder.ok("zerotier-cli listpeers");
+    assert!(listed.contains("192.0.2.1/9993;0;7000 "), "{listed}");
 }
 
 #[test]

@@ -16,6 +16,7 @@
 //! | `coerce`, `network`, `member`, `rules_json` | the objects of the API, how input is read |
 //! | `state`, `journal`, `presence` | records in memory, changes not yet written, who asked when |
 //! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
+//! | `stamps` | the clock of what is signed |
 //! | `api`, `json_error` | the HTTP interface as a function |
 
 mod api;
@@ -30,6 +31,7 @@ mod presence;
 mod revoke;
 mod rules_json;
 mod serve;
+mod stamps;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -54,11 +56,14 @@ use journal::{Before, Journal};
 use member::Member;
 use network::NetworkObject;
 use presence::Presence;
-use revoke::{Revocations, Stamps};
+use revoke::Revocations;
+use stamps::Stamps;
 use state::NetworkState;
 
 /// How often who went offline is forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
+/// How often the clock is looked at for a step while members are online.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// A configuration request that arrived (04 §2.3).
 #[derive(Clone, Copy, Debug)]
@@ -208,6 +213,7 @@ pub struct Controller {
     /// End of a sign-on (Unix milliseconds) and whose.
     expiries: BTreeSet<(u64, NetworkId, Address)>,
     next_sweep: Option<Mono>,
+    looked: Mono,
 }
 
 impl std::fmt::Debug for Controller {
@@ -237,6 +243,7 @@ impl Controller {
             stamps: Stamps::default(),
             expiries: BTreeSet::new(),
             next_sweep: None,
+            looked: Mono::ZERO,
         }
     }
 
@@ -250,7 +257,11 @@ impl Controller {
             }
             (Key::Member(id, address), Some(object)) => match self.networks.get_mut(&id) {
                 Some(n) => {
-                    n.set_member(address, Some(Member::from_stored(id, address, object, 0)));
+                    let member = Member::from_stored(id, address, object, 0);
+                    for time in [member.creation_time, member.last_authorized, member.last_deauthorized] {
+                        self.stamps.remember(time);
+                    }
+                    n.set_member(address, Some(member));
                     true
                 }
                 None => false,
@@ -354,7 +365,20 @@ impl Controller {
         if self.next_sweep.is_none() {
             self.next_sweep = Some(now.mono + SWEEP);
         }
+        self.look_at_clock(now);
         self.expire_sign_ons(now);
+    }
+
+    /// A clock that was set forward: members that got their certificates before and after would not agree, so all
+    /// get new ones.
+    fn look_at_clock(&mut self, now: Now) {
+        self.looked = now.mono;
+        if self.stamps.stepped(now) {
+            let networks: Vec<_> = self.networks.keys().copied().collect();
+            for network in networks {
+                self.perform(now, Effect::PushNetwork(network));
+            }
+        }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) and [`poll_output`](Self::poll_output) want to be called again,
@@ -370,7 +394,8 @@ impl Controller {
             let wait = u64::try_from(now.unix_ms).map_or(*at, |t| at.saturating_sub(t));
             (now.mono + Duration::from_millis(wait), "sign-on expiry")
         });
-        [sweep, revocation, expiry].into_iter().flatten().min()
+        let clock = (!self.presence.is_empty()).then(|| (self.looked + LOOK, "clock"));
+        [sweep, revocation, expiry, clock].into_iter().flatten().min()
     }
 
     /// The authorised member of a network that was given an address: who will answer when it is asked for, also if a

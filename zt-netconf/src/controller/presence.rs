@@ -82,6 +82,11 @@ impl Presence {
             .map(|((_, node), _)| *node)
     }
 
+    /// True when nobody asked lately.
+    pub(super) fn is_empty(&self) -> bool {
+        self.askers.is_empty()
+    }
+
     /// Forgets who is no longer online.
     pub(super) fn sweep(&mut self, now: Mono) {
         self.askers.retain(|_, a| now.saturating_since(a.at) <= ONLINE);

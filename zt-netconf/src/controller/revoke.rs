@@ -23,35 +23,6 @@ const REPEATS: [Duration; 2] = [Duration::from_millis(1200), Duration::from_secs
 const PER_PACKET: usize = 60;
 /// Revocations that wait for one node; beyond this the oldest repeats go.
 const MAX_WAITING: usize = 1024;
-/// A timestamp further ahead of the clock than the widest window protects nobody.
-const MAX_AHEAD_MS: i64 = 7_200_000;
-
-/// The order between certificates and revocations, kept even when the clock is set back.
-#[derive(Debug, Default)]
-pub(super) struct Stamps {
-    issued: i64,
-    revoked: i64,
-}
-
-impl Stamps {
-    /// Timestamp of a certificate: now, but later than every revocation.
-    pub(super) fn issue(&mut self, now_ms: i64) -> i64 {
-        let stamp = if ahead(self.revoked, now_ms) { self.revoked + 1 } else { now_ms };
-        self.issued = stamp;
-        stamp
-    }
-
-    /// Threshold of a revocation: now, but not earlier than any certificate.
-    fn revoke(&mut self, now_ms: i64) -> i64 {
-        self.revoked = if ahead(self.issued, now_ms) { self.issued } else { now_ms };
-        self.revoked
-    }
-}
-
-/// Whether a stamp is at or after the present, within reason.
-fn ahead(stamp: i64, now_ms: i64) -> bool {
-    stamp >= now_ms && stamp.saturating_sub(now_ms) <= MAX_AHEAD_MS
-}
 
 /// Revocations on their way to nodes.
 #[derive(Debug, Default)]
@@ -125,7 +96,7 @@ impl Controller {
     /// Signs one revocation per member and gives them to every node that is online in the network, the members
     /// themselves included.
     pub(super) fn revoke(&mut self, now: Now, network: NetworkId, members: &[Address]) {
-        let threshold = self.stamps.revoke(now.unix_ms);
+        let threshold = self.stamps.revoke(now);
         let state = self.networks.get(&network);
         let is_member =
             |a: &Address| members.contains(a) || state.and_then(|n| n.member(*a)).is_some_and(|m| m.authorized);
@@ -177,19 +148,6 @@ mod tests {
             credential_kind: CredentialKind::MEMBERSHIP,
             signature: Signature::NONE,
         }
-    }
-
-    #[test]
-    fn certificates_after_a_revocation_are_newer_even_when_the_clock_goes_back() {
-        let mut s = Stamps::default();
-        let first = s.issue(1_000_000);
-        let void = s.revoke(999_000);
-        assert!(void >= first);
-        assert!(s.issue(999_000) > void);
-        assert_eq!(s.issue(2_000_000), 2_000_000);
-        // A clock that was decades ahead does not bind for decades.
-        s.issue(i64::MAX / 2);
-        assert_eq!(s.revoke(2_000_001), 2_000_001);
     }
 
     #[test]

@@ -167,7 +167,7 @@ impl Controller {
             bridges: state.active_bridges().collect(),
             assigned: &assigned,
             rules_engine,
-            timestamp: self.stamps.issue(now.unix_ms),
+            timestamp: self.stamps.issue(now),
         };
         let text = issue.dictionary();
         self.store_member(member, Vec::new(), false);

@@ -194,3 +194,29 @@ fn junk_after_good_credentials_keeps_the_good_ones() {
     assert_eq!(verdict, Verdict::Dropped(DropReason::CredentialMalformed));
     assert!(world.node(A).network().members().any(|(address, m)| address == B && m.membership().is_some()));
 }
+
+/// The controller's clock was ahead when it made one of two certificates: whoever sees that asks it, but not for ever.
+#[test]
+fn a_certificate_of_another_time_makes_us_ask_the_controller() {
+    let mut world = World::with_members();
+    let mut now = world.now;
+    let later = START + 8 * 3_600_000;
+    let [ahead, right, old] = [later, START, START - 86_400_000].map(|time| world.authority.membership(B, time));
+    let node = world.node(A);
+    let mut asked = |node: &mut crate::world::Node, seconds, com: &Membership, taken| {
+        now = now.plus(Duration::from_secs(seconds));
+        // The request of the usual round.
+        node.vl2.handle_timeout(now, &mut node.wire);
+        node.take_sent(Verb::NETWORK_CONFIG_REQUEST);
+        let verdict = node.receive_body(now, B, &memberships(vec![com.clone()]));
+        assert_eq!(verdict, Verdict::Accepted { trust: taken });
+        node.vl2.handle_timeout(now, &mut node.wire);
+        node.take_sent(Verb::NETWORK_CONFIG_REQUEST).len()
+    };
+    assert_eq!(asked(node, 1, &ahead, true), 1, "newer ones are filed");
+    assert_eq!(asked(node, 7, &right, true), 0, "what agrees takes the place of what does not");
+    assert_eq!(asked(node, 7, &old, false), 1);
+    for _ in 0..3 {
+        assert_eq!(asked(node, 7, &old, false), 0, "the same one again says nothing new");
+    }
+}

@@ -18,7 +18,9 @@ struct Model {
 
 impl Model {
     fn certificate(&mut self, time: i64) -> bool {
-        let good = time > self.threshold && self.held.is_none_or(|held| time >= held);
+        // An older one counts when only it agrees: the controller's clock was ahead when it made the other.
+        let better = |held| time >= held || (agrees(time) && !agrees(held));
+        let good = time > self.threshold && self.held.is_none_or(better);
         if good {
             self.held = Some(time);
         }
@@ -29,10 +31,14 @@ impl Model {
         self.threshold = self.threshold.max(threshold);
     }
 
-    /// Own certificate of `START`, window of 1 800 s.
     fn allowed(&self) -> bool {
-        self.held.is_some_and(|held| held > self.threshold && (held - START).abs() <= 1_800_000)
+        self.held.is_some_and(|held| held > self.threshold && agrees(held))
     }
+}
+
+/// Own certificate of `START`, window of 1 800 s.
+fn agrees(time: i64) -> bool {
+    (time - START).abs() <= 1_800_000
 }
 
 proptest! {

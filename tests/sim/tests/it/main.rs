@@ -5,6 +5,7 @@ mod attacks;
 mod bad_input;
 mod basics;
 mod chaos;
+mod clock_steps;
 mod clocks;
 mod corpora;
 mod crowd;
