@@ -1,6 +1,7 @@
 //! Tests of the crate through its public interface.
 
 mod client;
+mod http;
 mod identity;
 mod node;
 mod worlds;

@@ -21,6 +21,8 @@ struct Told {
     networks: Vec<api::Network>,
     peers: Vec<api::Peer>,
     calls: Vec<String>,
+    /// Bytes of long bodies in its hands, now and at most.
+    held: (usize, usize),
 }
 
 struct Node(Arc<Mutex<Told>>);
@@ -127,6 +129,17 @@ impl Backend for Node {
         Ok(vec![drop("duplicate", 3), drop("bad mac", 12)])
     }
     async fn controller(&self, request: ControllerRequest) -> Answer<ControllerReply> {
+        if request.body.len() > 1 << 20 {
+            let bytes = request.body.len();
+            {
+                let mut told = self.told();
+                told.held.0 += bytes;
+                told.held.1 = told.held.1.max(told.held.0);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            self.told().held.0 -= bytes;
+            return Ok(ControllerReply { status: 200, body: String::new() });
+        }
         let body = String::from_utf8(request.body).expect("text");
         self.told().calls.push(format!("{} {} {body}", request.method, request.path));
         let answer = match request.path.as_str() {
@@ -203,6 +216,11 @@ impl Fake {
         folder.write("home/zerotier-one.port", self.port.to_string());
         folder.write("home/authtoken.secret", "secrettoken\n");
         folder
+    }
+
+    /// Most bytes of long bodies the node had at a time.
+    pub(crate) fn held(&self) -> usize {
+        self.told.lock().expect("no panic").held.1
     }
 
     fn calls(&self) -> Vec<String> {

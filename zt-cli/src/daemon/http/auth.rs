@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Request;
+use super::places::Origin;
 use crate::daemon::authtoken;
 use crate::daemon::local_conf::Prefix;
 
@@ -35,10 +36,21 @@ impl Access {
         if !self.allows_from(request.caller.address) {
             return false;
         }
-        if ["/sso", "/health"].contains(&&*request.path) || request.path.starts_with("/app") {
-            return true;
+        self.is_public(request) || authtoken::matches(token.unwrap_or_default(), &self.control_token)
+    }
+
+    /// The path needs no token, so who asks for it has shown none.
+    pub(super) fn is_public(&self, request: &Request) -> bool {
+        ["/sso", "/health"].contains(&&*request.path) || request.path.starts_with("/app")
+    }
+
+    /// What a connection is known by before it says anything.
+    pub(super) fn origin(&self, address: IpAddr) -> Origin {
+        match () {
+            () if is_loopback(address) => Origin::Local,
+            () if self.allows_from(address) => Origin::Allowed,
+            () => Origin::Foreign,
         }
-        authtoken::matches(token.unwrap_or_default(), &self.control_token)
     }
 
     /// The source is loopback or inside `allowManagementFrom`.

@@ -2,13 +2,13 @@
 
 use super::{Answer, Backend, ControllerRequest, JSON, Reply, Request};
 
-pub(super) async fn pass<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
+pub(super) async fn pass<B: Backend>(backend: &B, request: &mut Request) -> Answer<Reply> {
     let method = match request.method.as_str() {
         "HEAD" => "GET",
         method @ ("GET" | "POST" | "PUT" | "DELETE") => method,
         _ => return Ok(Reply::not_found()),
     };
-    let (path, body) = (request.path.clone(), request.body.clone());
+    let (path, body) = (request.path.clone(), std::mem::take(&mut request.body));
     let reply = backend.controller(ControllerRequest { method: method.to_owned(), path, body }).await?;
     let media = (!reply.body.is_empty()).then_some(JSON);
     Ok(Reply { status: reply.status, media, body: reply.body })

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
-use super::{Access, Backend, Caller, Shared, serve_connection};
+use super::connection::serve;
+use super::seat::Seats;
+use super::{Access, Backend, Caller, Shared};
 
-/// Connections served at a time; more wait in the kernel.
-const MAX_CONNECTIONS: usize = 32;
+/// Connections that may wait in the kernel: a program that asks for hundreds of members at once opens as many.
+const BACKLOG: i32 = 1024;
 
 /// No listener could be made.
 #[derive(Debug, Error)]
@@ -51,13 +53,12 @@ impl<B: Backend> Server<B> {
 
     /// Serves until dropped. Follows changes of the access rules without a restart.
     pub async fn run(mut self) {
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let seats = Arc::new(Seats::default());
         let mut changes: watch::Receiver<Access> = self.shared.access.clone();
         loop {
-            let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
             tokio::select! {
-                accepted = accept(self.v4.as_ref(), false) => self.start(accepted, permit),
-                accepted = accept(self.v6.as_ref(), true) => self.start(accepted, permit),
+                accepted = accept(self.v4.as_ref(), false) => self.start(accepted, &seats).await,
+                accepted = accept(self.v6.as_ref(), true) => self.start(accepted, &seats).await,
                 changed = changes.changed() => match changed {
                     Ok(()) => self.reopen(),
                     // Nobody is left to change the rules; go on with those in force.
@@ -67,13 +68,14 @@ impl<B: Backend> Server<B> {
         }
     }
 
-    fn start(&self, accepted: io::Result<(TcpStream, Caller)>, permit: tokio::sync::OwnedSemaphorePermit) {
+    /// Gives a connection its place, by where it comes from, and a task.
+    async fn start(&self, accepted: io::Result<(TcpStream, Caller)>, seats: &Arc<Seats>) {
         let Ok((stream, caller)) = accepted else { return };
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            serve_connection(shared, stream, caller).await;
-            drop(permit);
-        });
+        let origin = self.shared.origin(caller.address);
+        let Some(seat) = seats.take(origin, caller.address, &self.shared.refused).await else { return };
+        tokio::spawn(serve(Arc::clone(&self.shared), stream, caller, seat));
+        // A request that is there already is read before the next connection may want this place.
+        tokio::task::yield_now().await;
     }
 
     fn reopen(&mut self) {
@@ -137,6 +139,6 @@ fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(64)?;
+    socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }

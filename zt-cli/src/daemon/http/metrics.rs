@@ -2,14 +2,26 @@
 
 use std::fmt::Write as _;
 
-use super::{Answer, Backend, Reply, Request};
+use super::{Answer, Backend, Reply, Request, Shared};
 use crate::api;
 
-pub(super) async fn metrics<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
+pub(super) async fn metrics<B: Backend>(shared: &Shared<B>, request: &Request) -> Answer<Reply> {
     if !request.is_read() {
         return Ok(Reply::not_found());
     }
-    Ok(Reply { status: 200, media: Some("text/plain"), body: backend.metrics().await? })
+    let mut body = shared.backend.metrics().await?;
+    let refused: Vec<_> = shared.refused.counts().collect();
+    if !refused.is_empty() {
+        let _ = writeln!(
+            body,
+            "# HELP zt_http_refused requests and connections of the local interface not served, by reason"
+        );
+        let _ = writeln!(body, "# TYPE zt_http_refused counter");
+        for (reason, count) in refused {
+            let _ = writeln!(body, "zt_http_refused{{reason=\"{reason}\"}} {count}");
+        }
+    }
+    Ok(Reply { status: 200, media: Some("text/plain"), body })
 }
 
 /// Numbers of a node, for [`render`].

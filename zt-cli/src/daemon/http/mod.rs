@@ -11,9 +11,13 @@ pub mod metrics;
 mod moon;
 mod network;
 mod peer;
+mod places;
 mod planet;
+mod refused;
 mod request;
+mod seat;
 mod status;
+mod stream;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,10 +25,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use zt_wire::{Address, NetworkId};
 
 use crate::api;
+
+use places::Origin;
+use refused::{Refusal, Refused};
 
 pub use auth::Access;
 pub use connection::serve_connection;
@@ -124,6 +131,12 @@ pub struct ControllerReply {
     pub body: String,
 }
 
+/// Bytes which long request bodies take together; who sends more waits.
+const BODIES: usize = 8 << 20;
+
+/// A body up to here takes no part in [`BODIES`]: the number of connections bounds those.
+const SMALL_BODY: usize = 16 << 10;
+
 /// What every connection shares.
 #[derive(Debug)]
 pub struct Shared<B> {
@@ -131,12 +144,19 @@ pub struct Shared<B> {
     pub backend: B,
     /// Who may ask; replaced when `local.conf` changes.
     pub access: watch::Receiver<Access>,
+    /// Room for bodies, in bytes.
+    bodies: Semaphore,
+    refused: Refused,
 }
 
-impl<B: Backend> Shared<B> {
+impl<B> Shared<B> {
     /// Puts both together.
     pub fn new(backend: B, access: watch::Receiver<Access>) -> Arc<Self> {
-        Arc::new(Self { backend, access })
+        Arc::new(Self { backend, access, bodies: Semaphore::new(BODIES), refused: Refused::default() })
+    }
+
+    fn origin(&self, address: std::net::IpAddr) -> Origin {
+        self.access.borrow().origin(address)
     }
 }
 
@@ -215,24 +235,29 @@ impl From<Failure> for Reply {
     }
 }
 
-/// Answers a request whose body has been read: access, then the endpoint.
-pub async fn answer<B: Backend>(shared: &Shared<B>, request: &Request) -> Reply {
-    let access = shared.access.borrow().clone();
+/// Looks at the head of a request: what is answered without its body, as it may not go on.
+fn admit<B>(shared: &Shared<B>, request: &Request) -> Option<Reply> {
     if !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"].contains(&&*request.method) {
-        return Reply::empty(400);
+        return Some(Reply::empty(400));
     }
-    if !access.allows(request) {
-        return Reply::json_with(401, &json!({})).wrapped(request);
+    if !shared.access.borrow().allows(request) {
+        shared.refused.count(Refusal::NoAccess);
+        return Some(Reply::json_with(401, &json!({})).wrapped(request));
     }
-    if ["TRACE", "CONNECT"].contains(&&*request.method) {
-        return Reply::empty(400);
-    }
-    route(&shared.backend, request).await.unwrap_or_else(Reply::from).wrapped(request)
+    ["TRACE", "CONNECT"].contains(&&*request.method).then(|| Reply::empty(400))
+}
+
+/// Answers a request that was admitted and whose body has been read.
+async fn answer<B: Backend>(shared: &Shared<B>, mut request: Request) -> Reply {
+    let reply = route(shared, &mut request).await;
+    reply.unwrap_or_else(Reply::from).wrapped(&request)
 }
 
 /// Finds the endpoint of a path. Paths match as a whole; a trailing slash makes another path.
-async fn route<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
-    let segments: Vec<&str> = request.path.strip_prefix('/').unwrap_or_default().split('/').collect();
+async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<Reply> {
+    let backend = &shared.backend;
+    let path = request.path.clone();
+    let segments: Vec<&str> = path.strip_prefix('/').unwrap_or_default().split('/').collect();
     match segments.as_slice() {
         ["status"] => status::status(backend, request).await,
         ["health"] => health::health(backend, request).await,
@@ -248,7 +273,7 @@ async fn route<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
         ["bond", rest @ ..] => Ok(bond::bond(request, rest)),
         ["config", rest @ ..] => config::config(backend, request, rest).await,
         ["controller", ..] | ["unstable", "controller", ..] => controller::pass(backend, request).await,
-        ["metrics"] => metrics::metrics(backend, request).await,
+        ["metrics"] => metrics::metrics(shared, request).await,
         _ => Ok(Reply::not_found()),
     }
 }

@@ -1,0 +1,208 @@
+//! The interface under clients that are slow, many, large or without a token.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::node::Fake;
+
+/// Longer than any deadline of the interface; a read that takes this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn connect(node: &Fake) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", node.port())).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// Sends and reads until the other side ends.
+fn exchange(node: &Fake, request: &str) -> String {
+    let mut stream = connect(node);
+    stream.write_all(request.as_bytes()).expect("sent");
+    read_all(&mut stream)
+}
+
+fn read_all(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an end");
+    String::from_utf8(answer).expect("text")
+}
+
+/// Reads one answer and leaves the connection open.
+fn read_one(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("a head");
+        answer.push(byte[0]);
+    }
+    let head = String::from_utf8(answer).expect("text");
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).expect("a length");
+    let mut body = vec![0; length.parse().expect("a number")];
+    stream.read_exact(&mut body).expect("a body");
+    head
+}
+
+/// How often the interface refused for a reason.
+fn refused(node: &Fake, reason: &str) -> u64 {
+    let metrics = node.client().get("/metrics").body;
+    let line = format!("zt_http_refused{{reason=\"{reason}\"}} ");
+    metrics.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |count| count.parse().expect("a number"))
+}
+
+fn get(node: &Fake, more: &str) -> String {
+    format!("GET /network HTTP/1.1\r\nX-ZT1-Auth: {}\r\n{more}\r\n", node.token())
+}
+
+#[test]
+fn a_get_is_answered_whatever_body_it_announces() {
+    let node = Fake::start();
+    for body in ["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 99999999999\r\n"] {
+        let answer = exchange(&node, &get(&node, body));
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+    // One that comes is read over.
+    let answer = exchange(&node, &(get(&node, "Content-Length: 2\r\n") + "{}"));
+    assert!(answer.ends_with("\r\n\r\n[]"), "{answer}");
+}
+
+#[test]
+fn the_token_is_looked_at_before_the_body() {
+    let node = Fake::start();
+    for path in ["/network/8056c2e21c000001", "/controller/network", "/metrics"] {
+        let request = format!("POST {path} HTTP/1.1\r\nX-ZT1-Auth: wrong\r\nContent-Length: 8000000\r\n\r\n{{");
+        let mut stream = connect(&node);
+        stream.write_all(request.as_bytes()).expect("sent");
+        let head = read_one(&mut stream);
+        assert!(head.starts_with("HTTP/1.1 401") && head.contains("Connection: close"), "{head}");
+    }
+    // The answer reaches also a client that goes on to send.
+    let answer =
+        exchange(&node, &format!("POST /planet HTTP/1.1\r\nContent-Length: 600000\r\n\r\n{}", "x".repeat(600_000)));
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert_eq!(refused(&node, "no access"), 4);
+}
+
+#[test]
+fn a_head_or_body_that_never_comes_ends_the_connection() {
+    let node = Fake::start();
+    let mut slow_head = connect(&node);
+    slow_head.write_all(b"GET /network HTTP/1.1\r\nX-ZT").expect("sent");
+    let mut slow_body = connect(&node);
+    let request = format!("POST /planet HTTP/1.1\r\nX-ZT1-Auth: {}\r\nContent-Length: 9\r\n\r\n{{", node.token());
+    slow_body.write_all(request.as_bytes()).expect("sent");
+    let mut silent = connect(&node);
+    // A byte now and then does not prolong a head.
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_secs(1));
+        if slow_head.write_all(b"-").is_err() {
+            break;
+        }
+    }
+    let mut rest = Vec::new();
+    let _ = slow_head.read_to_end(&mut rest);
+    assert!(rest.is_empty());
+    let answer = read_all(&mut slow_body);
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("did not arrive in time"), "{answer}");
+    assert_eq!(read_all(&mut silent), "");
+    assert_eq!((refused(&node, "slow head"), refused(&node, "slow body")), (1, 1));
+}
+
+#[test]
+fn connections_without_a_token_do_not_take_the_interface_away() {
+    let node = Fake::start();
+    let idle: Vec<TcpStream> = (0..40).map(|_| connect(&node)).collect();
+    assert_eq!(node.client().get("/network").status, 200);
+    assert_eq!(refused(&node, "gave way"), 0, "the idle ones are still there");
+    // Each kind of them, and more than there are places.
+    let more: Vec<TcpStream> = (0..400)
+        .map(|number| {
+            let mut stream = connect(&node);
+            let start = [
+                "",
+                "GET /stat",
+                "POST /planet HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+                "GET /network HTTP/1.1\r\n\r\n",
+            ];
+            let _ = stream.write_all(start[number % 4].as_bytes());
+            stream
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(node.client().get("/network").status, 200);
+    }
+    assert!(refused(&node, "gave way") > 100);
+    drop((idle, more));
+}
+
+#[test]
+fn hundreds_of_kept_connections_are_all_answered() {
+    let node = Fake::start();
+    let mut streams: Vec<TcpStream> = (0..300)
+        .map(|_| {
+            let mut stream = connect(&node);
+            stream.write_all(get(&node, "").as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    for stream in &mut streams {
+        assert!(read_one(stream).contains("Keep-Alive: timeout=5, max=5"));
+    }
+    // All were kept open: those answered first gave way to the last.
+    assert!(refused(&node, "gave way") >= 44);
+}
+
+#[test]
+fn large_bodies_take_turns() {
+    let node = Fake::start();
+    let body = vec![b' '; 8 << 20];
+    let head = format!(
+        "POST /controller/network HTTP/1.1\r\nX-ZT1-Auth: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        node.token(),
+        body.len()
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..31 {
+            scope.spawn(|| {
+                let mut stream = connect(&node);
+                stream.write_all(head.as_bytes()).expect("sent");
+                stream.write_all(&body).expect("sent");
+                assert!(read_all(&mut stream).starts_with("HTTP/1.1 200"));
+            });
+        }
+    });
+    assert_eq!(node.held(), body.len(), "one at a time");
+    let longer = head.replace(&body.len().to_string(), &(body.len() + 1).to_string());
+    assert!(exchange(&node, &longer).starts_with("HTTP/1.1 413"));
+}
+
+#[test]
+fn old_clients_are_told_one_thing_about_the_connection() {
+    let node = Fake::start();
+    let of = |answer: &str| -> Vec<String> {
+        answer.lines().filter(|line| line.starts_with("Connection")).map(str::to_owned).collect()
+    };
+    for more in ["", "Connection: keep-alive\r\n", "Connection: close\r\n"] {
+        let answer = exchange(&node, &get(&node, more).replace("HTTP/1.1", "HTTP/1.0"));
+        assert!(answer.contains(" 200 OK\r\n"), "{answer}");
+        assert_eq!(of(&answer), ["Connection: close"], "{answer}");
+    }
+}
+
+#[test]
+fn many_header_lines_are_taken_and_too_many_are_told() {
+    let node = Fake::start();
+    let lines =
+        |count: usize| (0..count).map(|n| format!("X-{n}: v\r\n")).collect::<String>() + "Connection: close\r\n";
+    for count in [100, 151, 1900] {
+        let answer = exchange(&node, &get(&node, &lines(count)));
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{count}: {answer}");
+    }
+    for count in [2100, 7000] {
+        let mut stream = connect(&node);
+        stream.write_all(get(&node, &lines(count)).as_bytes()).expect("sent");
+        assert!(read_one(&mut stream).starts_with("HTTP/1.1 431"), "{count}");
+    }
+    assert_eq!(refused(&node, "large head"), 2);
+}
