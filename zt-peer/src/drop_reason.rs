@@ -94,6 +94,8 @@ reasons! {
     NotARoot = "not-a-root",
     /// Address that may not become a path (03 §8).
     UnusablePath = "unusable-path",
+    /// Answer to an address that its peer has not proved, larger than what came from there.
+    UnprovedPath = "unproved-path",
     /// World that was refused (03 §11).
     WorldRefused = "world-refused",
     /// Bonding message without a bond.

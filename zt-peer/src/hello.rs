@@ -14,6 +14,7 @@ use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
 use crate::job::{Job, Judged};
 use crate::link::Path;
+use crate::path_proof::{MAX_HELD_LEN, Payer};
 use crate::peer::{Peer, Version};
 use crate::peer_table::PeerId;
 use crate::rate::hello_bucket;
@@ -28,6 +29,8 @@ const MAX_INTRODUCTIONS: usize = 32;
 const INTRODUCTION_MS: u64 = 10_000;
 /// Most peers in memory.
 const MAX_PEERS: usize = 1 << 17;
+/// Longest answer to a HELLO without worlds: to an IPv6 address.
+const ANSWER_LEN: usize = 71;
 /// Room for worlds in an answer.
 const WORLDS_ROOM: usize = 9_000;
 
@@ -49,6 +52,14 @@ struct Greeting {
     spam: bool,
     /// The peer was heard there before we ever sent there.
     heard_first: bool,
+    payer: Payer,
+}
+
+impl Greeting {
+    /// To an address that we want to be, or know to be, a path of the peer.
+    const fn to(path: Path, purpose: Purpose) -> Self {
+        Self { path, direct: true, purpose, spam: false, heard_first: false, payer: Payer::Nobody }
+    }
 }
 
 impl Vl1 {
@@ -57,27 +68,22 @@ impl Vl1 {
         if purpose == Purpose::Probe {
             return self.greet(now, id, path, false, out);
         }
-        self.hello(now, id, Greeting { path, direct: true, purpose, spam: false, heard_first: false }, out);
+        self.hello(now, id, Greeting::to(path, purpose), out);
     }
 
-    /// HELLO to an address that may become a path of the peer. `heard`: it was heard there.
+    /// HELLO to an address that may become a path of the peer. `heard`: it was heard there, and what it sent pays.
     pub(crate) fn greet(&mut self, now: Now, id: PeerId, path: Path, heard: bool, out: &mut Transmits) {
         if self.consents(now.mono, id, path, heard) {
             let heard_first = heard && !self.has_tried(id, path);
-            self.hello(
-                now,
-                id,
-                Greeting { path, direct: true, purpose: Purpose::Probe, spam: false, heard_first },
-                out,
-            );
+            let payer = if heard { self.payer(now.mono, id, path, false) } else { Payer::Nobody };
+            self.hello(now, id, Greeting { heard_first, payer, ..Greeting::to(path, Purpose::Probe) }, out);
         }
     }
 
     /// HELLO over every link up to that of the path (08 §B.5): whichever brings the answer works.
     pub(crate) fn send_hello_spread(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
         if self.consents(now.mono, id, path, false) {
-            let purpose = Purpose::Probe;
-            self.hello(now, id, Greeting { path, direct: true, purpose, spam: true, heard_first: false }, out);
+            self.hello(now, id, Greeting { spam: true, ..Greeting::to(path, Purpose::Probe) }, out);
         }
     }
 
@@ -90,11 +96,11 @@ impl Vl1 {
         purpose: Purpose,
         out: &mut Transmits,
     ) {
-        self.hello(now, id, Greeting { path, direct: false, purpose, spam: false, heard_first: false }, out);
+        self.hello(now, id, Greeting { direct: false, ..Greeting::to(path, purpose) }, out);
     }
 
     fn hello(&mut self, now: Now, id: PeerId, greeting: Greeting, out: &mut Transmits) {
-        let Greeting { path, direct, purpose, spam, heard_first } = greeting;
+        let Greeting { path, direct, purpose, spam, heard_first, payer } = greeting;
         if !self.links.contains_key(&path.link) {
             return;
         }
@@ -140,9 +146,10 @@ impl Vl1 {
             at_once: true,
             note: false,
             packet_id: Some(packet_id),
+            payer,
         };
         if self.make(outgoing, out).is_ok() {
-            if spam {
+            if spam && payer == Payer::Nobody {
                 out.spam_last();
             }
             let verb = Verb::HELLO;
@@ -231,6 +238,8 @@ impl Vl1 {
             at_once: true,
             note: false,
             packet_id: None,
+            // Shorter than any HELLO, once for each that was judged.
+            payer: Payer::Nobody,
         };
         let made = self.make(outgoing, out);
         debug_assert!(made.is_ok(), "short enough");
@@ -258,7 +267,7 @@ impl Vl1 {
         let Ok(moons) = parse_moons(&section) else { return Handled::Refused(DropReason::Malformed) };
         let said = i64::try_from(m.timestamp).unwrap_or(i64::MAX);
         if !peer.judge_hello(now.mono, said, m.protocol) {
-            if peer.may_confirm(now.mono, c.path) {
+            if peer.confirming.pass(now.mono, c.path) {
                 self.challenge(now, c, out);
             }
             return Handled::Refused(DropReason::StaleHello);
@@ -276,14 +285,23 @@ impl Vl1 {
     /// Safer point 2: who truly went back in time or version answers this.
     fn challenge(&mut self, now: Now, c: &Context, out: &mut Transmits) {
         if c.hops == 0 {
-            self.send_hello(now, c.id, c.path, Purpose::Challenge, out);
+            let payer = self.payer(now.mono, c.id, c.path, false);
+            self.hello(now, c.id, Greeting { payer, ..Greeting::to(c.path, Purpose::Challenge) }, out);
         } else {
             self.send_hello_relayed(now, c.id, c.path, Purpose::Challenge, out);
         }
     }
 
     fn answer_hello(&mut self, now: Now, c: &Context, m: &Hello<'_>, moons: &[(u64, u64)], out: &mut Transmits) {
-        let worlds = self.roots.updates_for(m.planet.map(|p| (p.id, p.timestamp)), moons, WORLDS_ROOM);
+        let payer = self.payer(now.mono, c.id, c.path, c.hops > 0);
+        let mut worlds = self.roots.updates_for(m.planet.map(|p| (p.id, p.timestamp)), moons, WORLDS_ROOM);
+        let len = ANSWER_LEN + worlds.len();
+        // The answer with worlds waits for a proof of the address, unless it is too long for that or one waits already:
+        // the path must not wait for worlds again and again.
+        let may_wait = len <= MAX_HELD_LEN && !self.holds(c.id, c.path);
+        if payer != Payer::Nobody && self.credit(c.id, c.path) < len && !may_wait {
+            worlds.clear();
+        }
         let address = c.path.remote.inet();
         // Peers this old compare ports and would reset for ever behind symmetric NATs (03 §9).
         let address = if m.protocol < 5 { address.with_port(0) } else { address };
@@ -299,7 +317,7 @@ impl Vl1 {
             rest: &[],
         };
         let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Hello(ok) };
-        self.send_over(now.mono, c.id, c.path, None, &ok, out);
+        self.send_over(now.mono, c.id, c.path, payer, &ok, out);
     }
 
     pub(crate) fn handle_ok_hello(

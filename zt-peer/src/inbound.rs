@@ -114,7 +114,7 @@ pub struct Receipt {
 impl Receipt {
     /// Where a reply goes.
     pub const fn reply_to(&self) -> ReplyTo {
-        ReplyTo { address: self.from, path: self.path }
+        ReplyTo { address: self.from, path: self.path, relayed: self.hops > 0 }
     }
 }
 
@@ -141,6 +141,8 @@ pub struct ReplyTo {
     pub address: Address,
     /// Path.
     pub path: Path,
+    /// It is a relay's path, not the peer's own.
+    pub relayed: bool,
 }
 
 /// Buffers for [`Vl1::poll_ready`](crate::Vl1::poll_ready).

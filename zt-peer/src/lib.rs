@@ -17,6 +17,7 @@ mod path_choice;
 mod path_consent;
 mod path_mtu;
 mod path_policy;
+mod path_proof;
 mod peer;
 mod peer_table;
 mod pending;

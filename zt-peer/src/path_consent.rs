@@ -109,7 +109,11 @@ impl Vl1 {
                 && !known
                 && self.may_be_path(peer, &path.remote)
             {
-                self.greet(now, id, path, heard, out);
+                if heard {
+                    self.confirm(now, id, path, out);
+                } else {
+                    self.greet(now, id, path, false, out);
+                }
             }
         } else if known && !self.is_named(peer, &path.remote) {
             let before = self.peers.get(id).route_slot().map(|s| s.path);

@@ -10,14 +10,15 @@ use zt_wire::{Address, Mono};
 use crate::expect::Spread;
 use crate::link::{Endpoint, Path};
 use crate::liveness::Liveness;
-use crate::rate::{CONFIRM, HELLO_DRIFT_MS, PATH_EXPIRY, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
+use crate::path_proof::Ledger;
+use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PATH_EXPIRY, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
 
 /// Most direct paths kept per peer.
 pub(crate) const MAX_SLOTS: usize = 16;
 /// Most addresses remembered for a peer that lost its paths.
 const MAX_REMEMBERED: usize = 8;
-/// Most unconfirmed addresses whose HELLO gate is remembered per peer.
-const MAX_CONFIRMING: usize = 16;
+/// Most paths that one gate of a peer remembers.
+const MAX_GATED: usize = 16;
 
 /// Most addresses tried that are remembered per peer.
 const MAX_TRIED: usize = 16;
@@ -58,6 +59,37 @@ pub(crate) struct Slot {
 impl Slot {
     pub(crate) fn is_expired(&self, now: Mono) -> bool {
         now.saturating_since(self.live.heard) >= PATH_EXPIRY
+    }
+}
+
+/// Lets each path of a peer pass once per interval. Full: no further path of this peer passes, and other peers do not
+/// feel it.
+#[derive(Debug)]
+pub(crate) struct PathGate {
+    interval: Duration,
+    passed: Vec<(Path, Mono)>,
+}
+
+impl PathGate {
+    const fn new(interval: Duration) -> Self {
+        Self { interval, passed: Vec::new() }
+    }
+
+    pub(crate) fn pass(&mut self, now: Mono, path: Path) -> bool {
+        let interval = self.interval;
+        if let Some(entry) = self.passed.iter_mut().find(|(p, _)| *p == path) {
+            let open = now.saturating_since(entry.1) >= interval;
+            if open {
+                entry.1 = now;
+            }
+            return open;
+        }
+        self.passed.retain(|(_, t)| now.saturating_since(*t) < interval);
+        let room = self.passed.len() < MAX_GATED;
+        if room {
+            self.passed.push((path, now));
+        }
+        room
     }
 }
 
@@ -106,7 +138,14 @@ pub(crate) struct Peer {
     pub(crate) last_address_wanted: Option<Mono>,
     /// Where we sent to before we heard anything from there.
     pub(crate) tried: Vec<(Path, Spread)>,
-    confirming: Vec<(Path, Mono)>,
+    /// What it sent, as far as that pays for something.
+    pub(crate) ledger: Ledger,
+    /// HELLOs and ECHOs that confirm an unknown path (03 §7.1).
+    pub(crate) confirming: PathGate,
+    /// ECHOs answered.
+    pub(crate) echoes: PathGate,
+    /// Introductions followed.
+    pub(crate) introduced: PathGate,
     pushes: (u32, Option<Mono>),
 }
 
@@ -144,7 +183,10 @@ impl Peer {
             candidate: None,
             last_address_wanted: None,
             tried: Vec::new(),
-            confirming: Vec::new(),
+            ledger: Ledger::default(),
+            confirming: PathGate::new(CONFIRM),
+            echoes: PathGate::new(ECHO_ANSWER),
+            introduced: PathGate::new(CONFIRM),
             pushes: (0, None),
         }
     }
@@ -209,23 +251,6 @@ impl Peer {
             }
             self.tried.push((path, spread));
         }
-    }
-
-    /// Gate of HELLOs that confirm an unknown path (03 §7.1).
-    pub(crate) fn may_confirm(&mut self, now: Mono, path: Path) -> bool {
-        if let Some(entry) = self.confirming.iter_mut().find(|(p, _)| *p == path) {
-            let open = now.saturating_since(entry.1) >= CONFIRM;
-            if open {
-                entry.1 = now;
-            }
-            return open;
-        }
-        self.confirming.retain(|(_, t)| now.saturating_since(*t) < CONFIRM);
-        if self.confirming.len() >= MAX_CONFIRMING {
-            return false;
-        }
-        self.confirming.push((path, now));
-        true
     }
 
     /// Breaker of PUSH_DIRECT_PATHS (02 §6.17): whether the content of one received now counts.

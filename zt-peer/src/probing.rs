@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use zt_wire::packet::HEADER_LEN;
 use zt_wire::verb::{Echo, Verb};
 use zt_wire::{Address, Mono, Now};
 
@@ -10,12 +11,19 @@ use crate::expect::{Expected, Purpose, Spread};
 use crate::link::{Endpoint, LinkId, LinkRole, Path};
 use crate::liveness::{Due, Liveness, Probe};
 use crate::path_choice;
+use crate::path_proof::Payer;
 use crate::peer::{MAX_SLOTS, Slot};
 use crate::peer_table::PeerId;
 use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, SIBLING_FRESH, root_retry};
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
+/// Payload of an ECHO to an address where the peer was not heard: the answer, compressed, and a question back are no
+/// longer than the ECHO, so that whoever answers needs no proof of our address first.
+const ECHO_ROOM: [u8; 56] = [0; 56];
+/// Bytes of a HELLO to an IPv6 address, and of each moon in it.
+const HELLO_LEN: usize = 149;
+const MOON_LEN: usize = 17;
 /// Most ports of one host that are kept as paths of a peer.
 const MAX_SIBLINGS: usize = 4;
 /// An address heard from is tried when the present one comes in doubt within this time.
@@ -28,22 +36,64 @@ impl Vl1 {
         if kind == Probe::Hello || !peer.understands_echo() {
             return self.send_hello(now, id, path, Purpose::Probe, out);
         }
-        let to = peer.identity.address;
         if !self.consents(now.mono, id, path, false) {
             return;
         }
-        self.note_asked(now.mono, id);
         let spread = self.spread_of(path.link);
         let peer = self.peers.get_mut(id);
         peer.note_tried(path, spread);
+        let known = peer.slot(path).is_some();
+        let data: &[u8] = if known { &[] } else { &ECHO_ROOM };
+        self.echo(now, id, path, data, (false, Payer::Nobody), out);
+    }
+
+    /// Bytes of a probe to an address that the peer named.
+    pub(crate) fn probe_len(&self, id: PeerId) -> usize {
+        if self.peers.get(id).understands_echo() { HEADER_LEN + ECHO_ROOM.len() } else { self.hello_len() }
+    }
+
+    fn hello_len(&self) -> usize {
+        HELLO_LEN + MOON_LEN * self.roots.moon_tuples().len()
+    }
+
+    /// The peer was heard at an address that is no path of it: asks whether it is there, for no more bytes than came
+    /// from there. HELLO also tells its version, ECHO is as short as any packet.
+    pub(crate) fn confirm(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
+        let payer = self.payer(now.mono, id, path, false);
+        let peer = self.peers.get(id);
+        let pays = |len| payer == Payer::Nobody || self.credit(id, path) >= len;
+        let old = peer.version.is_some() && !peer.understands_echo();
+        if peer.version.is_none() && pays(self.hello_len()) || old {
+            if pays(self.hello_len()) {
+                self.greet(now, id, path, true, out);
+            }
+            return;
+        }
+        if pays(HEADER_LEN) && self.consents(now.mono, id, path, true) {
+            let heard_first = !self.has_tried(id, path);
+            self.echo(now, id, path, &[], (heard_first, payer), out);
+        }
+    }
+
+    fn echo(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        path: Path,
+        data: &[u8],
+        (heard_first, payer): (bool, Payer),
+        out: &mut Transmits,
+    ) {
+        self.note_asked(now.mono, id);
+        let spread = self.spread_of(path.link);
+        let peer = self.peers.get_mut(id);
+        let to = peer.identity.address;
         if let Some(slot) = peer.slot(path) {
             peer.slots[slot].last_probe = Some(now.mono);
         }
-        let echo = Echo { data: &[] };
-        if let Some(packet) = self.send_over(now.mono, id, path, None, &echo, out) {
+        if let Some(packet) = self.send_over(now.mono, id, path, payer, &Echo { data }, out) {
             let (purpose, verb) = (Purpose::Probe, Verb::ECHO);
-            let expected =
-                Expected { to, path, direct: true, verb, sent: now.mono, purpose, spread, heard_first: false };
+            let expected = Expected { to, path, direct: true, verb, sent: now.mono, purpose, spread, heard_first };
             self.expectations.add(packet, expected);
         }
     }
@@ -154,7 +204,7 @@ impl Vl1 {
         let peer = self.peers.get_mut(id);
         let Some((path, at)) = peer.candidate.take() else { return };
         if now.mono.saturating_since(at) < CANDIDATE && peer.slot(path).is_none() {
-            self.greet(now, id, path, true, out);
+            self.confirm(now, id, path, out);
         }
     }
 
@@ -298,6 +348,10 @@ impl Vl1 {
         self.unite_gate.forget(|(a, b)| *a == address || *b == address);
         if !std::mem::replace(&mut peer.persisted, true) {
             self.persist(id);
+        }
+        self.proved(now.mono, id, path, out);
+        if self.peers.get(id).version.is_none() {
+            self.send_hello(now, id, path, Purpose::Probe, out);
         }
         self.doubt_silent(now, id, &expected, link.rank, out);
         self.choose_after_loss(now, id, before, out);

@@ -8,7 +8,7 @@ use zt_wire::{InetAddress, Mono, Now};
 
 use crate::drop_reason::DropReason;
 use crate::link::{Endpoint, Link, LinkKind, Path};
-use crate::liveness::Probe;
+use crate::path_proof::Payer;
 use crate::peer_table::PeerId;
 use crate::rate::PUSH_PER_SCOPE;
 use crate::receive::{Context, Handled};
@@ -45,7 +45,7 @@ impl Vl1 {
             self.told_addresses(now.mono).into_iter().map(|a| InetAddress::from(a).into()).collect();
         for chunk in records.chunks(PER_PACKET).take(PACKETS) {
             let body = PushDirectPaths { records: chunk.to_vec(), missing: 0, rest: &[] };
-            self.send_over(now.mono, id, path, None, &body, out);
+            self.send_over(now.mono, id, path, Payer::Nobody, &body, out);
         }
     }
 
@@ -61,7 +61,7 @@ impl Vl1 {
         }
     }
 
-    /// Probes the addresses a peer told, from all links.
+    /// Probes the addresses a peer told, from all links, as far as what it sent pays for that.
     pub(crate) fn handle_push(
         &mut self,
         now: Now,
@@ -75,26 +75,30 @@ impl Vl1 {
         }
         self.note_ports(now, c.id, m, out);
         let mut tried: BTreeMap<(u8, bool), usize> = BTreeMap::new();
+        let mut seen: Vec<Endpoint> = Vec::new();
         for record in m.records.iter().filter(|r| r.flags & PathRecord::FORGET == 0) {
             let Some(remote) = record.inet().socket_addr() else { continue };
             let endpoint = Endpoint::Ip(remote);
+            if seen.contains(&endpoint) {
+                continue;
+            }
             if !self.may_be_path(c.from, &endpoint) {
                 self.drops.add(DropReason::UnusablePath);
                 continue;
             }
             let count = tried.entry((endpoint.scope() as u8, remote.is_ipv6())).or_default();
             *count += 1;
-            if *count > PUSH_PER_SCOPE {
-                continue;
-            }
-            // A redirect is tried like any address, and used once it answers (03 §7.4: not before, deliberately).
-            let kind = if record.flags & PathRecord::REDIRECT == 0 { Probe::Echo } else { Probe::Hello };
-            for path in self.paths_to(endpoint) {
-                if !self.works(c.id, path) {
-                    self.probe(now, c.id, path, kind, out);
-                }
+            if *count <= PUSH_PER_SCOPE {
+                seen.push(endpoint);
             }
         }
+        // A redirect is tried like any address, and used once it answers (03 §7.4: not before, deliberately).
+        let ledger = &mut self.peers.get_mut(c.id).ledger;
+        ledger.named.clear();
+        for endpoint in seen {
+            ledger.name(endpoint);
+        }
+        self.probe_named(now, c, out);
         if m.missing > 0 { Handled::Refused(DropReason::Malformed) } else { Handled::Counted }
     }
 }

@@ -14,7 +14,7 @@ use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Expected;
-use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scratch, Ticket};
+use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, ReplyTo, Scratch, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
 use crate::peer_table::PeerId;
 use crate::pending::DeferredState;
@@ -38,6 +38,13 @@ pub(crate) struct Context {
     pub(crate) teaches: Option<Expected>,
     pub(crate) trusted: bool,
     pub(crate) arrived: Mono,
+}
+
+impl Context {
+    /// Where an answer goes.
+    pub(crate) const fn reply_to(&self) -> ReplyTo {
+        ReplyTo { address: self.from, path: self.path, relayed: self.hops > 0 }
+    }
 }
 
 /// What a handler inside VL1 made of a message.
@@ -227,7 +234,7 @@ impl Vl1 {
         inflated: &'p mut Vec<u8>,
         out: &mut Transmits,
     ) -> Inbound<'p> {
-        match self.judge_opened(ticket, opened, packet) {
+        match self.judge_opened(now.mono, ticket, opened, packet) {
             Ok(context) => self.handle_plain(now, context, packet, inflated, out),
             Err(reason) => Inbound::Dropped(self.refuse(reason)),
         }
@@ -235,6 +242,7 @@ impl Vl1 {
 
     fn judge_opened(
         &mut self,
+        now: Mono,
         ticket: Ticket,
         opened: Result<Suite, ArmorError>,
         packet: &[u8],
@@ -251,7 +259,9 @@ impl Vl1 {
             self.peers.get_mut(id).proved_aes = true;
         }
         let Ticket { source, path, hops, packet_id, arrived, trusted } = ticket;
-        Ok(Context { id, from: source, path, hops, packet_id, verb, teaches: None, trusted, arrived })
+        let context = Context { id, from: source, path, hops, packet_id, verb, teaches: None, trusted, arrived };
+        self.earn(now, &context, packet.len());
+        Ok(context)
     }
 
     fn handle_plain<'p>(
@@ -370,7 +380,7 @@ impl Vl1 {
             DeferredState::Sealed(ticket) => {
                 let keys = self.peers.find(ticket.source).map(|p| Arc::clone(&p.keys))?;
                 let opened = if ticket.trusted { Ok(Suite::Poly1305None) } else { keys.open(&mut scratch.packet) };
-                match self.judge_opened(ticket, opened, &scratch.packet) {
+                match self.judge_opened(now.mono, ticket, opened, &scratch.packet) {
                     Ok(context) => context,
                     Err(reason) => return Some(Inbound::Dropped(self.refuse(reason))),
                 }
@@ -421,9 +431,13 @@ impl Vl1 {
                 self.came_over_root(t, c.id, c.verb == Verb::HELLO);
             }
         }
-        if self.peers.get(c.id).is_trusted(t) {
+        if self.peers.get(c.id).is_trusted(t) && self.is_proved(c.id, c.path, c.hops > 0) {
             self.maybe_push_paths(now, c, out);
         }
+        if !self.peers.get(c.id).ledger.named.is_empty() {
+            self.probe_named(now, c, out);
+        }
+        self.release_held(t, c.id, out);
     }
 
     fn heard_directly(&mut self, now: Now, c: &Context, nontrivial: bool, out: &mut Transmits) {
@@ -465,8 +479,8 @@ impl Vl1 {
             }
         } else if has_fresh_sibling {
             self.peers.get_mut(c.id).candidate = Some((c.path, t));
-        } else if c.verb != Verb::ERROR && self.peers.get_mut(c.id).may_confirm(t, c.path) {
-            self.greet(now, c.id, c.path, true, out);
+        } else if c.verb != Verb::ERROR && self.peers.get_mut(c.id).confirming.pass(t, c.path) {
+            self.confirm(now, c.id, c.path, out);
         }
     }
 
@@ -536,12 +550,12 @@ impl Vl1 {
         if payload.len() + 9 + HEADER_LEN > MAX_PACKET_LEN {
             return Handled::Refused(DropReason::TooLong);
         }
-        if !self.echo_gate.pass(now.mono, c.path) {
+        if !self.peers.get_mut(c.id).echoes.pass(now.mono, c.path) {
             return Handled::Refused(DropReason::EchoGate);
         }
         let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Echo(OkEcho { data: payload }) };
-        let to = crate::inbound::ReplyTo { address: c.from, path: c.path };
-        self.reply(now, &to, &ok, SendOptions::default(), out);
+        // As short as it may be: the same bytes may have come compressed.
+        self.reply(now, &c.reply_to(), &ok, SendOptions { compress: true, expect_reply: false }, out);
         Handled::Counted
     }
 

@@ -37,7 +37,7 @@ impl Vl1 {
         }
         for (to, via, other, where_) in both {
             let body = Rendezvous { flags: 0, peer: other, endpoint: where_.remote.inet(), rest: &[] };
-            self.reply(now, &ReplyTo { address: to, path: via }, &body, SendOptions::default(), out);
+            self.reply(now, &ReplyTo { address: to, path: via, relayed: false }, &body, SendOptions::default(), out);
         }
     }
 
@@ -83,7 +83,9 @@ impl Vl1 {
         // Told over a link of the other family, or one that only answers: all links that can.
         let paths = if fits { vec![path] } else { self.paths_to(Endpoint::Ip(remote)) };
         for path in paths {
-            if !self.consents(now.mono, id, path, false) {
+            // A recorded introduction, played back again and again, moves us once a second.
+            let passes = self.peers.get_mut(id).introduced.pass(now.mono, path);
+            if !passes || !self.consents(now.mono, id, path, false) {
                 continue;
             }
             let junk = self.random.next_u64().to_be_bytes();

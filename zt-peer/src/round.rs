@@ -216,7 +216,7 @@ impl Vl1 {
         self.whois.expire(t);
         self.awareness.expire(t);
         self.hello_gate.expire(t);
-        self.echo_gate.expire(t);
+        self.held.expire(t);
         self.unite_gate.expire(t);
         self.consents.expire(t);
         self.expire_path_mtus(t);

@@ -15,6 +15,7 @@ use crate::expect::{Expected, Purpose};
 use crate::inbound::ReplyTo;
 use crate::link::Path;
 use crate::path_choice;
+use crate::path_proof::Payer;
 use crate::peer_table::PeerId;
 use crate::rate::{ERROR_OUT, PEER_ACTIVITY, QUEUE_RETRY, ROOT_WATCH};
 use crate::transmit::{Plan, Transmits};
@@ -56,6 +57,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) note: bool,
     /// Packet ID, when it had to be known beforehand.
     pub(crate) packet_id: Option<PacketId>,
+    /// Who answers for its bytes.
+    pub(crate) payer: Payer,
 }
 
 impl Vl1 {
@@ -109,7 +112,17 @@ impl Vl1 {
             }
             peer.error_sent = Some(now.mono);
         }
-        let slot = peer.slot(to.path);
+        let mut payer = self.payer(now.mono, id, to.path, to.relayed);
+        let mut path = to.path;
+        if payer != Payer::Nobody
+            && !proves_path(body)
+            && let Some(route) = self.peers.get(id).route_slot()
+        {
+            // What teaches no path goes where the peer is known to be.
+            (payer, path) = (Payer::Nobody, route.path);
+        }
+        let peer = self.peers.get_mut(id);
+        let slot = peer.slot(path);
         if let Some(slot) = slot {
             peer.slots[slot].last_sent = Some(now.mono);
         }
@@ -118,25 +131,26 @@ impl Vl1 {
             to: to.address,
             keys,
             suite,
-            path: to.path,
-            mtu: self.mtu(to.path),
+            path,
+            mtu: self.mtu(path),
             trusted: None,
             body,
             compress: options.compress,
             at_once: options.expect_reply,
             note: false,
             packet_id: None,
+            payer,
         };
         let Ok(sealed) = self.make(outgoing, out) else { return };
         if let Some(packet) = sealed.filter(|_| options.expect_reply) {
             let expected = Expected {
                 to: to.address,
-                path: to.path,
+                path,
                 direct: slot.is_some(),
                 verb: body.verb(),
                 sent: now.mono,
                 purpose: Purpose::Content,
-                spread: self.spread_of(to.path.link),
+                spread: self.spread_of(path.link),
                 heard_first: false,
             };
             self.expectations.add(packet, expected);
@@ -182,6 +196,7 @@ impl Vl1 {
             at_once: options.expect_reply,
             note: is_frame(verb),
             packet_id: None,
+            payer: Payer::Nobody,
         };
         let sealed = self.make(outgoing, out)?;
         if options.expect_reply
@@ -237,7 +252,12 @@ impl Vl1 {
             None => Some((o.keys, o.suite)),
         };
         let note = o.note.then_some(o.to);
-        Ok(out.finish(draft, Plan { path: o.path, mtu, seal, at_once: o.at_once, note }))
+        let at_once = o.at_once || o.payer != Payer::Nobody;
+        let sealed = out.finish(draft, Plan { path: o.path, mtu, seal, at_once, note });
+        if let Payer::Path(now) = o.payer {
+            self.charge(now, o.to, o.path, out);
+        }
+        Ok(sealed)
     }
 
     /// Sends a body to a peer over an explicit path, sealed at once.
@@ -246,7 +266,7 @@ impl Vl1 {
         now: Mono,
         id: PeerId,
         path: Path,
-        suite: Option<Suite>,
+        payer: Payer,
         body: &dyn Body,
         out: &mut Transmits,
     ) -> Option<PacketId> {
@@ -258,7 +278,7 @@ impl Vl1 {
         let outgoing = Outgoing {
             to: peer.identity.address,
             keys: Arc::clone(&peer.keys),
-            suite: suite.unwrap_or_else(|| peer.suite()),
+            suite: peer.suite(),
             path,
             mtu,
             trusted: None,
@@ -267,6 +287,7 @@ impl Vl1 {
             at_once: true,
             note: false,
             packet_id: None,
+            payer,
         };
         self.make(outgoing, out).ok().flatten()
     }
@@ -430,6 +451,12 @@ pub(crate) const fn carries_traffic(verb: Verb) -> bool {
 /// Verbs that an ERROR from a member may answer without having been registered one by one.
 pub(crate) const fn is_frame(verb: Verb) -> bool {
     matches!(verb, Verb::FRAME | Verb::EXT_FRAME | Verb::MULTICAST_FRAME)
+}
+
+/// An answer whose path matters: it shows the peer that this path works.
+fn proves_path(body: &dyn Body) -> bool {
+    let in_re = || body.to_vec().first().copied().map(Verb);
+    body.verb() == Verb::OK && matches!(in_re(), Some(Verb::ECHO | Verb::HELLO))
 }
 
 /// An ERROR that a refused frame brings about (safer point 7).

@@ -206,6 +206,30 @@ impl Transmits {
         }
     }
 
+    /// Bytes of the last packet, as they leave.
+    pub(crate) fn last_len(&self) -> usize {
+        self.items.last().map_or(0, |i| i.range.len())
+    }
+
+    /// Takes the last packet out again; only of one that is sealed.
+    pub(crate) fn take_last(&mut self) -> Option<Taken> {
+        let item = self.items.pop()?;
+        debug_assert!(item.seal.is_none(), "its bytes are final");
+        let bytes = self.buffer.get(item.range.clone())?.to_vec();
+        self.buffer.truncate(item.range.start);
+        Some(Taken { bytes, mtu: item.mtu, spam: item.spam })
+    }
+
+    /// Appends a packet that was taken out.
+    pub(crate) fn put(&mut self, path: Path, packet: &Taken) {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&packet.bytes);
+        let range = start..self.buffer.len();
+        let Taken { bytes, mtu, spam } = packet;
+        let (packet_len, mtu, spam) = (bytes.len(), *mtu, *spam);
+        self.items.push(Item { path, range, packet_len, mtu, ttl: None, spam, seal: None, note: None });
+    }
+
     /// Appends one finished datagram.
     pub(crate) fn push_datagram(&mut self, path: Path, bytes: &[u8], ttl: Option<u8>) -> &mut [u8] {
         let start = self.buffer.len();
@@ -271,6 +295,20 @@ impl Transmits {
         self.items.push(item);
         let id = self.buffer.get(start..)?.first_chunk::<8>()?;
         known.then(|| PacketId(u64::from_be_bytes(*id)))
+    }
+}
+
+/// A finished packet that was taken out of a batch: its datagrams, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    bytes: Vec<u8>,
+    mtu: u16,
+    spam: bool,
+}
+
+impl Taken {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 }
 

@@ -19,9 +19,10 @@ use crate::link::{Link, LinkId, Path};
 use crate::path_consent::Consents;
 use crate::path_mtu::PathMtus;
 use crate::path_policy::PathPolicy;
+use crate::path_proof::HeldAnswers;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
-use crate::rate::{ECHO_ANSWER, HELLO_BUCKETS, HELLO_STRANGER, UNITE};
+use crate::rate::{HELLO_BUCKETS, HELLO_STRANGER, UNITE};
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
 use crate::self_awareness::SelfAwareness;
@@ -60,8 +61,8 @@ pub struct Vl1 {
     pub(crate) mappings: Vec<SocketAddr>,
     pub(crate) contacts: Vec<Address>,
     pub(crate) hello_gate: Gate<u64>,
-    pub(crate) echo_gate: Gate<Path>,
     pub(crate) unite_gate: Gate<(Address, Address)>,
+    pub(crate) held: HeldAnswers,
     pub(crate) jobs: JobQueue,
     pub(crate) events: VecDeque<Vl1Event>,
     pub(crate) drops: DropCounters,
@@ -119,8 +120,8 @@ impl Vl1 {
             mappings: Vec::new(),
             contacts: Vec::new(),
             hello_gate: Gate::new(HELLO_STRANGER, HELLO_BUCKETS),
-            echo_gate: Gate::new(ECHO_ANSWER, 4096),
             unite_gate: Gate::new(UNITE, 4096),
+            held: HeldAnswers::default(),
             jobs: JobQueue::default(),
             events: VecDeque::new(),
             drops: DropCounters::new(),

@@ -1,12 +1,13 @@
 //! Finding identities: WHOIS, the peer cache, and admission of what was found (03 §5, 02 §6.7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zt_crypto::PeerKeys;
 use zt_wire::verb::{Ok as OkMessage, OkBody, OkWhois, Whois};
 use zt_wire::{Address, Identity, Mono, Now};
 
+use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
@@ -25,6 +26,8 @@ const MAX_ASKED: usize = 512;
 const MAX_ADMISSIONS: usize = 256;
 /// Most addresses looked up for one WHOIS of a peer.
 const MAX_LOOKUPS_PER_WHOIS: usize = 4;
+/// Most identities in one answer. Deliberate: never longer than what all receivers can take.
+const MAX_ANSWERED: usize = 100;
 /// Most addresses of a cached peer that get a HELLO.
 const MAX_CACHED_ADDRESSES: usize = 4;
 
@@ -117,7 +120,7 @@ impl Vl1 {
             }
             asked.push(root);
             let to = self.peers.get(root).identity.address;
-            let options = crate::config::SendOptions { compress: false, expect_reply: true };
+            let options = SendOptions { compress: false, expect_reply: true };
             let sent = self.send(now, to, &Whois::one(address), options, out);
             debug_assert!(sent.is_ok(), "a root is no impossible destination");
         }
@@ -210,7 +213,12 @@ impl Vl1 {
         }
         let mut identities = Vec::new();
         let mut lookups = 0;
-        for address in m.addresses.iter().copied() {
+        let mut seen = BTreeSet::new();
+        // What is asked twice is answered once.
+        for address in m.addresses.iter().copied().filter(|a| seen.insert(*a)) {
+            if identities.len() >= MAX_ANSWERED {
+                break;
+            }
             if address == self.own.address {
                 identities.push(self.own);
             } else if let Some(peer) = self.peers.find(address) {
@@ -221,10 +229,8 @@ impl Vl1 {
             }
         }
         if !identities.is_empty() {
-            // Deliberate: an answer never longer than what all receivers can take.
-            identities.truncate(100);
             let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Whois(OkWhois { identities, rest: &[] }) };
-            self.send_over(now.mono, c.id, c.path, None, &ok, out);
+            self.reply(now, &c.reply_to(), &ok, SendOptions::default(), out);
         }
         Handled::Counted
     }

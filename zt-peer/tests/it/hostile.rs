@@ -12,12 +12,12 @@ use zt_wire::{Address, Body, Emit, InetAddress, Packet, PacketId, Writer, write_
 use crate::contact::trio;
 use crate::net::{NETWORK, Net, addr, address, planet, secret};
 
-fn keys(from: usize, to: usize) -> PeerKeys {
+pub(crate) fn keys(from: usize, to: usize) -> PeerKeys {
     PeerKeys::new(secret(from).agree(secret(to).identity()).expect("agree"))
 }
 
 /// A packet as `from` would make it.
-fn packet(from: usize, to: usize, id: u64, suite: Suite, body: &dyn Body) -> Vec<u8> {
+pub(crate) fn packet(from: usize, to: usize, id: u64, suite: Suite, body: &dyn Body) -> Vec<u8> {
     let mut bytes = vec![0; 28 + body.encoded_len()];
     let (header, payload) = bytes.split_at_mut(28);
     write_header(header.try_into().unwrap(), address(to), address(from), body.verb());
@@ -27,7 +27,7 @@ fn packet(from: usize, to: usize, id: u64, suite: Suite, body: &dyn Body) -> Vec
     bytes
 }
 
-fn hello(n: usize, unix_ms: u64, protocol: u8) -> Hello<'static> {
+pub(crate) fn hello(n: usize, unix_ms: u64, protocol: u8) -> Hello<'static> {
     Hello {
         protocol,
         major: 1,
@@ -303,7 +303,7 @@ fn refused_frames_cost_one_error_a_second_to_a_peer() {
     let error = Error::network_error(Verb::FRAME, PacketId(1), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NETWORK);
     let path = zt_peer::Path { link: zt_peer::LinkId(1), remote: addr(3).into() };
     for _ in 0..100 {
-        let to = zt_peer::ReplyTo { address: address(3), path };
+        let to = zt_peer::ReplyTo { address: address(3), path, relayed: false };
         net.with(1, |vl1, now, out| vl1.reply(now, &to, &error, zt_peer::SendOptions::default(), out));
     }
     assert_eq!(net.nodes[1].sent - before, 1);

@@ -8,5 +8,6 @@ mod hostile;
 mod levels;
 mod net;
 mod recovery;
+mod reflection;
 mod siblings;
 mod worlds;

@@ -1,0 +1,309 @@
+//! What may be sent to an address before its peer has proved it.
+//!
+//! Packets are authentic, their source addresses are not: whoever has one identity can write any address on the
+//! envelope. Only an answer to something that we sent to an address proves that the peer is there. Until then no more
+//! bytes go there than came from there over the wire, compressed as they came; an answer that does not fit waits
+//! until the address is proved, and a question that is no larger than what came (ECHO) is asked for that. Addresses
+//! that a peer merely names (PUSH_DIRECT_PATHS) are probed for what the peer itself has sent.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use zt_wire::{Address, Mono, Now};
+
+use crate::drop_reason::DropReason;
+use crate::link::{Endpoint, Path};
+use crate::peer_table::PeerId;
+use crate::rate::PUSH_RELAYED;
+use crate::receive::Context;
+use crate::transmit::{Taken, Transmits};
+use crate::vl1::Vl1;
+
+/// Most unproved addresses of a peer with an account; the one heard longest ago gives way.
+const MAX_ACCOUNTS: usize = 16;
+/// Most bytes that an unproved address may have to its credit.
+const MAX_CREDIT: usize = 32 << 10;
+/// Most bytes that a peer may have saved for probes of addresses that it names.
+const MAX_SAVINGS: usize = 4 << 10;
+/// Members of a common network get so many bytes of probes once in [`PUSH_RELAYED`], whatever they sent: they meet soon
+/// then, and a stranger has no part in it.
+const ALLOWANCE: usize = 4 << 10;
+/// Most addresses that a peer named which wait until its savings suffice.
+const MAX_NAMED: usize = 16;
+/// Answers wait this long for the proof of an address.
+const PATIENCE: Duration = Duration::from_millis(2000);
+/// Most answers that wait, in all and of one peer; the oldest give way, those of the same peer first.
+const MAX_HELD: usize = 256;
+const HELD_PER_PEER: usize = 4;
+/// Longest answer that may wait.
+pub(crate) const MAX_HELD_LEN: usize = 2 << 10;
+
+/// Who answers for the bytes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payer {
+    /// Nobody has to: its path is proved, or we send for a reason of our own.
+    Nobody,
+    /// What came from its path. The time is now.
+    Path(Mono),
+}
+
+/// Bytes that came from an unproved address and were not answered yet.
+#[derive(Clone, Copy, Debug)]
+struct Account {
+    path: Path,
+    credit: usize,
+    heard: Mono,
+}
+
+/// What one peer has sent, as far as it pays for something.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    accounts: Vec<Account>,
+    savings: usize,
+    allowed: Option<Mono>,
+    /// Addresses it named that are still to be probed.
+    pub(crate) named: Vec<Endpoint>,
+}
+
+impl Ledger {
+    /// A packet of `len` bytes came from an unproved address.
+    fn earn_at(&mut self, now: Mono, path: Path, len: usize) {
+        let account = match self.accounts.iter_mut().position(|a| a.path == path) {
+            Some(at) => &mut self.accounts[at],
+            None => {
+                if self.accounts.len() >= MAX_ACCOUNTS {
+                    let oldest = (0..self.accounts.len()).min_by_key(|i| self.accounts[*i].heard);
+                    self.accounts.swap_remove(oldest.unwrap_or(0));
+                }
+                self.accounts.push(Account { path, credit: 0, heard: now });
+                self.accounts.last_mut().expect("pushed above")
+            }
+        };
+        account.heard = now;
+        account.credit = (account.credit + len).min(MAX_CREDIT);
+    }
+
+    /// A packet of `len` bytes came by a proved path.
+    fn save(&mut self, len: usize) {
+        self.savings = (self.savings + len).min(MAX_SAVINGS);
+    }
+
+    fn credit(&self, path: Path) -> usize {
+        self.accounts.iter().find(|a| a.path == path).map_or(0, |a| a.credit)
+    }
+
+    fn spend_at(&mut self, path: Path, len: usize) -> bool {
+        self.accounts.iter_mut().find(|a| a.path == path).is_some_and(|a| take(&mut a.credit, len))
+    }
+
+    fn allow(&mut self, now: Mono) {
+        if self.allowed.is_none_or(|t| now.saturating_since(t) >= PUSH_RELAYED) {
+            self.allowed = Some(now);
+            self.savings = self.savings.max(ALLOWANCE);
+        }
+    }
+
+    fn forget(&mut self, host: &Endpoint) {
+        self.accounts.retain(|a| !a.path.remote.same_host(host));
+    }
+
+    /// Notes an address that is to be probed later.
+    pub(crate) fn name(&mut self, remote: Endpoint) {
+        if self.named.len() < MAX_NAMED && !self.named.contains(&remote) {
+            self.named.push(remote);
+        }
+    }
+}
+
+fn take(from: &mut usize, len: usize) -> bool {
+    let enough = *from >= len;
+    if enough {
+        *from -= len;
+    }
+    enough
+}
+
+/// An answer that waits for the proof of its address.
+struct Held {
+    to: Address,
+    path: Path,
+    since: Mono,
+    packet: Taken,
+}
+
+/// Answers that wait for the proof of an address.
+#[derive(Default)]
+pub(crate) struct HeldAnswers(VecDeque<Held>);
+
+impl HeldAnswers {
+    /// Returns how many gave way.
+    fn push(&mut self, held: Held) -> u64 {
+        let before = self.0.len() + 1;
+        let since = held.since;
+        self.0.retain(|h| since.saturating_since(h.since) < PATIENCE);
+        if self.0.iter().filter(|h| h.to == held.to).count() >= HELD_PER_PEER {
+            let oldest = self.0.iter().position(|h| h.to == held.to);
+            oldest.and_then(|at| self.0.remove(at));
+        } else if self.0.len() >= MAX_HELD {
+            self.0.pop_front();
+        }
+        self.0.push_back(held);
+        (before - self.0.len()) as u64
+    }
+
+    fn take_for(&mut self, to: Address) -> Vec<Held> {
+        if !self.0.iter().any(|h| h.to == to) {
+            return Vec::new();
+        }
+        let (taken, rest) = std::mem::take(&mut self.0).into_iter().partition::<VecDeque<_>, _>(|h| h.to == to);
+        self.0 = rest;
+        taken.into()
+    }
+
+    pub(crate) fn expire(&mut self, now: Mono) {
+        self.0.retain(|h| now.saturating_since(h.since) < PATIENCE);
+    }
+}
+
+impl Vl1 {
+    /// Whether a peer has proved that it is where `path` leads: a path of it goes to that host, by whatever port.
+    /// `relayed`: the packet in hand came over others, whose own path it is.
+    pub(crate) fn is_proved(&self, id: PeerId, path: Path, relayed: bool) -> bool {
+        let leads_there = |id: PeerId| self.peers.get(id).slots.iter().any(|s| s.path.remote.same_host(&path.remote));
+        leads_there(id) || relayed && self.roots.addresses().filter_map(|a| self.peers.id(a)).any(leads_there)
+    }
+
+    /// Who pays for an answer to a packet of the peer that came by `path`.
+    pub(crate) fn payer(&self, now: Mono, id: PeerId, path: Path, relayed: bool) -> Payer {
+        if self.is_proved(id, path, relayed) { Payer::Nobody } else { Payer::Path(now) }
+    }
+
+    /// Takes down what a packet of `len` bytes is worth.
+    pub(crate) fn earn(&mut self, now: Mono, c: &Context, len: usize) {
+        let proved = self.is_proved(c.id, c.path, c.hops > 0);
+        let ledger = &mut self.peers.get_mut(c.id).ledger;
+        if proved { ledger.save(len) } else { ledger.earn_at(now, c.path, len) }
+    }
+
+    /// Bytes that may be sent to an unproved address of a peer.
+    pub(crate) fn credit(&self, id: PeerId, path: Path) -> usize {
+        self.peers.get(id).ledger.credit(path)
+    }
+
+    /// Whether an answer to an unproved address of the peer waits.
+    pub(crate) fn holds(&self, id: PeerId, path: Path) -> bool {
+        let to = self.peers.get(id).identity.address;
+        self.held.0.iter().any(|h| h.to == to && h.path == path)
+    }
+
+    /// The packet made last goes to an unproved address: it is paid for, or waits.
+    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, out: &mut Transmits) {
+        let Some(id) = self.peers.id(to) else { return };
+        if self.peers.get_mut(id).ledger.spend_at(path, out.last_len()) {
+            return;
+        }
+        let packet = out.take_last().filter(|p| p.len() <= MAX_HELD_LEN);
+        let lost = packet.map_or(1, |packet| self.held.push(Held { to, path, since: now, packet }));
+        self.count(DropReason::UnprovedPath, lost);
+    }
+
+    /// Sends what waited for the peer and may go now: its address is proved, or enough came from there.
+    pub(crate) fn release_held(&mut self, now: Mono, id: PeerId, out: &mut Transmits) {
+        let to = self.peers.get(id).identity.address;
+        for held in self.held.take_for(to) {
+            let proved = self.is_proved(id, held.path, false);
+            if proved || self.peers.get_mut(id).ledger.spend_at(held.path, held.packet.len()) {
+                out.put(held.path, &held.packet);
+            } else if now.saturating_since(held.since) < PATIENCE {
+                self.held.0.push_back(held);
+            } else {
+                self.drops.add(DropReason::UnprovedPath);
+            }
+        }
+    }
+
+    /// An address of the peer was proved: its account is closed.
+    pub(crate) fn proved(&mut self, now: Mono, id: PeerId, path: Path, out: &mut Transmits) {
+        self.release_held(now, id, out);
+        self.peers.get_mut(id).ledger.forget(&path.remote);
+    }
+
+    /// Whether probes of `len` bytes in all may go to an address that the peer named by the packet in hand.
+    fn spend_for(&mut self, c: &Context, len: usize) -> bool {
+        let proved = self.is_proved(c.id, c.path, c.hops > 0);
+        let ledger = &mut self.peers.get_mut(c.id).ledger;
+        if proved { take(&mut ledger.savings, len) } else { ledger.spend_at(c.path, len) }
+    }
+
+    /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
+    pub(crate) fn probe_named(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+        let trusted = self.peers.get(c.id).is_trusted(now.mono);
+        let ledger = &mut self.peers.get_mut(c.id).ledger;
+        if trusted {
+            ledger.allow(now.mono);
+        }
+        let mut waiting = std::mem::take(&mut ledger.named).into_iter();
+        while let Some(remote) = waiting.next() {
+            let mut paths = self.paths_to(remote);
+            paths.retain(|p| !self.works(c.id, *p));
+            let len = paths.len() * self.probe_len(c.id);
+            if !self.spend_for(c, len) {
+                let ledger = &mut self.peers.get_mut(c.id).ledger;
+                ledger.named.push(remote);
+                ledger.named.extend(waiting);
+                return;
+            }
+            for path in paths {
+                self.probe(now, c.id, path, crate::liveness::Probe::Echo, out);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::LinkId;
+
+    const T: Mono = Mono(60_000_000);
+
+    fn at(n: u16) -> Path {
+        Path { link: LinkId(1), remote: Endpoint::Ip(std::net::SocketAddr::from(([10, 0, 0, 1], n))) }
+    }
+
+    #[test]
+    fn no_address_gets_more_than_came_from_it() {
+        let mut l = Ledger::default();
+        assert!(!l.spend_at(at(1), 1));
+        l.earn_at(T, at(1), 100);
+        l.earn_at(T, at(2), 7);
+        assert!(l.spend_at(at(1), 60) && !l.spend_at(at(1), 41) && l.spend_at(at(1), 40));
+        assert_eq!((l.credit(at(1)), l.credit(at(2))), (0, 7));
+        l.earn_at(T, at(1), usize::MAX / 2);
+        assert_eq!(l.credit(at(1)), MAX_CREDIT);
+    }
+
+    #[test]
+    fn accounts_are_few_and_the_one_heard_longest_ago_gives_way_with_its_credit() {
+        let mut l = Ledger::default();
+        for n in 0..1000 {
+            l.earn_at(T + Duration::from_millis(u64::from(n)), at(n), 100);
+        }
+        assert_eq!(l.accounts.len(), MAX_ACCOUNTS);
+        assert_eq!((l.credit(at(999)), l.credit(at(0))), (100, 0));
+        l.forget(&at(5).remote);
+        assert!(l.accounts.is_empty());
+    }
+
+    #[test]
+    fn members_get_an_allowance_now_and_then() {
+        let mut l = Ledger::default();
+        l.save(10);
+        l.allow(T);
+        assert!(take(&mut l.savings, ALLOWANCE) && !take(&mut l.savings, 1));
+        l.allow(T);
+        assert_eq!(l.savings, 0);
+        l.allow(T + PUSH_RELAYED);
+        assert_eq!(l.savings, ALLOWANCE);
+    }
+}
