@@ -8,6 +8,7 @@ mod key_pair;
 pub mod primitives;
 mod signed;
 mod trusted_path;
+mod vouch;
 
 pub use armor::{ArmorError, PeerKeys, Suite};
 pub use entropy::{Entropy, SeededEntropy};

@@ -72,7 +72,7 @@ reasons! {
     OldProtocol = "old-protocol",
     /// HELLO whose identity is not that of its source address.
     ForgedHello = "forged-hello",
-    /// HELLO of a stranger beyond the rate allowed (gate G1).
+    /// HELLO of a stranger that found no place to wait: its source, or everybody, has all of its share.
     HelloGate = "hello-gate",
     /// Too many slow jobs already.
     TooManyJobs = "too-many-jobs",

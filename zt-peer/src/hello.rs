@@ -5,41 +5,30 @@ use std::sync::Arc;
 use zt_crypto::{PeerKeys, Suite};
 use zt_wire::packet::{PROTO_VERSION, PROTO_VERSION_MIN};
 use zt_wire::verb::{
-    Error, ErrorCode, Hello, Ok as OkMessage, OkBody, OkHello, Verb, WorldVersion, emit_moons, parse_moons,
+    Echo, Error, ErrorCode, Hello, Ok as OkMessage, OkBody, OkHello, Verb, WorldVersion, emit_moons, parse_moons,
 };
-use zt_wire::{Identity, InetAddress, Now, Parse, Reader, World};
+use zt_wire::{Address, Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
+use crate::admission::{Case, Judgement, Waiting};
 use crate::drop_reason::DropReason;
 use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
-use crate::job::{Job, Judged};
+use crate::job::Judged;
 use crate::link::Path;
 use crate::path_proof::{MAX_HELD_LEN, Payer};
 use crate::peer::{Peer, Version};
 use crate::peer_table::PeerId;
-use crate::rate::hello_bucket;
 use crate::receive::{Context, Handled};
 use crate::send::Outgoing;
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
-/// Most strangers' HELLOs being judged.
-const MAX_INTRODUCTIONS: usize = 32;
-/// A judgement that does not come back is forgotten after this many milliseconds.
-const INTRODUCTION_MS: u64 = 10_000;
 /// Most peers in memory.
-const MAX_PEERS: usize = 1 << 17;
+pub(crate) const MAX_PEERS: usize = 1 << 17;
 /// Longest answer to a HELLO without worlds: to an IPv6 address.
 const ANSWER_LEN: usize = 71;
 /// Room for worlds in an answer.
 const WORLDS_ROOM: usize = 9_000;
-
-/// A stranger's HELLO whose judgement is a job.
-pub(crate) struct Introduction {
-    ticket: Ticket,
-    /// Its address belongs to somebody else already.
-    collision: bool,
-}
 
 /// Where a HELLO goes, and why.
 #[derive(Clone, Copy)]
@@ -158,54 +147,93 @@ impl Vl1 {
         }
     }
 
-    /// A HELLO by somebody we do not know, or under another's address: one per source prefix and gate interval
-    /// becomes a job.
+    /// A HELLO by somebody we do not know, or under another's address: it waits for its turn to be judged.
     pub(crate) fn introduce(
         &mut self,
         now: Now,
         ticket: Ticket,
         identity: Identity,
         packet: &[u8],
+        out: &mut Transmits,
     ) -> Result<(), DropReason> {
-        let collision = self.peers.id(ticket.source).is_some();
-        self.introductions.retain(|_, i| now.mono.millis_since(i.ticket.arrived) < INTRODUCTION_MS);
-        if self.introductions.len() >= MAX_INTRODUCTIONS || self.peers.len() >= MAX_PEERS {
-            return Err(DropReason::TooManyJobs);
+        let address = identity.address;
+        let source = self.source_of(ticket.path, ticket.hops);
+        let case = if self.peers.id(address).is_some() {
+            Case::Collision
+        } else if self.may_be_cached(now.mono, address) {
+            Case::Cached
+        } else {
+            Case::Stranger
+        };
+        let challenge = self.admission.hello(now.mono, source, ticket, identity, packet, case);
+        self.forget_lost_names();
+        if let Some(number) = challenge? {
+            self.challenge_stranger(now, number, out);
         }
-        if !self.hello_gate.pass(now.mono, hello_bucket(&ticket.path.remote)) {
-            return Err(DropReason::HelloGate);
-        }
-        let number = self.next_introduction;
-        let job = Job::Introduce { identity, packet: packet.to_vec(), number, validate: !collision };
-        if !self.jobs.push(job) {
-            return Err(DropReason::TooManyJobs);
-        }
-        self.next_introduction += 1;
-        self.introductions.insert(number, Introduction { ticket, collision });
         Ok(())
     }
 
+    /// Whether the peer cache is being asked for the sender of a HELLO, or may be.
+    fn may_be_cached(&mut self, now: Mono, address: Address) -> bool {
+        if self.admission.is_loading(address) {
+            return true;
+        }
+        let listed = self.cached.as_ref().is_some_and(|c| c.contains(&address));
+        listed && self.load_gate.pass(now, address) && self.jobs.load(address)
+    }
+
     /// The judgement about a stranger's HELLO came back.
-    pub(crate) fn introduced(&mut self, now: Now, judged: Judged, packet: &[u8], out: &mut Transmits) {
+    pub(crate) fn introduced(&mut self, now: Now, judged: Judged, out: &mut Transmits) {
         let Judged { number, identity, keys, valid } = judged;
-        let Some(Introduction { ticket, collision }) = self.introductions.remove(&number) else { return };
-        let Some(keys) = keys else {
-            self.drops.add(DropReason::BadMac);
-            return;
+        match self.admission.judged(number, keys, valid) {
+            Judgement::Forgotten => {}
+            Judgement::Refused(reason) => self.drops.add(reason),
+            Judgement::Collision(waiting) => self.answer_collision(&waiting, out),
+            Judgement::Authentic(number) => self.challenge_stranger(now, number, out),
+            Judgement::Valid(waiting) => {
+                let other = self.peers.find(identity.address).is_some_and(|p| p.identity != identity);
+                let Some(first) = waiting.first() else { return };
+                if other {
+                    return self.answer_collision(first, out);
+                }
+                let Some(keys) = first.keys.clone() else { return };
+                self.admit_peer(now, identity, keys, out);
+                self.heard_waiting(now, waiting, out);
+            }
+        }
+        self.forget_lost_names();
+    }
+
+    /// Asks the sender of an authentic HELLO whether it is where it came from.
+    fn challenge_stranger(&mut self, now: Now, number: u64, out: &mut Transmits) {
+        let Some((ticket, keys)) = self.admission.to_challenge(number) else { return };
+        let outgoing = Outgoing {
+            to: ticket.source,
+            keys,
+            suite: Suite::Salsa2012Poly1305,
+            path: ticket.path,
+            mtu: self.mtu(ticket.path),
+            trusted: None,
+            body: &Echo { data: &[] },
+            compress: false,
+            at_once: true,
+            note: false,
+            packet_id: None,
+            // Shorter than any HELLO, once for each that was judged.
+            payer: Payer::Nobody,
         };
-        if !valid {
-            self.drops.add(DropReason::InvalidIdentity);
-            return;
+        if let Ok(Some(packet)) = self.make(outgoing, out) {
+            self.admission.challenged(now.mono, number, packet);
         }
-        let other = self.peers.find(identity.address).is_some_and(|p| p.identity != identity);
-        if collision || other {
-            self.answer_collision(&ticket, identity, keys, out);
-            self.drops.add(DropReason::IdentityCollision);
-            return;
+    }
+
+    /// Handles the HELLOs of somebody who is a peer now.
+    fn heard_waiting(&mut self, now: Now, waiting: Vec<Waiting>, out: &mut Transmits) {
+        for Waiting { ticket, mut packet, .. } in waiting {
+            let Some(keys) = self.peers.find(ticket.source).map(|p| Arc::clone(&p.keys)) else { continue };
+            let opened = keys.open(&mut packet);
+            self.handle_opened(now, ticket, opened, &packet, &mut Vec::new(), out);
         }
-        self.admit_peer(now, identity, keys, out);
-        let mut inflated = Vec::new();
-        self.handle_opened(now, ticket, Ok(Suite::Poly1305None), packet, &mut inflated, out);
     }
 
     /// Creates a peer whose identity and keys are good, and continues what waited for it.
@@ -216,15 +244,39 @@ impl Vl1 {
         keys: Arc<PeerKeys>,
         out: &mut Transmits,
     ) -> PeerId {
+        if self.peers.len() >= MAX_PEERS {
+            self.make_room_for_peers();
+        }
         let id = self.peers.insert(Peer::new(now.mono, identity, keys));
         self.whois.arrived(identity.address);
         self.deferred.hurry();
         self.flush_unsent(now, identity.address, out);
+        let waiting = self.admission.take(&identity);
+        self.heard_waiting(now, waiting, out);
         id
     }
 
+    /// The peers that were silent longest give way: a part of them at once, for looking at all of them costs time.
+    fn make_room_for_peers(&mut self) {
+        let mut silent: Vec<(Option<Mono>, PeerId)> = Vec::new();
+        for id in self.peers.ids() {
+            let peer = self.peers.get(id);
+            if peer.trust.is_none() && !self.is_kept(peer.identity.address) {
+                silent.push((peer.last_receive, id));
+            }
+        }
+        silent.sort_unstable();
+        for (_, id) in silent.into_iter().take(MAX_PEERS / 64) {
+            self.drop_slots(id, |_| true);
+            self.peers.remove(id);
+        }
+    }
+
     /// Deliberate: for the claimed identity, so that it can read it (02 §6.2 step 4, Quirk).
-    fn answer_collision(&mut self, ticket: &Ticket, identity: Identity, keys: Arc<PeerKeys>, out: &mut Transmits) {
+    fn answer_collision(&mut self, waiting: &Waiting, out: &mut Transmits) {
+        self.drops.add(DropReason::IdentityCollision);
+        let Some(keys) = waiting.keys.clone() else { return };
+        let (ticket, identity) = (waiting.ticket, waiting.identity);
         let error = Error::plain(Verb::HELLO, ticket.packet_id, ErrorCode::IDENTITY_COLLISION);
         let outgoing = Outgoing {
             to: identity.address,

@@ -1,18 +1,22 @@
 //! Slow work that leaves the machine and comes back as an input.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use zt_crypto::{PeerKeys, SecretIdentity, validate};
 use zt_wire::{Address, Identity, Now};
 
+use crate::admission::Task;
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
-/// Most jobs waiting or running for strangers' HELLOs at any time.
-pub(crate) const MAX_STRANGER_JOBS: usize = 16;
-/// Most other jobs waiting at any time.
-pub(crate) const MAX_JOBS: usize = 256;
+/// Most names of our own that wait for their validation.
+const MAX_OURS: usize = 256;
+/// Most records of the peer cache asked for at a time.
+const MAX_LOADS: usize = 256;
+/// Jobs handed out at a time: one that runs, and one behind it so that a worker is never idle. All others wait here,
+/// where it can still be decided who is next. Roots do not wait.
+const AT_ONCE: usize = 2;
 
 /// Work for any thread: [`Job::run`], then [`Vl1::handle_job`](crate::Vl1::handle_job).
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub enum Job {
     Admit {
         /// Identity from a world, a root's answer or the peer cache.
         identity: Identity,
+        /// Whether to validate; not needed for what the peer cache vouches for.
+        validate: bool,
     },
     /// A stranger's HELLO: agree on keys, check the packet's MAC, and only then the identity (02 §6.2 steps 4–6).
     Introduce {
@@ -31,7 +37,7 @@ pub enum Job {
         packet: Vec<u8>,
         /// Correlates the result with the arrival.
         number: u64,
-        /// Whether to validate; not needed to answer a collision.
+        /// Whether to validate: not for known names, to answer a collision, and while others wait.
         validate: bool,
     },
     /// Read a peer's record from the cache: the owner does this, [`Job::run`] cannot.
@@ -78,9 +84,9 @@ impl Job {
     /// Does the work. [`Job::LoadPeer`] gives "no record" here; owners with a cache do it themselves.
     pub fn run(self, secret: &SecretIdentity) -> JobDone {
         match self {
-            Self::Admit { identity } => {
-                let keys = if validate(&identity) { agree(secret, &identity) } else { None };
-                JobDone::Admitted { identity, keys }
+            Self::Admit { identity, validate: wanted } => {
+                let valid = !wanted || validate(&identity);
+                JobDone::Admitted { identity, keys: if valid { agree(secret, &identity) } else { None } }
             }
             Self::Introduce { identity, mut packet, number, validate: wanted } => {
                 let keys = agree(secret, &identity).filter(|keys| keys.open(&mut packet).is_ok());
@@ -96,61 +102,112 @@ fn agree(secret: &SecretIdentity, identity: &Identity) -> Option<Arc<PeerKeys>> 
     secret.agree(identity).map(|key| Arc::new(PeerKeys::new(key)))
 }
 
-/// Jobs waiting to be taken. Work for known names goes before work for strangers.
+/// A job that was handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum UnderWay {
+    Admit(Address),
+    Introduce(u64),
+}
+
+/// Jobs waiting to be taken. Work for known names goes before work for strangers, who wait in
+/// [`Admission`](crate::admission::Admission).
 #[derive(Default)]
 pub(crate) struct JobQueue {
-    ours: VecDeque<Job>,
-    strangers: VecDeque<Job>,
+    loads: VecDeque<Address>,
+    roots: VecDeque<Address>,
+    ours: VecDeque<Address>,
+    /// `true`: a housekeeping has seen it already.
+    under_way: BTreeMap<UnderWay, bool>,
 }
 
 impl JobQueue {
-    /// False when there are too many.
-    pub(crate) fn push(&mut self, job: Job) -> bool {
-        let (queue, limit) = match job {
-            Job::Introduce { .. } => (&mut self.strangers, MAX_STRANGER_JOBS),
-            _ => (&mut self.ours, MAX_JOBS),
-        };
-        let room = queue.len() < limit;
+    /// Asks the peer cache. False when there are too many.
+    pub(crate) fn load(&mut self, address: Address) -> bool {
+        let room = self.loads.len() < MAX_LOADS;
         if room {
-            queue.push_back(job);
+            self.loads.push_back(address);
         }
         room
     }
 
-    /// For roots: before everything else.
-    pub(crate) fn push_urgent(&mut self, job: Job) -> bool {
-        let room = self.ours.len() < 2 * MAX_JOBS;
+    /// For roots: before everything else. There are as many as worlds name.
+    pub(crate) fn admit_root(&mut self, address: Address) {
+        self.roots.push_back(address);
+    }
+
+    /// For names that we want to know ourselves. False when there are too many.
+    pub(crate) fn admit(&mut self, address: Address) -> bool {
+        let room = self.ours.len() < MAX_OURS;
         if room {
-            self.ours.push_front(job);
+            self.ours.push_back(address);
         }
         room
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Job> {
-        self.ours.pop_front().or_else(|| self.strangers.pop_front())
+    /// Jobs that do not come back do not block others for ever: they are given up at the second housekeeping.
+    pub(crate) fn expire(&mut self) {
+        self.under_way.retain(|_, seen| !std::mem::replace(seen, true));
     }
 }
 
 impl Vl1 {
-    /// Takes the next job.
+    /// Takes the next job. At most a few are out at a time; the next ones come when results are handed in.
     pub fn poll_job(&mut self) -> Option<Job> {
-        self.jobs.pop()
+        if let Some(address) = self.jobs.loads.pop_front() {
+            return Some(Job::LoadPeer { address });
+        }
+        while let Some(address) = self.jobs.roots.pop_front() {
+            if let Some(job) = self.begin_admission(address) {
+                return Some(job);
+            }
+        }
+        if self.jobs.under_way.len() >= AT_ONCE {
+            return None;
+        }
+        while let Some(address) = self.jobs.ours.pop_front() {
+            if let Some(job) = self.begin_admission(address) {
+                return Some(job);
+            }
+        }
+        loop {
+            let admissions = &self.admissions;
+            match self.admission.next(|a| admissions.contains_key(&a))? {
+                Task::Judge { number, identity, packet, validate } => {
+                    self.jobs.under_way.insert(UnderWay::Introduce(number), false);
+                    return Some(Job::Introduce { identity, packet, number, validate });
+                }
+                Task::Admit(address) => {
+                    if let Some(job) = self.begin_admission(address) {
+                        return Some(job);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_admission(&mut self, address: Address) -> Option<Job> {
+        let admission = self.admissions.get(&address)?;
+        let fresh = self.jobs.under_way.insert(UnderWay::Admit(address), false).is_none();
+        fresh.then_some(Job::Admit { identity: admission.identity, validate: !admission.vouched })
     }
 
     /// The result of a job.
     pub fn handle_job(&mut self, now: Now, done: JobDone, out: &mut Transmits) {
         match done {
-            JobDone::Admitted { identity, keys } => self.admitted(now, identity, keys, out),
-            JobDone::Introduced { identity, keys, valid, packet, number } => {
-                let judged = Judged { number, identity, keys, valid };
-                self.introduced(now, judged, &packet, out);
+            JobDone::Admitted { identity, keys } => {
+                self.jobs.under_way.remove(&UnderWay::Admit(identity.address));
+                self.admitted(now, identity, keys, out);
+            }
+            JobDone::Introduced { identity, keys, valid, number, .. } => {
+                self.jobs.under_way.remove(&UnderWay::Introduce(number));
+                self.introduced(now, Judged { number, identity, keys, valid }, out);
             }
             JobDone::Loaded { address, record } => self.loaded(now, address, record.as_deref(), out),
         }
     }
 }
 
-/// Result of [`Job::Introduce`] without the packet.
+/// Result of [`Job::Introduce`] without the packet: perhaps a later one has come.
 pub(crate) struct Judged {
     pub(crate) number: u64,
     pub(crate) identity: Identity,

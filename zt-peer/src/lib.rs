@@ -1,11 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod admission;
 mod config;
 mod desperation;
 mod drop_reason;
 mod event;
 mod expect;
+mod fair_queue;
 mod fast_map;
 mod hello;
 mod inbound;

@@ -1,7 +1,7 @@
 //! Packets that wait: to be sent (for a route or an identity) and to be handled (for an identity or credentials).
 //! Both are bounded in number, per peer and in bytes, and give up after five seconds (03 §3, 02 §3.4).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use zt_wire::verb::Verb;
 use zt_wire::{Address, Mono};
@@ -9,16 +9,19 @@ use zt_wire::{Address, Mono};
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::inbound::{Receipt, Ticket};
+use crate::link::Path;
 use crate::rate::{QUEUE_RETRY, QUEUE_TIMEOUT};
 
 /// Most waiting packets of a queue.
 const ROOM: usize = 256;
 /// Most waiting packets of one peer (or unknown sender's path).
 const PER_PEER: usize = 32;
-/// Most waiting packets of senders we do not know.
-const STRANGER_ROOM: usize = 64;
+/// Most waiting packets of senders we do not know; the path that holds most gives way.
+const STRANGER_ROOM: usize = 256;
 /// Most waiting packets by one path of such senders.
 const PER_STRANGER_PATH: usize = 8;
+/// The same by the path of a root, which relays for many.
+const PER_RELAY: usize = 128;
 
 /// A packet to be sent, not yet sealed.
 #[derive(Clone, Debug)]
@@ -95,11 +98,12 @@ pub(crate) enum DeferredState {
     Opened(Receipt),
 }
 
-impl DeferredState {
-    pub(crate) const fn source(&self) -> Address {
-        match self {
-            Self::Sealed(t) => t.source,
-            Self::Opened(r) => r.from,
+impl Deferred {
+    /// By which path it came, when its sender is not known.
+    const fn sealed_by(&self) -> Option<Path> {
+        match self.state {
+            DeferredState::Sealed(ticket) => Some(ticket.path),
+            DeferredState::Opened(_) => None,
         }
     }
 }
@@ -113,16 +117,14 @@ pub(crate) struct DeferQueue {
 }
 
 impl DeferQueue {
-    pub(crate) fn push_sealed(&mut self, ticket: Ticket, packet: &[u8]) -> Option<DropReason> {
-        let strangers = |d: &Deferred| matches!(d.state, DeferredState::Sealed(_));
-        let same = |d: &Deferred| matches!(d.state, DeferredState::Sealed(t) if t.path == ticket.path);
-        let full = self.waiting.iter().filter(|d| same(d)).count() >= PER_STRANGER_PATH;
-        let victim = if full {
+    /// Keeps a packet of somebody we do not know. `relayed`: by a root.
+    pub(crate) fn push_sealed(&mut self, ticket: Ticket, packet: &[u8], relayed: bool) -> Option<DropReason> {
+        let share = if relayed { PER_RELAY } else { PER_STRANGER_PATH };
+        let same = |d: &Deferred| d.sealed_by() == Some(ticket.path);
+        let victim = if self.waiting.iter().filter(|d| same(d)).count() >= share {
             self.waiting.iter().position(same)
-        } else if self.waiting.iter().filter(|d| strangers(d)).count() >= STRANGER_ROOM {
-            self.waiting.iter().position(strangers)
         } else {
-            None
+            self.heaviest_stranger()
         };
         let dropped = victim.and_then(|at| self.waiting.remove(at)).map(|_| DropReason::DeferredFull);
         let state = DeferredState::Sealed(ticket);
@@ -133,6 +135,18 @@ impl DeferQueue {
             tried: ticket.arrived,
         });
         dropped
+    }
+
+    /// When strangers have no room left: the oldest packet by the path that holds most.
+    fn heaviest_stranger(&self) -> Option<usize> {
+        let paths: Vec<Path> = self.waiting.iter().filter_map(Deferred::sealed_by).collect();
+        if paths.len() < STRANGER_ROOM {
+            return None;
+        }
+        let mut held: BTreeMap<Path, usize> = BTreeMap::new();
+        paths.iter().for_each(|path| *held.entry(*path).or_default() += 1);
+        let most = held.values().copied().max()?;
+        self.waiting.iter().position(|d| d.sealed_by().is_some_and(|path| held[&path] == most))
     }
 
     /// Keeps an opened packet; the time it first arrived is in its receipt.
@@ -196,10 +210,22 @@ impl DeferQueue {
         self.waiting.iter().map(due).min()
     }
 
-    /// Senders that are waited for.
-    pub(crate) fn unknown_senders(&self) -> BTreeSet<Address> {
-        let sealed = |d: &&Deferred| matches!(d.state, DeferredState::Sealed(_));
-        self.waiting.iter().filter(sealed).map(|d| d.state.source()).collect()
+    /// Senders that are waited for, and how a packet of each came.
+    pub(crate) fn unknown_senders(&self) -> Vec<Ticket> {
+        let mut seen = BTreeSet::new();
+        let sealed = self.waiting.iter().filter_map(|d| match d.state {
+            DeferredState::Sealed(ticket) => Some(ticket),
+            DeferredState::Opened(_) => None,
+        });
+        sealed.filter(|ticket| seen.insert(ticket.source)).collect()
+    }
+
+    /// How a packet of this unknown sender came, if one waits.
+    pub(crate) fn unknown_sender(&self, address: Address) -> Option<Ticket> {
+        self.waiting.iter().find_map(|d| match d.state {
+            DeferredState::Sealed(ticket) if ticket.source == address => Some(ticket),
+            _ => None,
+        })
     }
 }
 

@@ -9,10 +9,8 @@ const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// HELLOs of strangers: one identity check per source prefix (02 §6.2 gate G1).
-pub(crate) const HELLO_STRANGER: Duration = ms(2000);
-/// Buckets of that gate.
-pub(crate) const HELLO_BUCKETS: usize = 16384;
+/// The peer cache is asked so often for one address in HELLOs of strangers.
+pub(crate) const LOAD_FOR_HELLO: Duration = ms(1000);
 /// WHOIS answered per peer, unless we are a root (02 §6.7).
 pub(crate) const WHOIS_ANSWER: Duration = ms(100);
 /// ECHO answered per path (02 §6.11).
@@ -90,8 +88,8 @@ pub(crate) const SIBLING_FRESH: Duration = ms(300);
 pub(crate) const HELLO_DRIFT_MS: i64 = 60_000;
 
 /// How long after a try the next one is due for a root that has not answered yet; `None`: from now on in every round. A
-/// root lets in one stranger of a /24 in two seconds ([`HELLO_STRANGER`]): the machines of a LAN that start together
-/// must all get their turn.
+/// root of the reference lets in one stranger of a /24 in two seconds and forgets the others (02 §6.2, gate G1): the
+/// machines of a LAN that start together must all get their turn.
 pub(crate) fn root_retry(tries: usize) -> Option<Duration> {
     match tries {
         0 => Some(ROOT_RETRY_FIRST),
@@ -101,7 +99,7 @@ pub(crate) fn root_retry(tries: usize) -> Option<Duration> {
     }
 }
 
-/// Bucket of gate G1: /24 of IPv4, /48 of IPv6, the address of an Ethernet sender.
+/// Whose turn it is (gate G1 of 02 §6.2 has the same buckets): /24 of IPv4, /48 of IPv6, the address of an Ethernet sender.
 pub(crate) fn hello_bucket(remote: &Endpoint) -> u64 {
     match remote {
         Endpoint::Ip(a) => match a.ip() {

@@ -10,6 +10,7 @@ use zt_wire::{
     Address, Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4,
 };
 
+use crate::admission::Source;
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
@@ -24,6 +25,7 @@ use crate::self_awareness::Sighting;
 use crate::send::is_frame;
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
+use crate::whois::Asker;
 
 /// What has been established about an opened packet.
 #[derive(Clone, Copy, Debug)]
@@ -184,23 +186,40 @@ impl Vl1 {
                 ticket.trusted = true;
             }
             Some(Cipher::Poly1305None) if packet.clear().is_some_and(|clear| clear.verb() == Verb::HELLO) => {
-                return self.look_hello(now, ticket, bytes, place);
+                return self.look_hello(now, ticket, bytes, place, out);
             }
             Some(_) => {}
         }
         let Some(id) = self.peers.id(source) else {
-            if let Some(reason) = self.deferred.push_sealed(ticket, bytes) {
-                self.drops.add(reason);
-            }
-            self.whois(now, source, out);
+            self.heard_stranger(now, ticket, bytes, out);
             return Ok(Look::Done);
         };
         let keys = (!ticket.trusted).then(|| Arc::clone(&self.peers.get(id).keys));
         Ok(Look::Open(Open { keys, ticket, place }))
     }
 
-    /// HELLO in clear: by a known peer it is opened like any packet; a stranger's costs a gate and a job.
-    fn look_hello(&mut self, now: Now, ticket: Ticket, bytes: &[u8], place: Place) -> Result<Look, DropReason> {
+    /// A packet of somebody we do not know: an answer to our challenge, or it waits until we know who that is.
+    fn heard_stranger(&mut self, now: Now, ticket: Ticket, bytes: &[u8], out: &mut Transmits) {
+        if self.admission.answers(&ticket, bytes) {
+            return;
+        }
+        let source = self.source_of(ticket.path, ticket.hops);
+        let relayed = matches!(source, Source::Relay(_));
+        if let Some(reason) = self.deferred.push_sealed(ticket, bytes, relayed) {
+            self.drops.add(reason);
+        }
+        self.ask_for(now, ticket.source, Asker::Stranger(source), out);
+    }
+
+    /// HELLO in clear: by a known peer it is opened like any packet; a stranger's waits for its turn to be judged.
+    fn look_hello(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        bytes: &[u8],
+        place: Place,
+        out: &mut Transmits,
+    ) -> Result<Look, DropReason> {
         let packet = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
         let hello = packet.clear().ok_or(DropReason::Malformed)?;
         let mut r = Reader::new(hello.payload());
@@ -220,7 +239,7 @@ impl Vl1 {
         {
             return Ok(Look::Open(Open { keys: Some(Arc::clone(&peer.keys)), ticket, place }));
         }
-        self.introduce(now, ticket, identity, bytes).map(|()| Look::Done)
+        self.introduce(now, ticket, identity, bytes, out).map(|()| Look::Done)
     }
 
     /// Third of three steps: a packet that was opened (or failed to) is decompressed, parsed and handled.

@@ -7,6 +7,7 @@ use zt_wire::{Address, Mono, Now};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
+use crate::hello::MAX_PEERS;
 use crate::liveness::Probe;
 use crate::path_choice;
 use crate::peer_table::PeerId;
@@ -17,6 +18,7 @@ use crate::rate::{
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
+use crate::whois::Asker;
 
 /// Paths of a peer that are kept alive.
 const KEPT_PATHS: usize = 4;
@@ -95,17 +97,26 @@ impl Vl1 {
 
     fn retry_queues(&mut self, now: Now, out: &mut Transmits) {
         self.next_queue = Mono::FAR;
-        let mut wanted = self.unsent.destinations();
-        wanted.extend(self.deferred.unknown_senders());
-        if !wanted.is_empty() {
+        let wanted = self.unsent.destinations();
+        let strangers = self.deferred.unknown_senders();
+        if !wanted.is_empty() || !strangers.is_empty() {
             self.next_queue = now.mono + QUEUE_RETRY;
         }
-        for address in wanted {
+        self.ask_for_waiting(now, out);
+    }
+
+    /// Sends what can go now, and asks for everybody else who is waited for: our own questions first.
+    pub(crate) fn ask_for_waiting(&mut self, now: Now, out: &mut Transmits) {
+        for address in self.unsent.destinations() {
             if self.peers.id(address).is_some() {
                 self.flush_unsent(now, address, out);
             } else {
                 self.whois(now, address, out);
             }
+        }
+        for ticket in self.deferred.unknown_senders() {
+            let asker = Asker::Stranger(self.source_of(ticket.path, ticket.hops));
+            self.ask_for(now, ticket.source, asker, out);
         }
     }
 
@@ -215,7 +226,9 @@ impl Vl1 {
         let t = now.mono;
         self.whois.expire(t);
         self.awareness.expire(t);
-        self.hello_gate.expire(t);
+        self.admission.expire(t);
+        self.jobs.expire();
+        self.load_gate.expire(t);
         self.held.expire(t);
         self.unite_gate.expire(t);
         self.consents.expire(t);
@@ -225,14 +238,17 @@ impl Vl1 {
             let peer = self.peers.get(id);
             let address = peer.identity.address;
             let silent = !peer.heard_within(t, PEER_ACTIVITY) && t.saturating_since(peer.created) >= PEER_ACTIVITY;
-            let kept =
-                self.roots.is_upstream(address) || self.roots.is_seed(address) || self.contacts.contains(&address);
-            if silent && !kept {
+            if silent && !self.is_kept(address) {
                 self.persist(id);
                 self.drop_slots(id, |_| true);
                 self.peers.remove(id);
             }
         }
+    }
+
+    /// Peers that stay in memory, however silent they are.
+    pub(crate) fn is_kept(&self, address: Address) -> bool {
+        self.roots.is_upstream(address) || self.roots.is_seed(address) || self.contacts.contains(&address)
     }
 
     /// Emits what is worth keeping about a peer (03 §12).
@@ -249,7 +265,11 @@ impl Vl1 {
         addresses.truncate(8);
         let record = PeerRecord { identity: peer.identity, version, addresses };
         let address = peer.identity.address;
-        self.event(Vl1Event::PersistPeer { address, record: record.emit() });
+        let record = record.emit_vouched(&self.secret);
+        if let Some(cached) = self.cached.as_mut().filter(|c| c.len() < MAX_PEERS) {
+            cached.insert(address);
+        }
+        self.event(Vl1Event::PersistPeer { address, record });
     }
 
     /// Emits a [`Vl1Event::PersistPeer`] for every peer: before shutting down.

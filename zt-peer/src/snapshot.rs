@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use zt_crypto::SecretIdentity;
 use zt_wire::Identity;
 use zt_wire::InetAddress;
 use zt_wire::{Emit, Parse, ParseError, Reader};
@@ -11,6 +12,8 @@ use crate::peer::Version;
 
 /// First byte of a record.
 const FORMAT: u8 = 2;
+/// Between a record and our code of it. Other software reads the record and ignores what follows.
+const VOUCHED: &[u8] = b"\0kept by zt\0";
 /// Most addresses read.
 const MAX_ADDRESSES: usize = 16;
 
@@ -36,6 +39,21 @@ impl PeerRecord {
             out.extend_from_slice(&InetAddress::from(*a).to_vec());
         }
         out
+    }
+
+    /// The record of a peer whose identity was validated, with a code that only we can make: it need not be validated
+    /// again after a restart.
+    pub(crate) fn emit_vouched(&self, secret: &SecretIdentity) -> Vec<u8> {
+        let mut out = self.emit();
+        out.extend_from_slice(VOUCHED);
+        out.extend_from_slice(&secret.vouch(&self.identity));
+        out
+    }
+
+    /// Whether the bytes of this record end with our own code of its identity.
+    pub(crate) fn is_vouched(&self, secret: &SecretIdentity, bytes: &[u8]) -> bool {
+        let code = bytes.strip_prefix(self.emit().as_slice()).and_then(|rest| rest.strip_prefix(VOUCHED));
+        code.is_some_and(|code| secret.vouches_for(&self.identity, code))
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
@@ -68,6 +86,7 @@ impl PeerRecord {
 
 #[cfg(test)]
 mod tests {
+    use zt_crypto::{KeyPair, SeededEntropy};
     use zt_wire::Address;
 
     use super::*;
@@ -85,8 +104,32 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(PeerRecord::parse(&bytes[..len]).is_err());
         }
-        let mut other = bytes;
+        let mut other = bytes.clone();
         other[0] = 1;
         assert!(PeerRecord::parse(&other).is_err());
+    }
+    #[test]
+    fn only_we_ourselves_vouch_for_a_record() {
+        let secret = |n: u64| {
+            let keys = KeyPair::generate(&mut SeededEntropy::new(n));
+            let identity = Identity { address: Address::new(0x12_0000_0000 + n), public_key: *keys.public_key() };
+            SecretIdentity::from_parts(identity, keys.secret_bytes()).unwrap()
+        };
+        let (us, them) = (secret(1), secret(2));
+        let version = Version { protocol: 12, major: 1, minor: 14, revision: 1 };
+        let addresses = vec!["1.2.3.4:9993".parse().unwrap()];
+        let record = PeerRecord { identity: *secret(3).identity(), version, addresses };
+        let bytes = record.emit_vouched(&us);
+        let read = PeerRecord::parse(&bytes).unwrap();
+        assert_eq!(read, record, "who does not know of the code reads the record");
+        assert!(read.is_vouched(&us, &bytes) && !read.is_vouched(&them, &bytes));
+        assert!(!read.is_vouched(&us, &record.emit()), "records of other software are validated");
+        let other = PeerRecord { identity: *secret(4).identity(), ..record };
+        let code = &bytes[read.emit().len()..];
+        let forged = [other.emit().as_slice(), code].concat();
+        assert!(!PeerRecord::parse(&forged).unwrap().is_vouched(&us, &forged));
+        for len in 0..bytes.len() {
+            assert!(!read.is_vouched(&us, &bytes[..len]));
+        }
     }
 }

@@ -1,19 +1,19 @@
 //! The machine: its state and how it is made. What it does is in the files named after it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use zt_crypto::{Entropy, SecretIdentity};
 use zt_wire::{Address, Identity, Mono, Now, PacketId};
 
+use crate::admission::Admission as Waiters;
 use crate::config::{SoftwareVersion, Vl1Config};
 use crate::desperation::Desperation;
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
 use crate::expect::{Expectations, SentFrames};
 use crate::fast_map::{FastMap, Gate};
-use crate::hello::Introduction;
 use crate::job::JobQueue;
 use crate::link::{Link, LinkId, Path};
 use crate::path_consent::Consents;
@@ -22,7 +22,7 @@ use crate::path_policy::PathPolicy;
 use crate::path_proof::HeldAnswers;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
-use crate::rate::{HELLO_BUCKETS, HELLO_STRANGER, UNITE};
+use crate::rate::{LOAD_FOR_HELLO, UNITE};
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
 use crate::self_awareness::SelfAwareness;
@@ -53,14 +53,17 @@ pub struct Vl1 {
     pub(crate) unsent: SendQueue,
     pub(crate) whois: WhoisTable,
     pub(crate) admissions: BTreeMap<Address, Admission>,
-    pub(crate) introductions: BTreeMap<u64, Introduction>,
-    pub(crate) next_introduction: u64,
+    /// Strangers who wait to be let in.
+    pub(crate) admission: Waiters,
+    /// Who has a record in the peer cache, if the owner told.
+    pub(crate) cached: Option<BTreeSet<Address>>,
+    /// Records read because of HELLOs.
+    pub(crate) load_gate: Gate<Address>,
     pub(crate) awareness: SelfAwareness,
     pub(crate) policy: PathPolicy,
     pub(crate) path_mtus: PathMtus,
     pub(crate) mappings: Vec<SocketAddr>,
     pub(crate) contacts: Vec<Address>,
-    pub(crate) hello_gate: Gate<u64>,
     pub(crate) unite_gate: Gate<(Address, Address)>,
     pub(crate) held: HeldAnswers,
     pub(crate) jobs: JobQueue,
@@ -112,14 +115,14 @@ impl Vl1 {
             unsent: SendQueue::default(),
             whois: WhoisTable::default(),
             admissions: BTreeMap::new(),
-            introductions: BTreeMap::new(),
-            next_introduction: 0,
+            admission: Waiters::default(),
+            cached: None,
+            load_gate: Gate::new(LOAD_FOR_HELLO, 4096),
             awareness: SelfAwareness::default(),
             policy,
             path_mtus: PathMtus::default(),
             mappings: Vec::new(),
             contacts: Vec::new(),
-            hello_gate: Gate::new(HELLO_STRANGER, HELLO_BUCKETS),
             unite_gate: Gate::new(UNITE, 4096),
             held: HeldAnswers::default(),
             jobs: JobQueue::default(),

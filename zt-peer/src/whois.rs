@@ -7,35 +7,53 @@ use zt_crypto::PeerKeys;
 use zt_wire::verb::{Ok as OkMessage, OkBody, OkWhois, Whois};
 use zt_wire::{Address, Identity, Mono, Now};
 
+use crate::admission::Source;
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
-use crate::job::Job;
+use crate::fair_queue::{FairQueue, GivesWay};
 use crate::link::Path;
 use crate::peer_table::PeerId;
-use crate::rate::{QUEUE_RETRY, QUEUE_TIMEOUT, WHOIS_ANSWER, WHOIS_ASK};
+use crate::rate::{QUEUE_RETRY, QUEUE_TIMEOUT, WHOIS_ANSWER, WHOIS_ASK, hello_bucket};
 use crate::receive::{Context, Handled};
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
-/// Most addresses asked for at a time.
+/// Most addresses that we ask for ourselves at a time; the one that was asked for longest ago gives way.
 const MAX_ASKED: usize = 512;
-/// Most identities being admitted at a time.
-const MAX_ADMISSIONS: usize = 256;
+/// Most addresses asked for because of what strangers sent: a room of its own, in which the heaviest source gives way.
+const MAX_ASKED_FOR_STRANGERS: usize = 256;
+/// Places of it for one source.
+const PER_SOURCE: usize = 32;
+/// The same for what a root relays.
+const PER_RELAY: usize = 128;
 /// Most addresses looked up for one WHOIS of a peer.
 const MAX_LOOKUPS_PER_WHOIS: usize = 4;
 /// Most identities in one answer. Deliberate: never longer than what all receivers can take.
 const MAX_ANSWERED: usize = 100;
+/// Most addresses remembered of those that the peer cache has a record of.
+const MAX_CACHED: usize = 1 << 17;
 /// Most addresses of a cached peer that get a HELLO.
 const MAX_CACHED_ADDRESSES: usize = 4;
+
+/// Why an address is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// We want to send something there, or know it.
+    Own,
+    /// Somebody sent a packet in its name, or asks us for it.
+    Stranger(Source),
+}
 
 /// Identity whose validation and key agreement is a job.
 pub(crate) struct Admission {
     pub(crate) identity: Identity,
     /// From the peer cache.
     pub(crate) record: Option<PeerRecord>,
+    /// We vouched for that record ourselves: no validation.
+    pub(crate) vouched: bool,
     /// The root that told it.
     pub(crate) via: Option<Address>,
     pub(crate) since: Mono,
@@ -47,26 +65,104 @@ struct Asked {
     tries: u32,
     /// The cache was asked and has not answered.
     loading: bool,
+    asker: Asker,
 }
 
 /// Addresses asked for.
-#[derive(Default)]
-pub(crate) struct WhoisTable(BTreeMap<Address, Asked>);
+pub(crate) struct WhoisTable {
+    asked: BTreeMap<Address, Asked>,
+    own: usize,
+    strangers: FairQueue<Source, Address>,
+}
+
+impl Default for WhoisTable {
+    fn default() -> Self {
+        let strangers = FairQueue::new(MAX_ASKED_FOR_STRANGERS, GivesWay::Oldest);
+        Self { asked: BTreeMap::new(), own: 0, strangers }
+    }
+}
 
 impl WhoisTable {
     pub(crate) fn arrived(&mut self, a: Address) {
-        self.0.remove(&a);
+        self.remove(a);
     }
 
     /// Forgets old entries of the gate.
     pub(crate) fn expire(&mut self, now: Mono) {
-        self.0.retain(|_, a| now.saturating_since(a.last) < QUEUE_TIMEOUT);
+        let old = self.asked.iter().filter(|(_, a)| now.saturating_since(a.last) >= QUEUE_TIMEOUT);
+        let old: Vec<Address> = old.map(|(a, _)| *a).collect();
+        for address in old {
+            self.remove(address);
+        }
+    }
+
+    /// Who asks for an address.
+    fn asker(&self, address: Address) -> Option<Asker> {
+        self.asked.get(&address).map(|a| a.asker)
+    }
+
+    /// Whether an address may be asked for now, and how often it was before; `None`: it was asked for lately.
+    fn ask(&mut self, now: Mono, address: Address, asker: Asker) -> Option<u32> {
+        if let Some(asked) = self.asked.get(&address).copied() {
+            if asker == Asker::Own && asked.asker != Asker::Own {
+                // What we want ourselves does not lie among what strangers made us ask.
+                self.remove(address);
+                self.insert(now, address, Asked { asker, ..asked });
+            }
+            let asked = self.asked.get_mut(&address)?;
+            if now.saturating_since(asked.last) < WHOIS_ASK {
+                return None;
+            }
+            asked.last = now;
+            asked.tries += 1;
+            asked.loading = false;
+            return Some(asked.tries);
+        }
+        self.insert(now, address, Asked { last: now, tries: 0, loading: false, asker });
+        Some(0)
+    }
+
+    fn insert(&mut self, now: Mono, address: Address, asked: Asked) {
+        match asked.asker {
+            Asker::Own => {
+                if self.own >= MAX_ASKED {
+                    self.expire(now);
+                }
+                if self.own >= MAX_ASKED {
+                    let own = self.asked.iter().filter(|(_, a)| a.asker == Asker::Own);
+                    if let Some(oldest) = own.min_by_key(|(_, a)| a.last).map(|(a, _)| *a) {
+                        self.remove(oldest);
+                    }
+                }
+                self.own += 1;
+            }
+            Asker::Stranger(source) => {
+                let share = if matches!(source, Source::Relay(_)) { PER_RELAY } else { PER_SOURCE };
+                if let Some(lost) = self.strangers.push(source, share, address).lost() {
+                    self.asked.remove(&lost);
+                }
+            }
+        }
+        self.asked.insert(address, asked);
+    }
+
+    fn remove(&mut self, address: Address) {
+        match self.asked.remove(&address).map(|a| a.asker) {
+            Some(Asker::Own) => self.own -= 1,
+            Some(Asker::Stranger(source)) => _ = self.strangers.remove(source, |a| *a == address),
+            None => {}
+        }
     }
 }
 
 impl Vl1 {
     /// Finds out about an address: from the peer cache, else from the roots. At most once per 500 ms.
     pub fn whois(&mut self, now: Now, address: Address, out: &mut Transmits) {
+        self.ask_for(now, address, Asker::Own, out);
+    }
+
+    /// The same for whoever wants to know.
+    pub(crate) fn ask_for(&mut self, now: Now, address: Address, asker: Asker, out: &mut Transmits) {
         // Free choice (03 §5): nobody answers for a reserved address.
         if address == self.own.address || address.is_reserved() || self.peers.id(address).is_some() {
             return;
@@ -74,32 +170,29 @@ impl Vl1 {
         if self.admissions.contains_key(&address) {
             return;
         }
-        let t = now.mono;
-        self.next_queue = self.next_queue.min(t + QUEUE_RETRY);
-        let tries = match self.whois.0.get_mut(&address) {
-            Some(asked) if t.saturating_since(asked.last) < WHOIS_ASK => return,
-            Some(asked) => {
-                asked.last = t;
-                asked.tries += 1;
-                asked.loading = false;
-                asked.tries
+        self.next_queue = self.next_queue.min(now.mono + QUEUE_RETRY);
+        let Some(tries) = self.whois.ask(now.mono, address, asker) else { return };
+        let cached = self.has_peer_cache && self.cached.as_ref().is_none_or(|c| c.contains(&address));
+        if tries == 0 && cached && self.jobs.load(address) {
+            if let Some(asked) = self.whois.asked.get_mut(&address) {
+                asked.loading = true;
             }
-            None => {
-                if self.whois.0.len() >= MAX_ASKED {
-                    self.whois.expire(t);
-                    if self.whois.0.len() >= MAX_ASKED {
-                        return;
-                    }
-                }
-                let loading = self.has_peer_cache && self.jobs.push(Job::LoadPeer { address });
-                self.whois.0.insert(address, Asked { last: t, tries: 0, loading });
-                if loading {
-                    return;
-                }
-                0
-            }
-        };
+            return;
+        }
         self.ask_roots(now, address, tries, out);
+    }
+
+    /// The addresses that the peer cache has a record of. Without this list the cache is asked for every address that is
+    /// sent to, and for none of a stranger.
+    pub fn note_cached(&mut self, addresses: impl IntoIterator<Item = Address>) {
+        self.cached = Some(addresses.into_iter().take(MAX_CACHED).collect());
+    }
+
+    /// The address in whose turn a packet is judged.
+    pub(crate) fn source_of(&self, path: Path, hops: u8) -> Source {
+        let of_root = |a| self.peers.find(a).is_some_and(|root| root.slot(path).is_some());
+        let relayed = hops > 0 && self.roots.addresses().any(of_root);
+        if relayed { Source::Relay(path) } else { Source::Prefix(hello_bucket(&path.remote)) }
     }
 
     /// Asks one root of each root set, another one at each try: a peer may be known to one set only.
@@ -127,42 +220,58 @@ impl Vl1 {
     }
 
     /// The cache answered.
-    pub(crate) fn loaded(&mut self, now: Now, address: Address, record: Option<&[u8]>, out: &mut Transmits) {
-        let Some(asked) = self.whois.0.get_mut(&address) else { return };
+    pub(crate) fn loaded(&mut self, now: Now, address: Address, bytes: Option<&[u8]>, out: &mut Transmits) {
+        let record = bytes.and_then(|bytes| PeerRecord::parse(bytes).ok()).filter(|r| r.identity.address == address);
+        let vouched = record.as_ref().zip(bytes).is_some_and(|(r, bytes)| r.is_vouched(&self.secret, bytes));
+        self.admission.loaded(address, record.as_ref().map(|r| &r.identity).filter(|_| vouched));
+        let Some(asked) = self.whois.asked.get_mut(&address) else { return };
+        let asker = asked.asker;
         if !std::mem::take(&mut asked.loading) {
             return;
         }
-        let record = record.and_then(|bytes| PeerRecord::parse(bytes).ok());
-        match record.filter(|r| r.identity.address == address) {
+        match record {
             Some(record) => {
                 let identity = record.identity;
-                self.admit(now.mono, identity, Some(record), None);
+                self.admit(asker, Admission { identity, record: Some(record), vouched, via: None, since: now.mono });
             }
             None => self.ask_roots(now, address, 0, out),
         }
     }
 
-    /// Safer point 4: identities are validated before use, whoever tells them. False when there is no room.
-    pub(crate) fn admit(
-        &mut self,
-        now: Mono,
-        identity: Identity,
-        record: Option<PeerRecord>,
-        via: Option<Address>,
-    ) -> bool {
+    /// Safer point 4: identities are validated before use, whoever tells them; but not again when we did so before.
+    pub(crate) fn admit(&mut self, asker: Asker, admission: Admission) {
+        let identity = admission.identity;
         let address = identity.address;
         if address == self.own.address || self.peers.id(address).is_some() || self.admissions.contains_key(&address) {
-            return true;
+            return;
         }
-        let urgent = self.roots.upstream(address).is_some_and(|u| u.identity == identity);
-        let full = self.admissions.len() >= MAX_ADMISSIONS && !urgent;
-        let job = Job::Admit { identity };
-        if full || !(if urgent { self.jobs.push_urgent(job) } else { self.jobs.push(job) }) {
+        let admitted = if self.roots.upstream(address).is_some_and(|u| u.identity == identity) {
+            self.jobs.admit_root(address);
+            true
+        } else if asker == Asker::Own || admission.vouched {
+            self.jobs.admit(address)
+        } else if let Asker::Stranger(source) = asker {
+            // Its HELLO waits already: it is known to be no invention now.
+            if self.admission.confirm(&identity) {
+                return;
+            }
+            self.admission.named(source, address)
+        } else {
+            false
+        };
+        if admitted {
+            self.admissions.insert(address, admission);
+        } else {
             self.drops.add(DropReason::TooManyJobs);
-            return false;
         }
-        self.admissions.insert(address, Admission { identity, record, via, since: now });
-        true
+        self.forget_lost_names();
+    }
+
+    /// Names that gave way to others are asked for again while somebody waits for them.
+    pub(crate) fn forget_lost_names(&mut self) {
+        while let Some(address) = self.admission.poll_lost_name() {
+            self.admissions.remove(&address);
+        }
     }
 
     /// Validation and key agreement came back.
@@ -211,6 +320,7 @@ impl Vl1 {
             }
             peer.whois_answered = Some(now.mono);
         }
+        let asker = Asker::Stranger(self.source_of(c.path, c.hops));
         let mut identities = Vec::new();
         let mut lookups = 0;
         let mut seen = BTreeSet::new();
@@ -225,7 +335,7 @@ impl Vl1 {
                 identities.push(peer.identity);
             } else if lookups < MAX_LOOKUPS_PER_WHOIS {
                 lookups += 1;
-                self.whois(now, address, out);
+                self.ask_for(now, address, asker, out);
             }
         }
         if !identities.is_empty() {
@@ -242,15 +352,23 @@ impl Vl1 {
         }
         for identity in m.identities.iter().take(8) {
             // Only what was asked for.
-            if self.whois.0.contains_key(&identity.address) || self.is_awaited(identity.address) {
-                self.admit(now.mono, *identity, None, Some(c.from));
+            if let Some(asker) = self.asker_of(identity.address) {
+                let (via, since) = (Some(c.from), now.mono);
+                self.admit(asker, Admission { identity: *identity, record: None, vouched: false, via, since });
             }
         }
         Handled::Counted
     }
 
-    fn is_awaited(&self, a: Address) -> bool {
-        self.unsent.destinations().contains(&a) || self.deferred.unknown_senders().contains(&a)
+    /// Who waits for an identity.
+    fn asker_of(&self, address: Address) -> Option<Asker> {
+        if self.unsent.destinations().contains(&address) {
+            return Some(Asker::Own);
+        }
+        self.whois.asker(address).or_else(|| {
+            let ticket = self.deferred.unknown_sender(address)?;
+            Some(Asker::Stranger(self.source_of(ticket.path, ticket.hops)))
+        })
     }
 
     /// Every path by which a remote address may be tried: one per link of its family that is for first contact.

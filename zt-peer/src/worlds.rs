@@ -9,6 +9,7 @@ use crate::rate::ONLINE;
 use crate::roots::{Accepted, Source, WorldRefused};
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
+use crate::whois::{Admission, Asker};
 
 /// Between a stored world and our signature of it. Other software reads the world and ignores what follows.
 const VOUCHED: &[u8] = b"\0kept by zt\0";
@@ -116,7 +117,8 @@ impl Vl1 {
         for identity in identities {
             match self.peers.id(identity.address) {
                 None => {
-                    self.admit(now.mono, identity, None, None);
+                    let admission = Admission { identity, record: None, vouched: false, via: None, since: now.mono };
+                    self.admit(Asker::Own, admission);
                 }
                 Some(id) if self.peers.get(id).identity != identity => {
                     self.drops.add(DropReason::IdentityCollision);
@@ -130,16 +132,7 @@ impl Vl1 {
 
     /// A root answered for the first time, or again: what waits can go.
     pub(crate) fn root_is_up(&mut self, now: Now, out: &mut Transmits) {
-        for to in self.unsent.destinations() {
-            if self.peers.id(to).is_some() {
-                self.flush_unsent(now, to, out);
-            } else {
-                self.whois(now, to, out);
-            }
-        }
-        for from in self.deferred.unknown_senders() {
-            self.whois(now, from, out);
-        }
+        self.ask_for_waiting(now, out);
     }
 
     /// Tells whether a root answers.

@@ -509,7 +509,7 @@ fn credentials(stage: &Stage) -> Vec<u8> {
 fn run(job: Job, stage: &Stage) -> JobDone {
     let puppet = |identity: &zt_wire::Identity| stage.puppets.iter().position(|p| p.identity() == identity);
     match job {
-        Job::Admit { identity } => {
+        Job::Admit { identity, .. } => {
             let valid = puppet(&identity).filter(|&number| number != FORGER);
             JobDone::Admitted { identity, keys: valid.map(|number| std::sync::Arc::clone(&stage.puppets[number].keys)) }
         }

@@ -19,5 +19,5 @@ pub use internet::{Arrival, INTERNET, IfaceId, Internet, MachineId, NatId, Segme
 pub use nat::{Depends, Nat, NatKind, Ports};
 pub use node::{Bound, Node, NodeId, START_OF_TIME, Store, Use, Work};
 pub use setup::{Lab, PORT, Place};
-pub use sim::{Captured, Sim};
+pub use sim::{AGREEMENT, Captured, Sim, VALIDATION};
 pub use stream::{Stream, StreamId, Traffic};

@@ -70,6 +70,8 @@ pub struct Work {
     pub total: u64,
     /// Those for strangers among them.
     pub strangers: u64,
+    /// Those that validated an identity.
+    pub validations: u64,
 }
 
 /// A node of the simulation.

@@ -21,6 +21,7 @@ pub const PORT: u16 = 9993;
 /// Hands what survived the last run to a new engine.
 pub(crate) fn load_store(node: &mut Node, now: Now) {
     let Node { engine: Some(engine), outbox, store, is_controller, .. } = node else { return };
+    engine.vl1_mut().note_cached(store.peers.keys().copied());
     for bytes in store.worlds.values() {
         let world = World::parse(&mut Reader::new(bytes)).expect("the store holds what was written");
         let loaded = match world.kind {

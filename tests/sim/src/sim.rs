@@ -17,8 +17,10 @@ use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkRole, Vl1Event};
 use zt_tap::FrameBatch;
 use zt_wire::{Identity, NetworkId};
 
-/// Virtual time of a job: a memory-hard hash and a key agreement.
-const JOB: u64 = 12_000;
+/// Virtual time of the validation of an identity: a memory-hard hash and a key agreement.
+pub const VALIDATION: Duration = Duration::from_millis(12);
+/// Virtual time of a job without that hash: a key agreement.
+pub const AGREEMENT: Duration = Duration::from_micros(150);
 /// Virtual time of a commit: a write and a sync.
 const COMMIT: u64 = 4_000;
 /// Timers that fire at one moment before the engine is said to spin.
@@ -161,6 +163,12 @@ impl Sim {
         self.identities += 1;
         self.judge_identity(*secret.identity(), true);
         self.add_node_as(name, secret)
+    }
+
+    /// Says that the worker of a node has something else to do for a time.
+    pub fn occupy_worker(&mut self, id: NodeId, time: Duration) {
+        let node = &mut self.nodes[id.0];
+        node.worker_free = node.worker_free.max(self.time) + time.as_micros() as u64;
     }
 
     /// Says whether an identity is valid, so that no job computes its memory-hard hash.
@@ -480,7 +488,11 @@ impl Sim {
                 node.work.most = node.work.most.max(node.work.now);
                 node.work.total += 1;
                 node.work.strangers += u64::from(matches!(job, Job::Introduce { .. }));
-                node.worker_free = node.worker_free.max(time) + JOB;
+                let validates =
+                    matches!(job, Job::Admit { validate: true, .. } | Job::Introduce { validate: true, .. });
+                node.work.validations += u64::from(validates);
+                let cost = if validates { VALIDATION } else { AGREEMENT };
+                node.worker_free = node.worker_free.max(time) + cost.as_micros() as u64;
                 let at = node.worker_free;
                 self.schedule(at, Event::Job(id, epoch, job));
             }
@@ -635,8 +647,8 @@ impl Sim {
 fn run(job: Job, secret: &zt_crypto::SecretIdentity, judged: &BTreeMap<Identity, bool>) -> JobDone {
     let agree = |identity: &Identity| secret.agree(identity).map(|key| std::sync::Arc::new(PeerKeys::new(key)));
     match job {
-        Job::Admit { identity } if judged.contains_key(&identity) => {
-            let keys = if judged[&identity] { agree(&identity) } else { None };
+        Job::Admit { identity, validate } if judged.contains_key(&identity) => {
+            let keys = if !validate || judged[&identity] { agree(&identity) } else { None };
             JobDone::Admitted { identity, keys }
         }
         Job::Introduce { identity, mut packet, number, validate } if judged.contains_key(&identity) => {

@@ -43,10 +43,10 @@ const T: Mono = Mono(100_000_000);
 fn strangers_displace_neither_members_nor_strangers_elsewhere() {
     let mut q = DeferQueue::default();
     q.push_opened(T, receipt(5, T), b"member");
-    q.push_sealed(ticket(6, 1, T), b"honest stranger");
-    let dropped = (0..1_000).filter(|i| q.push_sealed(ticket(100 + i, 2, T), b"flood").is_some()).count();
+    q.push_sealed(ticket(6, 1, T), b"honest stranger", false);
+    let dropped = (0..1_000).filter(|i| q.push_sealed(ticket(100 + i, 2, T), b"flood", false).is_some()).count();
     assert_eq!(dropped, 1_000 - PER_STRANGER_PATH);
-    assert!(q.unknown_senders().contains(&Address::new(6)));
+    assert!(q.unknown_sender(Address::new(6)).is_some());
     assert!(q.waiting.len() <= 2 + PER_STRANGER_PATH);
     let later = T + QUEUE_RETRY;
     assert!(matches!(q.next(later, |_| false).map(|d| d.state), Some(DeferredState::Opened(_))));
@@ -74,7 +74,7 @@ fn a_deferred_packet_keeps_its_age_and_is_given_up() {
 fn an_arrived_identity_frees_everything_at_once() {
     let mut q = DeferQueue::default();
     q.push_opened(T, receipt(5, T), b"x");
-    q.push_sealed(ticket(6, 1, T), b"y");
+    q.push_sealed(ticket(6, 1, T), b"y", false);
     assert!(q.next(T, |_| false).is_none());
     q.hurry();
     assert_eq!(q.deadline(), Some(Mono::ZERO));

@@ -131,13 +131,14 @@ fn an_old_hello_does_not_take_a_peer_back_and_a_true_downgrade_heals() {
     assert!(net.is_direct(1, 2));
 }
 
-/// Point 4 and gate G1.
+/// Point 4. Gate G1 (02 §6.2) let in one of a /24 in two seconds; now capacity decides, within bounded queues.
 #[test]
 fn a_flood_of_forged_hellos_is_bounded() {
     let mut net = trio(5);
     net.run(500);
     net.talk(1, 2, 50, 1_000);
     let before = net.nodes[1].jobs;
+    net.set_worker_busy(1, true);
     let mut forged = hello(4, 1_700_000_000_000, 12);
     for n in 0..2_000u32 {
         forged.identity.public_key[7] = (n >> 8) as u8;
@@ -148,10 +149,13 @@ fn a_flood_of_forged_hellos_is_bounded() {
         let from = SocketAddr::from(([50, (n % 3) as u8, 1, (n % 250) as u8], 9993));
         net.inject(from, addr(2), &bytes);
     }
-    // Three /24 prefixes: three judgements, all without validation as the MAC is wrong.
-    assert_eq!(net.nodes[1].jobs - before, 3);
-    assert_eq!(net.drops(1, "bad-mac"), 3);
-    assert_eq!(net.drops(1, "hello-gate"), 1_997);
+    // Two are judged, and each of three /24 prefixes has its share of places to wait.
+    assert_eq!(net.nodes[1].jobs - before, 2);
+    assert_eq!(net.drops(1, "hello-gate"), 2_000 - 2 - 3 * 256);
+    // All without validation, as the MAC is wrong.
+    net.set_worker_busy(1, false);
+    assert_eq!(net.nodes[1].jobs - before, 2 + 3 * 256);
+    assert_eq!(net.drops(1, "bad-mac"), 2 + 3 * 256);
     // A good MAC, but an identity that does not fit its address.
     let mut invalid = hello(4, 1_700_000_000_000, 12);
     invalid.identity.address = Address::new(0x12_3456_789a);

@@ -58,6 +58,9 @@ pub(crate) struct Node {
     pub(crate) records: BTreeMap<Address, Vec<u8>>,
     pub(crate) sent: usize,
     pub(crate) jobs: usize,
+    /// The worker is busy with something else: jobs that were taken wait.
+    pub(crate) worker_busy: bool,
+    held: Vec<zt_peer::Job>,
     /// Sockets of the host that a wildcard link stands for.
     pub(crate) sockets: BTreeMap<LinkId, Vec<LinkId>>,
     /// What left, by the link it was handed to.
@@ -197,6 +200,8 @@ impl Net {
             records: BTreeMap::new(),
             sent: 0,
             jobs: 0,
+            worker_busy: false,
+            held: Vec::new(),
             sockets: BTreeMap::new(),
             handed: BTreeMap::new(),
             spam: Vec::new(),
@@ -268,6 +273,12 @@ impl Net {
         self.cut(b, a);
     }
 
+    /// The worker of a node has time again, or none.
+    pub(crate) fn set_worker_busy(&mut self, index: usize, busy: bool) {
+        self.nodes[index].worker_busy = busy;
+        self.pump(index);
+    }
+
     /// Calls the machine of a node as its owner would.
     pub(crate) fn with<R>(&mut self, index: usize, f: impl FnOnce(&mut Vl1, Now, &mut Transmits) -> R) -> R {
         let now = self.now;
@@ -325,8 +336,12 @@ impl Net {
         loop {
             turns += 1;
             assert!(turns < 5_000, "jobs and deferred packets go round");
-            if let Some(job) = node.vl1.poll_job() {
-                node.jobs += 1;
+            let held = if node.worker_busy { None } else { node.held.pop() };
+            if let Some(job) = held.or_else(|| node.vl1.poll_job().inspect(|_| node.jobs += 1)) {
+                if node.worker_busy && !matches!(job, zt_peer::Job::LoadPeer { .. }) {
+                    node.held.push(job);
+                    continue;
+                }
                 let done = match &job {
                     zt_peer::Job::LoadPeer { address } => {
                         JobDone::Loaded { address: *address, record: node.records.get(address).cloned() }

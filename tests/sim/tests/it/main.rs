@@ -10,6 +10,7 @@ mod clocks;
 mod corpora;
 mod crowd;
 mod healing;
+mod herd;
 mod nat_table;
 mod roots;
 mod speed;
