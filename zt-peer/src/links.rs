@@ -193,17 +193,8 @@ impl Vl1 {
     /// Takes over the operator's `physical` entries (03 §13): at most 32, in ascending order.
     pub fn set_physical(&mut self, prefixes: Vec<PhysicalPrefix>) {
         self.policy.set_physical(prefixes);
+        self.drop_unusable();
         for id in self.peers.ids() {
-            let gone: Vec<Path> = self
-                .peers
-                .get(id)
-                .slots
-                .iter()
-                .map(|s| s.path)
-                .filter(|p| !self.may_be_path(self.peers.get(id).identity.address, &p.remote))
-                .collect();
-            self.drop_slots(id, |s| gone.contains(&s.path));
-            self.peers.get_mut(id).route = crate::path_choice::choose(self.peers.get(id), Mono::ZERO);
             let policy = &self.policy;
             for slot in &mut self.peers.get_mut(id).slots {
                 slot.trusted = policy.trusted_id(&slot.path.remote);
@@ -220,6 +211,18 @@ impl Vl1 {
     /// Prefixes on our own virtual interfaces: never paths.
     pub fn set_own_prefixes(&mut self, prefixes: Vec<(IpAddr, u8)>) {
         self.policy.set_own_prefixes(prefixes);
+        self.drop_unusable();
+    }
+
+    /// Prefixes that are `routed` through our own virtual interfaces: no paths either, except what is nearer by a prefix of
+    /// a physical interface (`on_link`).
+    pub fn set_routed(&mut self, routed: Vec<(IpAddr, u8)>, on_link: Vec<(IpAddr, u8)>) {
+        self.policy.set_routed(routed, on_link);
+        self.drop_unusable();
+    }
+
+    /// Drops paths that may be none any more.
+    fn drop_unusable(&mut self) {
         for id in self.peers.ids() {
             let address = self.peers.get(id).identity.address;
             let gone: Vec<Path> = self.peers.get(id).slots.iter().map(|s| s.path).collect();

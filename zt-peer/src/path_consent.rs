@@ -143,12 +143,19 @@ impl Vl1 {
         self.roots.upstream(peer).is_some_and(|u| u.endpoints.contains(remote))
     }
 
-    /// Whether the owner lets a path be one of the peer's; asks when that is not known. `heard`: the peer was heard
-    /// there.
+    /// Whether the owner lets a path be one of the peer's; asks when that is not known. Never one that would lead through
+    /// our own networks, wherever it was learnt. `heard`: the peer was heard there.
     pub(crate) fn consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
         let address = peer.identity.address;
-        if !self.ask_paths || peer.slot(path).is_some() || self.is_named(address, &path.remote) {
+        if peer.slot(path).is_some() || self.is_named(address, &path.remote) {
+            return true;
+        }
+        if self.policy.leads_inside(&path.remote) {
+            self.drops.add(DropReason::UnusablePath);
+            return false;
+        }
+        if !self.ask_paths {
             return true;
         }
         match self.consents.judge(now, (address, path), heard) {

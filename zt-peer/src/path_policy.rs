@@ -22,6 +22,8 @@ pub(crate) struct PathPolicy {
     physical: Vec<PhysicalPrefix>,
     peers: BTreeMap<Address, VirtualPeer>,
     own_prefixes: Vec<(IpAddr, u8)>,
+    routed: Vec<(IpAddr, u8)>,
+    on_link: Vec<(IpAddr, u8)>,
     allow_loopback: bool,
 }
 
@@ -53,6 +55,11 @@ impl PathPolicy {
         self.own_prefixes = prefixes;
     }
 
+    pub(crate) fn set_routed(&mut self, routed: Vec<(IpAddr, u8)>, on_link: Vec<(IpAddr, u8)>) {
+        self.routed = routed;
+        self.on_link = on_link;
+    }
+
     pub(crate) fn attempts(&self, peer: Address) -> &[SocketAddr] {
         self.peers.get(&peer).map_or(&[], |p| &p.attempt)
     }
@@ -70,7 +77,15 @@ impl PathPolicy {
             && addr.port() != 0
             && upstream_ips.is_none_or(|ips| ips.is_empty() || ips.contains(&ip))
             && !self.is_own(ip)
+            // An endpoint that a world names is where its root is, whatever else is routed there.
+            && (!self.is_routed(ip) || upstream_ips.is_some_and(|ips| ips.contains(&ip)))
             && !self.is_blacklisted(peer, ip)
+    }
+
+    /// Whether an address lies in one of our networks, or is reached through one: what is sent there would travel inside
+    /// the tunnel (03 §8 rule 3).
+    pub(crate) fn leads_inside(&self, remote: &Endpoint) -> bool {
+        remote.ip().is_some_and(|ip| self.is_own(ip) || self.is_routed(ip))
     }
 
     /// Whether an address of ours may be told to peers (03 §8 rule 1 and 3).
@@ -80,6 +95,15 @@ impl PathPolicy {
 
     fn is_own(&self, ip: IpAddr) -> bool {
         self.own_prefixes.iter().any(|(net, len)| prefix_contains(*net, *len, ip))
+    }
+
+    /// Routed through one of our networks, and not nearer by a cable of our own.
+    fn is_routed(&self, ip: IpAddr) -> bool {
+        let longest = |prefixes: &[(IpAddr, u8)]| {
+            prefixes.iter().filter(|(net, len)| prefix_contains(*net, *len, ip)).map(|(_, len)| *len).max()
+        };
+        let routed = longest(&self.routed);
+        routed.is_some() && routed > longest(&self.on_link)
     }
 
     fn is_blacklisted(&self, peer: Address, ip: IpAddr) -> bool {
@@ -160,6 +184,14 @@ mod tests {
         }
         assert!(!ok("10.67.0.1:9") && p.usable(Address::new(6), &at("10.67.0.1:9"), None));
         assert!(!ok("[2001:470:1::1]:9993") && !ok("10.0.0.1:0"));
+        let route = |text: &str, len| (text.parse().unwrap(), len);
+        p.set_routed(vec![route("192.168.20.0", 24), route("10.8.0.0", 16)], vec![route("10.8.1.0", 24)]);
+        assert!(!ok("192.168.20.1:9993") && !ok("10.8.2.1:9993"));
+        assert!(ok("192.168.21.1:9993") && ok("10.8.1.7:9993"), "on a cable of ours");
+        assert!(p.tellable("192.168.20.1".parse().unwrap()), "a third node may reach what we route");
+        assert!(p.leads_inside(&at("10.147.17.5:9")) && p.leads_inside(&at("192.168.20.1:9")));
+        let root = ["192.168.20.1".parse().unwrap()];
+        assert!(p.usable(peer, &at("192.168.20.1:9"), Some(&root)));
         let ips = ["10.0.0.1".parse().unwrap()];
         assert!(p.usable(peer, &at("10.0.0.1:1"), Some(&ips)));
         assert!(!p.usable(peer, &at("10.0.0.2:1"), Some(&ips)));

@@ -502,6 +502,8 @@ impl Vl1 {
     /// Whether an address may become a path of a peer (03 §8).
     pub(crate) fn may_be_path(&self, peer: Address, remote: &Endpoint) -> bool {
         let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
-        self.policy.usable(peer, remote, ips)
+        // Somebody else may have our private address, behind another NAT; what we send there comes to ourselves.
+        let is_ours = self.links.values().any(|link| link.local == *remote);
+        !is_ours && self.policy.usable(peer, remote, ips)
     }
 }

@@ -25,6 +25,6 @@ pub use linux::{AsyncTap, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
 pub use linux::{
-    Bindable, HostView, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups,
+    Bindable, Holder, HostView, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups,
 };
 pub use tap::{Tap, TapFactory, TapInfo, TapSpec};

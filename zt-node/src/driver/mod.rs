@@ -157,6 +157,8 @@ pub struct Driver {
     bind: Vec<IpAddr>,
     interface_blacklist: Vec<String>,
     excluded_blocks: Vec<zt_tap::Cidr>,
+    /// What the engine was told of our own networks last: addresses, routes, and what is on other interfaces.
+    told_prefixes: (Vec<(IpAddr, u8)>, Vec<(IpAddr, u8)>, Vec<(IpAddr, u8)>),
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,
@@ -226,6 +228,7 @@ impl Driver {
             bind: config.bind,
             interface_blacklist: config.interface_blacklist,
             excluded_blocks: Vec::new(),
+            told_prefixes: Default::default(),
             device_names: config.device_names,
             workers,
             commits: None,

@@ -4,7 +4,6 @@ use super::{Driver, StateKey};
 use crate::engine::Input;
 use std::collections::BTreeSet;
 use std::io;
-use std::net::IpAddr;
 use zt_netconf::{Managed, Prefix};
 use zt_tap::{Cidr, ETHERNET_HEADER_LEN, FrameBatch, HostRoute, HostState, Tap, TapSpec};
 use zt_wire::time::Now;
@@ -109,15 +108,6 @@ impl Driver {
         tracing::error!(%network, %error, "the virtual port failed");
         self.close_port(now, network);
         self.engine.set_port_error(network, Some(error.raw_os_error().unwrap_or(-999)));
-    }
-
-    fn own_prefixes_changed(&mut self, now: Now) {
-        let prefixes: Vec<(IpAddr, u8)> = self
-            .ports
-            .values()
-            .flat_map(|port| port.host.addresses.iter().map(|a| (a.address, a.prefix_len)))
-            .collect();
-        self.hand_in(now, Input::OwnPrefixes(prefixes));
     }
 
     /// Compares the multicast groups that the host joined on each port with the last scan (06 §8.3).

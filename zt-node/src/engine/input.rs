@@ -60,6 +60,14 @@ pub enum Input<'a> {
     CommitFailed(u64),
     /// Addresses of the ports: never used as physical paths.
     OwnPrefixes(Vec<(IpAddr, u8)>),
+    /// Prefixes that are routed through the ports: no physical paths either, except what is nearer by a prefix of a
+    /// physical interface.
+    Routed {
+        /// Through the ports.
+        through: Vec<(IpAddr, u8)>,
+        /// On physical interfaces.
+        on_link: Vec<(IpAddr, u8)>,
+    },
     /// The time given by [`Output::Wait`] has come.
     Timeout,
 }

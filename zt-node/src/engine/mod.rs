@@ -8,12 +8,14 @@ mod carrier;
 mod controller;
 mod input;
 mod outbox;
+mod own_packets;
 mod report;
 
 pub use input::{Input, NetworkChange, Output, Persist};
 pub use outbox::{FrameList, ListedFrame, Outbox};
 
 use carrier::OverVl1;
+use own_packets::OwnPackets;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use zt_crypto::{ArmorError, Entropy, SecretIdentity, Suite};
@@ -57,6 +59,7 @@ pub struct Engine {
     controller: Option<Controller>,
     outputs: VecDeque<Output>,
     settings: std::collections::BTreeMap<NetworkId, Settings>,
+    own_packets: OwnPackets,
     online: bool,
     /// The controller has more to say than fits in a round.
     more: bool,
@@ -92,6 +95,7 @@ impl Engine {
             identity,
             outputs: VecDeque::new(),
             settings: std::collections::BTreeMap::new(),
+            own_packets: OwnPackets::default(),
             online: false,
             more: false,
             assembled: Vec::with_capacity(PACKET),
@@ -103,8 +107,14 @@ impl Engine {
     /// Takes one input. Drain [`Engine::poll`] afterwards.
     pub fn handle(&mut self, now: Now, input: Input<'_>, outbox: &mut Outbox) {
         match input {
-            Input::LinkUp(link) => self.vl1.add_link(now, link, &mut outbox.transmits),
-            Input::LinkDown(link) => self.vl1.remove_link(now, link, &mut outbox.transmits),
+            Input::LinkUp(link) => {
+                self.own_packets.add(&link);
+                self.vl1.add_link(now, link, &mut outbox.transmits);
+            }
+            Input::LinkDown(link) => {
+                self.own_packets.remove(link);
+                self.vl1.remove_link(now, link, &mut outbox.transmits);
+            }
             Input::PathMtu { link, remote, size } => self.vl1.learn_path_mtu(now, Path { link, remote }, size),
             Input::Datagrams { link, remote, bytes, stride } => {
                 for datagram in bytes.chunks_mut(stride.max(1)) {
@@ -122,6 +132,7 @@ impl Engine {
             Input::Committed(seq) => self.committed(now, seq, true),
             Input::CommitFailed(seq) => self.committed(now, seq, false),
             Input::OwnPrefixes(prefixes) => self.vl1.set_own_prefixes(prefixes),
+            Input::Routed { through, on_link } => self.vl1.set_routed(through, on_link),
             Input::Timeout => self.handle_timeout(now, outbox),
         }
     }
@@ -234,6 +245,9 @@ impl Engine {
     }
 
     fn handle_frame(&mut self, now: Now, network: NetworkId, frame: EthernetRef<'_>, outbox: &mut Outbox) {
+        if self.own_packets.catches(&frame) {
+            return;
+        }
         self.recall_asked(now, network, &frame);
         let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
         self.vl2.handle_frame(now, network, frame, &mut carrier);

@@ -32,7 +32,8 @@ impl Engine {
     pub fn drops(&self) -> Vec<(String, u64)> {
         let vl1 = self.vl1.drops().map(|(name, count)| (name.to_owned(), count));
         let vl2 = self.vl2.drops().map(|(name, count)| (name.to_owned(), count));
-        vl1.chain(vl2).filter(|&(_, count)| count > 0).collect()
+        let own = ("own packet in a port".to_owned(), self.own_packets.dropped);
+        vl1.chain(vl2).chain([own]).filter(|&(_, count)| count > 0).collect()
     }
 
     /// State of all known peers, by address.

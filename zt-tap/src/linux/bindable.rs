@@ -48,6 +48,17 @@ pub struct Bindable {
     pub outside: Vec<Cidr>,
 }
 
+/// Where an address is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// On no interface (yet), or on the loopback device, to which no socket need be tied.
+    Nowhere,
+    /// On a port of ours or on something that rides on one: not for sockets.
+    Inside,
+    /// On this interface.
+    Interface(LocalAddress),
+}
+
 impl HostView {
     /// Chooses addresses: of interfaces that are up, pass the filter and do not ride on a port of ours. Interfaces with a
     /// way to the internet come first, and every interface gets one of each family before any gets a second; primary
@@ -84,11 +95,16 @@ impl HostView {
         found
     }
 
-    /// Where the host has an address that the operator wants bound; `None` if nowhere.
+    /// Where the host has an address that the operator wants bound.
     #[must_use]
-    pub fn holder(&self, address: IpAddr) -> Option<LocalAddress> {
-        let found = self.addresses.iter().find(|found| found.cidr.address == address)?;
-        self.local(found)
+    pub fn holder(&self, address: IpAddr, filter: &InterfaceFilter) -> Holder {
+        let riding = self.riding(filter);
+        let mut found = self.addresses.iter().filter(|found| found.cidr.address == address).peekable();
+        if found.peek().is_none() || address.is_loopback() {
+            return Holder::Nowhere;
+        }
+        let outside = found.find(|found| !riding.contains(&found.index));
+        outside.and_then(|found| self.local(found)).map_or(Holder::Inside, Holder::Interface)
     }
 
     /// Numbers of our own ports and of everything whose packets leave by one: devices on top of it (VLAN, MACVLAN), tunnels

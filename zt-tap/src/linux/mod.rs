@@ -9,7 +9,7 @@ mod watch;
 
 #[cfg(feature = "tokio")]
 pub use async_tap::{AsyncTap, LinuxTaps};
-pub use bindable::{Bindable, HostView, Uplink};
+pub use bindable::{Bindable, Holder, HostView, Uplink};
 pub use tap::LinuxTap;
 pub use watch::{InterfaceFilter, InterfaceWatcher, LocalAddress, multicast_groups};
 

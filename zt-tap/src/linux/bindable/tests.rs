@@ -163,11 +163,13 @@ fn a_bridge_of_our_port_and_a_cable_is_the_way_out() {
 #[test]
 fn wanted_addresses_are_found_where_they_are() {
     let view = HostView {
-        links: vec![device(2, "eth0")],
-        addresses: vec![address(2, "10.0.0.9/24", 0)],
+        links: vec![device(1, "lo"), device(2, "eth0"), device(3, "ztabc")],
+        addresses: vec![address(1, "127.0.0.1/8", 0), address(2, "10.0.0.9/24", 0), address(3, "10.77.0.3/24", 0)],
         ..HostView::default()
     };
-    let holder = view.holder("10.0.0.9".parse().expect("address")).expect("there");
-    assert_eq!((holder.interface.as_str(), holder.index), ("eth0", 2));
-    assert!(view.holder("10.0.0.8".parse().expect("address")).is_none());
+    let holder = |text: &str| view.holder(text.parse().expect("address"), &filter());
+    assert!(matches!(holder("10.0.0.9"), Holder::Interface(local) if local.interface == "eth0" && local.index == 2));
+    assert_eq!(holder("10.0.0.8"), Holder::Nowhere);
+    assert_eq!(holder("10.77.0.3"), Holder::Inside);
+    assert_eq!(holder("127.0.0.1"), Holder::Nowhere);
 }
