@@ -184,17 +184,25 @@ mod tests {
         }
         assert!(!ok("10.67.0.1:9") && p.usable(Address::new(6), &at("10.67.0.1:9"), None));
         assert!(!ok("[2001:470:1::1]:9993") && !ok("10.0.0.1:0"));
+        let ips = ["10.0.0.1".parse().unwrap()];
+        assert!(p.usable(peer, &at("10.0.0.1:1"), Some(&ips)));
+        assert!(!p.usable(peer, &at("10.0.0.2:1"), Some(&ips)));
+        assert!(p.usable(peer, &at("10.0.0.2:1"), Some(&[])));
+    }
+
+    #[test]
+    fn what_is_routed_through_us_is_no_path_unless_it_is_nearer() {
+        let mut p = PathPolicy::default();
+        let peer = Address::new(5);
+        p.set_own_prefixes(vec![("10.147.17.0".parse().unwrap(), 24)]);
         let route = |text: &str, len| (text.parse().unwrap(), len);
         p.set_routed(vec![route("192.168.20.0", 24), route("10.8.0.0", 16)], vec![route("10.8.1.0", 24)]);
+        let ok = |a: &str| p.usable(peer, &at(a), None);
         assert!(!ok("192.168.20.1:9993") && !ok("10.8.2.1:9993"));
         assert!(ok("192.168.21.1:9993") && ok("10.8.1.7:9993"), "on a cable of ours");
         assert!(p.tellable("192.168.20.1".parse().unwrap()), "a third node may reach what we route");
         assert!(p.leads_inside(&at("10.147.17.5:9")) && p.leads_inside(&at("192.168.20.1:9")));
         let root = ["192.168.20.1".parse().unwrap()];
         assert!(p.usable(peer, &at("192.168.20.1:9"), Some(&root)));
-        let ips = ["10.0.0.1".parse().unwrap()];
-        assert!(p.usable(peer, &at("10.0.0.1:1"), Some(&ips)));
-        assert!(!p.usable(peer, &at("10.0.0.2:1"), Some(&ips)));
-        assert!(p.usable(peer, &at("10.0.0.2:1"), Some(&[])));
     }
 }

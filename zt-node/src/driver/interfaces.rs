@@ -211,8 +211,10 @@ impl Driver {
             list.sort_unstable();
             list.dedup();
         }
-        if self.told_prefixes != (own.clone(), through.clone(), on_link.clone()) {
-            self.told_prefixes = (own.clone(), through.clone(), on_link.clone());
+        let told = [own, through, on_link];
+        if self.told_prefixes != told {
+            self.told_prefixes.clone_from(&told);
+            let [own, through, on_link] = told;
             self.hand_in(now, Input::OwnPrefixes(own));
             self.hand_in(now, Input::Routed { through, on_link });
         }

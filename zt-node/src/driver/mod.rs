@@ -158,7 +158,7 @@ pub struct Driver {
     interface_blacklist: Vec<String>,
     excluded_blocks: Vec<zt_tap::Cidr>,
     /// What the engine was told of our own networks last: addresses, routes, and what is on other interfaces.
-    told_prefixes: (Vec<(IpAddr, u8)>, Vec<(IpAddr, u8)>, Vec<(IpAddr, u8)>),
+    told_prefixes: [Vec<(IpAddr, u8)>; 3],
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,

@@ -159,7 +159,7 @@ mod tests {
     fn own() -> OwnPackets {
         let mut own = OwnPackets::default();
         for (id, local) in [(1, "192.168.10.1:9993"), (2, "[fd00::1]:9993"), (3, "0.0.0.0:9993")] {
-            let local = Endpoint::Ip(local.parse().unwrap());
+            let local = Endpoint::Ip(local.parse().expect("of the test"));
             let link = Link { id: LinkId(id), kind: LinkKind::Udp, rank: 0, role: LinkRole::Full, local, mtu: 0 };
             own.add(&link);
         }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(8 + payload.len()).unwrap();
+        let length = u16::try_from(8 + payload.len()).expect("of the test");
         [&port.to_be_bytes()[..], &9993u16.to_be_bytes(), &length.to_be_bytes(), &[0, 0], payload].concat()
     }
 
@@ -183,7 +183,7 @@ mod tests {
         let mut header = [0u8; 40];
         header[0] = 0x60;
         header[6] = protocol;
-        header[8..24].copy_from_slice(&source.parse::<Ipv6Addr>().unwrap().octets());
+        header[8..24].copy_from_slice(&source.parse::<Ipv6Addr>().expect("of the test").octets());
         [&header[..], payload].concat()
     }
 
@@ -192,7 +192,7 @@ mod tests {
     }
 
     fn caught(frame: &[u8]) -> bool {
-        own().catches(&EthernetRef::new_checked(frame).unwrap())
+        own().catches(&EthernetRef::new_checked(frame).expect("of the test"))
     }
 
     const HOST: [u8; 4] = [10, 77, 0, 3];
@@ -255,7 +255,7 @@ mod tests {
     fn a_socket_that_is_gone_is_forgotten() {
         let mut own = own();
         let frame = ethernet(ETHERTYPE_IPV4, &ours());
-        let frame = EthernetRef::new_checked(&frame).unwrap();
+        let frame = EthernetRef::new_checked(&frame).expect("of the test");
         assert!(own.catches(&frame));
         own.remove(LinkId(1));
         assert!(!own.catches(&frame));
