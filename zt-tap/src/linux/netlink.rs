@@ -1,7 +1,7 @@
 //! Synchronous requests to the kernel's routing tables.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{
@@ -243,6 +243,28 @@ impl Netlink {
             LinkAttribute::LinkInfo(vec![
                 LinkInfo::Kind(InfoKind::Veth),
                 LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(other))),
+            ]),
+        ];
+        self.create(RouteNetlinkMessage::NewLink(message))
+    }
+
+    /// Makes a VXLAN with one other end, on top of the device with the number `lower`.
+    ///
+    /// # Errors
+    /// `EEXIST` when the name is taken; else of the kernel.
+    pub fn add_vxlan(&mut self, name: &str, lower: u32, [local, remote]: [Ipv4Addr; 2]) -> io::Result<()> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![
+            LinkAttribute::IfName(name.into()),
+            LinkAttribute::LinkInfo(vec![
+                LinkInfo::Kind(InfoKind::Vxlan),
+                LinkInfo::Data(InfoData::Vxlan(vec![
+                    InfoVxlan::Id(1),
+                    InfoVxlan::Link(lower),
+                    InfoVxlan::Local(local),
+                    InfoVxlan::Group(remote),
+                    InfoVxlan::Port(8472),
+                ])),
             ]),
         ];
         self.create(RouteNetlinkMessage::NewLink(message))

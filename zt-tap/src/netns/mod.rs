@@ -11,7 +11,7 @@ mod traffic;
 mod user;
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
@@ -206,6 +206,23 @@ impl Namespace {
     pub fn add_bridge(&self, name: &str) -> io::Result<()> {
         self.netlink()?.add_bridge(name)?;
         self.set_up(name, true)
+    }
+
+    /// A VXLAN with one other end, on top of a device; it is up.
+    ///
+    /// # Errors
+    /// `EEXIST` when the name is taken; else of the kernel.
+    pub fn add_vxlan(&self, name: &str, lower: &str, ends: [Ipv4Addr; 2]) -> io::Result<()> {
+        self.with_device(lower, |netlink, index| netlink.add_vxlan(name, index, ends))?;
+        self.set_up(name, true)
+    }
+
+    /// Sets the MTU of a device.
+    ///
+    /// # Errors
+    /// `ENODEV`, or of the kernel.
+    pub fn set_mtu(&self, device: &str, mtu: u32) -> io::Result<()> {
+        self.change(device, &LinkChange { mtu: Some(mtu), ..LinkChange::default() })
     }
 
     /// Plugs a device into a bridge.
