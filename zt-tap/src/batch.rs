@@ -5,6 +5,19 @@ use std::fmt;
 /// Bytes of a frame before its payload: destination, source, EtherType.
 pub const ETHERNET_HEADER_LEN: usize = 14;
 
+/// Longest payload of a frame that any network carries, in bytes: the largest MTU there is (02 §1).
+pub const MAX_MTU: usize = 10_000;
+
+/// Longest frame that any port gives or takes: header, two VLAN tags, payload. A VLAN device on top
+/// of a port has the MTU of the port, and its frames are longer by their tag.
+pub const MAX_FRAME_LEN: usize = ETHERNET_HEADER_LEN + 2 * VLAN_TAG_LEN + MAX_MTU;
+
+/// Bytes of one VLAN tag.
+const VLAN_TAG_LEN: usize = 4;
+
+/// Buffers grow in these steps, so that frames of mixed length do not grow one again and again.
+const GROWTH: usize = 1024;
+
 /// Room kept free before each frame by [`FrameBatch::new`]: enough for a packet header and the
 /// fields that precede an Ethernet payload on the virtual wire, so that a frame can be sealed
 /// where it lies.
@@ -12,8 +25,9 @@ pub const DEFAULT_HEADROOM: usize = 128;
 
 /// A bounded, reusable list of frames, each in a buffer of its own with headroom.
 ///
-/// Buffers are allocated when a slot is first used and kept by [`FrameBatch::clear`], so a batch
-/// that is reused allocates nothing. A frame is the 14-byte Ethernet header and the payload,
+/// Buffers are allocated when a slot is first used, as long as its frame needs, and kept by
+/// [`FrameBatch::clear`], so a batch that is reused allocates nothing, and one for the longest frames
+/// costs no more than the frames that came. A frame is the 14-byte Ethernet header and the payload,
 /// without preamble and checksum.
 pub struct FrameBatch {
     slots: Vec<Slot>,
@@ -25,7 +39,7 @@ pub struct FrameBatch {
 }
 
 struct Slot {
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     start: usize,
     end: usize,
     offload: Offload,
@@ -152,7 +166,7 @@ impl FrameBatch {
         if frame.len() > self.frame_size {
             return Err(PushError::TooLong);
         }
-        let Some(slot) = self.spare() else {
+        let Some(slot) = self.spare(frame.len()) else {
             return Err(PushError::Full);
         };
         slot.end = slot.start + frame.len();
@@ -166,11 +180,22 @@ impl FrameBatch {
     /// [`FrameBatch::frame_size`] bytes); `fill` returns the length. Nothing is appended on an
     /// error. `None` when the batch is full.
     pub fn push_with<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Option<Result<(), E>> {
-        let slot = self.spare()?;
+        self.push_up_to(self.frame_size, fill)
+    }
+
+    /// As [`FrameBatch::push_with`] for a frame of at most `most` bytes: `fill` is given a slot of
+    /// that length, or of [`FrameBatch::frame_size`] if that is less.
+    pub fn push_up_to<E>(
+        &mut self,
+        most: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Option<Result<(), E>> {
+        let most = most.min(self.frame_size);
+        let slot = self.spare(most)?;
         let start = slot.start;
-        match fill(&mut slot.buffer[start..]) {
+        match fill(&mut slot.buffer[start..start + most]) {
             Ok(len) => {
-                slot.end = start + len.min(slot.buffer.len() - start);
+                slot.end = start + len.min(most);
                 slot.offload = Offload::default();
                 self.end += 1;
                 Some(Ok(()))
@@ -204,14 +229,14 @@ impl FrameBatch {
         &self.slots[self.first..self.end]
     }
 
-    /// The next free slot, empty, its buffer allocated.
-    fn spare(&mut self) -> Option<&mut Slot> {
+    /// The next free slot, empty, with a buffer for a frame of `len` bytes.
+    fn spare(&mut self, len: usize) -> Option<&mut Slot> {
         if self.is_full() {
             return None;
         }
         if self.end == self.slots.len() {
             self.slots.push(Slot {
-                buffer: vec![0; self.headroom + self.frame_size].into_boxed_slice(),
+                buffer: Vec::new(),
                 start: self.headroom,
                 end: self.headroom,
                 offload: Offload::default(),
@@ -220,7 +245,21 @@ impl FrameBatch {
         let slot = &mut self.slots[self.end];
         slot.start = self.headroom;
         slot.end = self.headroom;
+        if slot.buffer.len() < self.headroom + len {
+            let room = len.next_multiple_of(GROWTH).min(self.frame_size.max(len));
+            slot.buffer.resize(self.headroom + room, 0);
+        }
         Some(slot)
+    }
+}
+
+/// Bytes of the VLAN tags of a frame (at most two): it may be that much longer than header and MTU.
+pub(crate) fn vlan_tags_len(frame: &[u8]) -> usize {
+    let tagged = |at: usize| matches!(frame.get(at..at + 2), Some([0x81, 0x00] | [0x88, 0xa8]));
+    match (tagged(12), tagged(12 + VLAN_TAG_LEN)) {
+        (true, true) => 2 * VLAN_TAG_LEN,
+        (true, false) => VLAN_TAG_LEN,
+        (false, _) => 0,
     }
 }
 
@@ -307,6 +346,29 @@ mod tests {
         assert!(batch.is_empty());
         assert_eq!(batch.push(&[4; 14]), Ok(()));
         assert_eq!(batch.frame(0).expect("again").bytes.as_ptr(), address);
+    }
+
+    #[test]
+    fn a_slot_grows_with_its_frames_up_to_the_limit() {
+        let mut batch = FrameBatch::with_headroom(1, MAX_FRAME_LEN, 8);
+        for len in [60, 1514, MAX_FRAME_LEN, 60] {
+            batch.clear();
+            batch.push(&vec![7; len]).expect("room");
+            assert_eq!(batch.frame(0).expect("frame").bytes, vec![7; len]);
+        }
+        batch.clear();
+        assert_eq!(batch.push(&vec![7; MAX_FRAME_LEN + 1]), Err(PushError::TooLong));
+        assert_eq!(batch.push_up_to(100, |room| Ok::<_, ()>(room.len())), Some(Ok(())));
+        assert_eq!(batch.frame(0).expect("frame").bytes.len(), 100);
+    }
+
+    #[test]
+    fn tags_are_seen() {
+        let frame = |types: &[[u8; 4]]| [&[0; 12][..], &types.concat()].concat();
+        assert_eq!(vlan_tags_len(&frame(&[[8, 0, 0, 0]])), 0);
+        assert_eq!(vlan_tags_len(&frame(&[[0x81, 0, 0, 7], [8, 0, 0, 0]])), 4);
+        assert_eq!(vlan_tags_len(&frame(&[[0x88, 0xa8, 0, 7], [0x81, 0, 0, 7], [8, 0, 0, 0]])), 8);
+        assert_eq!(vlan_tags_len(&[]), 0);
     }
 
     #[test]

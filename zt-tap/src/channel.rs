@@ -5,19 +5,25 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::{ETHERNET_HEADER_LEN, FrameBatch, Offload, PushError, Tap, TapFactory, TapInfo, TapSpec};
+use crate::batch::vlan_tags_len;
+use crate::{
+    ETHERNET_HEADER_LEN, FrameBatch, Offload, PortState, PushError, Tap, TapCounts, TapFactory, TapInfo, TapSpec,
+};
 
-/// Frames that wait in each direction of a pair made by [`ChannelTaps`].
+/// Frames that wait in each direction of a pair made by [`ChannelTaps`]. A stack behind a port must not
+/// have more on the way to itself than fits here: its receive window in frames stays below this.
 pub const DEFAULT_CAPACITY: usize = 256;
 
 /// One end of a pair in memory; what is sent here is received at the other end.
 ///
 /// Holds at most `capacity` frames in each direction: a sender with a full queue is pending until
-/// the receiver takes some, so nothing is lost. When one end is dropped the other still receives
+/// the receiver takes some, so nothing is lost. What is lost for its length is in
+/// [`ChannelTap::counts`](Tap::counts). When one end is dropped the other still receives
 /// what was sent, then gets [`io::ErrorKind::BrokenPipe`].
 #[derive(Debug)]
 pub struct ChannelTap {
     info: TapInfo,
+    counts: TapCounts,
     inbox: Arc<Queue>,
     outbox: Arc<Queue>,
 }
@@ -30,6 +36,8 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Longest payload of a frame.
+    mtu: u16,
     frames: VecDeque<(Vec<u8>, Offload)>,
     /// Buffers of frames that were received, for the next ones sent.
     spare: Vec<Vec<u8>>,
@@ -42,11 +50,11 @@ struct State {
 /// wants a port. Each direction holds at most `capacity` frames (at least one).
 #[must_use]
 pub fn pair(near: TapInfo, far: TapInfo, capacity: usize) -> (ChannelTap, ChannelTap) {
-    let one = Queue::new(capacity);
-    let two = Queue::new(capacity);
+    let one = Queue::new(capacity, far.mtu);
+    let two = Queue::new(capacity, near.mtu);
     (
-        ChannelTap { info: near, inbox: Arc::clone(&one), outbox: Arc::clone(&two) },
-        ChannelTap { info: far, inbox: two, outbox: one },
+        ChannelTap { info: near, counts: TapCounts::default(), inbox: Arc::clone(&one), outbox: Arc::clone(&two) },
+        ChannelTap { info: far, counts: TapCounts::default(), inbox: two, outbox: one },
     )
 }
 
@@ -68,10 +76,19 @@ impl ChannelTap {
         }
     }
 
-    /// Sends one frame without a task. A frame longer than MTU + 14 is dropped.
+    /// Whether [`ChannelTap::try_send`] has room for a frame. A stack asks before it makes one: a frame
+    /// that it throws away instead is a loss to its TCP, and a full queue is no reason for one.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.outbox.lock().frames.len() < self.outbox.capacity
+    }
+
+    /// Sends one frame without a task. A frame longer than header, VLAN tags and MTU is dropped and
+    /// counted.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when the queue is full, [`io::ErrorKind::BrokenPipe`] when the
+    /// [`io::ErrorKind::WouldBlock`] when the queue is full, which is counted: the frame is lost unless
+    /// the caller keeps it. [`io::ErrorKind::BrokenPipe`] when the
     /// other end is gone.
     pub fn try_send(&mut self, frame: &[u8]) -> io::Result<()> {
         let mut state = self.outbox.lock();
@@ -79,14 +96,21 @@ impl ChannelTap {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         if state.frames.len() >= self.outbox.capacity {
+            self.counts.full += 1;
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        if frame.len() <= usize::from(self.info.mtu) + ETHERNET_HEADER_LEN {
+        if fits(frame, state.mtu) {
             state.append(frame, Offload::default());
             wake(&mut state.receiver);
+        } else {
+            self.counts.too_long += 1;
         }
         Ok(())
     }
+}
+
+fn fits(frame: &[u8], mtu: u16) -> bool {
+    frame.len() <= usize::from(mtu) + ETHERNET_HEADER_LEN + vlan_tags_len(frame)
 }
 
 impl Tap for ChannelTap {
@@ -103,7 +127,7 @@ impl Tap for ChannelTap {
         while let Some((frame, offload)) = state.frames.pop_front() {
             match batch.push_with_offload(&frame, offload) {
                 Ok(()) => count += 1,
-                Err(PushError::TooLong) => {}
+                Err(PushError::TooLong) => self.counts.too_long += 1,
                 Err(PushError::Full) => {
                     state.frames.push_front((frame, offload));
                     break;
@@ -126,14 +150,15 @@ impl Tap for ChannelTap {
         if batch.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let limit = usize::from(self.info.mtu) + ETHERNET_HEADER_LEN;
         let mut state = self.outbox.lock();
         if state.closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let mut taken = 0;
         for frame in batch.iter() {
-            if frame.bytes.len() <= limit {
+            if !fits(frame.bytes, state.mtu) {
+                self.counts.too_long += 1;
+            } else {
                 if state.frames.len() >= self.outbox.capacity {
                     break;
                 }
@@ -149,9 +174,22 @@ impl Tap for ChannelTap {
         Poll::Ready(Ok(taken))
     }
 
+    /// Of both ends: the other sees it in [`Tap::observe`].
     fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
         self.info.mtu = mtu;
+        self.inbox.lock().mtu = mtu;
+        self.outbox.lock().mtu = mtu;
         Ok(())
+    }
+
+    fn observe(&mut self) -> io::Result<PortState> {
+        let state = self.outbox.lock();
+        self.info.mtu = state.mtu;
+        Ok(PortState { mtu: state.mtu.into(), up: !state.closed, ..PortState::default() })
+    }
+
+    fn counts(&self) -> TapCounts {
+        self.counts
     }
 }
 
@@ -167,8 +205,9 @@ impl Drop for ChannelTap {
 }
 
 impl Queue {
-    fn new(capacity: usize) -> Arc<Self> {
-        Arc::new(Self { capacity: capacity.max(1), state: Mutex::default() })
+    fn new(capacity: usize, mtu: u16) -> Arc<Self> {
+        let state = State { mtu, ..State::default() };
+        Arc::new(Self { capacity: capacity.max(1), state: Mutex::new(state) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -15,7 +15,8 @@ mod sys;
 mod tap;
 
 pub use batch::{
-    DEFAULT_HEADROOM, ETHERNET_HEADER_LEN, Frame, FrameBatch, FrameMut, Offload, PendingChecksum, PushError,
+    DEFAULT_HEADROOM, ETHERNET_HEADER_LEN, Frame, FrameBatch, FrameMut, MAX_FRAME_LEN, MAX_MTU, Offload,
+    PendingChecksum, PushError,
 };
 #[doc(inline)]
 pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState, ParseCidrError};
@@ -27,4 +28,4 @@ pub use linux::{AsyncTap, LinuxTaps};
 pub use linux::{
     Bindable, Holder, HostView, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups,
 };
-pub use tap::{Tap, TapFactory, TapInfo, TapSpec};
+pub use tap::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};

@@ -1,6 +1,7 @@
 //! The traits: a port for frames, and what opens ports.
 
 use std::io;
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use zt_wire::Mac;
@@ -14,8 +15,32 @@ pub struct TapInfo {
     pub name: String,
     /// MAC address of the port.
     pub mac: Mac,
-    /// Longest payload of a frame, in bytes, without the 14-byte Ethernet header.
+    /// Longest payload of a frame, in bytes, without the 14-byte Ethernet header: what the port was
+    /// opened with, or what [`Tap::set_mtu`] set last. The host may have made another of it; see
+    /// [`Tap::observe`].
     pub mtu: u16,
+}
+
+/// What the host has made of a port.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PortState {
+    /// Longest payload of a frame in bytes.
+    pub mtu: u32,
+    /// Frames can pass.
+    pub up: bool,
+    /// IP addresses on the port, whoever put them there.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Frames that a port lost, by cause, in both directions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TapCounts {
+    /// Longer than the port takes or gives: header, VLAN tags and MTU.
+    pub too_long: u64,
+    /// Refused by the host, as frames shorter than a header or while a device is down.
+    pub refused: u64,
+    /// The other side took nothing for too long: its queue was full.
+    pub full: u64,
 }
 
 /// What port is wanted.
@@ -38,7 +63,7 @@ impl From<TapSpec> for TapInfo {
 /// A port of a virtual Ethernet: batches of frames in, batches of frames out.
 ///
 /// The side that holds the `Tap` is the network; the other side is a host (a kernel, a userspace
-/// stack, a program). Four methods make a port; nothing here needs a runtime.
+/// stack, a program). Four methods make a port, two more have a default; nothing here needs a runtime.
 pub trait Tap: Send {
     /// Name, MAC and MTU.
     fn info(&self) -> &TapInfo;
@@ -66,6 +91,20 @@ pub trait Tap: Send {
     /// # Errors
     /// The host refuses it.
     fn set_mtu(&mut self, mtu: u16) -> io::Result<()>;
+
+    /// Asks what the host has made of the port: takes frames up to its MTU from now on if that is larger
+    /// than the one set here, and calls the port by the name it has now. Cheap enough for once a second.
+    ///
+    /// # Errors
+    /// The port is gone, or the host does not answer.
+    fn observe(&mut self) -> io::Result<PortState> {
+        Ok(PortState { mtu: self.info().mtu.into(), up: true, ..PortState::default() })
+    }
+
+    /// Frames lost so far. Ports that lose none need not say so.
+    fn counts(&self) -> TapCounts {
+        TapCounts::default()
+    }
 }
 
 impl<T: Tap + ?Sized> Tap for Box<T> {
@@ -84,6 +123,14 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
     fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
         (**self).set_mtu(mtu)
     }
+
+    fn observe(&mut self) -> io::Result<PortState> {
+        (**self).observe()
+    }
+
+    fn counts(&self) -> TapCounts {
+        (**self).counts()
+    }
 }
 
 /// What opens ports: one per joined network.
@@ -93,6 +140,7 @@ pub trait TapFactory: Send + Sync {
     /// # Errors
     /// [`io::ErrorKind::PermissionDenied`] without the right to make devices,
     /// [`io::ErrorKind::NotFound`] without TAP support on this host,
-    /// [`io::ErrorKind::AlreadyExists`] when the name is taken.
+    /// [`io::ErrorKind::AlreadyExists`] when the name is taken, by whatever it may be,
+    /// [`io::ErrorKind::InvalidInput`] when no port can have this name.
     fn open(&self, spec: &TapSpec) -> io::Result<Box<dyn Tap>>;
 }

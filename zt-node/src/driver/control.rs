@@ -39,9 +39,7 @@ impl<'a> Control<'a> {
         status.listening_on = self.driver.sockets.iter().map(|socket| InetAddress::from(socket.local)).collect();
         status.traffic = self.driver.traffic;
         status.drops.extend(self.driver.unsent.iter());
-        if self.driver.outbox.overflow > 0 {
-            status.drops.push(("port queue full".to_owned(), self.driver.outbox.overflow));
-        }
+        status.drops.extend(self.driver.port_drops());
         status
     }
 
@@ -78,12 +76,12 @@ impl<'a> Control<'a> {
     /// # Errors
     /// The settings cannot be kept; those of before stay in force then.
     pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> io::Result<bool> {
-        let Driver { engine, outbox, state, .. } = &mut *self.driver;
+        let Driver { engine, state, .. } = &mut *self.driver;
         if engine.vl2().network(network).is_none() {
             return Ok(false);
         }
         state.save(StateKey::NetworkSettings(network), Some(&settings.to_text()))?;
-        Ok(engine.set_network_settings(network, settings, outbox))
+        Ok(engine.set_network_settings(network, settings))
     }
 
     /// Does what the calls before this one left to do, and tells whether all that must outlive the process was written.

@@ -25,7 +25,7 @@ pub use interfaces::Interfaces;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use crate::status::Traffic;
 use jobs::Worker;
-use ports::Port;
+use ports::{LostFrames, Port};
 use refusals::Unsent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
@@ -40,7 +40,7 @@ use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Change, Record};
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
-use zt_tap::{HostConfig, TapFactory};
+use zt_tap::{FrameBatch, HostConfig, TapFactory};
 use zt_wire::time::{Mono, Now};
 use zt_wire::{NetworkId, Parse as _, Reader, World};
 
@@ -149,6 +149,10 @@ pub struct Driver {
     next_link: u32,
     buffers: ReceiveBuffers,
     ports: BTreeMap<NetworkId, Port>,
+    /// Frames just read from a port, whichever it is.
+    incoming: FrameBatch,
+    lost_frames: LostFrames,
+    ports_due: Mono,
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
     state: Box<dyn StateStore>,
@@ -220,6 +224,9 @@ impl Driver {
             next_link: 1,
             buffers: ReceiveBuffers::new(),
             ports: BTreeMap::new(),
+            incoming: ports::incoming(),
+            lost_frames: LostFrames::default(),
+            ports_due: now.mono,
             taps: config.taps,
             host: config.host,
             state: config.state,
@@ -353,6 +360,7 @@ impl Driver {
     /// Work that comes back every few seconds.
     fn housekeeping(&mut self, now: Now) {
         self.housekeeping_due = now.mono + HOUSEKEEPING;
+        self.tend_ports(now);
         self.scan_groups(now);
         if self.peers_due <= now.mono {
             self.peers_due = now.mono + OLD_PEERS;

@@ -125,11 +125,11 @@ impl Driver {
         let mut progress = false;
         let mut failed = Vec::new();
         for (&network, port) in &mut self.ports {
-            port.incoming.clear();
-            match port.tap.poll_recv(cx, &mut port.incoming) {
+            self.incoming.clear();
+            match port.tap.poll_recv(cx, &mut self.incoming) {
                 Poll::Ready(Ok(_)) => {
                     progress = true;
-                    self.engine.handle(now, Input::Frames(network, &port.incoming), &mut self.outbox);
+                    self.engine.handle(now, Input::Frames(network, &self.incoming), &mut self.outbox);
                 }
                 Poll::Ready(Err(error)) => failed.push((network, error)),
                 Poll::Pending => {}
@@ -196,6 +196,7 @@ impl Driver {
         let mut failed = Vec::new();
         for (network, batch) in &mut self.outbox.frames {
             let Some(port) = self.ports.get_mut(network) else {
+                self.lost_frames.no_port += batch.len() as u64;
                 batch.clear();
                 continue;
             };

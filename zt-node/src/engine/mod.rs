@@ -306,7 +306,7 @@ impl Engine {
                 // Default routes wait until the node is online (04 §10.3).
                 let networks: Vec<NetworkId> = self.vl2.networks().map(zt_netconf::Network::id).collect();
                 for network in networks {
-                    self.configure(network, outbox);
+                    self.configure(network);
                 }
                 self.outputs.push_back(Output::Event(Vl1Event::Online(online)));
             }
@@ -317,7 +317,7 @@ impl Engine {
     fn handle_vl2_event(&mut self, now: Now, event: Vl2Event, outbox: &mut Outbox) {
         match event {
             Vl2Event::Up { network } | Vl2Event::ConfigUpdated { network } => {
-                self.configure(network, outbox);
+                self.configure(network);
                 self.vl1.keep_contact(self.vl2.always_contact());
             }
             Vl2Event::Down { network } => {
@@ -334,12 +334,11 @@ impl Engine {
         }
     }
 
-    /// Says what the port of a network should be.
-    fn configure(&mut self, network: NetworkId, outbox: &mut Outbox) {
+    /// Says what the port of a network should be: when that changes, and when an owner asks who could not make it.
+    pub fn configure(&mut self, network: NetworkId) {
         let Some(joined) = self.vl2.network(network) else { return };
         let settings = self.settings.entry(network).or_default();
         let managed = joined.managed(settings, &[], self.online);
-        outbox.set_mtu(network, usize::try_from(managed.mtu).unwrap_or(10_000).min(10_000));
         self.outputs.push_back(Output::Network(network, NetworkChange::Configure(managed)));
     }
 
@@ -365,11 +364,11 @@ impl Engine {
     }
 
     /// Changes what the operator allows a network; true when it is joined.
-    pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings, outbox: &mut Outbox) -> bool {
+    pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> bool {
         let joined = self.vl2.network(network).is_some();
         if joined {
             self.settings.insert(network, settings);
-            self.configure(network, outbox);
+            self.configure(network);
         }
         joined
     }

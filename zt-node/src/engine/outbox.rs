@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use zt_netconf::Frame;
 use zt_peer::Transmits;
-use zt_tap::{ETHERNET_HEADER_LEN, FrameBatch};
+use zt_tap::{ETHERNET_HEADER_LEN, FrameBatch, MAX_FRAME_LEN};
 use zt_wire::{Mac, NetworkId};
 
 /// Frames kept for one network while its port is busy; more are dropped, as any full queue drops.
@@ -14,8 +14,6 @@ const LISTED: usize = 4096;
 const LIST_BYTES: usize = 8 << 20;
 /// Memory a list keeps when it is emptied.
 const LIST_KEPT: usize = 64 << 10;
-/// The usual virtual MTU, for a network whose port is not configured yet.
-const DEFAULT_MTU: usize = 2800;
 
 /// Datagrams to send and frames to deliver.
 #[derive(Default)]
@@ -97,22 +95,11 @@ impl Outbox {
         Self { list: Some(FrameList::default()), ..Self::default() }
     }
 
-    /// Sizes the queue of a network for its MTU: frames above it would be refused by the port anyway (06 §8.2).
-    pub(super) fn set_mtu(&mut self, network: NetworkId, mtu: usize) {
-        if self.list.is_some() {
-            return;
-        }
-        let fits = self.frames.get(&network).is_some_and(|batch| batch.frame_size() == mtu + ETHERNET_HEADER_LEN);
-        if !fits {
-            self.frames.insert(network, new_batch(mtu));
-        }
-    }
-
     pub(super) fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
         let delivered = match &mut self.list {
             Some(list) => list.push(network, &frame),
             None => {
-                let batch = self.frames.entry(network).or_insert_with(|| new_batch(DEFAULT_MTU));
+                let batch = self.frames.entry(network).or_insert_with(new_batch);
                 push(batch, &frame)
             }
         };
@@ -123,8 +110,8 @@ impl Outbox {
 }
 
 fn push(batch: &mut FrameBatch, frame: &Frame<'_>) -> bool {
-    let pushed = batch.push_with(|slot| {
-        let length = ETHERNET_HEADER_LEN + frame.payload.len();
+    let length = ETHERNET_HEADER_LEN + frame.payload.len();
+    let pushed = batch.push_up_to(length, |slot| {
         let slot = slot.get_mut(..length).ok_or(())?;
         slot[..6].copy_from_slice(&frame.destination.0);
         slot[6..12].copy_from_slice(&frame.source.0);
@@ -135,6 +122,7 @@ fn push(batch: &mut FrameBatch, frame: &Frame<'_>) -> bool {
     matches!(pushed, Some(Ok(())))
 }
 
-fn new_batch(mtu: usize) -> FrameBatch {
-    FrameBatch::with_headroom(FRAMES, mtu + ETHERNET_HEADER_LEN, 0)
+/// For frames of any length that a network carries: which of them are too long for its port, only the port knows.
+fn new_batch() -> FrameBatch {
+    FrameBatch::with_headroom(FRAMES, MAX_FRAME_LEN, 0)
 }

@@ -41,7 +41,7 @@ impl HostConfig for LinuxHost {
         let routes = desired.installed_routes();
         session.remove_routes(ours, &routes)?;
         session.addresses(ours, &desired.distinct_addresses())?;
-        session.add_routes(ours, &routes, desired.up)?;
+        session.add_routes(ours, &routes, desired.up.unwrap_or(link.up))?;
         session.finish()
     }
 
@@ -49,7 +49,7 @@ impl HostConfig for LinuxHost {
         if !self.ours.contains_key(tap) {
             return Ok(Applied::default());
         }
-        let applied = match self.apply(tap, &HostState::default()) {
+        let applied = match self.apply(tap, &HostState::gone()) {
             Err(HostError::NoSuchDevice) => Applied::default(),
             applied => applied?,
         };
@@ -75,9 +75,9 @@ impl Session<'_> {
             let change = LinkChange { mtu: Some(mtu.into()), ..LinkChange::default() };
             self.note(Change::Mtu(mtu), |n, i| n.change_link(i, &change));
         }
-        if link.up != desired.up {
-            let change = LinkChange { up: Some(desired.up), ..LinkChange::default() };
-            let which = if desired.up { Change::Up } else { Change::Down };
+        if let Some(up) = desired.up.filter(|up| link.up != *up) {
+            let change = LinkChange { up: Some(up), ..LinkChange::default() };
+            let which = if up { Change::Up } else { Change::Down };
             self.note(which, |n, i| n.change_link(i, &change));
         }
     }
@@ -171,6 +171,22 @@ impl Session<'_> {
 }
 
 impl HostError {
+    /// The number of the system error that it stands for.
+    #[must_use]
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::NoSuchDevice => Some(libc::ENODEV),
+            Self::NoPermission => Some(libc::EPERM),
+            Self::Exists => Some(libc::EEXIST),
+            Self::Unreachable => Some(libc::ENETUNREACH),
+            Self::Busy => Some(libc::EBUSY),
+            Self::Invalid => Some(libc::EINVAL),
+            Self::Unsupported => Some(libc::EOPNOTSUPP),
+            Self::System(0) => None,
+            Self::System(code) => Some(code),
+        }
+    }
+
     /// The name of a system error.
     #[must_use]
     pub fn from_io(error: &io::Error) -> Self {

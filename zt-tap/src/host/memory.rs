@@ -36,9 +36,10 @@ impl HostConfig for MemoryHost {
         {
             changes.push(Change::Mtu(mtu));
         }
-        if now.up != desired.up {
-            changes.push(if desired.up { Change::Up } else { Change::Down });
-            now.up = desired.up;
+        if let Some(up) = desired.up
+            && now.up.replace(up).unwrap_or(false) != up
+        {
+            changes.push(if up { Change::Up } else { Change::Down });
         }
         let addresses = desired.distinct_addresses();
         let (gone, new) = difference(&now.addresses, &addresses);
@@ -57,7 +58,7 @@ impl HostConfig for MemoryHost {
         if !self.taps.contains_key(tap) {
             return Ok(Applied::default());
         }
-        let applied = self.apply(tap, &HostState::default())?;
+        let applied = self.apply(tap, &HostState::gone())?;
         self.taps.remove(tap);
         Ok(applied)
     }

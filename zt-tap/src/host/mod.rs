@@ -24,7 +24,9 @@ pub const GATEWAY_METRIC: u32 = 5000;
 /// Makes the host's view of a port equal to a wanted state.
 pub trait HostConfig: Send {
     /// Changes what differs on the device `tap`, and nothing else: a second call with the same
-    /// state changes nothing. Addresses and routes that somebody else put on the device stay.
+    /// state changes nothing. Addresses and routes that somebody else put on the device stay, and so
+    /// do MAC, MTU and up or down when the state does not name them. Routes wait while the device is
+    /// down.
     ///
     /// One address or route that the host refuses does not keep the others from being set; it is
     /// listed in [`Applied::failed`] and tried again by the next call.
@@ -48,8 +50,9 @@ pub struct HostState {
     pub mac: Option<Mac>,
     /// Longest payload of a frame in bytes; `None` leaves the one that is there.
     pub mtu: Option<u16>,
-    /// Up (true) or down. Routes and, for IPv6, addresses exist only while the device is up.
-    pub up: bool,
+    /// Up (true) or down; `None` leaves it as it is. Routes and, for IPv6, addresses exist only while
+    /// the device is up.
+    pub up: Option<bool>,
     /// Addresses with the length of their prefix. Of two entries with the same address the first
     /// counts.
     pub addresses: Vec<Cidr>,
@@ -159,6 +162,11 @@ impl HostRoute {
 }
 
 impl HostState {
+    /// What is left when a port goes: nothing, and the device down.
+    fn gone() -> Self {
+        Self { up: Some(false), ..Self::default() }
+    }
+
     /// Addresses without repeats; a later entry with the same address is left out.
     #[must_use]
     pub fn distinct_addresses(&self) -> Vec<Cidr> {

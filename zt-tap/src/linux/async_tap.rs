@@ -4,8 +4,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::unix::AsyncFd;
 
 use super::LinuxTap;
-use super::tap::TapCounts;
-use crate::{FrameBatch, Tap, TapFactory, TapInfo, TapSpec, sys};
+use crate::{FrameBatch, PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec, sys};
 
 /// A [`LinuxTap`] whose tasks are woken by the tokio reactor.
 #[derive(Debug)]
@@ -24,12 +23,6 @@ impl AsyncTap {
     pub fn new(tap: LinuxTap) -> io::Result<Self> {
         Ok(Self { fd: sys::register(tap)? })
     }
-
-    /// Frames not taken so far.
-    #[must_use]
-    pub fn counts(&self) -> TapCounts {
-        self.fd.get_ref().counts()
-    }
 }
 
 impl Tap for AsyncTap {
@@ -42,10 +35,10 @@ impl Tap for AsyncTap {
             return Poll::Ready(Ok(0));
         }
         loop {
-            let mut ready = ready!(self.fd.poll_read_ready(cx))?;
+            let mut ready = ready!(self.fd.poll_read_ready_mut(cx))?;
             // A batch that is not full afterwards means the device is empty; the next call finds
             // that out by one more read.
-            match ready.try_io(|fd| fd.get_ref().try_recv(batch)) {
+            match ready.try_io(|fd| fd.get_mut().try_recv(batch)) {
                 Ok(result) => return Poll::Ready(result),
                 Err(_would_block) => {}
             }
@@ -67,6 +60,14 @@ impl Tap for AsyncTap {
 
     fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
         self.fd.get_mut().set_mtu(mtu)
+    }
+
+    fn observe(&mut self) -> io::Result<PortState> {
+        self.fd.get_mut().observe()
+    }
+
+    fn counts(&self) -> TapCounts {
+        self.fd.get_ref().counts()
     }
 }
 

@@ -167,6 +167,20 @@ impl Netlink {
     pub fn link(&mut self, name: &str) -> io::Result<Option<Link>> {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.into()));
+        self.one_link(message)
+    }
+
+    /// The device with this number, whatever its name is by now.
+    ///
+    /// # Errors
+    /// `ENODEV` when it is gone; else of the kernel.
+    pub fn link_at(&mut self, index: u32) -> io::Result<Link> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        self.one_link(message)?.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
+    }
+
+    fn one_link(&mut self, message: LinkMessage) -> io::Result<Option<Link>> {
         match self.request(RouteNetlinkMessage::GetLink(message), 0) {
             Ok(answers) => Ok(answers.into_iter().find_map(|answer| match answer {
                 RouteNetlinkMessage::NewLink(link) => Some(parse_link(&link)),

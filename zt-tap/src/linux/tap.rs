@@ -1,11 +1,12 @@
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use tun::AbstractDevice;
 
 use super::netlink::{LinkChange, Netlink};
-use crate::{ETHERNET_HEADER_LEN, FrameBatch, TapInfo, TapSpec, sys};
+use crate::batch::vlan_tags_len;
+use crate::{ETHERNET_HEADER_LEN, FrameBatch, PortState, TapCounts, TapInfo, TapSpec, sys};
 
 /// A TAP device of Linux (06 §8.2): non-blocking, without packet information, closed on exec,
 /// gone when dropped.
@@ -17,18 +18,13 @@ use crate::{ETHERNET_HEADER_LEN, FrameBatch, TapInfo, TapSpec, sys};
 pub struct LinuxTap {
     fd: OwnedFd,
     info: TapInfo,
+    /// Number of the device, which stays when it is given another name.
+    index: u32,
+    /// Frames up to this payload go to the host: the MTU set here, or the device's if that is larger.
+    longest: usize,
     counts: TapCounts,
     /// Of the namespace in which the device is.
     netlink: Netlink,
-}
-
-/// Frames a device did not take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TapCounts {
-    /// Longer than MTU + 14 bytes.
-    pub too_long: u64,
-    /// Refused by the kernel, as frames shorter than a header or while the device is down.
-    pub refused: u64,
 }
 
 impl LinuxTap {
@@ -38,11 +34,14 @@ impl LinuxTap {
     /// # Errors
     /// [`io::ErrorKind::PermissionDenied`] without the right to make devices,
     /// [`io::ErrorKind::NotFound`] without `/dev/net/tun`,
-    /// [`io::ErrorKind::ResourceBusy`] when the name belongs to another device,
-    /// [`io::ErrorKind::InvalidInput`] for names that are empty or longer than 15 bytes.
+    /// [`io::ErrorKind::AlreadyExists`] when the name belongs to another device, of whatever kind,
+    /// [`io::ErrorKind::InvalidInput`] for names that no device can have.
     pub fn open(spec: &TapSpec) -> io::Result<Self> {
-        if spec.name.is_empty() || spec.name.len() > MAX_NAME_LEN || spec.name.contains('%') {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a device name"));
+        check_name(&spec.name)?;
+        let mut netlink = Netlink::open()?;
+        // The kernel would attach us to a persistent device that somebody else made (06 §8.1).
+        if netlink.link(&spec.name)?.is_some() {
+            return Err(taken());
         }
         let mut wanted = tun::Configuration::default();
         wanted.tun_name(&spec.name).layer(tun::Layer::L2);
@@ -50,16 +49,23 @@ impl LinuxTap {
             // Address, MTU and state are set by netlink, so that a lack of rights has one place.
             platform.ensure_root_privileges(false);
         });
-        let device = tun::create(&wanted).map_err(open_error)?;
+        let device = match tun::create(&wanted).map_err(open_error) {
+            // Somebody was faster: the kernel's words differ with what it is that has the name.
+            Err(_) if netlink.link(&spec.name)?.is_some() => return Err(taken()),
+            device => device?,
+        };
         let name = device.tun_name().map_err(open_error)?;
         let fd = sys::owned_fd(device);
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&fd, true)?;
+        let index = netlink.require_link(&name)?.index;
         let mut tap = Self {
             fd,
+            index,
             info: TapInfo { name, ..TapInfo::from(spec.clone()) },
+            longest: spec.mtu.into(),
             counts: TapCounts::default(),
-            netlink: Netlink::open()?,
+            netlink,
         };
         tap.change(&LinkChange { mac: Some(spec.mac), mtu: Some(spec.mtu.into()), ..LinkChange::default() })?;
         Ok(tap)
@@ -84,43 +90,67 @@ impl LinuxTap {
     pub fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
         self.change(&LinkChange { mtu: Some(mtu.into()), ..LinkChange::default() })?;
         self.info.mtu = mtu;
+        self.longest = mtu.into();
         Ok(())
     }
 
+    /// Asks the kernel what became of the device; see [`Tap::observe`](crate::Tap::observe).
+    ///
+    /// # Errors
+    /// Of the kernel: `ENODEV` when the device is gone.
+    pub fn observe(&mut self) -> io::Result<PortState> {
+        let link = self.netlink.link_at(self.index)?;
+        self.longest = usize::from(self.info.mtu).max(usize::try_from(link.mtu).unwrap_or(usize::MAX));
+        if link.name != self.info.name {
+            self.info.name = link.name;
+        }
+        let addresses = self.netlink.addresses(Some(self.index))?;
+        let addresses = addresses.into_iter().map(|address| address.cidr.address).collect();
+        Ok(PortState { mtu: link.mtu, up: link.up, addresses })
+    }
+
     /// Appends waiting frames to `batch` until it is full or none is left, and returns how many.
-    /// A frame that is longer than a slot is cut (06 §8.2).
+    /// A frame that is longer than a slot is counted and dropped.
+    // Deliberate (06 §8.2): what is cut is wrong at the other end, and nobody would know why.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when none was waiting; anything else means the device is gone.
-    pub fn try_recv(&self, batch: &mut FrameBatch) -> io::Result<usize> {
+    pub fn try_recv(&mut self, batch: &mut FrameBatch) -> io::Result<usize> {
         let mut count = 0;
         loop {
-            let read = batch.push_with(|slot| match rustix::io::read(&self.fd, &mut *slot) {
-                Err(Errno::INTR) => rustix::io::read(&self.fd, slot),
-                read => read,
+            let read = batch.push_with(|slot| {
+                let read = match self.read(slot) {
+                    Err(Errno::INTR) => self.read(slot),
+                    read => read,
+                };
+                match read {
+                    Ok(len) if len > slot.len() => Err(None),
+                    read => read.map_err(Some),
+                }
             });
             match read {
                 None => return Ok(count),
                 Some(Ok(())) => count += 1,
+                Some(Err(None)) => self.counts.too_long += 1,
                 Some(Err(_)) if count > 0 => return Ok(count),
                 // The device exists but is down: nothing comes until it is up, which wakes a poll.
-                Some(Err(Errno::IO)) => return Err(io::ErrorKind::WouldBlock.into()),
-                Some(Err(error)) => return Err(error.into()),
+                Some(Err(Some(Errno::IO))) => return Err(io::ErrorKind::WouldBlock.into()),
+                Some(Err(Some(error))) => return Err(error.into()),
             }
         }
     }
 
     /// Hands frames to the kernel, from the first on, and returns how many it took; frames it
-    /// refuses or that are longer than MTU + 14 count as taken.
+    /// refuses or that are longer than header, VLAN tags and MTU count as taken.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when not even one was taken; anything else means the device
     /// is gone.
     pub fn try_send(&mut self, batch: &FrameBatch) -> io::Result<usize> {
-        let limit = usize::from(self.info.mtu) + ETHERNET_HEADER_LEN;
+        let limit = self.longest + ETHERNET_HEADER_LEN;
         let mut taken = 0;
         for frame in batch.iter() {
-            if frame.bytes.len() > limit {
+            if frame.bytes.len() > limit + vlan_tags_len(frame.bytes) {
                 self.counts.too_long += 1;
                 taken += 1;
                 continue;
@@ -137,9 +167,14 @@ impl LinuxTap {
         Ok(taken)
     }
 
+    /// Reads one frame; the length is above that of the slot when it did not fit.
+    fn read(&self, slot: &mut [u8]) -> Result<usize, Errno> {
+        let mut more = [0];
+        rustix::io::readv(&self.fd, &mut [IoSliceMut::new(slot), IoSliceMut::new(&mut more)])
+    }
+
     fn change(&mut self, change: &LinkChange) -> io::Result<()> {
-        let link = self.netlink.require_link(&self.info.name)?;
-        self.netlink.change_link(link.index, change)
+        self.netlink.change_link(self.index, change)
     }
 }
 
@@ -157,6 +192,25 @@ impl AsRawFd for LinuxTap {
 
 /// Longest name of a device (IFNAMSIZ without the end).
 const MAX_NAME_LEN: usize = 15;
+
+/// The kernel's rules for names; `%` would make it choose a number.
+fn check_name(name: &str) -> io::Result<()> {
+    let why = if name.is_empty() {
+        "a device name cannot be empty"
+    } else if name.len() > MAX_NAME_LEN {
+        "a device name has at most 15 bytes"
+    } else if matches!(name, "." | "..") || name.contains(|c: char| "/:%".contains(c) || c.is_whitespace() || c == '\0')
+    {
+        "not a device name"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+}
+
+fn taken() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "the name belongs to another device")
+}
 
 fn open_error(error: tun::Error) -> io::Error {
     match error {

@@ -1,7 +1,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::{Frame, FrameBatch, Tap, TapInfo};
+use crate::{Frame, FrameBatch, PortState, Tap, TapCounts, TapInfo};
 
 /// Which faults, as chances between 0.0 (never) and 1.0 (always).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -180,5 +180,13 @@ impl<T: Tap> Tap for Fault<T> {
 
     fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
         self.inner.set_mtu(mtu)
+    }
+
+    fn observe(&mut self) -> io::Result<PortState> {
+        self.inner.observe()
+    }
+
+    fn counts(&self) -> TapCounts {
+        self.inner.counts()
     }
 }

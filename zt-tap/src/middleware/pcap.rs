@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::{FrameBatch, Tap, TapInfo};
+use crate::{FrameBatch, PortState, Tap, TapCounts, TapInfo};
 
 /// Writes frames as a pcap file (microseconds, Ethernet), which tcpdump and Wireshark read.
 #[derive(Debug)]
@@ -123,5 +123,13 @@ impl<T: Tap, W: Write + Send> Tap for Pcap<T, W> {
 
     fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
         self.inner.set_mtu(mtu)
+    }
+
+    fn observe(&mut self) -> io::Result<PortState> {
+        self.inner.observe()
+    }
+
+    fn counts(&self) -> TapCounts {
+        self.inner.counts()
     }
 }

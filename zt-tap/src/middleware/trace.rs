@@ -3,7 +3,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::Direction;
-use crate::{Frame, FrameBatch, Tap, TapInfo};
+use crate::{Frame, FrameBatch, PortState, Tap, TapCounts, TapInfo};
 
 /// Shows every frame that passes a port to a function.
 pub struct Trace<T, F> {
@@ -58,5 +58,13 @@ where
 
     fn set_mtu(&mut self, mtu: u16) -> io::Result<()> {
         self.inner.set_mtu(mtu)
+    }
+
+    fn observe(&mut self) -> io::Result<PortState> {
+        self.inner.observe()
+    }
+
+    fn counts(&self) -> TapCounts {
+        self.inner.counts()
     }
 }

@@ -4,14 +4,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use zt_tap::channel;
+use zt_tap::linux::netlink::LinkChange;
 use zt_tap::netns::{Namespace, PingOptions};
-use zt_tap::{AsyncTap, FrameBatch, HostConfig, HostState, LinuxHost, LinuxTap, Tap, TapSpec, multicast_groups};
+use zt_tap::{
+    AsyncTap, FrameBatch, HostConfig, HostState, LinuxHost, LinuxTap, MAX_FRAME_LEN, Tap, TapSpec, multicast_groups,
+};
 use zt_wire::Mac;
 
 use crate::{cidr, device, namespace};
 
 fn host_state(addresses: &[&str]) -> HostState {
-    HostState { up: true, addresses: addresses.iter().map(|text| cidr(text)).collect(), ..HostState::default() }
+    HostState { up: Some(true), addresses: addresses.iter().map(|text| cidr(text)).collect(), ..HostState::default() }
 }
 
 fn apply(namespace: &Namespace, tap: &str, state: &HostState) {
@@ -37,7 +40,7 @@ fn a_device_has_its_name_mac_and_mtu_and_vanishes() {
     let spec = TapSpec { name: "zttest0".into(), mac: Mac([0x32, 0, 0, 0, 0, 8]), mtu: 2800 };
     let twice = ns.run(|| LinuxTap::open(&spec)).expect("run");
     let kind = twice.err().map(|error| error.kind());
-    assert_eq!(kind, Some(io::ErrorKind::ResourceBusy));
+    assert_eq!(kind, Some(io::ErrorKind::AlreadyExists));
     for name in ["", "a-name-of-16-byt", "zt%d"] {
         let spec = TapSpec { name: name.into(), ..spec.clone() };
         let refused = ns.run(|| LinuxTap::open(&spec)).expect("run");
@@ -79,6 +82,76 @@ fn frames_go_both_ways() {
         batch.iter().any(|f| f.bytes[12..14] == [8, 6] && f.bytes[..6] == [0x32, 0, 0, 0, 0, 9])
     });
     assert!(answered, "no ARP reply");
+}
+
+#[test]
+fn a_name_that_is_taken_or_impossible_is_refused_by_name() {
+    let Some(ns) = namespace() else { return };
+    let open = |name: &str| {
+        let spec = TapSpec { name: name.into(), mac: Mac([0x32, 0, 0, 0, 0, 8]), mtu: 2800 };
+        ns.run(|| LinuxTap::open(&spec)).expect("run")
+    };
+    ns.add_bridge("zttest0").expect("bridge");
+    // As somebody else's device that waits for its program: the kernel would let us have it.
+    let mut persistent = std::process::Command::new("ip");
+    persistent.args(["tuntap", "add", "mode", "tap", "name", "zttest1"]);
+    ns.enter_on_spawn(&mut persistent).expect("enter");
+    assert!(persistent.status().expect("the program ip").success());
+    let before = ns.netlink().expect("netlink").require_link("zttest1").expect("there");
+    for name in ["zttest0", "zttest1", "lo"] {
+        let kind = open(name).err().map(|error| error.kind());
+        assert_eq!(kind, Some(io::ErrorKind::AlreadyExists), "{name:?}");
+    }
+    assert_eq!(ns.netlink().expect("netlink").require_link("zttest1").expect("there"), before);
+    for name in [".", "..", "a/b", "a b", "a:b", "a\tb", "zt\u{2003}", "a\0b"] {
+        let kind = open(name).err().map(|error| error.kind());
+        assert_eq!(kind, Some(io::ErrorKind::InvalidInput), "{name:?}");
+    }
+    assert_eq!(open("zt-15-bytes-lon").expect("a good name").info().name, "zt-15-bytes-lon");
+}
+
+#[test]
+fn frames_follow_the_larger_of_both_mtus_and_are_never_cut() {
+    let Some(ns) = namespace() else { return };
+    let Some(mut tap) = device(&ns, "zttest0", 7) else { return };
+    apply(&ns, "zttest0", &host_state(&["10.44.0.1/24"]));
+    let mtu = |mtu| ns.change("zttest0", &LinkChange { mtu: Some(mtu), ..LinkChange::default() }).expect("mtu");
+    let send = |tap: &mut LinuxTap, len: usize| {
+        let mut one = FrameBatch::new(1, MAX_FRAME_LEN);
+        one.push(&vec![0; len]).expect("room");
+        tap.try_send(&one).expect("taken");
+        tap.counts().too_long
+    };
+    assert_eq!(send(&mut tap, 2815), 1);
+    // By hand: larger. What is longer than the network's MTU arrives too.
+    mtu(9000);
+    let state = tap.observe().expect("there");
+    assert_eq!((state.mtu, state.up), (9000, true));
+    assert!(state.addresses.contains(&[10, 44, 0, 1].into()), "{state:?}");
+    assert_eq!((send(&mut tap, 9014), send(&mut tap, 9015)), (1, 2));
+    // By hand: smaller. Others still send what the network allows.
+    mtu(1400);
+    assert_eq!(tap.observe().expect("there").mtu, 1400);
+    assert_eq!((send(&mut tap, 2814), send(&mut tap, 2815)), (2, 3));
+    assert_eq!(tap.info().mtu, 2800);
+
+    // A broadcast of 2,000 bytes does not fit a slot of 1,000: it is dropped and counted, not cut.
+    mtu(2800);
+    let socket = ns.run(|| std::net::UdpSocket::bind("10.44.0.1:0")).expect("run").expect("socket");
+    socket.set_broadcast(true).expect("broadcast");
+    let mut small = FrameBatch::new(4, 1000);
+    let mut seen = Vec::new();
+    let counted = (0..200).any(|_| {
+        socket.send_to(&[7; 2000], "10.44.0.255:9").expect("sent");
+        socket.send_to(&[7; 500], "10.44.0.255:9").expect("sent");
+        std::thread::sleep(Duration::from_millis(5));
+        small.clear();
+        let _ = tap.try_recv(&mut small);
+        seen.extend(small.iter().map(|frame| frame.bytes.len()));
+        tap.counts().too_long > 3 && seen.contains(&542)
+    });
+    assert!(counted, "{seen:?}");
+    assert!(!seen.contains(&1000), "{seen:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 
 use zt_tap::host::MemoryHost;
+use zt_tap::linux::netlink::LinkChange;
 use zt_tap::netns::Namespace;
 use zt_tap::{Change, Cidr, HostConfig, HostError, HostRoute, HostState, LinuxHost};
 use zt_wire::Mac;
@@ -13,7 +14,7 @@ fn full_state() -> HostState {
     HostState {
         mac: Some(Mac([0x32, 0, 0, 0, 0, 0x42])),
         mtu: Some(1500),
-        up: true,
+        up: Some(true),
         addresses: vec![cidr("10.44.0.10/24"), cidr("fd44::10/64")],
         routes: vec![
             HostRoute::new(cidr("10.55.0.0/16"), Some(gateway)),
@@ -134,6 +135,28 @@ fn what_others_set_stays_and_what_others_took_comes_back() {
 }
 
 #[test]
+fn what_the_state_does_not_name_is_left_to_the_operator() {
+    let Some(mut rig) = rig() else { return };
+    let named = full_state();
+    rig.apply(&named);
+    let link = |rig: &Rig| rig.namespace.netlink().expect("netlink").require_link("zttest0").expect("device");
+    let by_hand = LinkChange { mtu: Some(1300), up: Some(false), ..LinkChange::default() };
+    rig.namespace.change("zttest0", &by_hand).expect("by hand");
+    let mut state = HostState { mac: None, mtu: None, up: None, ..named };
+    state.addresses.push(cidr("10.45.0.10/24"));
+    rig.apply(&state);
+    assert_eq!((link(&rig).mtu, link(&rig).up), (1300, false));
+    assert!(rig.addresses().contains(&cidr("10.45.0.10/24")));
+    // Up again, by hand: what went with it comes back.
+    rig.namespace.set_up("zttest0", true).expect("up");
+    rig.apply(&state);
+    assert_eq!((rig.routes().len(), rig.addresses().len()), (7, 3));
+    assert_eq!(link(&rig).mtu, 1300);
+    rig.host.remove("zttest0").expect("remove");
+    assert!(!link(&rig).up);
+}
+
+#[test]
 fn removal_leaves_the_device_down_and_bare() {
     let Some(mut rig) = rig() else { return };
     rig.apply(&full_state());
@@ -153,7 +176,7 @@ fn refusals_have_names_and_do_not_stop_the_rest() {
     let unreachable = HostRoute::new(cidr("10.55.0.0/16"), Some([192, 0, 2, 1].into()));
     let multicast = cidr("ff02::1:2/64");
     let state = HostState {
-        up: true,
+        up: Some(true),
         addresses: vec![multicast, cidr("10.44.0.10/24")],
         routes: vec![unreachable],
         ..HostState::default()

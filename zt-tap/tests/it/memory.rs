@@ -102,6 +102,28 @@ fn frames_beyond_the_mtu_are_dropped_and_count_as_taken() {
 }
 
 #[test]
+fn what_is_lost_is_counted_and_a_raised_mtu_holds_for_both_ends() {
+    let (mut a, mut b) = pair(1);
+    assert_eq!(taken(send(&mut a, &batch(&[&[1; 115]]))), 1);
+    b.try_send(&[1; 115]).expect("lost for its length, as on an Ethernet");
+    assert_eq!((a.counts().too_long, b.counts().too_long), (1, 1));
+    a.set_mtu(200).expect("any");
+    assert!(b.has_room());
+    b.try_send(&[1; 214]).expect("room");
+    assert!(!b.has_room());
+    assert_eq!(b.try_send(&[1; 20]).expect_err("full").kind(), io::ErrorKind::WouldBlock);
+    assert_eq!(b.counts().full, 1);
+    assert_eq!(b.observe().expect("open").mtu, 200);
+    assert_eq!(b.info().mtu, 200);
+    assert_eq!(recv(&mut a), [vec![1; 214]]);
+    // A VLAN tag comes on top of the MTU.
+    let mut tagged = vec![0; 218];
+    tagged[12..14].copy_from_slice(&[0x81, 0]);
+    b.try_send(&tagged).expect("room");
+    assert_eq!(recv(&mut a), [tagged]);
+}
+
+#[test]
 fn a_dropped_end_is_noticed_after_what_it_sent() {
     let (mut a, mut b) = pair(8);
     a.try_send(&[1; 20]).expect("room");
