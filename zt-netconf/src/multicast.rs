@@ -152,6 +152,7 @@ impl Network {
         group.queue.retain(|frame| frame.is_alive(now.mono));
         if group.queue.len() >= QUEUE {
             group.queue.pop_front();
+            shared.drops.count(DropReason::TableFull);
         }
         group.queue.push_back(Queued {
             at: now.mono,

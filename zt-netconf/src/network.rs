@@ -27,15 +27,16 @@ use crate::vl2::Shared;
 pub enum NetworkStatus {
     /// No failure and no configuration yet.
     RequestingConfiguration = 0,
-    /// A configuration is present.
+    /// A configuration is present and frames pass.
     Ok = 1,
-    /// The controller refused.
+    /// The controller refused, or our own certificate was revoked.
     AccessDenied = 2,
     /// The controller does not know the network, or is no controller.
     NotFound = 3,
     /// The virtual port could not be made.
     PortError = 4,
-    /// Never produced.
+    /// The network has rules that this version cannot evaluate, so nothing passes
+    /// ([`Network::unsupported_rule`]). The reference never produces it, but every tool knows it.
     ClientTooOld = 5,
     /// The controller asks for external sign-on.
     AuthenticationRequired = 6,
@@ -191,8 +192,11 @@ impl Network {
             Some(Failure::AccessDenied) => NetworkStatus::AccessDenied,
             Some(Failure::NotFound) => NetworkStatus::NotFound,
             Some(Failure::AuthenticationRequired(_)) => NetworkStatus::AuthenticationRequired,
-            None if self.config.is_some() => NetworkStatus::Ok,
-            None => NetworkStatus::RequestingConfiguration,
+            None if self.config.is_none() => NetworkStatus::RequestingConfiguration,
+            // Deliberate (04 §2.2): a network that passes nothing is not OK.
+            None if self.is_self_revoked() => NetworkStatus::AccessDenied,
+            None if self.unsupported.is_some() => NetworkStatus::ClientTooOld,
+            None => NetworkStatus::Ok,
         }
     }
 

@@ -114,6 +114,7 @@ fn a_member_whose_own_certificate_is_revoked_falls_silent_and_asks_again() {
     let revocation = world.authority.revocation(B, START + 10);
     world.node(B).receive_body(now, CONTROLLER, &revocations(vec![revocation]));
     assert_eq!(world.unicast(B, A, b"3"), FrameVerdict::Dropped(DropReason::SelfRevoked));
+    assert_eq!(world.node(B).network().status(), NetworkStatus::AccessDenied, "it passes nothing");
     let frame = Frame { network: NET, ethertype: 0x0800, payload: b"x" };
     let verdict = world.node(B).receive_body(now, A, &frame);
     assert_eq!(verdict, Verdict::Dropped(DropReason::SelfRevoked));

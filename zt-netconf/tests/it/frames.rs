@@ -1,11 +1,11 @@
 //! Frames between members: authorisation, MAC rules, bridges, rules.
 
-use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, Verdict};
+use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, NetworkStatus, Verdict};
 use zt_wire::netconf::Specialist;
-use zt_wire::verb::{ExtFrame, Frame};
+use zt_wire::verb::{ExtFrame, Frame, NetworkCredentials};
 use zt_wire::{EthernetRef, Mac, Rule, RuleKind, Verb};
 
-use crate::world::{A, B, CONTROLLER, Delivered, NET, World};
+use crate::world::{A, B, CONTROLLER, Delivered, NET, START, World};
 
 fn mac(address: zt_wire::Address) -> Mac {
     Mac::for_member(address, NET)
@@ -130,6 +130,38 @@ fn bridged_hosts_are_learned_and_found_again() {
 }
 
 #[test]
+fn a_host_behind_a_bridge_with_a_mac_like_a_members_is_found() {
+    let mut world = with_bridges(&[B]);
+    let now = world.now;
+    let nobody = zt_wire::Address::new(0x42_ac11_0002);
+    let docker = mac(nobody);
+    assert_eq!(docker.0[0], mac(A).0[0], "one of the MACs that look like members'");
+    // A and B know each other; the host behind B speaks first, as in answering an ARP request.
+    world.unicast(A, B, b"credentials");
+    world.unicast(B, A, b"credentials");
+    world.delivered(A);
+    world.delivered(B);
+    assert_eq!(world.node(B).frame(now, docker, mac(A), 0x0806, b"here"), FrameVerdict::Sent(1));
+    world.exchange();
+    assert_eq!(world.delivered(A)[0].source, docker);
+    assert_eq!(world.node(A).frame(now, mac(A), docker, 0x0800, b"found"), FrameVerdict::Sent(1));
+    world.exchange();
+    let delivered = world.delivered(B);
+    assert_eq!((delivered[0].destination, &delivered[0].payload[..]), (docker, &b"found"[..]));
+    // The MAC of a member that showed itself is that member's, whatever a bridge says.
+    assert_eq!(world.node(B).frame(now, mac(CONTROLLER), mac(A), 0x0806, b"me too"), FrameVerdict::Sent(1));
+    world.exchange();
+    world.delivered(A);
+    let memberships = vec![world.authority.membership(CONTROLLER, START)];
+    let shown = NetworkCredentials { memberships, ..NetworkCredentials::default() };
+    world.node(A).receive_body(now, CONTROLLER, &shown);
+    assert!(world.node(A).network().members().any(|(address, _)| address == CONTROLLER));
+    world.node(A).frame(now, mac(A), mac(CONTROLLER), 0x0800, b"to the member");
+    world.exchange();
+    assert!(world.delivered(B).iter().all(|frame| &frame.payload[..] != b"to the member"));
+}
+
+#[test]
 fn a_frame_for_nobody_is_dropped() {
     let mut world = World::with_members();
     let now = world.now;
@@ -194,10 +226,12 @@ fn an_unsupported_rule_closes_the_network_and_is_named() {
     assert_eq!(world.unicast(A, B, b"x"), FrameVerdict::Dropped(DropReason::UnsupportedRule));
     let rule = world.node(A).network().unsupported_rule().expect("a rule").to_string();
     assert_eq!(rule, "MATCH_IP_PROTOCOL (rule 0)");
+    assert_eq!(world.node(A).network().status(), NetworkStatus::ClientTooOld);
     // The next configuration without it opens the network again.
     world.authority.template.rules = vec![RuleKind::Accept.into()].into();
     world.run(61_000);
     assert!(world.node(A).network().unsupported_rule().is_none());
+    assert_eq!(world.node(A).network().status(), NetworkStatus::Ok);
     assert_eq!(world.unicast(A, B, b"x"), FrameVerdict::Sent(1));
     assert_eq!(world.delivered(B).len(), 1);
 }
