@@ -103,6 +103,8 @@ impl Backend for NodeBackend {
                 if after != before {
                     control.set_network_settings(id, after)?;
                 }
+                // The port is opened with this, so that the answer names it (06 §4.7).
+                control.keep()?;
                 Ok::<_, std::io::Error>(control.networks().into_iter().find(|network| network.id == id))
             })
             .await?;
