@@ -3,6 +3,7 @@
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, Mac, MulticastGroup, PacketId};
 use zt_wire::identity::Identity;
+use zt_wire::packet::MAX_PAYLOAD_LEN;
 use zt_wire::time::Now;
 use zt_wire::verb::{Error, ErrorCode, ExtFrame, Frame as FrameBody, Ok as OkReply, OkBody, OkExtFrame, Verb};
 use zt_wire::{Capability, Membership};
@@ -17,8 +18,16 @@ use crate::network::{ANNOUNCE, Network};
 use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
 use crate::vl2::Shared;
 
-/// Longest payload of a frame: what fits a packet with the largest header.
+/// Longest payload of a frame that is taken from others (04 §7.3).
 pub(crate) const FRAME_LIMIT: usize = 10_000;
+/// Longest payload of a frame that fits a packet in each of its forms (02 §1): as FRAME, as EXT_FRAME from or to a host
+/// behind a bridge, as MULTICAST_FRAME with all its fields.
+const UNICAST_LIMIT: usize = MAX_PAYLOAD_LEN - 10;
+const BRIDGED_LIMIT: usize = MAX_PAYLOAD_LEN - 23;
+const MULTICAST_LIMIT: usize = MAX_PAYLOAD_LEN - 31;
+/// The largest MTU that a port can have without losing frames: a little less than the largest a network can be given, for
+/// which there is no packet.
+pub const MAX_PORT_MTU: u32 = MULTICAST_LIMIT as u32;
 /// Most bridges that a frame to an unknown MAC is sent to.
 const BRIDGES: usize = 32;
 
@@ -285,12 +294,17 @@ impl Network {
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
         let config = self.ready()?;
-        if frame.payload.len() > FRAME_LIMIT {
-            return Err(DropReason::TooLong);
-        }
         let bridged = frame.source != self.mac;
         if bridged && !config.is_active_bridge(self.own) {
             return Err(DropReason::NotABridge);
+        }
+        let limit = match frame.destination.is_multicast() {
+            true => MULTICAST_LIMIT,
+            false if bridged || frame.destination.0[0] != self.mac.0[0] => BRIDGED_LIMIT,
+            false => UNICAST_LIMIT,
+        };
+        if frame.payload.len() > limit {
+            return Err(DropReason::TooLong);
         }
         if frame.destination.is_multicast() {
             return self.send_multicast_frame(shared, now, frame, bridged, c);

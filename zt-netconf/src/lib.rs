@@ -30,6 +30,7 @@ pub use carrier::{Carrier, Frame, FrameVerdict, SendOptions, Verdict, Vl2Event};
 pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};
 #[doc(inline)]
 pub use drop_reason::DropReason;
+pub use frame::MAX_PORT_MTU;
 #[doc(inline)]
 pub use managed::{Managed, ManagedDns, ManagedRoute, Prefix, Settings};
 #[doc(inline)]

@@ -10,10 +10,12 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 use zt_tap::Tap as _;
-use zt_tap::channel::ChannelTap;
+use zt_tap::channel::{ChannelTap, DEFAULT_CAPACITY};
 
-/// Bytes of the send and receive windows.
-const WINDOW: usize = 1 << 20;
+/// Bytes of the send and receive windows. All of one window has to fit the queue of a port ([`DEFAULT_CAPACITY`] frames),
+/// also in segments of the least MTU: what does not fit is lost, and this stack takes long to make up for it.
+const WINDOW: usize = 64 << 10;
+const _: () = assert!(WINDOW / 1220 < DEFAULT_CAPACITY / 2, "the window of a stack does not fit the queue of its port");
 
 /// The far end of a port as a smoltcp device.
 struct PortDevice(ChannelTap);
@@ -31,7 +33,7 @@ impl phy::TxToken for Sending<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: F) -> R {
         let mut frame = vec![0; length];
         let result = fill(&mut frame);
-        // A full queue loses the frame, as an Ethernet does.
+        // There was room when the token was given; a port that is gone loses the frame, as an Ethernet does.
         let _ = self.0.try_send(&frame);
         result
     }
@@ -42,12 +44,17 @@ impl Device for PortDevice {
     type TxToken<'a> = Sending<'a>;
 
     fn receive(&mut self, _now: StackTime) -> Option<(Received, Sending<'_>)> {
+        // What is received may be answered at once.
+        if !self.0.has_room() {
+            return None;
+        }
         let frame = self.0.try_recv().ok()?;
         Some((Received(frame), Sending(&mut self.0)))
     }
 
     fn transmit(&mut self, _now: StackTime) -> Option<Sending<'_>> {
-        Some(Sending(&mut self.0))
+        // The stack waits with what it has to send: a full queue is no reason to lose it.
+        self.0.has_room().then(|| Sending(&mut self.0))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -183,5 +190,26 @@ pub(super) fn transfer(from: &mut Stack, to: &mut Stack, target: Ipv4Addr, bytes
 fn pause(moved: bool) {
     if !moved {
         std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zt_tap::TapInfo;
+    use zt_tap::channel::pair;
+    use zt_wire::Mac;
+
+    /// A stack that makes more than a queue takes must wait, not lose it: its TCP would take seconds for each loss.
+    #[test]
+    fn a_window_larger_than_the_queue_loses_nothing() {
+        let info = |number: u8| TapInfo { name: number.to_string(), mac: Mac([2, 0, 0, 0, 0, number]), mtu: 2800 };
+        let (near, far) = pair(info(1), info(2), 4);
+        let (one, two) = (Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2));
+        let mut from = Stack::new(near, Mac([2, 0, 0, 0, 0, 1]), one, 24, 1);
+        let mut to = Stack::new(far, Mac([2, 0, 0, 0, 0, 2]), two, 24, 2);
+        ping(&mut from, &mut to, two, Duration::from_secs(10)).expect("an answer");
+        transfer(&mut from, &mut to, two, 4_000_000).expect("all bytes");
+        assert_eq!((from.device.0.counts().full, to.device.0.counts().full), (0, 0));
     }
 }

@@ -2,6 +2,7 @@
 
 use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, NetworkStatus, Verdict};
 use zt_wire::netconf::Specialist;
+use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
 use zt_wire::verb::{ExtFrame, Frame, NetworkCredentials};
 use zt_wire::{EthernetRef, Mac, Rule, RuleKind, Verb};
 
@@ -176,6 +177,22 @@ fn a_frame_for_nobody_is_dropped() {
     let long = vec![0; 10_001];
     let verdict = world.node(A).frame(now, mac(A), mac(B), 0x0800, &long);
     assert_eq!(verdict, FrameVerdict::Dropped(DropReason::TooLong));
+}
+
+#[test]
+fn the_longest_frame_of_a_port_fits_a_packet_and_longer_ones_are_named() {
+    let mut world = with_bridges(&[B]);
+    let now = world.now;
+    let most = zt_netconf::MAX_PORT_MTU as usize;
+    for (to, more) in [(mac(B), 21), (FOREIGN, 8), (Mac::BROADCAST, 0)] {
+        let long = vec![0xa5; most + more];
+        let verdict = world.node(A).frame(now, mac(A), to, 0x0800, &long);
+        assert!(matches!(verdict, FrameVerdict::Sent(_)), "{to}: {verdict:?}");
+        let verdict = world.node(A).frame(now, mac(A), to, 0x0800, &[&long[..], b"x"].concat());
+        assert_eq!(verdict, FrameVerdict::Dropped(DropReason::TooLong), "{to}");
+    }
+    let longest = world.node(A).wire.sent.iter().map(|sent| HEADER_LEN + sent.payload.len()).max();
+    assert_eq!(longest, Some(MAX_PACKET_LEN));
 }
 
 fn rules(world: &mut World, rules: Vec<Rule>) {

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
-use zt_netconf::{Managed, Prefix};
-use zt_tap::{Cidr, FrameBatch, HostError, HostRoute, HostState, MAX_FRAME_LEN, MAX_MTU, Tap, TapCounts, TapSpec};
+use zt_netconf::{MAX_PORT_MTU, Managed, Prefix};
+use zt_tap::{Cidr, FrameBatch, HostError, HostRoute, HostState, MAX_FRAME_LEN, Tap, TapCounts, TapSpec};
 use zt_wire::time::Now;
 use zt_wire::{MulticastGroup, NetworkId};
 
@@ -215,9 +215,10 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+/// MTU of the port: that of the network, but never so much that frames of that length fit no packet. Nobody would tell the
+/// host why they are lost.
 fn mtu(managed: &Managed) -> u16 {
-    const MOST: u16 = MAX_MTU as u16;
-    u16::try_from(managed.mtu).unwrap_or(MOST).clamp(1280, MOST)
+    u16::try_from(managed.mtu.clamp(1280, MAX_PORT_MTU)).expect("clamped to four digits")
 }
 
 /// Device name of 06 §8.1; `number` counts names that were taken.
