@@ -428,6 +428,7 @@ impl Vl2 {
             // it cannot have the latest one, before the first frame needs them.
             if network.gate(now, from, c).is_ok() {
                 network.push_credentials(now, from.address, Push::BeforeFrame, c);
+                network.member_proved(shared, now, from.address, c);
             }
         }
         if deferred {

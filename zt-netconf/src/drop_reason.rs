@@ -14,6 +14,8 @@ pub enum DropReason {
     NotMember,
     /// The peer's certificate was revoked.
     PeerRevoked,
+    /// The recipient of a multicast frame has shown no certificate that agrees with ours: the copy waits for it.
+    RecipientUnproven,
     /// Our own certificate was revoked.
     SelfRevoked,
     /// A rule said DROP.
@@ -34,6 +36,8 @@ pub enum DropReason {
     MulticastDisabled,
     /// A multicast frame is addressed to a MAC that is no group.
     InvalidDestination,
+    /// An answer names members of a group that its sender was not asked about.
+    NotAsked,
     /// The destination MAC stands for a reserved address.
     ReservedDestination,
     /// Nobody is known to bridge to the destination MAC.
@@ -78,12 +82,13 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in order of declaration.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::NotJoined,
         Self::NotConfigured,
         Self::UnsupportedRule,
         Self::NotMember,
         Self::PeerRevoked,
+        Self::RecipientUnproven,
         Self::SelfRevoked,
         Self::RuleDrop,
         Self::RuleNoMatch,
@@ -94,6 +99,7 @@ impl DropReason {
         Self::BroadcastDisabled,
         Self::MulticastDisabled,
         Self::InvalidDestination,
+        Self::NotAsked,
         Self::ReservedDestination,
         Self::NoBridge,
         Self::Empty,
@@ -124,6 +130,7 @@ impl DropReason {
             Self::UnsupportedRule => "unsupported rule",
             Self::NotMember => "not a member",
             Self::PeerRevoked => "peer revoked",
+            Self::RecipientUnproven => "recipient without certificate",
             Self::SelfRevoked => "own membership revoked",
             Self::RuleDrop => "dropped by rule",
             Self::RuleNoMatch => "no rule accepts",
@@ -150,6 +157,7 @@ impl DropReason {
             Self::CredentialRate => "credentials too often",
             Self::CredentialRefused => "credential refused",
             Self::NotController => "not from or for the controller",
+            Self::NotAsked => "members not asked for",
             Self::NotAuthorised => "subscription service refused",
             Self::TableFull => "table full",
             Self::ErrorRate => "error held back",

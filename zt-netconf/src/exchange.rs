@@ -36,9 +36,9 @@ impl Vl2 {
     ) -> Verdict {
         match &message.body {
             OkBody::NetworkConfig(chunk) => self.handle_chunk(now, from, packet_id, chunk, Carried::Answer, c),
-            OkBody::MulticastGather(m) => self.take_gathered(now, m.network, m.group, &m.results, c),
+            OkBody::MulticastGather(m) => self.take_gathered(now, from.address, (m.network, m.group), &m.results, c),
             OkBody::MulticastFrame(m) => match &m.results {
-                Some(result) => self.take_gathered(now, m.network, m.group, result, c),
+                Some(result) => self.take_gathered(now, from.address, (m.network, m.group), result, c),
                 None => Verdict::Accepted { trust: false },
             },
             // OK(EXT_FRAME) acknowledges a copy; nothing depends on it.

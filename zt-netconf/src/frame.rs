@@ -218,7 +218,8 @@ impl Network {
     ) -> Result<(), Verdict> {
         let Some(com) = com else { return Ok(()) };
         match self.take_membership(shared, now, com, c) {
-            Outcome::New | Outcome::Redundant => {}
+            Outcome::New => self.member_proved(shared, now, com.issued_to(), c),
+            Outcome::Redundant => {}
             Outcome::Rejected => shared.drops.count(DropReason::CredentialRefused),
             Outcome::Deferred => {
                 shared.drops.count(DropReason::SignerUnknown);

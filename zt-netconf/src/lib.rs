@@ -14,6 +14,7 @@ pub mod network;
 pub mod rules;
 pub mod vl2;
 
+mod asked;
 mod bridge;
 mod chunks;
 mod exchange;
@@ -22,6 +23,7 @@ mod multicast;
 mod neighbor;
 mod rate;
 mod request;
+mod shares;
 mod subscriptions;
 
 #[doc(inline)]

@@ -109,6 +109,16 @@ impl Member {
 
     /// Whether frames may be exchanged with this node, whose identity is `peer` (04 §4.6).
     pub(crate) fn is_allowed(&mut self, config: &NetworkConfig, generation: u64, peer: &Identity) -> bool {
+        self.is_allowed_as(config, generation, || Some(*peer))
+    }
+
+    /// The same when the identity is yet to be looked up, which most questions do not need.
+    pub(crate) fn is_allowed_as(
+        &mut self,
+        config: &NetworkConfig,
+        generation: u64,
+        peer: impl FnOnce() -> Option<Identity>,
+    ) -> bool {
         if config.is_public() {
             return true;
         }
@@ -119,7 +129,8 @@ impl Member {
         match self.agreement {
             Some((known, result)) if known == generation => result,
             _ => {
-                let result = agrees(mine, theirs, peer);
+                let Some(peer) = peer() else { return false };
+                let result = agrees(mine, theirs, &peer);
                 self.agreement = Some((generation, result));
                 result
             }

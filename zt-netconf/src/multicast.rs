@@ -12,11 +12,11 @@ use zt_wire::verb::{
 };
 
 use crate::carrier::{Carrier, Frame, SendOptions, Verdict};
-use crate::credentials::Push;
+use crate::credentials::{Outcome, Push};
 use crate::drop_reason::DropReason;
 use crate::frame::FRAME_LIMIT;
 use crate::network::Network;
-use crate::subscriptions::Added;
+use crate::subscriptions::{Added, Standing};
 use crate::vl2::{Shared, Vl2};
 
 /// How often members of one group are asked for.
@@ -77,6 +77,16 @@ impl Queued {
     }
 }
 
+/// What became of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Copy {
+    Sent,
+    /// The recipient has to prove itself first.
+    Held,
+    /// A rule does not let it pass.
+    Refused,
+}
+
 impl Network {
     /// Sends a frame to a group (04 §7.5); the number of copies that left at once.
     pub(crate) fn send_multicast(
@@ -94,10 +104,9 @@ impl Network {
         }
         let mut recipients = core::mem::take(&mut shared.recipients);
         recipients.clear();
-        let known = shared.subscriptions.group(self.id, out.group);
-        recipients.extend(known.into_iter().flat_map(|group| group.members()));
-        let members = recipients.len();
+        recipients.extend(shared.subscriptions.members(self.id, out.group));
         shuffle(shared, &mut recipients);
+        let members = first(&mut recipients, |to| self.may_receive(to, c));
         let enough = members >= limit;
         let gather = if enough { 1 } else { (limit - members + 1) as u32 };
         if !enough {
@@ -110,30 +119,44 @@ impl Network {
         let all = bridges.into_iter().chain(recipients.iter().copied());
         // Quirk (04 §7.5): the origin counts as one copy when the frame is queued.
         let mut copies = usize::from(!enough && !out.origin.is_nil());
-        let mut sent = 0;
+        let (mut sent, mut held) = (0, 0);
         let mut had = Vec::new();
         for to in all {
-            if copies >= limit {
+            if copies >= limit || held >= limit {
                 break;
             }
             if to == own || to == out.origin {
                 continue;
             }
-            if !enough {
-                had.push(to);
-            }
-            if self.send_copy(shared, now, out, to, gather, c) {
-                copies += 1;
-                sent += 1;
+            match self.send_copy(shared, now, out, to, gather, c) {
+                Copy::Held => held += 1,
+                Copy::Refused => had.push(to),
+                Copy::Sent => {
+                    had.push(to);
+                    copies += 1;
+                    sent += 1;
+                }
             }
         }
         recipients.clear();
         shared.recipients = recipients;
-        if !enough && copies < limit {
+        if copies < limit && (!enough || held > 0) {
             had.push(out.origin);
             self.queue(shared, now, out, gather, (limit, copies), had);
         }
         sent
+    }
+
+    /// True when a node may get copies of multicast frames.
+    // Deliberate (04 §7.5): the reference sends them to whoever is named as a member of the group, and whoever tells a
+    // root that it listens to a group of a private network reads along.
+    fn may_receive(&mut self, to: Address, c: &dyn Carrier) -> bool {
+        let Some(config) = &self.config else { return false };
+        if config.is_public() {
+            return true;
+        }
+        let record = self.members.get_mut(to);
+        record.is_some_and(|record| record.is_allowed_as(config, self.generation, || c.identity(to)))
     }
 
     fn queue(
@@ -167,7 +190,8 @@ impl Network {
         });
     }
 
-    /// Sends one copy, when the rules let it pass (04 §7.5 step 5).
+    /// Sends one copy, when the rules let it pass (04 §7.5 step 5) and the recipient is a member; else that is asked for
+    /// its certificate.
     fn send_copy(
         &mut self,
         shared: &mut Shared,
@@ -176,7 +200,7 @@ impl Network {
         to: Address,
         gather: u32,
         c: &mut dyn Carrier,
-    ) -> bool {
+    ) -> Copy {
         let frame = Frame {
             destination: out.group.mac,
             source: out.source.unwrap_or(self.mac),
@@ -188,14 +212,23 @@ impl Network {
             if reason == DropReason::PeerRevoked {
                 // Two members that were both authorised again would otherwise wait for each other.
                 self.ask_for_membership(shared, now, to, c);
+                return Copy::Held;
             }
-            return false;
+            return Copy::Refused;
+        }
+        if !self.may_receive(to, c) {
+            shared.drops.count(DropReason::RecipientUnproven);
+            self.ask_for_membership(shared, now, to, c);
+            return Copy::Held;
+        }
+        if gather > 0 {
+            shared.asked.note(now.mono, self.id, out.group, to, gather);
         }
         self.push_credentials(now, to, Push::BeforeFrame, c);
         let compress = self.config.as_ref().is_some_and(|config| !config.multicast_uncompressed());
         let body = self.multicast_body(out, false, out.source, (gather > 0).then_some(gather));
         c.send(to, &body, SendOptions { compress, expect_reply: gather > 0 });
-        true
+        Copy::Sent
     }
 
     fn multicast_body<'a>(
@@ -246,8 +279,7 @@ impl Network {
         limit: u32,
         c: &mut dyn Carrier,
     ) {
-        let known = shared.subscriptions.group(self.id, group);
-        let last = known.and_then(|group| group.last_gather);
+        let last = shared.subscriptions.group(self.id, group).and_then(|group| group.last_gather);
         let recently = last.is_some_and(|at| now.mono.saturating_since(at) < GATHER);
         // Deliberate: with nobody known, a steady sender would ask for every frame; once a second is enough.
         let just_asked = last.is_some_and(|at| now.mono.saturating_since(at) < Duration::from_secs(1));
@@ -274,12 +306,13 @@ impl Network {
         let body = MulticastGather { network: self.id, flags: 0, group, limit, membership, rest: &[] };
         for to in targets {
             if to != self.own {
+                shared.asked.note(now.mono, self.id, group, to, limit);
                 c.send(to, &body, SendOptions { compress: false, expect_reply: true });
             }
         }
     }
 
-    /// A member of a group became known: it gets what waits (04 §7.5 step 4).
+    /// A member of a group became known, or proved itself: it gets what waits (04 §7.5 step 4).
     fn member_learned(
         &mut self,
         shared: &mut Shared,
@@ -298,14 +331,28 @@ impl Network {
             if frame.had.contains(&member) {
                 continue;
             }
-            frame.had.push(member);
-            if self.send_copy(shared, now, &frame.outgoing(), member, frame.gather, c) {
-                frame.copies += 1;
+            match self.send_copy(shared, now, &frame.outgoing(), member, frame.gather, c) {
+                Copy::Held => break,
+                Copy::Refused => frame.had.push(member),
+                Copy::Sent => {
+                    frame.had.push(member);
+                    frame.copies += 1;
+                }
             }
         }
         queue.retain(|frame| frame.is_alive(now.mono));
         if let Some(known) = shared.subscriptions.known_mut(self.id, group) {
             known.queue = queue;
+        }
+    }
+
+    /// A node showed a certificate that agrees with ours: frames that were held back for it leave.
+    pub(crate) fn member_proved(&mut self, shared: &mut Shared, now: Now, member: Address, c: &mut dyn Carrier) {
+        let bridge = self.config.as_ref().is_some_and(|config| config.is_active_bridge(member));
+        for group in shared.subscriptions.waiting(self.id) {
+            if bridge || shared.subscriptions.has(self.id, group, member) {
+                self.member_learned(shared, now, group, member, c);
+            }
         }
     }
 
@@ -388,13 +435,14 @@ impl Network {
 }
 
 impl Vl2 {
-    /// True when a peer may use our subscription service for a network (04 §7.4); each network on its own.
-    fn serves(&mut self, now: Now, network: NetworkId, from: &Identity, c: &mut dyn Carrier) -> bool {
+    /// As what a peer may use our subscription service for a network (04 §7.4); each network on its own.
+    fn serves(&mut self, now: Now, network: NetworkId, from: &Identity, c: &mut dyn Carrier) -> Option<Standing> {
         let (shared, networks) = self.parts();
-        if networks.get_mut(&network).is_some_and(|network| network.gate(now, from, c).is_ok()) {
-            return true;
+        let member = networks.get_mut(&network).is_some_and(|network| network.gate(now, from, c).is_ok());
+        if member || shared.is_authorised(now, network, from.address) {
+            return Some(Standing::Known);
         }
-        c.is_root() || shared.is_authorised(now, network, from.address)
+        c.is_root().then_some(Standing::Stranger)
     }
 
     /// MULTICAST_LIKE (04 §7.4).
@@ -405,7 +453,7 @@ impl Vl2 {
         message: &MulticastLike<'_>,
         c: &mut dyn Carrier,
     ) -> Verdict {
-        let mut verdict: Option<(NetworkId, bool)> = None;
+        let mut verdict: Option<(NetworkId, Option<Standing>)> = None;
         let mut trust = false;
         for Subscription { network, group } in message.subscriptions.iter().copied() {
             let served = match verdict {
@@ -413,12 +461,12 @@ impl Vl2 {
                 _ => self.serves(now, network, from, c),
             };
             verdict = Some((network, served));
-            if !served {
+            let Some(standing) = served else {
                 self.parts().0.drops.count(DropReason::NotAuthorised);
                 continue;
-            }
+            };
             trust = true;
-            self.subscribe(now, network, group, from.address, c);
+            self.subscribe(now, network, group, (from.address, standing), c);
         }
         if !message.rest.is_empty() {
             // The last tuple is cut: the message does not count.
@@ -431,12 +479,19 @@ impl Vl2 {
     }
 
     /// Files a subscription; a new member of a group of ours gets what waits for it.
-    fn subscribe(&mut self, now: Now, network: NetworkId, group: MulticastGroup, member: Address, c: &mut dyn Carrier) {
+    fn subscribe(
+        &mut self,
+        now: Now,
+        network: NetworkId,
+        group: MulticastGroup,
+        (member, standing): (Address, Standing),
+        c: &mut dyn Carrier,
+    ) {
         let (shared, networks) = self.parts();
         if member == shared.own.address || member.is_reserved() {
             return;
         }
-        match shared.subscriptions.add(now.mono, network, group, member) {
+        match shared.subscriptions.add(now.mono, network, group, member, standing) {
             Added::New => {}
             Added::Known => return,
             Added::Full => return shared.drops.count(DropReason::TableFull),
@@ -458,9 +513,11 @@ impl Vl2 {
         let (shared, networks) = self.parts();
         if let (Some(com), Some(network)) = (&message.membership, networks.get_mut(&message.network)) {
             // Whatever comes of it, the gate decides.
-            network.take_membership(shared, now, com, c);
+            if network.take_membership(shared, now, com, c) == Outcome::New {
+                network.member_proved(shared, now, com.issued_to(), c);
+            }
         }
-        if message.limit == 0 || !self.serves(now, message.network, from, c) {
+        if message.limit == 0 || self.serves(now, message.network, from, c).is_none() {
             self.parts().0.drops.count(DropReason::NotAuthorised);
             return Verdict::Accepted { trust: false };
         }
@@ -475,12 +532,13 @@ impl Vl2 {
         Verdict::Accepted { trust: network.is_some() }
     }
 
-    /// Members named in an OK: only for networks of ours (the reply gate was passed).
+    /// Members named in an OK (the reply gate was passed): only by whom we asked, about a group we asked for, and no
+    /// more than we asked for.
     pub(crate) fn take_gathered(
         &mut self,
         now: Now,
-        network: NetworkId,
-        group: MulticastGroup,
+        from: Address,
+        (network, group): (NetworkId, MulticastGroup),
         result: &GatherResults,
         c: &mut dyn Carrier,
     ) -> Verdict {
@@ -488,8 +546,16 @@ impl Vl2 {
         if !networks.contains_key(&network) {
             return shared.drop(DropReason::NotJoined);
         }
-        for member in &result.members {
-            self.subscribe(now, network, group, *member, c);
+        let believed = shared.asked.answered(now.mono, network, group, from, result.members.len());
+        if believed == 0 && !result.members.is_empty() {
+            return shared.drop(DropReason::NotAsked);
+        }
+        for member in result.members.iter().take(believed) {
+            let (_, networks) = self.parts();
+            // Hearsay: in a private network it has to prove itself before it is more than a stranger.
+            let proved = networks.get_mut(&network).is_some_and(|network| network.may_receive(*member, c));
+            let standing = if proved { Standing::Known } else { Standing::Stranger };
+            self.subscribe(now, network, group, (*member, standing), c);
         }
         Verdict::Accepted { trust: false }
     }
@@ -505,11 +571,12 @@ fn gather(
     limit: usize,
 ) -> Option<GatherResults> {
     let own = joined.is_some_and(|network| network.is_subscribed(group));
-    let known = shared.subscriptions.group(network, group);
-    let mut members: Vec<_> = known.into_iter().flat_map(|group| group.members()).collect();
+    let mut members: Vec<_> = shared.subscriptions.members(network, group).collect();
     let total = members.len() + usize::from(own);
     members.retain(|member| *member != asker);
     shuffle(shared, &mut members);
+    // Those who proved to belong there before those who only say so.
+    first(&mut members, |member| shared.subscriptions.is_known(network, group, member));
     if own {
         members.insert(0, shared.own.address);
     }
@@ -518,6 +585,18 @@ fn gather(
         return None;
     }
     Some(GatherResults { total: total as u32, members })
+}
+
+/// Puts those who fulfil a condition before the others; how many they are.
+fn first(list: &mut [Address], mut condition: impl FnMut(Address) -> bool) -> usize {
+    let mut count = 0;
+    for index in 0..list.len() {
+        if condition(list[index]) {
+            list.swap(count, index);
+            count += 1;
+        }
+    }
+    count
 }
 
 /// Shuffles uniformly.

@@ -423,7 +423,7 @@ impl Network {
     /// Something that the controller signed is of another time than our configuration: one of the two is out of date,
     /// and the controller knows which.
     pub(crate) fn doubt(&mut self, now: Now) {
-        if !self.doubted.is_some_and(|at| now.mono.saturating_since(at) < DOUBT) {
+        if self.doubted.is_none_or(|at| now.mono.saturating_since(at) >= DOUBT) {
             self.doubted = Some(now.mono);
             self.hurry(now);
         }

@@ -1,37 +1,42 @@
 //! Who listens to which multicast group: the answers to LIKE and GATHER, and where our own frames go (04 §7.4).
+//!
+//! A root files what anybody says. So that nobody can be crowded out, the table has two shares: one for members of the
+//! networks that this node belongs to or controls, one for strangers. In each, whoever has the most entries gives way.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use zt_wire::ident::{Address, MulticastGroup, NetworkId};
+use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
 use zt_wire::time::Mono;
 
 use crate::multicast::Queued;
+use crate::shares::{Holding, Room, Share};
 
 /// How long a subscription lasts after the last LIKE or gather result that named it.
 const LIFETIME: Duration = Duration::from_secs(600);
-/// Most subscriptions of one node, over all networks and groups.
-const PER_MEMBER: u32 = 4096;
-/// Most subscriptions in all (a busy root's table).
-const TOTAL: usize = 262_144;
-/// Most groups without a subscriber (asked for, or with queued frames).
+/// Places of members of own and authorised networks, and most of one of them.
+const KNOWN: (usize, u32) = (131_072, 4_096);
+/// Places of strangers (a busy root's table: some 10 MB), and most of one of them.
+const STRANGERS: (usize, u32) = (131_072, 512);
+/// Most groups with a state of our own (asked for, or with queued frames).
 const GROUPS: usize = 65_536;
 
-/// What is known of one group of one network.
+/// Why a subscription is filed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The subscriber belongs to a network that this node belongs to or controls.
+    Known,
+    /// Anybody; roots serve those.
+    Stranger,
+}
+
+/// What this node itself does with a group of one of its networks.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
-    members: BTreeMap<Address, Mono>,
     /// Frames waiting for members to become known.
     pub(crate) queue: VecDeque<Queued>,
     /// When members were last asked for.
     pub(crate) last_gather: Option<Mono>,
-}
-
-impl Group {
-    /// Subscribers in order of address.
-    pub(crate) fn members(&self) -> impl Iterator<Item = Address> + '_ {
-        self.members.keys().copied()
-    }
 }
 
 /// What became of a subscription.
@@ -43,138 +48,309 @@ pub(crate) enum Added {
 }
 
 /// All subscriptions this node knows, also of networks it is not a member of (roots and controllers serve those).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Subscriptions {
+    seen: BTreeMap<Place, Mono>,
+    known: Share,
+    strangers: Share,
     groups: BTreeMap<(NetworkId, MulticastGroup), Group>,
-    per_member: BTreeMap<Address, u32>,
-    total: usize,
+}
+
+impl Default for Subscriptions {
+    fn default() -> Self {
+        Self::with_shares(Share::new(KNOWN.0, KNOWN.1), Share::new(STRANGERS.0, STRANGERS.1))
+    }
 }
 
 impl Subscriptions {
+    const fn with_shares(known: Share, strangers: Share) -> Self {
+        Self { seen: BTreeMap::new(), known, strangers, groups: BTreeMap::new() }
+    }
+
+    fn share(&mut self, standing: Standing) -> &mut Share {
+        match standing {
+            Standing::Known => &mut self.known,
+            Standing::Stranger => &mut self.strangers,
+        }
+    }
+
     /// Adds or refreshes a subscription.
-    pub(crate) fn add(&mut self, now: Mono, network: NetworkId, group: MulticastGroup, member: Address) -> Added {
-        if let Some(seen) = self.groups.get_mut(&(network, group)).and_then(|g| g.members.get_mut(&member)) {
-            *seen = now;
+    pub(crate) fn add(
+        &mut self,
+        now: Mono,
+        network: NetworkId,
+        group: MulticastGroup,
+        member: Address,
+        standing: Standing,
+    ) -> Added {
+        let (place, holding) = (place(network, group, member), holding(network, group, member));
+        let held = self.seen.contains_key(&place);
+        let moves = held && standing == Standing::Known && self.strangers.contains(&holding);
+        if held && !moves {
+            // Who was known and no longer is gets no more time on the places of the known.
+            if standing == Standing::Known || self.strangers.contains(&holding) {
+                self.seen.insert(place, now);
+            }
             return Added::Known;
         }
-        let count = self.per_member.get(&member).copied().unwrap_or(0);
-        if self.total >= TOTAL || count >= PER_MEMBER {
-            return Added::Full;
+        match self.share(standing).room(member) {
+            Room::Free => {}
+            Room::Instead(other) => self.displace(standing, &other),
+            Room::None => return if held { Added::Known } else { Added::Full },
         }
-        self.groups.entry((network, group)).or_default().members.insert(member, now);
-        self.per_member.insert(member, count + 1);
-        self.total += 1;
-        Added::New
+        if moves {
+            self.strangers.remove(&holding);
+        }
+        self.share(standing).insert(holding);
+        self.seen.insert(place, now);
+        if held { Added::Known } else { Added::New }
+    }
+
+    fn displace(&mut self, standing: Standing, other: &Holding) {
+        self.share(standing).remove(other);
+        self.seen.remove(&place_of(other));
     }
 
     /// Removes one subscription.
     pub(crate) fn remove(&mut self, network: NetworkId, group: MulticastGroup, member: Address) {
-        let Some(known) = self.groups.get_mut(&(network, group)) else { return };
-        if known.members.remove(&member).is_some() {
-            self.total -= 1;
-            release(&mut self.per_member, member);
+        self.drop_place(&place(network, group, member));
+    }
+
+    fn drop_place(&mut self, place: &Place) {
+        if self.seen.remove(place).is_some() {
+            let holding = holding_of(place);
+            let _ = self.known.remove(&holding) || self.strangers.remove(&holding);
         }
     }
 
-    /// What is known of a group.
+    /// Subscribers of a group in order of address.
+    pub(crate) fn members(&self, network: NetworkId, group: MulticastGroup) -> impl Iterator<Item = Address> + '_ {
+        let first = place(network, group, Address::new(0));
+        let last = place(network, group, Address::new(u64::MAX));
+        self.seen.range(first..=last).map(|(place, _)| subscriber(place))
+    }
+
+    /// True when the subscriber was more than a stranger when it said so.
+    pub(crate) fn is_known(&self, network: NetworkId, group: MulticastGroup, member: Address) -> bool {
+        self.known.contains(&holding(network, group, member))
+    }
+
+    /// True when this member listens to the group.
+    pub(crate) fn has(&self, network: NetworkId, group: MulticastGroup, member: Address) -> bool {
+        self.seen.contains_key(&place(network, group, member))
+    }
+
+    /// What we do with a group.
     pub(crate) fn group(&self, network: NetworkId, group: MulticastGroup) -> Option<&Group> {
         self.groups.get(&(network, group))
     }
 
-    /// The group, made when it is not known; `None` when the table is full.
+    /// The same, made when there is none; `None` when the table is full.
     pub(crate) fn group_mut(&mut self, network: NetworkId, group: MulticastGroup) -> Option<&mut Group> {
-        if self.groups.len() >= GROUPS + TOTAL && !self.groups.contains_key(&(network, group)) {
+        if self.groups.len() >= GROUPS && !self.groups.contains_key(&(network, group)) {
             return None;
         }
         Some(self.groups.entry((network, group)).or_default())
     }
 
-    /// The group if it is known.
+    /// The same if there is one.
     pub(crate) fn known_mut(&mut self, network: NetworkId, group: MulticastGroup) -> Option<&mut Group> {
         self.groups.get_mut(&(network, group))
     }
 
-    /// Forgets what was not refreshed, and empty groups.
+    /// Groups of a network in which frames wait.
+    pub(crate) fn waiting(&self, network: NetworkId) -> Vec<MulticastGroup> {
+        let first = MulticastGroup { mac: Mac::ZERO, adi: 0 };
+        let last = MulticastGroup { mac: Mac::BROADCAST, adi: u32::MAX };
+        let all = self.groups.range((network, first)..=(network, last));
+        all.filter(|(_, state)| !state.queue.is_empty()).map(|((_, group), _)| *group).collect()
+    }
+
+    /// Forgets what was not refreshed, and what is of no use any more.
     pub(crate) fn expire(&mut self, now: Mono) {
-        let (per_member, total) = (&mut self.per_member, &mut self.total);
+        let old = self.seen.iter().filter(|(_, seen)| now.saturating_since(**seen) >= LIFETIME);
+        let old: Vec<_> = old.map(|(place, _)| *place).collect();
+        for place in old {
+            self.drop_place(&place);
+        }
         self.groups.retain(|_, group| {
-            group.members.retain(|member, seen| {
-                let keep = now.saturating_since(*seen) < LIFETIME;
-                if !keep {
-                    *total -= 1;
-                    release(per_member, *member);
-                }
-                keep
-            });
             group.queue.retain(|frame| frame.is_alive(now));
             let asked = group.last_gather.is_some_and(|at| now.saturating_since(at) < LIFETIME);
-            asked || !group.members.is_empty() || !group.queue.is_empty()
+            asked || !group.queue.is_empty()
         });
     }
 
     /// Forgets a network that was left (its own queued frames with it).
     pub(crate) fn forget(&mut self, network: NetworkId) {
-        let (per_member, total) = (&mut self.per_member, &mut self.total);
-        self.groups.retain(|(id, _), group| {
-            if *id != network {
-                return true;
-            }
-            for member in group.members.keys() {
-                *total -= 1;
-                release(per_member, *member);
-            }
-            false
-        });
+        let first = place(network, MulticastGroup { mac: Mac::ZERO, adi: 0 }, Address::new(0));
+        let gone = self.seen.range(first..).map(|(place, _)| *place);
+        let gone: Vec<_> = gone.take_while(|place| place[..8] == first[..8]).collect();
+        for place in gone {
+            self.drop_place(&place);
+        }
+        self.groups.retain(|(id, _), _| *id != network);
     }
 
     /// Number of subscriptions.
     pub(crate) fn len(&self) -> usize {
-        self.total
+        self.seen.len()
     }
 }
 
-fn release(per_member: &mut BTreeMap<Address, u32>, member: Address) {
-    if let Some(count) = per_member.get_mut(&member) {
-        *count -= 1;
-        if *count == 0 {
-            per_member.remove(&member);
-        }
-    }
+/// Network, group and member in 23 bytes, so that the subscribers of a group stand together.
+type Place = [u8; 23];
+
+fn place(network: NetworkId, group: MulticastGroup, member: Address) -> Place {
+    let mut place = [0; 23];
+    place[..8].copy_from_slice(&network.0.to_be_bytes());
+    place[8..14].copy_from_slice(&group.mac.0);
+    place[14..18].copy_from_slice(&group.adi.to_be_bytes());
+    place[18..].copy_from_slice(&member.to_bytes());
+    place
+}
+
+fn holding(network: NetworkId, group: MulticastGroup, member: Address) -> Holding {
+    holding_of(&place(network, group, member))
+}
+
+fn holding_of(place: &Place) -> Holding {
+    let mut holding = *place;
+    holding.rotate_right(5);
+    holding
+}
+
+fn place_of(holding: &Holding) -> Place {
+    let mut place = *holding;
+    place.rotate_left(5);
+    place
+}
+
+fn subscriber(place: &Place) -> Address {
+    Address::from_bytes(place[18..].try_into().expect("five bytes"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const NET: NetworkId = NetworkId(0x6250_c6cc_f300_0001);
+    const FOREIGN: NetworkId = NetworkId(0x1122_3344_5500_0001);
+
+    fn group(adi: u32) -> MulticastGroup {
+        MulticastGroup { adi, ..MulticastGroup::BROADCAST }
+    }
 
     #[test]
     fn subscriptions_last_600_seconds() {
         let mut table = Subscriptions::default();
         let member = Address::new(5);
-        assert_eq!(table.add(Mono(0), NET, MulticastGroup::BROADCAST, member), Added::New);
-        assert_eq!(table.add(Mono(1_000_000), NET, MulticastGroup::BROADCAST, member), Added::Known);
+        let add = |table: &mut Subscriptions, at| table.add(Mono(at), NET, group(0), member, Standing::Known);
+        assert_eq!(add(&mut table, 0), Added::New);
+        assert_eq!(add(&mut table, 1_000_000), Added::Known);
         table.expire(Mono(600_500_000));
         assert_eq!(table.len(), 1);
         table.expire(Mono(601_000_000));
-        assert_eq!(table.len(), 0);
-        assert!(table.groups.is_empty() && table.per_member.is_empty());
+        assert_eq!((table.len(), table.known.len()), (0, 0));
     }
 
     #[test]
     fn one_member_has_a_limit() {
-        let mut table = Subscriptions::default();
-        let mut group = MulticastGroup::BROADCAST;
-        for adi in 0..PER_MEMBER {
-            group.adi = adi;
-            assert_eq!(table.add(Mono(0), NET, group, Address::new(5)), Added::New);
+        for (standing, each) in [(Standing::Known, KNOWN.1), (Standing::Stranger, STRANGERS.1)] {
+            let mut table = Subscriptions::default();
+            for adi in 0..each {
+                assert_eq!(table.add(Mono(0), NET, group(adi), Address::new(5), standing), Added::New);
+            }
+            assert_eq!(table.add(Mono(0), NET, group(each), Address::new(5), standing), Added::Full);
+            assert_eq!(table.add(Mono(0), NET, group(each), Address::new(6), standing), Added::New);
+            table.remove(NET, group(each), Address::new(6));
+            assert_eq!(table.members(NET, group(0)).collect::<Vec<_>>(), [Address::new(5)]);
+            table.forget(NET);
+            assert_eq!((table.len(), table.known.len(), table.strangers.len()), (0, 0, 0));
         }
-        group.adi = PER_MEMBER;
-        assert_eq!(table.add(Mono(0), NET, group, Address::new(5)), Added::Full);
-        assert_eq!(table.add(Mono(0), NET, group, Address::new(6)), Added::New);
-        table.remove(NET, group, Address::new(6));
-        table.forget(NET);
+    }
+
+    /// What was seen in use: 70 identities filled the one table of then, and members that came later were unreachable.
+    #[test]
+    fn a_crowd_of_strangers_takes_nothing_from_members_and_newcomers() {
+        let mut table = Subscriptions::default();
+        for member in 0..400 {
+            for adi in 0..STRANGERS.1 {
+                table.add(Mono(0), FOREIGN, group(adi), Address::new(0x1000 + member), Standing::Stranger);
+            }
+        }
+        assert_eq!(table.len(), STRANGERS.0, "bounded, whatever comes");
+        // Strangers that come later, each with a few groups, as a root has them.
+        for member in 0..500 {
+            for adi in 0..8 {
+                let added = table.add(Mono(0), FOREIGN, group(adi), Address::new(member), Standing::Stranger);
+                assert_eq!(added, Added::New, "{member} {adi}");
+            }
+        }
+        // Members of own and authorised networks do not even notice.
+        for member in 0..4_000 {
+            let added = table.add(Mono(0), NET, group(member), Address::new(u64::from(member)), Standing::Known);
+            assert_eq!(added, Added::New);
+        }
+        assert_eq!(table.len(), STRANGERS.0 + 4_000);
+    }
+
+    #[test]
+    fn who_becomes_known_moves_to_the_other_share() {
+        let mut table = Subscriptions::default();
+        let member = Address::new(5);
+        table.add(Mono(0), NET, group(0), member, Standing::Stranger);
+        assert!(!table.is_known(NET, group(0), member));
+        assert_eq!(table.add(Mono(1), NET, group(0), member, Standing::Known), Added::Known);
+        assert!(table.is_known(NET, group(0), member));
+        assert_eq!((table.strangers.len(), table.known.len()), (0, 1));
+        // And does not stay there by what it says as a stranger.
+        table.add(Mono(500_000_000), NET, group(0), member, Standing::Stranger);
+        table.expire(Mono(600_000_001));
         assert_eq!(table.len(), 0);
-        assert!(table.per_member.is_empty());
+    }
+
+    proptest! {
+        /// Small shares, so that they are full most of the time.
+        #[test]
+        fn shares_are_fair_and_bounded(
+            steps in proptest::collection::vec((0_u64..12, 0_u32..12, any::<bool>(), 0_u8..10), 1..400),
+        ) {
+            let mut table = Subscriptions::with_shares(Share::new(24, 8), Share::new(24, 8));
+            let mut time = 0;
+            for (member, adi, known, what) in steps {
+                time += 1_000_000;
+                let (member, now) = (Address::new(member), Mono(time));
+                let standing = if known { Standing::Known } else { Standing::Stranger };
+                let others = if known { table.strangers.len() } else { table.known.len() };
+                match what {
+                    0 => table.remove(NET, group(adi), member),
+                    _ => {
+                        let held = |t: &Subscriptions, m| {
+                            let all = (0..12).filter(|adi| t.share_of(standing).contains(&holding(NET, group(*adi), m)));
+                            all.count()
+                        };
+                        let before = held(&table, member);
+                        let added = table.add(now, NET, group(adi), member, standing);
+                        if added == Added::Full {
+                            let most = (0..12).map(|m| held(&table, Address::new(m))).max().unwrap_or(0);
+                            prop_assert!(before == 8 || most <= before + 1, "{before} refused, {most} kept");
+                        }
+                        if !known {
+                            prop_assert_eq!(table.known.len(), others, "strangers displace nobody who is known");
+                        }
+                        prop_assert!(added == Added::Full || table.has(NET, group(adi), member));
+                    }
+                }
+                prop_assert!(table.known.len() <= 24 && table.strangers.len() <= 24);
+                prop_assert_eq!(table.known.len() + table.strangers.len(), table.len());
+            }
+        }
+    }
+
+    impl Subscriptions {
+        fn share_of(&self, standing: Standing) -> &Share {
+            if standing == Standing::Known { &self.known } else { &self.strangers }
+        }
     }
 }

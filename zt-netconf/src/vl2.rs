@@ -12,6 +12,7 @@ use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::Message;
 
+use crate::asked::Asked;
 use crate::carrier::{Carrier, FrameVerdict, Verdict, Vl2Event};
 use crate::config::NetworkConfig;
 use crate::credentials::Outcome;
@@ -20,7 +21,7 @@ use crate::exchange::Carried;
 use crate::network::{Authentication, Failure, Network, Origin};
 use crate::rate::RateTable;
 use crate::request::Version;
-use crate::subscriptions::Subscriptions;
+use crate::subscriptions::{Standing, Subscriptions};
 
 /// How long a controller's answer opens our subscription service to a member (04 §7.4).
 const AUTHORISED: Duration = Duration::from_millis(180_000);
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) version: Version,
     pub(crate) entropy: Box<dyn Entropy + Send>,
     pub(crate) subscriptions: Subscriptions,
+    pub(crate) asked: Asked,
     pub(crate) drops: Drops,
     pub(crate) credentials_gate: RateTable<Address>,
     pub(crate) error_gate: RateTable<(NetworkId, Address)>,
@@ -127,6 +129,7 @@ impl Vl2 {
                 version,
                 entropy,
                 subscriptions: Subscriptions::default(),
+                asked: Asked::default(),
                 drops: Drops::new(),
                 credentials_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
                 error_gate: RateTable::new(ERRORS, GATE_LIMIT),
@@ -320,7 +323,7 @@ impl Vl2 {
     /// knows who holds an address, and thus who answers its address-resolution group (01 §1.6).
     pub fn note_subscriber(&mut self, now: Now, network: NetworkId, group: MulticastGroup, member: Address) {
         if member != self.shared.own.address {
-            self.shared.subscriptions.add(now.mono, network, group, member);
+            self.shared.subscriptions.add(now.mono, network, group, member, Standing::Known);
         }
     }
 

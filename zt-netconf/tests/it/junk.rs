@@ -89,20 +89,46 @@ fn a_root_keeps_a_bounded_number_of_subscriptions() {
     node.wire.root = true;
     let now = World::new().now;
     let mut group = MulticastGroup::BROADCAST;
-    for member in 0..80u64 {
-        for part in 0..10u32 {
+    let mut subscribe = |node: &mut Node, member: u64, network: NetworkId, groups: u32| {
+        for part in 0..groups.div_ceil(500) {
             let subscription = |n: u32| {
                 group.adi = part * 500 + n;
-                Subscription { network: NetworkId(member << 24 | 1), group }
+                Subscription { network, group }
             };
-            let subscriptions = (0..500u32).map(subscription).collect();
+            let subscriptions = (0..500.min(groups)).map(subscription).collect();
             let payload = MulticastLike { subscriptions, rest: &[] }.to_vec();
             let message = Message::parse(Verb::MULTICAST_LIKE, &payload).expect("likes");
             node.vl2.handle_message(now, &stranger(member), PacketId(1), 0, &message, &mut node.wire);
         }
+    };
+    // What filled the table once: 70 identities, 5 MB.
+    for member in 0..80 {
+        subscribe(&mut node, member, NetworkId(member << 24 | 1), 5_000);
     }
-    assert_eq!(node.vl2.subscription_count(), 262_144);
+    assert_eq!(node.vl2.subscription_count(), 80 * 512, "a stranger has few places");
     assert!(node.drops("table full") > 0);
+    for member in 80..400 {
+        subscribe(&mut node, member, NetworkId(member << 24 | 1), 1_000);
+    }
+    assert_eq!(node.vl2.subscription_count(), 131_072);
+    // Whoever comes later, a stranger or a member of a network of our controller, is filed and found.
+    for (member, authorised) in [(500, false), (501, true)] {
+        let network = NetworkId(0x77_0000_0000 << 24 | member);
+        if authorised {
+            node.vl2.set_controller_authorised(now, network, stranger(member).address);
+        }
+        subscribe(&mut node, member, network, 5);
+        node.wire.answer_to(B);
+        let ask = zt_wire::verb::MulticastGather {
+            network,
+            group: MulticastGroup { adi: 4, ..MulticastGroup::BROADCAST },
+            limit: 9,
+            ..Default::default()
+        };
+        node.receive_body(now, B, &ask);
+        assert_eq!(node.take_sent(Verb::OK).len(), 1, "authorised: {authorised}");
+    }
+    assert_eq!(node.vl2.subscription_count(), 131_072 + 5);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use zt_wire::verb::{
     GatherResults, MulticastFrame, MulticastGather, MulticastLike, Ok as OkReply, OkBody, OkMulticastGather,
     Subscription,
 };
-use zt_wire::{Address, InetAddress, Mac, Message, MulticastGroup, NetworkId, PacketId, Verb};
+use zt_wire::{Address, Emit as _, InetAddress, Mac, Message, MulticastGroup, NetworkId, PacketId, Verb};
 
 use crate::world::{A, B, CONTROLLER, NET, World, group};
 
@@ -275,4 +275,97 @@ fn a_replicator_takes_over_the_copies() {
     let copies = node.take_sent(Verb::MULTICAST_FRAME);
     assert_eq!(copies.iter().map(|p| p.to).collect::<Vec<_>>(), [CONTROLLER]);
     assert_eq!(world.delivered(B).len(), 1);
+}
+
+fn gathered(in_re_packet: PacketId, network: NetworkId, group: MulticastGroup, members: Vec<Address>) -> Vec<u8> {
+    let results = GatherResults { total: members.len() as u32, members };
+    let ok = OkMulticastGather { network, group, results, rest: &[] };
+    OkReply { in_re_packet, body: OkBody::MulticastGather(ok) }.to_vec()
+}
+
+/// Whoever tells a root that it listens to a group of a private network is named by it, and gets nothing all the same.
+#[test]
+fn a_frame_waits_for_the_certificate_of_its_recipient() {
+    let mut world = World::with_members();
+    let now = world.now;
+    let com = world.authority.membership(B, now.unix_ms);
+    let node = world.node(A);
+    assert_eq!(node.frame(now, mac(A), Mac::BROADCAST, 0x0800, b"secret"), FrameVerdict::Sent(0));
+    let asked = node.take_sent(Verb::MULTICAST_GATHER);
+    let payload = gathered(asked[0].id, NET, MulticastGroup::BROADCAST, vec![B]);
+    let answer = crate::world::Sent { from: CONTROLLER, to: A, verb: Verb::OK, payload, ..asked[0].clone() };
+    node.wire.sent.clear();
+    node.receive(now, &answer);
+    assert!(node.take_sent(Verb::MULTICAST_FRAME).is_empty(), "B has shown nothing");
+    // It is asked for its certificate, and shown ours, once a second.
+    let to = |sent: Vec<crate::world::Sent>| sent.into_iter().map(|p| p.to).collect::<Vec<_>>();
+    assert_eq!(to(node.take_sent(Verb::ERROR)), [B]);
+    assert_eq!(to(node.take_sent(Verb::NETWORK_CREDENTIALS)), [B]);
+    assert_eq!(node.frame(now, mac(A), Mac::BROADCAST, 0x0800, b"more"), FrameVerdict::Sent(0));
+    assert!(node.take_sent(Verb::MULTICAST_FRAME).is_empty() && node.take_sent(Verb::ERROR).is_empty());
+    assert!(node.drops("recipient without certificate") > 0);
+    // One that does not agree opens nothing.
+    let old = zt_wire::verb::NetworkCredentials {
+        memberships: vec![world.authority.membership(B, now.unix_ms - 3_600_000)],
+        ..Default::default()
+    };
+    let node = world.node(A);
+    node.receive_body(now, B, &old);
+    assert!(node.take_sent(Verb::MULTICAST_FRAME).is_empty());
+    // The right one does, for all that waited.
+    let good = zt_wire::verb::NetworkCredentials { memberships: vec![com], ..Default::default() };
+    let later = now.plus(Duration::from_millis(1_000));
+    node.receive_body(later, B, &good);
+    assert_eq!(to(node.take_sent(Verb::MULTICAST_FRAME)), [B, B]);
+}
+
+#[test]
+fn a_root_that_is_a_member_sends_nothing_to_strangers_who_subscribe() {
+    let mut world = World::with_members();
+    let now = world.now;
+    let node = world.node(A);
+    node.wire.root = true;
+    node.receive_body(now, B, &like(&[(NET, MulticastGroup::BROADCAST)]));
+    assert_eq!(node.vl2.subscription_count(), 1, "it is filed, for others to ask about");
+    node.wire.sent.clear();
+    assert_eq!(node.frame(now, mac(A), Mac::BROADCAST, 0x0800, b"secret"), FrameVerdict::Sent(0));
+    assert!(node.take_sent(Verb::MULTICAST_FRAME).is_empty());
+}
+
+#[test]
+fn a_public_network_needs_no_certificate() {
+    let mut world = World::new();
+    world.authority.template.kind = zt_netconf::NetworkType::Public;
+    world.authority.authorised.extend([A, B]);
+    world.join(A);
+    let now = world.now;
+    let node = world.node(A);
+    node.receive_body(now, B, &like(&[(NET, MulticastGroup::BROADCAST)]));
+    assert_eq!(node.frame(now, mac(A), Mac::BROADCAST, 0x0800, b"open"), FrameVerdict::Sent(1));
+}
+
+#[test]
+fn answers_are_bound_to_what_was_asked() {
+    let mut world = talking();
+    let now = world.now;
+    let stranger = Address::new(0x99_0000_0007);
+    let node = world.node(A);
+    node.frame(now, mac(A), Mac::BROADCAST, 0x0800, b"x");
+    let asked = node.take_sent(Verb::MULTICAST_GATHER).remove(0);
+    let sent = node.take_sent(Verb::MULTICAST_FRAME);
+    let count = node.vl2.subscription_count();
+    let mut hear = |from, id, group, members: Vec<Address>| {
+        let payload = gathered(id, NET, group, members);
+        let answer = crate::world::Sent { from, to: A, verb: Verb::OK, payload, ..asked.clone() };
+        node.receive(now, &answer);
+        node.vl2.subscription_count() - count
+    };
+    // By a member that got a frame, but about another group; and by one that was not asked at all.
+    assert_eq!(hear(B, sent.first().map_or(asked.id, |p| p.id), group(9), vec![stranger]), 0);
+    assert_eq!(hear(Address::new(0xdf_a68a_e067), asked.id, group(8), vec![stranger]), 0);
+    // The one that was asked is believed, up to the number that was asked for.
+    let many: Vec<_> = (0..500).map(|n| Address::new(0x99_0000_1000 + n)).collect();
+    let learned = hear(CONTROLLER, asked.id, MulticastGroup::BROADCAST, many);
+    assert!((1..=33).contains(&learned), "{learned}");
+    assert_eq!(node.drops("members not asked for"), 2);
 }

@@ -9,6 +9,7 @@ mod clock_steps;
 mod clocks;
 mod corpora;
 mod crowd;
+mod eavesdropper;
 mod healing;
 mod herd;
 mod nat_table;
