@@ -131,6 +131,50 @@ fn an_overlay_on_top_carries_nothing_of_ours() -> Result<()> {
     rig.members.into_iter().try_for_each(Daemon::stop)
 }
 
+/// Two sites, whose LANs are bridged through the tunnel into one. Each node has an address in there, tells it to the other,
+/// and no table can say on which side of the bridge the other's is: what goes into the tunnel ends at the port.
+#[test]
+fn a_loop_through_two_bridges_is_cut() -> Result<()> {
+    let zt = Program::ours()?;
+    let mut switches = Vec::new();
+    let hosts = |lab: &Lab| {
+        let hosts = [lab.host("a", &["10.0.0.2/24"])?, lab.host("b", &["10.0.0.3/24"])?];
+        for (number, host) in hosts.iter().enumerate() {
+            let lan = lab.switch()?;
+            host.plug("eth1", &lan, &[])?;
+            host.namespace().add_bridge("br0")?;
+            host.namespace().join_bridge("eth1", "br0")?;
+            host.add_address("br0", &format!("192.168.1.{}/24", 100 + number))?;
+            switches.push(lan);
+        }
+        Ok(hosts)
+    };
+    let Some(rig) = Rig::with_hosts("bridges", [&zt, &zt, &zt], hosts)? else { return Ok(()) };
+    let [_, of_b] = rig.join(WAIT)?;
+    rig.hosts[0].ping(first(&of_b)?, PATIENT)?;
+    let [a, b] = &rig.members;
+    for (node, host) in rig.members.iter().zip(&rig.hosts) {
+        rig.root.change_member(rig.network, node.address(), &json!({ "activeBridge": true }))?;
+        let device = node.network(rig.network)?["portDeviceName"].as_str().context("a device")?.to_owned();
+        host.namespace().join_bridge(&device, "br0")?;
+    }
+    rig.hosts[0].ping("192.168.1.101".parse()?, PATIENT)?;
+    a.wait_direct(b.address(), WAIT)?;
+    wait_for("a packet that is caught", WAIT, || {
+        rig.hosts[0].ping("192.168.1.101".parse()?, PATIENT)?;
+        rig.hosts[1].ping("192.168.1.100".parse()?, PATIENT)?;
+        Ok((dropped(a, "own packet in a port")? + dropped(b, "own packet in a port")? > 0).then_some(()))
+    })?;
+    tcp(&rig.hosts[0], &rig.hosts[1], "192.168.1.101".parse()?, 1_000_000)?;
+    for (node, other) in [(a, b), (b, a)] {
+        let peer = node.peer(other.address())?.context("a peer")?;
+        ensure!(!peer["paths"].to_string().contains("192.168."), "{peer}");
+        // Questions that are not answered, not a storm.
+        ensure!(dropped(node, "own packet in a port")? < 1000);
+    }
+    rig.members.into_iter().try_for_each(Daemon::stop)
+}
+
 /// An exit node, and a member that binds the address of its LAN: the default route leads into the tunnel.
 #[test]
 fn a_bound_address_keeps_its_way_out() -> Result<()> {

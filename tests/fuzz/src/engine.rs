@@ -410,8 +410,15 @@ impl Scene {
                 self.engine.vl1_mut().set_physical(vec![prefix]);
             }
             _ => {
-                let own = vec![(IpAddr::from([44, 1, input.u8(), 0]), input.u8() % 33)];
+                let (net, len) = (input.u8(), input.u8());
+                let own = vec![(IpAddr::from([44, 1, net, 0]), len % 33)];
                 self.engine.handle(self.now, Input::OwnPrefixes(own), &mut self.outbox);
+                let through = vec![(IpAddr::from([44, net & 3, 0, 0]), len % 33)];
+                let on_link = vec![(IpAddr::from([44, net & 1, 0, 0]), len / 8)];
+                self.engine.handle(self.now, Input::Routed { through, on_link }, &mut self.outbox);
+                let (link, remote) = (LinkId(1 + u32::from(len & 3)), Endpoint::Ip(address_of(MEMBER, net)));
+                let narrow = Input::PathMtu { link, remote, size: u16::from(net) * 16 };
+                self.engine.handle(self.now, narrow, &mut self.outbox);
             }
         }
     }

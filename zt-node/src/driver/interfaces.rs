@@ -183,8 +183,12 @@ impl Driver {
             match view.holder(ip, &filter) {
                 // Of every interface: tied to each, or routes would lead some packets into our own ports.
                 _ if ip.is_unspecified() => {
+                    let before = wanted.len();
                     let all = found.addresses.iter().filter(|local| local.cidr.address.is_ipv4() == ip.is_ipv4());
                     wanted.extend(all.map(|local| (local.cidr.address, Some(local.clone()))));
+                    if wanted.len() == before {
+                        wanted.push((ip, None));
+                    }
                 }
                 Holder::Nowhere => wanted.push((ip, None)),
                 Holder::Inside => drop(refused.insert(ip)),

@@ -18,6 +18,21 @@ pub(super) fn allow_fragmentation(socket: BorrowedFd<'_>, ipv6: bool) -> io::Res
     }
 }
 
+/// Lets packets leave by the interface with this number, whatever is routed.
+pub(super) fn leave_by(socket: BorrowedFd<'_>, ipv6: bool, interface: u32) -> io::Result<()> {
+    // Quirk of the kernel: in network byte order for both families.
+    let value = libc::c_int::from_ne_bytes(interface.to_be_bytes());
+    if ipv6 {
+        set_option(socket, libc::IPPROTO_IPV6, IPV6_UNICAST_IF, value)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, IP_UNICAST_IF, value)
+    }
+}
+
+/// From `linux/in.h` and `linux/in6.h`.
+const IP_UNICAST_IF: libc::c_int = 50;
+const IPV6_UNICAST_IF: libc::c_int = 76;
+
 fn set_option(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     // SAFETY: the descriptor is open for the duration of the borrow, and the pointer and length describe `value`.
     let result = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), INT) };

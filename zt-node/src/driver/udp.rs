@@ -271,8 +271,14 @@ impl UdpLink {
 /// Ties a socket to an interface, so that no route can lead its packets into a port of ours.
 fn tie(socket: &Socket, interface: Option<&LocalAddress>) {
     if let Some(interface) = interface {
-        // Not permitted everywhere; the socket works without, so a refusal is not an error.
-        let _ = socket.bind_device(Some(interface.interface.as_bytes()));
+        // Not permitted everywhere; the weaker option is, on any kernel, and only chooses where packets leave. The socket
+        // works without both, so a refusal is not an error.
+        let tied = socket.bind_device(Some(interface.interface.as_bytes()));
+        if tied.is_err()
+            && let Err(error) = sys::leave_by(socket.as_fd(), interface.cidr.address.is_ipv6(), interface.index)
+        {
+            tracing::debug!(interface = interface.interface, %error, "the socket is not tied to its interface");
+        }
     }
 }
 
