@@ -260,7 +260,7 @@ async fn ping_over_two_nodes() -> Result<Duration> {
     let outcome = request.await?.context("a controller")?;
     ensure!(outcome.status == 200, "the controller answered {}", outcome.status);
     for node in [&root, &member] {
-        node.control(move |control| control.join(network)).await??;
+        node.join(network).await??;
     }
     let (_, target) = configured(&root_stacks).await?;
     let (stack, own) = configured(&member_stacks).await?;

@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (driver, node) = Driver::new(config)?;
     let network = network.parse().map_err(|_| "a network ID has 16 hexadecimal digits")?;
     let program = async {
-        node.control(move |control| control.join(network)).await??;
+        node.join(network).await??;
         // Frames of the network come out of this port, and what is sent into it goes to the network.
         let mut port = std::future::poll_fn(|cx| ports.poll_take(cx)).await;
         loop {

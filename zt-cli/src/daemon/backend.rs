@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 use zt_node::Handle;
 use zt_node::driver::Stopped;
 use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role};
-use zt_peer::WorldRefused;
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::home::Home;
@@ -31,6 +30,8 @@ pub(super) struct NodeBackend {
     home: Home,
     conf: Arc<Mutex<LocalConf>>,
     ports: Ports,
+    /// Changes of a network's settings take turns: each builds on the one before.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl From<Stopped> for Failure {
@@ -42,7 +43,7 @@ impl From<Stopped> for Failure {
 impl NodeBackend {
     /// A backend over a node's handle.
     pub(super) fn new(handle: Handle, home: Home, conf: LocalConf, ports: Ports) -> Self {
-        Self { handle, home, conf: Arc::new(Mutex::new(conf)), ports }
+        Self { handle, home, conf: Arc::new(Mutex::new(conf)), ports, changing: tokio::sync::Mutex::new(()) }
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -94,32 +95,19 @@ impl Backend for NodeBackend {
     }
 
     async fn join(&self, id: NetworkId, settings: NetworkSettings) -> Answer<Option<api::Network>> {
-        let joined = self
-            .handle
-            .control(move |control| {
-                control.join(id)?;
-                let before = control.engine().network_settings(id);
-                let after = merged(before.clone(), settings);
-                if after != before {
-                    control.set_network_settings(id, after)?;
-                }
-                // The port is opened with this, so that the answer names it (06 §4.7).
-                control.keep()?;
-                Ok::<_, std::io::Error>(control.networks().into_iter().find(|network| network.id == id))
-            })
-            .await?;
-        match joined {
-            Ok(status) => Ok(status.as_ref().map(network)),
-            Err(error) => Err(Failure::Internal(format!("cannot keep the membership: {error}"))),
-        }
+        let _turn = self.changing.lock().await;
+        let unkept = |error| Failure::Internal(format!("cannot keep the membership: {error}"));
+        self.handle.join(id).await?.map_err(unkept)?;
+        let before = self.handle.engine(move |engine, _| engine.network_settings(id)).await?;
+        self.handle.set_network_settings(id, merged(before, settings)).await?.map_err(unkept)?;
+        // The node had a turn since it joined, so the answer names the port (06 §4.7).
+        let networks = self.handle.control(|control| control.networks()).await?;
+        Ok(networks.iter().find(|network| network.id == id).map(network))
     }
 
     async fn leave(&self, id: NetworkId) -> Answer<bool> {
-        let left = self.handle.control(move |control| {
-            let was_joined = control.leave(id);
-            control.keep().map(|()| was_joined)
-        });
-        left.await?.map_err(|error| unforgotten("network", &error))
+        let (left, kept) = self.handle.keep(move |control| control.leave(id)).await?;
+        kept.map(|()| left).map_err(|error| unforgotten("network", &error))
     }
 
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
@@ -138,19 +126,13 @@ impl Backend for NodeBackend {
 
     async fn orbit(&self, moon: u64, seed: Address) -> Answer<()> {
         let seed = (!seed.is_reserved()).then_some(seed);
-        let kept = self.handle.control(move |control| {
-            control.orbit(moon, seed);
-            control.keep()
-        });
-        kept.await?.map_err(|error| unkept("moon", &error))
+        let ((), kept) = self.handle.keep(move |control| control.orbit(moon, seed)).await?;
+        kept.map_err(|error| unkept("moon", &error))
     }
 
     async fn deorbit(&self, moon: u64) -> Answer<()> {
-        let left = self.handle.control(move |control| {
-            control.deorbit(moon);
-            control.keep()
-        });
-        left.await?.map_err(|error| unforgotten("moon", &error))
+        let (_, kept) = self.handle.keep(move |control| control.deorbit(moon)).await?;
+        kept.map_err(|error| unforgotten("moon", &error))
     }
 
     async fn planets(&self) -> Answer<Vec<api::Planet>> {
@@ -167,20 +149,14 @@ impl Backend for NodeBackend {
             return Err(Failure::Refused("this is a moon; use `zt moon orbit` for it".to_owned()));
         }
         let id = world.id;
-        let result = self.handle.control(move |control| {
-            let accepted = control.add_world(world)?;
-            Ok::<_, WorldRefused>((accepted, control.keep()))
-        });
-        let (_, kept) = result.await?.map_err(|error| Failure::Refused(format!("the planet was refused: {error}")))?;
+        let (accepted, kept) = self.handle.keep(move |control| control.add_world(world)).await?;
+        accepted.map_err(|error| Failure::Refused(format!("the planet was refused: {error}")))?;
         kept.map(|()| id).map_err(|error| unkept("planet", &error))
     }
 
     async fn remove_planet(&self, planet: u64) -> Answer<bool> {
-        let removed = self.handle.control(move |control| {
-            let was_there = control.remove_planet(planet);
-            control.keep().map(|()| was_there)
-        });
-        removed.await?.map_err(|error| unforgotten("planet", &error))
+        let (was_there, kept) = self.handle.keep(move |control| control.remove_planet(planet)).await?;
+        kept.map(|()| was_there).map_err(|error| unforgotten("planet", &error))
     }
 
     async fn drops(&self) -> Answer<Vec<api::Drops>> {
@@ -202,9 +178,11 @@ impl Backend for NodeBackend {
 
     async fn change_settings(&self, changes: Map<String, Value>) -> Answer<()> {
         let changed = self.conf().with_settings(&changes).map_err(|error| Failure::Refused(error.to_string()))?;
-        self.home
-            .write("local.conf", changed.to_text().as_bytes(), 0o644)
-            .map_err(|error| Failure::Internal(error.to_string()))
+        // On a thread of its own: packets do not wait for the disk.
+        let home = self.home.clone();
+        let write = move || home.write("local.conf", changed.to_text().as_bytes(), 0o644);
+        let written = tokio::task::spawn_blocking(write).await.map_err(|_| Failure::Stopping)?;
+        written.map_err(|error| Failure::Internal(error.to_string()))
     }
 
     async fn metrics(&self) -> Answer<String> {

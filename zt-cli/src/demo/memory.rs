@@ -125,7 +125,7 @@ fn play(options: Options, screen: &mut Screen<'_>, runtime: &tokio::runtime::Han
     screen.note(&format!("network {network}"));
     let mut stacks = Vec::new();
     for member in [alice, bob] {
-        runtime.block_on(member.handle.control(move |control| control.join(network)))??;
+        runtime.block_on(member.handle.join(network))??;
         let path = format!("/controller/network/{network}/member/{}", member.address);
         call(runtime, controller, &path, &json!({ "authorized": true }))?;
         stacks.push(stack_of(screen, runtime, member)?);

@@ -1,10 +1,9 @@
 //! What other tasks may do with a running node.
 
-use super::{Driver, StateKey};
+use super::Driver;
 use crate::engine::Engine;
 use crate::status::{NetworkStatus, NodeStatus};
 use std::io;
-use zt_netconf::Settings;
 use zt_netconf::controller::ApiOutcome;
 use zt_peer::{Accepted, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
 use zt_wire::time::Now;
@@ -12,7 +11,7 @@ use zt_wire::{Address, InetAddress, NetworkId, World};
 
 /// The controls of a node, between two packets.
 pub struct Control<'a> {
-    driver: &'a mut Driver,
+    pub(super) driver: &'a mut Driver,
     /// The present moment.
     pub now: Now,
 }
@@ -55,43 +54,10 @@ impl<'a> Control<'a> {
         networks
     }
 
-    /// Joins a network and remembers it.
-    ///
-    /// # Errors
-    /// The state cannot be read or written; the network is not joined then.
-    pub fn join(&mut self, network: NetworkId) -> io::Result<()> {
-        if self.driver.engine.vl2().network(network).is_some() {
-            return Ok(());
-        }
-        self.driver.join(self.now, network)
-    }
-
-    /// Leaves a network and forgets it; true when it was joined.
+    /// Leaves a network and forgets it; true when it was joined. [`Handle::keep`](super::Handle::keep) waits until its
+    /// files are gone.
     pub fn leave(&mut self, network: NetworkId) -> bool {
         self.driver.engine.leave(self.now, network)
-    }
-
-    /// Changes what the operator allows a network; false when it is not joined.
-    ///
-    /// # Errors
-    /// The settings cannot be kept; those of before stay in force then.
-    pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> io::Result<bool> {
-        let Driver { engine, state, .. } = &mut *self.driver;
-        if engine.vl2().network(network).is_none() {
-            return Ok(false);
-        }
-        state.save(StateKey::NetworkSettings(network), Some(&settings.to_text()))?;
-        Ok(engine.set_network_settings(network, settings))
-    }
-
-    /// Does what the calls before this one left to do, and tells whether all that must outlive the process was written.
-    ///
-    /// # Errors
-    /// Something is in force but was not written, as on a full disk: it ends with the process.
-    pub fn keep(&mut self) -> io::Result<()> {
-        self.driver.unsaved = None;
-        self.driver.drain(self.now);
-        self.driver.unsaved.take().map_or(Ok(()), Err)
     }
 
     /// Adds or updates a planet or moon given by the operator, live.

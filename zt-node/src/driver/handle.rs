@@ -1,9 +1,12 @@
 //! The way into a running node from other tasks and threads.
 
 use crate::engine::Engine;
+use std::io;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
+use zt_netconf::Settings;
 use zt_netconf::controller::ApiOutcome;
+use zt_wire::NetworkId;
 use zt_wire::time::Now;
 
 /// A call executed on the driver's task between two packets.
@@ -51,6 +54,47 @@ impl Handle {
         });
         self.calls.send(call).await.map_err(|_| Stopped)?;
         receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Joins a network and remembers it: it is joined when its membership is on the disk.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more. Inside: the state cannot be read or written; the network is not
+    /// joined then.
+    pub async fn join(&self, network: NetworkId) -> Result<io::Result<()>, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        self.control(move |control| control.join(network, sender)).await?;
+        receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Changes what the operator allows a network, once that is on the disk; false when it is not joined.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more. Inside: the settings cannot be kept; those of before stay in
+    /// force then.
+    pub async fn set_network_settings(
+        &self,
+        network: NetworkId,
+        settings: Settings,
+    ) -> Result<io::Result<bool>, Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        self.control(move |control| control.set_network_settings(network, settings, sender)).await?;
+        receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Runs a closure as [`Handle::control`] does, and waits until all that must outlive the process because of it is on
+    /// the disk.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more. Inside, beside the result: something is in force but was not
+    /// written, as on a full disk; it ends with the process.
+    pub async fn keep<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut super::Control<'_>) -> R + Send + 'static,
+    ) -> Result<(R, io::Result<()>), Stopped> {
+        let (sender, receiver) = oneshot::channel();
+        let result = self.control(move |control| control.keep(call, sender)).await?;
+        Ok((result, receiver.await.map_err(|_| Stopped)?))
     }
 
     /// Executes a call of the controller's HTTP interface (05 §1) and waits until what it changed is durable;

@@ -9,6 +9,7 @@ mod handle;
 mod interfaces;
 mod jobs;
 mod perform;
+mod persist;
 mod ports;
 mod refusals;
 mod sys;
@@ -16,7 +17,8 @@ mod trace;
 mod turn;
 mod udp;
 
-pub use crate::state::{FileState, MemoryState, StateKey, StateStore, write_atomically};
+pub use crate::files::{create_folder, is_temporary, write_atomically};
+pub use crate::state::{FileState, MemoryState, StateKey, StateStore};
 pub use clock::Clock;
 pub use control::Control;
 pub use handle::{Handle, Stopped};
@@ -25,6 +27,7 @@ pub use interfaces::Interfaces;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use crate::status::Traffic;
 use jobs::Worker;
+use persist::Persistence;
 use ports::{LostFrames, Port};
 use refusals::Unsent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +87,7 @@ pub struct NodeConfig {
     pub taps: Box<dyn TapFactory>,
     /// What gives them addresses and routes.
     pub host: Box<dyn HostConfig>,
-    /// State that outlives the process.
+    /// State that outlives the process; used on a thread of its own while the node runs.
     pub state: Box<dyn StateStore>,
     /// Store of the controller; `None` = this node is no controller.
     pub controller: Option<Box<dyn ControllerStore>>,
@@ -119,6 +122,7 @@ enum WorkResult {
     Job(JobDone),
     Committed(u64),
     CommitFailed(u64),
+    State(persist::StateDone),
 }
 
 /// Period of the scan of multicast groups and other housekeeping. 06 §8.3 scans every 5 s; a group joined by the host is
@@ -155,7 +159,7 @@ pub struct Driver {
     ports_due: Mono,
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
-    state: Box<dyn StateStore>,
+    persistence: Persistence,
     interfaces: Option<Interfaces>,
     udp_ports: Vec<u16>,
     bind: Vec<IpAddr>,
@@ -179,7 +183,6 @@ pub struct Driver {
     peers_due: Mono,
     traffic: Traffic,
     unsent: Unsent,
-    unsaved: Option<io::Error>,
     stop: bool,
 }
 
@@ -229,7 +232,7 @@ impl Driver {
             ports_due: now.mono,
             taps: config.taps,
             host: config.host,
-            state: config.state,
+            persistence: Persistence::default(),
             interfaces: None,
             udp_ports: config.ports,
             bind: config.bind,
@@ -252,19 +255,25 @@ impl Driver {
             peers_due: now.mono,
             traffic: Traffic::default(),
             unsent: Unsent::default(),
-            unsaved: None,
             stop: false,
         };
-        driver.start(now, config.planets, config.controller)?;
+        driver.start(now, config.planets, config.controller, config.state)?;
         Ok((driver, Handle { calls: call_sender, collided: collided_receiver }))
     }
 
-    fn start(&mut self, now: Now, planets: Vec<World>, controller: Option<Box<dyn ControllerStore>>) -> io::Result<()> {
+    fn start(
+        &mut self,
+        now: Now,
+        planets: Vec<World>,
+        controller: Option<Box<dyn ControllerStore>>,
+        state: Box<dyn StateStore>,
+    ) -> io::Result<()> {
         if let Some(store) = controller {
             self.start_controller(now, store)?;
         }
-        self.load_worlds(now, planets)?;
-        self.load_networks(now)?;
+        self.load_worlds(now, planets, state.as_ref())?;
+        self.load_networks(now, state.as_ref())?;
+        self.persistence.open(state, self.result_sender.clone());
         self.rebind_at_start(now)?;
         self.drain(now);
         Ok(())
@@ -290,12 +299,12 @@ impl Driver {
         Ok(())
     }
 
-    fn load_worlds(&mut self, now: Now, planets: Vec<World>) -> io::Result<()> {
-        for key in self.state.keys()? {
+    fn load_worlds(&mut self, now: Now, planets: Vec<World>, state: &dyn StateStore) -> io::Result<()> {
+        for key in state.keys()? {
             if !matches!(key, StateKey::Planet | StateKey::ExtraPlanet(_) | StateKey::Moon(_)) {
                 continue;
             }
-            let Some(bytes) = self.state.load(key)? else { continue };
+            let Some(bytes) = state.load(key)? else { continue };
             let source = self.engine.vl1().source_of_stored(&bytes);
             match World::parse(&mut Reader::new(&bytes)) {
                 Ok(world) => self.load_world(now, world, source),
@@ -320,40 +329,39 @@ impl Driver {
         }
     }
 
-    fn load_networks(&mut self, now: Now) -> io::Result<()> {
-        for key in self.state.keys()? {
-            if let StateKey::NetworkConfig(network) = key {
-                self.join(now, network)?;
-            }
+    fn load_networks(&mut self, now: Now, state: &dyn StateStore) -> io::Result<()> {
+        for key in state.keys()? {
+            let StateKey::NetworkConfig(network) = key else { continue };
+            let saved = state.load(key)?;
+            let settings = state.load(StateKey::NetworkSettings(network))?;
+            let settings = settings.map(|text| Settings::from_text(&text)).unwrap_or_default();
+            self.engine.join(now, network, saved.as_deref(), settings, &mut self.outbox);
         }
-        Ok(())
-    }
-
-    /// Joins a network with the configuration and settings kept for it, and remembers that it is joined.
-    fn join(&mut self, now: Now, network: NetworkId) -> io::Result<()> {
-        let saved = self.state.load(StateKey::NetworkConfig(network))?;
-        let settings = self.state.load(StateKey::NetworkSettings(network))?;
-        let settings = settings.map(|text| Settings::from_text(&text)).unwrap_or_default();
-        if saved.is_none() {
-            self.state.save(StateKey::NetworkConfig(network), Some(b"\n"))?;
-        }
-        self.engine.join(now, network, saved.as_deref(), settings, &mut self.outbox);
         Ok(())
     }
 
     /// Lives until it is asked to stop, then removes what it made on the host and writes its peer cache.
     pub async fn run(mut self) {
         poll_fn(|cx| self.turn(cx)).await;
-        self.shut_down();
+        self.shut_down().await;
     }
 
-    fn shut_down(&mut self) {
+    async fn shut_down(&mut self) {
         let now = self.clock.now();
         self.engine.persist_peers();
         self.drain(now);
         let networks: Vec<NetworkId> = self.ports.keys().copied().collect();
         for network in networks {
             self.close_port(now, network);
+        }
+        self.persistence.write_records();
+        while !self.persistence.is_idle()
+            && let Some(result) = self.results.recv().await
+        {
+            if let WorkResult::State(done) = result {
+                self.handle_state(now, done);
+                self.persistence.write_records();
+            }
         }
     }
 
@@ -364,23 +372,15 @@ impl Driver {
         self.scan_groups(now);
         if self.peers_due <= now.mono {
             self.peers_due = now.mono + OLD_PEERS;
-            if let Err(error) = self.state.discard_old_peers() {
-                tracing::warn!(%error, "cannot look for old records of peers");
-            }
+            self.persistence.discard_old_peers();
         }
+        self.persistence.write_records();
         let retry = std::mem::take(&mut self.waiting_jobs);
         for job in retry {
             self.run_job(now, job);
         }
         if self.sockets.is_empty() || !self.unbound.is_empty() {
             self.rebind(now);
-        }
-    }
-
-    fn save(&mut self, key: StateKey, value: Option<&[u8]>) {
-        if let Err(error) = self.state.save(key, value) {
-            tracing::error!(?key, %error, "cannot write state");
-            self.unsaved = Some(error);
         }
     }
 

@@ -1,11 +1,11 @@
 //! Outputs of the engine, performed.
 
+use super::persist::Place;
 use super::{Driver, StateKey, WorkResult};
 use crate::engine::{Input, NetworkChange, Output, Persist};
-use zt_peer::{Job, JobDone, Vl1Event};
+use zt_peer::{Job, Vl1Event};
 use zt_wire::time::Now;
 use zt_wire::world::WorldKind;
-use zt_wire::{Parse as _, Reader};
 
 impl Driver {
     pub(super) fn perform(&mut self, now: Now, output: Output) {
@@ -39,11 +39,10 @@ impl Driver {
         }
     }
 
-    /// Runs a job on the worker thread; reading a peer record is a single small file and done at once.
+    /// Runs a job on a worker thread.
     pub(super) fn run_job(&mut self, now: Now, job: Job) {
         if let Job::LoadPeer { address } = job {
-            let record = self.state.load(StateKey::Peer(address)).unwrap_or_default();
-            self.hand_in(now, Input::JobDone(JobDone::Loaded { address, record }));
+            self.load_peer(now, address);
             return;
         }
         if let Err(job) = self.workers.submit(job)
@@ -54,19 +53,18 @@ impl Driver {
     }
 
     pub(super) fn handle_result(&mut self, now: Now, result: WorkResult) {
-        match &result {
-            WorkResult::Committed(seq) => self.tell_waiters(*seq, true),
-            WorkResult::CommitFailed(seq) => self.tell_waiters(*seq, false),
-            WorkResult::Job(_) => {}
+        match result {
+            WorkResult::Job(done) => self.hand_in(now, Input::JobDone(done)),
+            WorkResult::Committed(seq) => {
+                self.tell_waiters(seq, true);
+                self.hand_in(now, Input::Committed(seq));
+            }
+            WorkResult::CommitFailed(seq) => {
+                self.tell_waiters(seq, false);
+                self.hand_in(now, Input::CommitFailed(seq));
+            }
+            WorkResult::State(done) => self.handle_state(now, done),
         }
-        self.hand_in(
-            now,
-            match result {
-                WorkResult::Job(done) => Input::JobDone(done),
-                WorkResult::Committed(seq) => Input::Committed(seq),
-                WorkResult::CommitFailed(seq) => Input::CommitFailed(seq),
-            },
-        );
         self.drain(now);
     }
 
@@ -82,23 +80,15 @@ impl Driver {
 
     fn persist(&mut self, persist: Persist) {
         match persist {
-            Persist::World(WorldKind::Moon, id, bytes) => self.save(StateKey::Moon(id), bytes.as_deref()),
-            Persist::World(_, id, bytes) => self.persist_planet(id, bytes.as_deref()),
-            Persist::NetworkConfig(network, text) => self.save(StateKey::NetworkConfig(network), Some(&text)),
-            Persist::Peer(address, record) => self.save(StateKey::Peer(address), Some(&record)),
+            Persist::World(WorldKind::Moon, id, bytes) => {
+                self.persistence.save(Place::Key(StateKey::Moon(id)), bytes);
+            }
+            Persist::World(_, id, bytes) => self.persistence.save(Place::Planet(id), bytes),
+            Persist::NetworkConfig(network, text) => {
+                self.persistence.save(Place::Key(StateKey::NetworkConfig(network)), Some(text));
+            }
+            Persist::Peer(address, record) => self.persistence.save_peer(address, record),
         }
-    }
-
-    /// The first planet lives in the stock layout's `planet`, further ones in files of their own.
-    fn persist_planet(&mut self, id: u64, bytes: Option<&[u8]>) {
-        let first = self.state.load(StateKey::Planet).ok().flatten();
-        let first_id = first.map(|bytes| zt_wire::World::parse(&mut Reader::new(&bytes)).ok().map(|world| world.id));
-        let key = match first_id {
-            // Also when the file is damaged: perhaps somebody can still read something in it.
-            Some(other) if other != Some(id) => StateKey::ExtraPlanet(id),
-            _ => StateKey::Planet,
-        };
-        self.save(key, bytes);
     }
 }
 

@@ -3,6 +3,7 @@
 //! A network decides about its own values only: MAC, MTU and "up" are set when the port is opened, and the MTU again when
 //! that of the network changes. What the operator does with the device in between stays.
 
+use super::persist::Place;
 use super::{Driver, StateKey};
 use crate::engine::Input;
 use std::collections::BTreeSet;
@@ -201,7 +202,7 @@ impl Driver {
     /// Files of a network that was left.
     pub(super) fn forget_network(&mut self, network: NetworkId) {
         for key in [StateKey::NetworkConfig(network), StateKey::NetworkSettings(network)] {
-            self.save(key, None);
+            self.persistence.save(Place::Key(key), None);
         }
     }
 }

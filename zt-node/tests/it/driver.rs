@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use zt_crypto::SecretIdentity;
 use zt_netconf::controller::{Change, Record};
@@ -31,6 +31,55 @@ impl StateStore for SharedState {
     }
     fn keys(&self) -> io::Result<Vec<StateKey>> {
         self.0.lock().expect("no panic inside").keys()
+    }
+}
+
+/// A disk on which nothing is written or read until it is let go; it counts who waits.
+#[derive(Clone, Default)]
+struct StuckState {
+    kept: SharedState,
+    gate: Arc<(Mutex<Gate>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Gate {
+    closed: bool,
+    waiting: usize,
+}
+
+impl StuckState {
+    fn close(&self) {
+        self.gate.0.lock().expect("no panic inside").closed = true;
+    }
+
+    fn open(&self) {
+        self.gate.0.lock().expect("no panic inside").closed = false;
+        self.gate.1.notify_all();
+    }
+
+    fn waiting(&self) -> usize {
+        self.gate.0.lock().expect("no panic inside").waiting
+    }
+
+    fn pass(&self) {
+        let mut gate = self.gate.0.lock().expect("no panic inside");
+        gate.waiting += 1;
+        let mut gate = self.gate.1.wait_while(gate, |gate| gate.closed).expect("no panic inside");
+        gate.waiting -= 1;
+    }
+}
+
+impl StateStore for StuckState {
+    fn load(&self, key: StateKey) -> io::Result<Option<Vec<u8>>> {
+        self.pass();
+        self.kept.load(key)
+    }
+    fn save(&mut self, key: StateKey, value: Option<&[u8]>) -> io::Result<()> {
+        self.pass();
+        self.kept.save(key, value)
+    }
+    fn keys(&self) -> io::Result<Vec<StateKey>> {
+        self.kept.keys()
     }
 }
 
@@ -94,8 +143,21 @@ fn config(line: usize, world: &World, port: u16) -> (NodeConfig, ChannelTaps, Sh
 }
 
 fn start(line: usize, world: &World, port: u16, store: Option<Store>, state: SharedState) -> Node {
+    let on = Box::new(state.clone());
+    start_on(line, world, port, store, state, on)
+}
+
+/// As [`start`], with `state` reached by way of another store.
+fn start_on(
+    line: usize,
+    world: &World,
+    port: u16,
+    store: Option<Store>,
+    state: SharedState,
+    on: Box<dyn StateStore>,
+) -> Node {
     let (mut config, taps, host) = config(line, world, port);
-    config.state = Box::new(state.clone());
+    config.state = on;
     config.controller = store.map(|store| Box::new(store) as _);
     let (driver, handle) = Driver::new(config).expect("loopback can be bound");
     Node { handle, taps, host, state, task: tokio::task::spawn_local(driver.run()) }
@@ -135,7 +197,7 @@ impl Node {
     }
 
     async fn join(&self, network: NetworkId) {
-        self.handle.control(move |control| control.join(network)).await.expect("it runs").expect("kept");
+        self.handle.join(network).await.expect("it runs").expect("kept");
     }
 
     async fn status(&self) -> &'static str {
@@ -255,6 +317,82 @@ fn a_restarted_member_remembers_its_network_and_its_peers() {
         assert!(again.handle.control(move |control| control.leave(network)).await.expect("it runs"));
         let state = again.stop().await;
         assert!(!state.keys().expect("in memory").contains(&StateKey::NetworkConfig(network)));
+    });
+}
+
+#[test]
+fn packets_do_not_wait_for_the_disk() {
+    run(async {
+        let (root, world) = start_root(false);
+        let disk = StuckState::default();
+        let alice = start_on(1, &world, 0, None, disk.kept.clone(), Box::new(disk.clone()));
+        let bob = member(2, &world);
+        alice.online().await;
+        bob.online().await;
+        let network = root.network().await;
+        alice.join(network).await;
+        bob.join(network).await;
+        alice.becomes("OK").await;
+        bob.becomes("OK").await;
+        // From here on her disk does nothing: bob is looked for in the cache, newcomers and another network are kept.
+        disk.close();
+        let other = NetworkId(network.0 + 1);
+        let handle = alice.handle.clone();
+        let joining = tokio::task::spawn_local(async move { handle.join(other).await });
+        until(async || disk.waiting() > 0).await;
+        let (mut near, mut far) = (alice.port().await, bob.port().await);
+        carry(&mut far, &mut near, &frame(network, 2, 1, &[2; 1400])).await;
+        carry(&mut near, &mut far, &frame(network, 1, 2, &[1; 60])).await;
+        let joined = alice.handle.control(|control| control.networks().len()).await.expect("it runs");
+        assert_eq!((joined, joining.is_finished()), (1, false), "not joined before that is written");
+        let handle = alice.handle.clone();
+        let leaving = tokio::task::spawn_local(async move { handle.keep(move |control| control.leave(network)).await });
+        until(async || alice.handle.control(|control| control.networks().is_empty()).await.expect("it runs")).await;
+        assert!(!leaving.is_finished(), "not left before that is written");
+        // All is done in order once it works again, and a stop waits for it.
+        disk.open();
+        joining.await.expect("no panic").expect("it runs").expect("kept");
+        let (left, kept) = leaving.await.expect("no panic").expect("it runs");
+        assert!(left && kept.is_ok());
+        let keys = alice.stop().await.keys().expect("in memory");
+        assert!(keys.contains(&StateKey::NetworkConfig(other)) && !keys.contains(&StateKey::NetworkConfig(network)));
+        assert!(keys.contains(&StateKey::NetworkSettings(other)), "settings are kept from the start: {keys:?}");
+        assert!(keys.contains(&StateKey::Peer(identity(2).address())), "the cache is written at the end: {keys:?}");
+    });
+}
+
+/// A disk that is full.
+struct FullState;
+
+impl StateStore for FullState {
+    fn load(&self, _key: StateKey) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+    fn save(&mut self, _key: StateKey, _value: Option<&[u8]>) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+    fn keys(&self) -> io::Result<Vec<StateKey>> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_told_to_who_asked() {
+    run(async {
+        let (root, world) = start_root(false);
+        let alice = start_on(1, &world, 0, None, SharedState::default(), Box::new(FullState));
+        alice.online().await;
+        let network = root.network().await;
+        let refused = alice.handle.join(network).await.expect("it runs").expect_err("a full disk");
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(alice.status().await, "NOT JOINED");
+        let planet = world.id;
+        let (removed, kept) = alice.handle.keep(move |control| control.remove_planet(planet)).await.expect("it runs");
+        assert!(removed);
+        assert_eq!(kept.expect_err("a full disk").kind(), io::ErrorKind::StorageFull);
+        // What writes nothing is answered at once.
+        let ((), kept) = alice.handle.keep(|_| ()).await.expect("it runs");
+        kept.expect("nothing to write");
     });
 }
 
