@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Larger files are not ours; reading stops here (a configuration has at most 484,520 bytes, 04 §2.5).
@@ -100,7 +100,10 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_path_buf();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&path) {
-            Ok(to) => path = folder_of(&path).join(to),
+            Ok(to) => {
+                refuse_laid_link(&path)?;
+                path = folder_of(&path).join(to);
+            }
             // No link, or nothing there.
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
                 return Ok(path);
@@ -109,6 +112,23 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "too many links lead to this file"))
+}
+
+/// In a folder where everybody may lay links (`/tmp`), one of a stranger is not followed: it may lead to a place of his.
+/// The kernel refuses the same where it follows links itself.
+fn refuse_laid_link(link: &Path) -> io::Result<()> {
+    const SHARED: u32 = 0o1002;
+    let (folder, owner) = (fs::metadata(folder_of(link))?, fs::symlink_metadata(link)?.uid());
+    if folder.mode() & SHARED == SHARED && owner != folder.uid() && Some(owner) != own_user() {
+        let text = format!("{} is a link that another user laid in a shared folder", link.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    Ok(())
+}
+
+/// The user this process acts for.
+fn own_user() -> Option<u32> {
+    fs::metadata("/proc/self").map(|process| process.uid()).ok()
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -145,8 +165,9 @@ fn new_file_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let temporary = folder_of(target).join(format!(".{name}.{:016x}.tmp", u64::from_ne_bytes(random)));
+    // A new file is never reached by way of a link.
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(SECRET).custom_flags(libc::O_NOFOLLOW);
+    options.write(true).create_new(true).mode(SECRET);
     Ok((temporary.clone(), options.open(&temporary)?))
 }
 
@@ -173,8 +194,12 @@ fn keep_owner(file: &File, old: &Metadata, folder: &Path, mode: u32) {
 
 /// Writes over the content of a file; puts the old content back when that fails.
 fn overwrite(target: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    if mode == SECRET && Some(fs::metadata(target)?.uid()) != own_user() {
+        let text = format!("{} belongs to another user, who would have the secret", target.display());
+        return Err(io::Error::new(io::ErrorKind::Other, text));
+    }
     let old = fs::read(target)?;
-    let mut file = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(target)?;
+    let mut file = OpenOptions::new().write(true).open(target)?;
     let result = fill(&mut file, content);
     if result.is_err() {
         let _ = fill(&mut file, &old);
@@ -187,7 +212,6 @@ fn overwrite(target: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 }
 
 fn fill(file: &mut File, content: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
     file.write_all_at(content, 0)?;
     file.set_len(content.len() as u64)?;
     file.sync_all()

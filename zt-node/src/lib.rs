@@ -6,9 +6,7 @@ pub mod status;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
-#[cfg(feature = "tokio")]
 mod file_state;
-#[cfg(feature = "tokio")]
 mod files;
 
 #[doc(inline)]
@@ -17,11 +15,8 @@ pub use engine::{Engine, EngineConfig, Input, Outbox, Output};
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use driver::{ControllerStore, Driver, Handle, NodeConfig};
-#[cfg(feature = "tokio")]
 #[doc(inline)]
-pub use state::FileState;
-#[doc(inline)]
-pub use state::{MemoryState, StateStore};
+pub use state::{FileState, MemoryState, StateStore};
 
 /// The planet of the public ZeroTier service (01 §10.6), in binary form: what a node uses that is told of no other.
 pub const PUBLIC_PLANET: &[u8] = include_bytes!("public-planet.bin");

@@ -5,8 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use zt_wire::{Address, NetworkId};
 
-#[cfg(feature = "tokio")]
 pub use crate::file_state::FileState;
+pub use crate::files::{create_folder, is_temporary, write_atomically};
 
 /// Name of one stored value (06 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,8 +27,7 @@ pub enum StateKey {
 
 impl StateKey {
     /// Its file, relative to the home folder.
-    #[must_use]
-    pub fn file(self) -> PathBuf {
+    pub(crate) fn file(self) -> PathBuf {
         match self {
             Self::Planet => "planet".into(),
             Self::ExtraPlanet(id) => format!("planets.d/{id:016x}.planet").into(),

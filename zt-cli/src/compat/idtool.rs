@@ -1,9 +1,5 @@
 //! `zerotier-idtool` (07 §3).
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use zt_crypto::SecretIdentity;
 use zt_wire::{Identity, Signature};
 
@@ -216,17 +212,12 @@ fn gen_moon(file: &str, console: &mut Console<'_>) -> i32 {
         }
     };
     let name = format!("{:016x}.moon", world.id);
-    if let Err(error) = write_plain(&console.file(&name), &zt_wire::Emit::to_vec(&world)) {
+    if let Err(error) = replace_file(&console.file(&name), &zt_wire::Emit::to_vec(&world), 0o644) {
         complain!(console, "{name}: {error}\n");
         return 1;
     }
     say!(console, "wrote {name} (signed world with timestamp {timestamp})\n");
     0
-}
-
-/// Writes a file that holds no secret, with the permissions of the environment.
-fn write_plain(path: &Path, content: &[u8]) -> io::Result<()> {
-    fs::write(path, content)
 }
 
 /// Bytes as lower-case hex.

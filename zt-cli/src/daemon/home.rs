@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use zt_crypto::{Entropy, SecretIdentity};
-use zt_node::driver::write_atomically;
+use zt_node::driver::{create_folder, is_temporary, write_atomically};
 
 use super::authtoken;
 
@@ -40,6 +40,22 @@ pub enum HomeError {
         path: PathBuf,
         /// Process which holds it, as far as known.
         pid: Option<u32>,
+    },
+    /// There is no identity, and there are networks which belong to the one that was.
+    #[error(
+        "{path}/identity.secret is missing or empty, but the folder holds {holds}, which belong to the identity that was \
+         there{}; nothing was changed. Put a copy of identity.secret back. Or, to start as a new node that must be let in \
+         everywhere again, move these files away first",
+        if address.is_empty() { String::new() } else { format!(" ({address}, says identity.public)") },
+        path = path.display()
+    )]
+    NoIdentity {
+        /// Home folder.
+        path: PathBuf,
+        /// Networks, in words.
+        holds: String,
+        /// Address in `identity.public`, if that is there.
+        address: String,
     },
     /// `identity.secret` does not hold a usable secret identity (06 §1.5).
     #[error("invalid identity loaded from disk. Please remove identity.public and identity.secret from {path} and try again", path = path.display())]
@@ -85,7 +101,7 @@ impl Home {
 
     /// Creates the folder with its parents, if missing.
     pub fn create(&self) -> Result<(), HomeError> {
-        fs::create_dir_all(&self.path).map_err(|source| self.error("", source))
+        create_folder(&self.path).map_err(|source| self.error("", source))
     }
 
     /// Takes the lock file, so that a second daemon on this folder is refused.
@@ -108,9 +124,21 @@ impl Home {
             }
             Err(fs::TryLockError::Error(source)) => return Err(self.error("zt.lock", source)),
         }
+        self.remove_leftovers();
         // The number only serves the message above; the lock itself ends with the process.
         let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
         Ok(Lock { _file: file })
+    }
+
+    /// Removes what a crash left of files that were being written. Nobody else writes: the lock is held.
+    fn remove_leftovers(&self) {
+        for folder in ["", "networks.d", "moons.d", "planets.d", "peers.d"] {
+            for entry in fs::read_dir(self.file(folder)).into_iter().flatten().flatten() {
+                if entry.file_name().to_str().is_some_and(is_temporary) {
+                    let _ = fs::remove_file(entry.path());
+                }
+            }
+        }
     }
 
     /// Reads a file of the folder; `None` if it is missing. A folder in its place reads as empty (06 §2).
@@ -122,7 +150,7 @@ impl Home {
     pub fn write(&self, name: &str, content: &[u8], mode: u32) -> Result<(), HomeError> {
         let path = self.file(name);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|source| self.error(name, source))?;
+            create_folder(parent).map_err(|source| self.error(name, source))?;
         }
         replace_file(&path, content, mode).map_err(|source| self.error(name, source))
     }
@@ -136,11 +164,28 @@ impl Home {
     }
 
     /// Loads `identity.secret`, or makes a new identity when it is missing or empty; `identity.public` follows it.
+    /// No new one is made while the home holds networks (`holds` says which, in words): they belong to the old one.
     ///
     /// The address is checked against the key, which takes a moment (01 §3.4).
-    pub fn identity(&self, entropy: &mut dyn Entropy) -> Result<SecretIdentity, HomeError> {
+    pub fn identity(
+        &self,
+        entropy: &mut dyn Entropy,
+        holds: impl FnOnce() -> Option<String>,
+    ) -> Result<SecretIdentity, HomeError> {
         let stored = self.read("identity.secret")?.unwrap_or_default();
         let identity = if stored.is_empty() {
+            let public = self.read("identity.public")?.unwrap_or_default();
+            let address = String::from_utf8_lossy(&public).split(':').next().unwrap_or_default().to_owned();
+            if let Some(holds) = holds() {
+                let path = self.path.clone();
+                return Err(HomeError::NoIdentity { path, holds, address });
+            }
+            if !address.is_empty() {
+                tracing::warn!(
+                    address,
+                    "identity.secret is missing: a new identity is made, identity.public follows it"
+                );
+            }
             let identity = SecretIdentity::generate(entropy);
             self.write("identity.secret", identity.to_text().as_bytes(), 0o600)?;
             identity
@@ -161,12 +206,12 @@ impl Home {
         Ok(identity)
     }
 
-    /// Puts the identity aside whose address belongs to somebody else, so that the next start makes a new one (06 §1.4).
-    pub fn retire_identity(&self) -> Result<(), HomeError> {
+    /// Puts the identity aside whose address belongs to somebody else, and a new one in its place (06 §1.4).
+    pub fn retire_identity(&self, entropy: &mut dyn Entropy) -> Result<(), HomeError> {
         if let Some(secret) = self.read("identity.secret")? {
             self.write("identity.secret.saved_after_collision", &secret, 0o600)?;
         }
-        self.remove("identity.secret")?;
+        self.write("identity.secret", SecretIdentity::generate(entropy).to_text().as_bytes(), 0o600)?;
         self.remove("identity.public")
     }
 
@@ -239,10 +284,13 @@ pub fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
-/// Puts a file in place by way of a temporary one beside it. Identical content is not written again.
+/// Puts a file in place as [`write_atomically`] does. Identical content is not written again.
 pub fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    if read_file(path).ok().flatten().is_some_and(|old| old == content) && path.is_file() {
-        return fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    if path.is_file() && read_file(path).ok().flatten().is_some_and(|old| old == content) {
+        return match mode {
+            0o600 => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+            _ => Ok(()),
+        };
     }
     write_atomically(path, content, mode)
 }

@@ -64,7 +64,7 @@ pub fn run(options: &DaemonOptions, console: &mut Console<'_>) -> Result<(), Dae
     loop {
         match node::serve(prepare(options, console)?)? {
             node::End::Asked => return Ok(()),
-            node::End::Collision => options.home.retire_identity()?,
+            node::End::Collision => options.home.retire_identity(console.entropy)?,
         }
     }
 }

@@ -153,7 +153,7 @@ fn node_config(
 }
 
 /// Where ZeroTier One kept its controller's data, if `local.conf` says.
-fn controller_folder(conf: &LocalConf) -> Option<PathBuf> {
+pub(super) fn controller_folder(conf: &LocalConf) -> Option<PathBuf> {
     let path = conf.raw.get("settings")?.get("controllerDbPath")?.as_str()?;
     (!path.starts_with("postgres:")).then(|| PathBuf::from(path))
 }

@@ -1,12 +1,17 @@
 //! Everything a node needs from its home folder before it starts (06 §1.4, §1.5).
 
 use std::fmt;
+use std::path::Path;
 
 use zt_crypto::SecretIdentity;
+use zt_node::driver::StateKey;
+use zt_node::{FileState, StateStore as _};
 
 use super::home::{Home, Lock};
 use super::local_conf::{LocalConf, LocalConfError, Watch};
-use super::{DaemonError, DaemonOptions, ports};
+use super::node::controller_folder;
+use super::store::{self, Store};
+use super::{DaemonError, DaemonOptions, import, ports};
 use crate::console::Console;
 
 /// A home folder ready for its node: locked, with identity, tokens, settings and a port that is free.
@@ -50,7 +55,8 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
     for remark in &local_conf.remarks {
         tracing::warn!("local.conf: {remark}");
     }
-    let identity = home.identity(console.entropy)?;
+    let controller_d = controller_folder(&local_conf).unwrap_or_else(|| home.file("controller.d"));
+    let identity = home.identity(console.entropy, || holds(&home, &controller_d))?;
     home.write_pid();
     let control_token = home.control_token(console.entropy)?;
     let metrics_token = home.metrics_token(console.entropy)?;
@@ -58,4 +64,24 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
     let port = ports::choose(wanted, console.entropy).inspect_err(|_| drop(home.remove("zerotier-one.pid")))?;
     home.write_port(port)?;
     Ok(Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port })
+}
+
+/// Networks that belong to the identity of a home, in words; none if there are none.
+fn holds(home: &Home, controller_d: &Path) -> Option<String> {
+    let joined = FileState::new(home.path()).keys().unwrap_or_default();
+    let joined = joined.iter().filter(|key| matches!(key, StateKey::NetworkConfig(_))).count();
+    let of_controller = match Store::peek(home.path()) {
+        Ok(Some(count)) => (count > 0).then(|| format!("{count} networks of its controller ({})", store::FILE)),
+        Ok(None) => match import::read(controller_d) {
+            Ok(found) => {
+                let count = found.map_or(0, |found| found.counts().0);
+                (count > 0).then(|| format!("{count} networks of its controller ({})", controller_d.display()))
+            }
+            Err(error) => Some(format!("a controller's networks ({error})")),
+        },
+        Err(error) => Some(format!("a controller's networks ({error})")),
+    };
+    let joined = (joined > 0).then(|| format!("{joined} joined networks (networks.d)"));
+    let parts: Vec<String> = joined.into_iter().chain(of_controller).collect();
+    (!parts.is_empty()).then(|| parts.join(" and "))
 }

@@ -84,6 +84,19 @@ impl Store {
         Ok((Self { database: Some(open(&path)?), path }, imported))
     }
 
+    /// Number of networks in the store of a home folder; `None` if it has none. Nothing is made.
+    ///
+    /// # Errors
+    /// The file is damaged, in use, or cannot be read.
+    pub fn peek(home: &Path) -> Result<Option<usize>, StoreError> {
+        let path = home.join(FILE);
+        if path.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let records = Self { database: Some(open(&path)?), path }.records()?;
+        Ok(Some(records.iter().filter(|record| matches!(record.key, Key::Network(_))).count()))
+    }
+
     /// Makes the file beside its place, fills it, and moves it there.
     fn create(path: &Path, records: &[Record]) -> Result<(), StoreError> {
         let fail = |e: io::Error| failed_io(path, &e);

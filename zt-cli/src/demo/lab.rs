@@ -1,6 +1,7 @@
 //! The machines of the demo: namespaces on one switch, a daemon in each.
 
 use super::eventually;
+use super::folder::Children;
 use crate::client::Client;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
@@ -17,6 +18,7 @@ pub(super) struct Machine {
     pub(super) namespace: Namespace,
     pub(super) home: PathBuf,
     daemon: Option<Process>,
+    children: Children,
 }
 
 /// The switch and the machines on it.
@@ -32,7 +34,8 @@ pub(super) fn address(number: u8) -> IpAddr {
 
 impl Lab {
     /// Cables machines of the given names to one switch.
-    pub(super) fn new(folder: &Path, names: &[&'static str]) -> Result<Self> {
+    /// Daemons started in them are added to `children`.
+    pub(super) fn new(folder: &Path, names: &[&'static str], children: Children) -> Result<Self> {
         let switch = Namespace::new().context("cannot make a network namespace")?;
         switch.add_bridge("sw0").context("cannot make a bridge device")?;
         let mut machines = Vec::new();
@@ -45,7 +48,7 @@ impl Lab {
             namespace.add_address("eth0", cidr).context("cannot set an address")?;
             let home = folder.join(name);
             std::fs::create_dir_all(&home).context("cannot make a home folder")?;
-            machines.push(Machine { name, namespace, home, daemon: None });
+            machines.push(Machine { name, namespace, home, daemon: None, children: children.clone() });
         }
         Ok(Self { machines, _switch: switch })
     }
@@ -68,7 +71,9 @@ impl Machine {
         let program = std::env::current_exe().context("cannot find this program")?;
         let mut command = Command::new(program);
         command.arg("service").arg("--home").arg(&self.home).stdin(Stdio::null()).stdout(Stdio::null());
-        self.daemon = Some(self.namespace.spawn(command).with_context(|| format!("cannot start {}", self.name))?);
+        let daemon = self.namespace.spawn(command).with_context(|| format!("cannot start {}", self.name))?;
+        self.children.add(daemon.id());
+        self.daemon = Some(daemon);
         Ok(())
     }
 

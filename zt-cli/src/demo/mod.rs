@@ -4,6 +4,7 @@
 //! and nothing is left behind. Where TAP devices are refused, the same nodes carry a userspace TCP/IP stack instead and
 //! the last line says MEMORY.
 
+mod folder;
 mod lab;
 mod memory;
 mod stack;
@@ -75,8 +76,14 @@ fn in_user_namespace(options: Options) -> Result<()> {
     let mut command = Command::new(program);
     command.arg("demo").arg("--inside").arg("--bytes").arg(options.bytes.to_string());
     UserNamespace::wrap(&mut command);
-    let status = match command.status() {
-        Ok(status) => status,
+    // A signal ends the child, which removes what it made, and then this process by the child's status.
+    let children = folder::Children::default();
+    folder::on_stop(children.clone(), folder::PATIENCE_INSIDE, || {}).context("cannot wait for signals")?;
+    let status = match command.spawn() {
+        Ok(mut child) => {
+            children.add(child.id());
+            child.wait().context("cannot wait for the demo inside")?
+        }
         Err(error) => {
             tracing::debug!(%error, "no user namespace");
             let mut command = Command::new(std::env::current_exe()?);

@@ -1,5 +1,6 @@
 //! The demo with real TAP devices.
 
+use super::folder::{Children, Folder};
 use super::lab::{Lab, Machine, address};
 use super::{Options, Screen, eventually};
 use crate::console::SystemEntropy;
@@ -7,7 +8,7 @@ use crate::worldfile::Template;
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use zt_crypto::{Entropy as _, SecretIdentity};
 use zt_tap::netns::PingOptions;
@@ -17,20 +18,11 @@ const NAMES: [&str; 4] = ["root", "controller", "alice", "bob"];
 /// Pings of the latency figure.
 const PINGS: usize = 50;
 
-/// A folder that goes when the demo ends.
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 pub(super) fn run(options: Options, screen: &mut Screen<'_>) -> Result<()> {
-    let folder = Folder(std::env::temp_dir().join(format!("zt-demo-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0).context("cannot make a temporary folder")?;
+    let children = Children::default();
+    let folder = Folder::new(children.clone()).context("cannot make a temporary folder")?;
     screen.step("Four machines on a switch: root, controller, alice, bob");
-    let mut lab = Lab::new(&folder.0, &NAMES)?;
+    let mut lab = Lab::new(folder.path(), &NAMES, children)?;
     let result = play(options, screen, &mut lab);
     lab.shut_down();
     if let Err(error) = &result {

@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use zt_crypto::SecretIdentity;
 use zt_node::engine::Persist;
-use zt_node::state::write_atomically;
+use zt_node::state::{create_folder, write_atomically};
 use zt_wire::world::WorldKind;
 use zt_wire::{Address, NetworkId};
 
@@ -68,7 +68,7 @@ pub(crate) struct Folder {
 impl Folder {
     /// Uses `home`, and makes it if it is not there.
     pub(crate) fn open(home: PathBuf) -> Result<Self, StoreFailed> {
-        fs::create_dir_all(&home).map_err(|_| StoreFailed)?;
+        create_folder(&home).map_err(|_| StoreFailed)?;
         Ok(Self { home })
     }
 
@@ -98,7 +98,7 @@ impl DataStore for Folder {
                 _ => Ok(()),
             },
             Some(bytes) => {
-                fs::create_dir_all(path.parent().unwrap_or(&self.home)).map_err(|_| StoreFailed)?;
+                create_folder(path.parent().unwrap_or(&self.home)).map_err(|_| StoreFailed)?;
                 write_atomically(&path, bytes, if secure { 0o600 } else { 0o644 }).map_err(|_| StoreFailed)
             }
         }

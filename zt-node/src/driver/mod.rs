@@ -17,8 +17,7 @@ mod trace;
 mod turn;
 mod udp;
 
-pub use crate::files::{create_folder, is_temporary, write_atomically};
-pub use crate::state::{FileState, MemoryState, StateKey, StateStore};
+pub use crate::state::{FileState, MemoryState, StateKey, StateStore, create_folder, is_temporary, write_atomically};
 pub use clock::Clock;
 pub use control::Control;
 pub use handle::{Handle, Stopped};

@@ -1,12 +1,10 @@
 //! `zerotier-cli dump` (07 §2.10).
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 
 use super::Session;
 use crate::console::Console;
-use crate::daemon::home::read_file;
+use crate::daemon::home::{read_file, replace_file};
 use crate::{COMPATIBLE_VERSION, complain, say};
 
 /// Name of the file written into the working folder.
@@ -46,8 +44,7 @@ impl Session<'_> {
         let path = console.file(FILE);
         say!(console, "Writing dump to: {}\n", path.display());
         // Deliberate: an older, longer file leaves no tail behind.
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
-        if file.and_then(|mut file| file.write_all(out.as_bytes())).is_err() {
+        if replace_file(&path, out.as_bytes(), 0o644).is_err() {
             complain!(console, "Error creating file.\n");
             return 1;
         }

@@ -29,10 +29,10 @@ fn the_folder_is_named_or_from_the_environment_or_stock() {
 #[test]
 fn an_identity_is_made_once_and_kept_private() {
     let home = folder("identity");
-    let first = home.identity(&mut SystemEntropy).expect("made");
+    let first = home.identity(&mut SystemEntropy, || None).expect("made");
     assert_eq!(mode(&home, "identity.secret"), 0o600);
     fs::set_permissions(home.file("identity.secret"), fs::Permissions::from_mode(0o644)).expect("chmod");
-    let again = home.identity(&mut SystemEntropy).expect("loaded");
+    let again = home.identity(&mut SystemEntropy, || None).expect("loaded");
     assert_eq!(first.identity(), again.identity());
     assert_eq!(mode(&home, "identity.secret"), 0o600);
     assert_eq!(fs::read_to_string(home.file("identity.public")).expect("public"), first.identity().to_string());
@@ -41,20 +41,20 @@ fn an_identity_is_made_once_and_kept_private() {
 #[test]
 fn a_damaged_identity_is_refused_and_left_alone() {
     let home = folder("damaged");
-    let good = home.identity(&mut SystemEntropy).expect("made");
+    let good = home.identity(&mut SystemEntropy, || None).expect("made");
     let secret = good.to_text().to_string();
     let public = good.identity().to_string();
     let mut other_key = secret.clone();
     other_key.replace_range(13..14, if &secret[13..14] == "0" { "1" } else { "0" });
     for content in ["garbage", &public, &secret[..secret.len() - 1], &other_key] {
         fs::write(home.file("identity.secret"), content).expect("write");
-        let error = home.identity(&mut SystemEntropy).expect_err("refused");
+        let error = home.identity(&mut SystemEntropy, || None).expect_err("refused");
         assert!(error.to_string().starts_with("invalid identity loaded from disk."), "{error}");
         assert_eq!(fs::read_to_string(home.file("identity.secret")).expect("kept"), content);
     }
     // An empty file counts as missing (06 §1.5).
     fs::write(home.file("identity.secret"), "").expect("write");
-    assert_ne!(home.identity(&mut SystemEntropy).expect("new").identity(), good.identity());
+    assert_ne!(home.identity(&mut SystemEntropy, || None).expect("new").identity(), good.identity());
 }
 
 #[test]
@@ -98,4 +98,43 @@ fn a_file_is_replaced_as_a_whole() {
 fn a_folder_that_cannot_be_made_is_told() {
     let error = Home::at("/proc/nowhere/home").create().expect_err("refused");
     assert!(error.to_string().starts_with("/proc/nowhere/home: "), "{error}");
+}
+
+#[test]
+fn no_new_identity_is_made_over_networks() {
+    let home = folder("networks");
+    let old = home.identity(&mut SystemEntropy, || None).expect("made");
+    for content in [None, Some("")] {
+        home.remove("identity.secret").expect("removed");
+        if let Some(content) = content {
+            fs::write(home.file("identity.secret"), content).expect("write");
+        }
+        let holds = || Some("2 joined networks (networks.d)".to_owned());
+        let error = home.identity(&mut SystemEntropy, holds).expect_err("refused").to_string();
+        for words in ["identity.secret is missing", "2 joined networks", &old.identity().address.to_string(), "copy"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+        let public = fs::read_to_string(home.file("identity.public")).expect("kept");
+        assert_eq!(public, old.identity().to_string());
+    }
+}
+
+#[test]
+fn an_address_of_somebody_else_is_given_up_with_its_networks_kept() {
+    let home = folder("retired");
+    let old = home.identity(&mut SystemEntropy, || None).expect("made");
+    home.retire_identity(&mut SystemEntropy).expect("retired");
+    let new = home.identity(&mut SystemEntropy, || Some("networks".to_owned())).expect("made already");
+    assert_ne!(new.identity(), old.identity());
+    assert_eq!(mode(&home, "identity.secret.saved_after_collision"), 0o600);
+}
+
+#[test]
+fn what_a_crash_left_is_removed() {
+    let home = folder("leftovers");
+    home.write("networks.d/x.conf", b"x", 0o644).expect("written");
+    fs::write(home.file("networks.d/.x.conf.0123456789abcdef.tmp"), "half").expect("written");
+    drop(home.lock().expect("free"));
+    let left: Vec<_> = fs::read_dir(home.file("networks.d")).expect("there").collect();
+    assert_eq!(left.len(), 1);
 }
