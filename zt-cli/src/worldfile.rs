@@ -7,6 +7,7 @@ use zt_crypto::{Entropy, KeyPair, sign_world};
 use zt_wire::{Identity, InetAddress, Root, Signature, World, WorldKind};
 
 use crate::compat::idtool::{hex, unhex};
+use crate::render::json::without_mark;
 
 /// Most roots of a world which readers accept (01 §10.1).
 pub const MAX_ROOTS: usize = 4;
@@ -74,7 +75,8 @@ impl Template {
 
     /// Reads the JSON form.
     pub fn parse(text: &[u8]) -> Result<Self, TemplateError> {
-        let value: Value = serde_json::from_slice(text).map_err(|e| TemplateError::Json(e.to_string()))?;
+        let value: Value =
+            serde_json::from_slice(without_mark(text)).map_err(|e| TemplateError::Json(e.to_string()))?;
         if !value.is_object() {
             return Err(TemplateError::NotAnObject);
         }

@@ -128,8 +128,12 @@ pub struct NetworkStatus {
     pub settings: NetworkSettings,
     /// DNS search domain and servers.
     pub dns: Option<(String, Vec<InetAddress>)>,
-    /// URL where the user has to sign on, if the controller asks for it.
+    /// The controller asks for external sign-on.
+    pub sign_on: bool,
+    /// URL where the user has to sign on, if the controller names one.
     pub authentication_url: Option<String>,
+    /// When the present authentication ends, Unix milliseconds; 0 if that is not known.
+    pub authentication_expires: u64,
     /// Name of a rule this version does not evaluate; the network then passes nothing.
     pub unsupported_rule: Option<String>,
 }

@@ -217,8 +217,11 @@ fn network(status: &NetworkStatus) -> api::Network {
         allow_global: status.settings.allow_global,
         allow_managed: status.settings.allow_managed,
         assigned_addresses: status.assigned.iter().map(ToString::to_string).collect(),
-        authentication_expiry_time: None,
-        authentication_url: status.authentication_url.clone(),
+        // All three only with sign-on (06 §4.7).
+        authentication_expiry_time: status
+            .sign_on
+            .then(|| i64::try_from(status.authentication_expires).unwrap_or(i64::MAX)),
+        authentication_url: status.sign_on.then(|| status.authentication_url.clone().unwrap_or_default()),
         bridge: status.bridge,
         broadcast_enabled: status.broadcast,
         dhcp: false,
@@ -249,7 +252,7 @@ fn network(status: &NetworkStatus) -> api::Network {
                 via: via(route.via),
             })
             .collect(),
-        sso_enabled: None,
+        sso_enabled: status.sign_on.then_some(true),
         status: status.status.to_owned(),
         kind: if status.private { "PRIVATE" } else { "PUBLIC" }.to_owned(),
         unsupported_rule: status.unsupported_rule.clone(),
@@ -328,5 +331,48 @@ fn planet(world: &World) -> api::Planet {
         source: "file".to_owned(),
         timestamp: world.timestamp,
         updates_must_be_signed_by: text_of(world, "updatesMustBeSignedBy"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zt_wire::Mac;
+
+    #[test]
+    fn sign_on_is_told_with_its_end_and_only_where_there_is_one() {
+        let mut status = NetworkStatus {
+            id: NetworkId(0x1234_5678_9a00_0001),
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            name: "lan".to_owned(),
+            status: "OK",
+            private: true,
+            mtu: 2800,
+            bridge: false,
+            broadcast: true,
+            port_error: 0,
+            revision: 1,
+            assigned: Vec::new(),
+            routes: Vec::new(),
+            groups: Vec::new(),
+            device: String::new(),
+            settings: zt_netconf::Settings::default(),
+            dns: None,
+            sign_on: false,
+            authentication_url: None,
+            authentication_expires: 0,
+            unsupported_rule: None,
+        };
+        let shown = |status: &NetworkStatus| serde_json::to_value(network(status)).expect("an object");
+        let keys = ["ssoEnabled", "authenticationExpiryTime", "authenticationURL"];
+        let plain = shown(&status);
+        assert!(keys.iter().all(|key| plain.get(key).is_none()), "{plain}");
+        status.sign_on = true;
+        status.authentication_expires = 1_795_493_516_754;
+        let signed = shown(&status);
+        assert_eq!(
+            keys.map(|key| signed[key].clone()),
+            [true.into(), 1_795_493_516_754_u64.into(), Value::String(String::new())]
+        );
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::render::json::without_mark;
 use serde_json::{Map, Value};
 use zt_netconf::controller::{Key, Record};
 use zt_wire::{Address, NetworkId};
@@ -106,7 +107,7 @@ fn files(folder: &Path, length: usize) -> Result<Vec<PathBuf>, ImportError> {
 /// The JSON object in a file; `None` if there is none in it.
 fn object(file: &Path) -> Result<Option<Map<String, Value>>, ImportError> {
     let bytes = fs::read(file).map_err(|e| unreadable(file, &e))?;
-    Ok(serde_json::from_slice(&bytes).ok())
+    Ok(serde_json::from_slice(without_mark(&bytes)).ok())
 }
 
 /// The `id` inside counts, not the name of the file.

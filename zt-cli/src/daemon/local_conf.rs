@@ -13,6 +13,7 @@ use zt_wire::Address;
 
 use super::home::read_file;
 use crate::render::json::sorted;
+use crate::render::json::without_mark;
 
 /// Keys of `settings` which the original knows (06 §3.3).
 const KNOWN_SETTINGS: &[&str] = &[
@@ -229,7 +230,7 @@ pub struct LocalConf {
 impl LocalConf {
     /// Reads the text of the file. A byte order mark is tolerated, nothing at all means no settings.
     pub fn parse(text: &[u8]) -> Result<Self, LocalConfError> {
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let text = without_mark(text);
         if text.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }

@@ -4,6 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+/// A text without the byte order mark that some editors and shells write before it.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 /// The same value with the keys of every object in ascending byte order.
 pub fn sorted(value: Value) -> Value {
     let mut value = value;

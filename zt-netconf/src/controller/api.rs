@@ -11,6 +11,7 @@ use super::Controller;
 use super::json_error;
 use super::member::Member;
 use super::network::NetworkObject;
+use super::serve::version_of;
 use super::state::NetworkState;
 
 /// Random network IDs tried before giving up.
@@ -207,10 +208,18 @@ impl Controller {
 
     fn post_member(&mut self, now: Now, id: NetworkId, address: Address, body: &Map<String, Value>) -> ApiOutcome {
         let held = self.networks.get(&id).and_then(|n| n.member(address)).cloned();
+        let was_authorized = held.as_ref().is_some_and(|member| member.authorized);
         let mut new = held.unwrap_or_else(|| Member::new(id, address, now.unix_ms));
         if let Err(e) = new.apply(body, now.unix_ms) {
             let text = format!("[json.exception.type_error.302] type must be string, but is {}", e.0);
             return ApiOutcome::error(&text);
+        }
+        // What the member said when it was refused a moment ago counts from now on.
+        if new.authorized
+            && !was_authorized
+            && let Some(asker) = self.presence.online(now.mono, id, address)
+        {
+            new.version = version_of(&asker.metadata);
         }
         // Quirk: member 0 is answered and not stored.
         if address.as_u64() == 0 {
@@ -251,8 +260,12 @@ fn all_members(n: &NetworkState) -> Value {
     json!({"data": data, "meta": {"authorizedCount": n.authorized_count(), "totalCount": n.member_count()}})
 }
 
+/// Some editors and shells write it before a text; it says nothing.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A valid body that is no object counts as an empty one.
 fn parse_object(body: &[u8]) -> Result<Map<String, Value>, String> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     match serde_json::from_slice(body) {
         Ok(Value::Object(o)) => Ok(o),
         Ok(_) => Ok(Map::new()),

@@ -133,8 +133,7 @@ impl Controller {
             return Err(Denial::NotAuthorised);
         }
         if answer != Answer::Push {
-            let field = |key| metadata.u64(key, 0) as i64;
-            member.version = [field("majv"), field("minv"), field("revv"), field("pv")];
+            member.version = version_of(&asker.metadata);
             // Quirk: every request of a member sets its trace level back.
             member.trace_level = 0;
         }
@@ -293,4 +292,10 @@ fn refusal(network: NetworkId, packet: PacketId, denial: Denial) -> Encoded {
         Denial::SignOn => Error::authentication_required(packet, network, Some(SIGN_ON)),
     };
     Encoded::of(&error)
+}
+
+/// Version and protocol that a request tells.
+pub(super) fn version_of(metadata: &[u8]) -> [i64; 4] {
+    let metadata = Dictionary::new(metadata);
+    ["majv", "minv", "revv", "pv"].map(|key| metadata.u64(key, 0) as i64)
 }

@@ -163,3 +163,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_byte_order_mark_before_a_body_says_nothing() {
+    let mut b = Bench::new();
+    let n = b.network(json!({}));
+    let path = format!("/controller/network/{n}");
+    let outcome = b.controller.api(b.now, "POST", &path, b"\xef\xbb\xbf{\"name\":\"lan\"}");
+    assert_eq!(outcome.status, 200);
+    assert_eq!(b.get(&path)["name"], json!("lan"));
+}

@@ -34,6 +34,9 @@ fn a_waiting_member_gets_its_configuration_when_it_is_authorised() {
     b.authorise(n, "a");
     let sent = b.taken(identity("a").address);
     assert!(matches!(sent.as_slice(), [Sent::Push(_)]), "{sent:?}");
+    // What its request said of it is known from then on.
+    let record = b.get(&format!("/controller/network/{n}/member/{}", identity("a").address));
+    assert_eq!((&record["vMajor"], &record["vMinor"]), (&json!(1), &json!(14)), "{record}");
     // But not when it asked long ago.
     let mut b = Bench::new();
     let n = b.network(json!({}));

@@ -3,7 +3,7 @@
 use super::Engine;
 use crate::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role, RouteStatus, Traffic};
 use std::time::Duration;
-use zt_netconf::{Failure, Network};
+use zt_netconf::{Failure, Network, SignOn};
 use zt_peer::{PathView, PeerView};
 use zt_wire::inet::InetAddress;
 use zt_wire::time::Now;
@@ -100,9 +100,16 @@ impl Engine {
             dns: config
                 .filter(|config| !config.dns.domain.is_empty())
                 .map(|config| (config.dns.domain.clone(), config.dns.servers.to_vec())),
-            authentication_url: match network.failure() {
-                Some(Failure::AuthenticationRequired(how)) if !how.url.is_empty() => Some(how.url.clone()),
+            sign_on: matches!(network.failure(), Some(Failure::AuthenticationRequired(_)))
+                || config.is_some_and(|config| config.sign_on.is_enabled()),
+            authentication_url: match (network.failure(), config.map(|config| &config.sign_on)) {
+                (Some(Failure::AuthenticationRequired(how)), _) if !how.url.is_empty() => Some(how.url.clone()),
+                (_, Some(SignOn::V0 { url, .. })) if !url.is_empty() => Some(url.clone()),
                 _ => None,
+            },
+            authentication_expires: match config.map(|config| &config.sign_on) {
+                Some(SignOn::V0 { expires, .. }) => *expires,
+                _ => 0,
             },
             unsupported_rule: network.unsupported_rule().map(ToString::to_string),
         }

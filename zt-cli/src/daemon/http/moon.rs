@@ -5,6 +5,7 @@ use zt_wire::Address;
 
 use super::{Answer, Backend, Reply, Request, hex_id};
 use crate::api::Moon;
+use crate::render::json::without_mark;
 
 pub(super) async fn list<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
     if !request.is_read() {
@@ -58,7 +59,7 @@ fn waiting(id: u64) -> Moon {
 
 /// `seed` of the body: hexadecimal text, or a number whose decimal digits are read as such (06 §4.10).
 fn seed(body: &[u8]) -> Option<Address> {
-    let body: Value = serde_json::from_slice(body).ok()?;
+    let body: Value = serde_json::from_slice(without_mark(body)).ok()?;
     let text = match body.get("seed")? {
         Value::String(text) => text.clone(),
         Value::Number(n) => n.to_string(),

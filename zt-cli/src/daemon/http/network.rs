@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use zt_wire::NetworkId;
 
 use super::{Answer, Backend, NetworkSettings, Reply, Request, hex_id};
+use crate::render::json::without_mark;
 
 pub(super) async fn list<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
     if !request.is_read() {
@@ -32,7 +33,7 @@ pub(super) async fn one<B: Backend>(backend: &B, request: &Request, id: &str) ->
 
 /// Only JSON booleans count; anything else is ignored, even a body that is no JSON (06 §4.7).
 fn settings(body: &[u8]) -> NetworkSettings {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(without_mark(body)).unwrap_or_default();
     let flag = |key: &str| body.get(key).and_then(Value::as_bool);
     NetworkSettings {
         allow_managed: flag("allowManaged"),

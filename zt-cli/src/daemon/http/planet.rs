@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Backend, Failure, Reply, Request, hex_id};
 use crate::compat::idtool::unhex;
+use crate::render::json::without_mark;
 
 /// Longest signed planet (01 §10.3), with room.
 const MAX_WORLD: usize = 16 << 10;
@@ -16,7 +17,7 @@ pub(super) async fn all<B: Backend>(backend: &B, request: &Request) -> Answer<Re
         return Ok(Reply::not_found());
     }
     // Either the bytes of the file as they are, or {"world": "<hex>"}.
-    let world = match serde_json::from_slice::<Value>(&request.body) {
+    let world = match serde_json::from_slice::<Value>(without_mark(&request.body)) {
         Ok(body) => body.get("world").and_then(Value::as_str).and_then(unhex).unwrap_or_default(),
         Err(_) => request.body.clone(),
     };
