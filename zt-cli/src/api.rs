@@ -35,6 +35,9 @@ pub struct Status {
     pub version_minor: u16,
     /// Revision.
     pub version_rev: u16,
+    /// Our own addition: version of the program that runs the node. Absent from ZeroTier One.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zt_version: Option<String>,
 }
 
 /// `GET /health` (06 §4.6).

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Arguments;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,7 +30,7 @@ pub struct Console<'a> {
 }
 
 impl Console<'_> {
-    /// Writes to standard output. A closed pipe is no error: nobody is left to be told.
+    /// Writes to standard output. What cannot be written is known to the [`Output`] below, and told at the end.
     pub fn print(&mut self, text: Arguments<'_>) {
         let _ = self.out.write_fmt(text);
         let _ = self.out.flush();
@@ -45,6 +45,46 @@ impl Console<'_> {
     /// A file name as typed, made absolute against the working folder.
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)
+    }
+}
+
+/// Standard output that remembers when it could not be written. A closed pipe is no error: nobody is left to be told.
+pub struct Output<'a> {
+    inner: &'a mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl<'a> Output<'a> {
+    /// Writes to `inner`.
+    pub fn new(inner: &'a mut dyn Write) -> Self {
+        Self { inner, failed: None }
+    }
+
+    /// The first error, if there was one.
+    pub fn failed(self) -> Option<io::Error> {
+        self.failed
+    }
+
+    fn remember<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::Interrupted)
+            && self.failed.is_none()
+        {
+            self.failed = Some(io::Error::new(error.kind(), error.to_string()));
+        }
+        result
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.inner.write(bytes);
+        self.remember(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.inner.flush();
+        self.remember(result)
     }
 }
 

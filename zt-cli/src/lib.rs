@@ -24,8 +24,29 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub const DEFAULT_PORT: u16 = 9993;
 
 /// Runs the program: one of the original's personalities if the name or the first word says so, else `zt` itself.
-/// Returns the exit code.
+/// Returns the exit code, which is not 0 when the output could not be written.
 pub fn run(args: &[String], console: &mut console::Console<'_>) -> i32 {
+    let mut out = console::Output::new(&mut *console.out);
+    let mut watched = console::Console {
+        out: &mut out,
+        err: &mut *console.err,
+        folder: console.folder.clone(),
+        env: console.env,
+        clock: console.clock,
+        entropy: &mut *console.entropy,
+        color: console.color,
+    };
+    let code = run_watched(args, &mut watched);
+    match out.failed() {
+        None => code,
+        Some(error) => {
+            complain!(console, "cannot write the output: {error}\n");
+            if code == 0 { 1 } else { code }
+        }
+    }
+}
+
+fn run_watched(args: &[String], console: &mut console::Console<'_>) -> i32 {
     use compat::Personality;
     let program = args.first().map(String::as_str).unwrap_or("zt");
     if let Some(personality) = Personality::of_program(program) {

@@ -51,7 +51,7 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
     let mut text = facts(
         &[
             ("address", status.address.clone()),
-            ("version", format!("{} (speaks as {})", crate::VERSION, status.version)),
+            ("version", version(&status)),
             ("planet", format!("{:016x}, revision {}", status.planet_world_id, status.planet_world_timestamp)),
             ("listening on", list("listeningOn")),
             ("seen by others as", list("surfaceAddresses")),
@@ -60,4 +60,17 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
     );
     text += &format!("{}\n", paint(online.0, online.1, console.color));
     Ok(Report::new(serde_json::to_value(&status)?, text))
+}
+
+/// Version of the node's program, which is not always this one.
+fn version(status: &api::Status) -> String {
+    match status.zt_version.as_deref() {
+        Some(crate::VERSION) => format!("{} (speaks as {})", crate::VERSION, status.version),
+        Some(other) => format!(
+            "{other} (speaks as {}); this command is {}, start the service again to run that",
+            status.version,
+            crate::VERSION
+        ),
+        None => format!("{} (not of zt, or older than this command, {})", status.version, crate::VERSION),
+    }
 }

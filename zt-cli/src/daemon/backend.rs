@@ -13,7 +13,7 @@ use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, 
 use super::local_conf::{Effective, LocalConf};
 use super::node::merged;
 use crate::worldfile::world_json;
-use crate::{COMPATIBLE_VERSION, COMPATIBLE_VERSION_PARTS, api};
+use crate::{COMPATIBLE_VERSION, COMPATIBLE_VERSION_PARTS, VERSION, api};
 
 /// UDP ports in use.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,6 +86,7 @@ impl Backend for NodeBackend {
             version_major: major,
             version_minor: minor,
             version_rev: revision,
+            zt_version: Some(VERSION.to_owned()),
         })
     }
 

@@ -63,7 +63,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?;
-    tracing::info!(%address, port, home = %home.path().display(), "node started");
+    tracing::info!(version = crate::VERSION, %address, port, home = %home.path().display(), "node started");
     let settings = {
         let (handle, ports) = (handle.clone(), ports.clone());
         async move {

@@ -44,10 +44,31 @@ impl Folder {
     }
 
     fn run_args(&self, args: &[String]) -> (i32, String, String) {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut out = Vec::new();
+        let (code, err) = self.run_to(args, &mut out);
+        (code, String::from_utf8(out).expect("text"), err)
+    }
+
+    /// Runs a command line with a file as its standard output: exit code, errors.
+    fn run_into(&self, line: &str, file: &str) -> (i32, String) {
+        let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut out = std::fs::File::options().write(true).open(file).expect("a file");
+        self.run_to(&args, &mut out)
+    }
+
+    /// Likewise with a pipe that nobody reads.
+    fn run_into_closed_pipe(&self, line: &str) -> (i32, String) {
+        let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        self.run_to(&args, &mut writer)
+    }
+
+    fn run_to(&self, args: &[String], out: &mut dyn std::io::Write) -> (i32, String) {
+        let mut err = Vec::new();
         let home = OsString::from(self.0.join("home"));
         let mut console = Console {
-            out: &mut out,
+            out,
             err: &mut err,
             folder: self.0.clone(),
             env: &|name| (name == "ZEROTIER_HOME").then(|| home.clone()),
@@ -56,8 +77,7 @@ impl Folder {
             color: false,
         };
         let code = zt_cli::run(args, &mut console);
-        let text = |bytes| String::from_utf8(bytes).expect("text");
-        (code, text(out), text(err))
+        (code, String::from_utf8(err).expect("text"))
     }
 
     /// Runs a command that must work; its output.

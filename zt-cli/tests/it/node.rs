@@ -21,6 +21,8 @@ struct Told {
     networks: Vec<api::Network>,
     peers: Vec<api::Peer>,
     calls: Vec<String>,
+    /// Version of its program, if it says.
+    version: Option<String>,
     /// Bytes of long bodies in its hands, now and at most.
     held: (usize, usize),
 }
@@ -65,8 +67,9 @@ fn network(id: NetworkId) -> api::Network {
 
 impl Backend for Node {
     async fn status(&self) -> Answer<api::Status> {
+        let ours = self.told().version.clone();
         Ok(serde_json::from_value(json!({
-            "address": "fe39e980ad", "clock": 1, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": true,
+            "ztVersion": ours, "address": "fe39e980ad", "clock": 1, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": true,
             "planetWorldId": 1, "planetWorldTimestamp": 2, "publicIdentity": "fe39e980ad:0:…", "tcpFallbackActive": false,
             "version": "1.14.1", "versionBuild": 0, "versionMajor": 1, "versionMinor": 14, "versionRev": 1
         }))
@@ -283,6 +286,69 @@ fn ages_go_by_the_clock_of_the_node() {
     assert!(shown.contains("7 s ago"), "{shown}");
     let listed = folder.ok("zerotier-cli listpeers");
     assert!(listed.contains("192.0.2.1/9993;0;7000 "), "{listed}");
+}
+
+#[test]
+fn the_version_shown_is_the_nodes_own() {
+    let node = Fake::start();
+    let folder = node.folder();
+    assert!(folder.ok("zt info").contains("1.14.1 (not of zt"));
+    let is = |version: &str| node.told.lock().expect("no panic").version = Some(version.to_owned());
+    is("99.1.2");
+    let info = folder.ok("zt info");
+    assert!(info.contains("99.1.2 (speaks as 1.14.1); this command is"), "{info}");
+    is(zt_cli::VERSION);
+    let info = folder.ok("zt info");
+    assert!(info.contains(&format!("{} (speaks as 1.14.1)\n", zt_cli::VERSION)), "{info}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error() {
+    let node = Fake::start();
+    let folder = node.folder();
+    folder.ok("zt identity generate a.secret a.public");
+    for line in [
+        "zt --help",
+        "zt --version",
+        "zt help network",
+        "zt identity generate",
+        "zt identity generate --json",
+        "zt identity generate b.secret",
+        "zt info",
+        "zt info --json",
+        "zt info --drops",
+        "zt info --address",
+        "zt peers",
+        "zt networks",
+        "zt join 8056c2e21c000001",
+        "zt leave 8056c2e21c000001",
+        "zt network list",
+        "zt network show fe39e980ad000001",
+        "zt member list fe39e980ad000001",
+        "zt moon list",
+        "zt planet list",
+        "zt planet create --root a.public=192.0.2.1/9993",
+        "zerotier-cli info",
+        "zerotier-cli -j info",
+        "zerotier-cli -h",
+        "zerotier-cli -v",
+        "zerotier-idtool generate",
+        "zerotier-idtool getpublic a.secret",
+        "zerotier-idtool help",
+        "zerotier-one -v",
+        "zerotier-one -h",
+        "zt cli info",
+        "zt idtool generate",
+    ] {
+        let (code, err) = folder.run_into(line, "/dev/full");
+        assert_ne!(code, 0, "{line}");
+        assert!(err.contains("cannot write the output: No space left on device"), "{line}: {err}");
+        let _ = std::fs::remove_file(folder.path().join("b.secret"));
+        let _ = std::fs::remove_file(folder.path().join("planet"));
+        let _ = std::fs::remove_file(folder.path().join("planet.json"));
+    }
+    // A reader that has gone away is none.
+    assert_eq!(folder.run_into_closed_pipe("zt info"), (0, String::new()));
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct Sample<'a> {
     pub drops: &'a [api::Drops],
 }
 
-/// The families of 06 §10 for which the node counts, and one of our own for drops.
+/// The families of 06 §10 for which the node counts, and ours: the version, and drops.
 pub fn render(sample: &Sample<'_>) -> String {
     let mut out = String::new();
     let mut family = |name: &str, kind: &str, help: &str, lines: Vec<(String, u64)>| {
@@ -48,6 +48,12 @@ pub fn render(sample: &Sample<'_>) -> String {
             let _ = writeln!(out, "{name}{labels} {value}");
         }
     };
+    family(
+        "zt_build_info",
+        "gauge",
+        "version of the program that runs the node",
+        vec![(format!("{{version=\"{}\"}}", crate::VERSION), 1)],
+    );
     family(
         "zt_data",
         "counter",
