@@ -1,5 +1,7 @@
 //! Planets and moons as files: the JSON template of which one is made, and the signed binary form (01 §10).
 
+use std::net::IpAddr;
+
 use serde_json::{Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -35,14 +37,59 @@ pub enum TemplateError {
     #[error("roots[{0}].identity is not an identity")]
     Identity(usize),
     /// An endpoint in `roots` cannot be read.
-    #[error("roots[{0}].stableEndpoints: \"{1}\" is not an address such as 192.0.2.1/9993")]
-    Endpoint(usize, String),
+    #[error("roots[{0}].stableEndpoints: {1}")]
+    Endpoint(usize, EndpointError),
     /// A key is missing or has the wrong length.
     #[error("{0} must be 128 hexadecimal digits")]
     Key(&'static str),
     /// The signing key's halves are of two keys; readers would refuse the world.
     #[error("signingKey does not belong to signingKey_SECRET")]
     KeyMismatch,
+}
+
+/// Why a text is no endpoint of a root, or none that can be reached. Each names the text.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// It is not of this form.
+    #[error("\"{0}\" is not an address with its port, such as 192.0.2.1/9993")]
+    Form(String),
+    /// The number after the slash is none, or too large.
+    #[error("\"{0}\": a port is a number from 1 to 65535")]
+    Port(String),
+    /// Nobody else reaches such an address.
+    #[error("\"{0}\": other nodes cannot reach {1}; write the address under which they see the root")]
+    Unreachable(String, &'static str),
+}
+
+/// Reads `ip/port` as a person writes it; the port must be there. Unlike [`InetAddress`]'s own form nothing wraps (01 §10.5).
+pub fn parse_endpoint(text: &str) -> Result<InetAddress, EndpointError> {
+    let text = text.trim();
+    let (ip, port) = text.split_once('/').ok_or_else(|| EndpointError::Form(text.to_owned()))?;
+    let ip: IpAddr = ip.parse().map_err(|_| EndpointError::Form(text.to_owned()))?;
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(port @ 1..) if digits => Ok(InetAddress::new(ip, port)),
+        _ => Err(EndpointError::Port(text.to_owned())),
+    }
+}
+
+/// Checks that others can reach a root at this address.
+pub fn check_reachable(endpoint: InetAddress) -> Result<(), EndpointError> {
+    let Some(ip) = endpoint.ip() else { return Err(EndpointError::Form(endpoint.to_string())) };
+    let ip = ip.to_canonical();
+    let why = match ip {
+        _ if ip.is_unspecified() => "an unspecified address",
+        _ if ip.is_loopback() => "a loopback address",
+        _ if ip.is_multicast() => "a multicast address",
+        IpAddr::V4(ip) if ip.is_broadcast() => "the broadcast address",
+        IpAddr::V4(ip) if ip.octets()[0] == 0 => "an address of \"this network\"",
+        IpAddr::V4(ip) if ip.octets()[0] >= 240 => "a reserved address",
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => "a link-local address without its interface",
+        _ if endpoint.port() == 0 => return Err(EndpointError::Port(endpoint.to_string())),
+        _ => return Ok(()),
+    };
+    Err(EndpointError::Unreachable(endpoint.to_string(), why))
 }
 
 /// What a world is made of: the JSON of `initmoon` and `zt planet create` (01 §10.4).
@@ -167,7 +214,7 @@ fn parse_root(index: usize, root: &Value) -> Result<Root, TemplateError> {
     let list = root.get("stableEndpoints").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let endpoints = list.iter().map(|item| {
         let text = item.as_str().unwrap_or_default();
-        text.parse::<InetAddress>().map_err(|_| TemplateError::Endpoint(index, text.to_owned()))
+        parse_endpoint(text).map_err(|error| TemplateError::Endpoint(index, error))
     });
     Ok(Root { identity, endpoints: endpoints.collect::<Result<_, _>>()? })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use zt_wire::{Emit as _, InetAddress, Parse as _, Reader, Root, World, WorldKind};
+use zt_wire::{Emit as _, Parse as _, Reader, Root, World, WorldKind};
 
 use super::{Globals, Report, identity, world_id};
 use crate::api;
@@ -14,7 +14,9 @@ use crate::console::Console;
 use crate::daemon::home::{Home, read_file, replace_file};
 use crate::render::json::pretty;
 use crate::render::table::{Table, Tone, facts};
-use crate::worldfile::{MAX_ENDPOINTS, MAX_ROOTS, Template, kind_word, world_json};
+use crate::worldfile::{
+    EndpointError, MAX_ENDPOINTS, MAX_ROOTS, Template, check_reachable, kind_word, parse_endpoint, world_json,
+};
 
 /// Arguments of `zt planet`.
 #[derive(Debug, Args)]
@@ -161,6 +163,9 @@ fn check_limits(template: &Template) -> Result<()> {
     for root in &template.roots {
         let (address, n) = (root.identity.address, root.endpoints.len());
         ensure!(n <= MAX_ENDPOINTS, "root {address} has {n} addresses, at most {MAX_ENDPOINTS} are allowed");
+        for endpoint in &root.endpoints {
+            check_reachable(*endpoint).with_context(|| format!("root {address}"))?;
+        }
     }
     Ok(())
 }
@@ -171,10 +176,12 @@ fn parse_root(console: &Console<'_>, text: &str) -> Result<Root> {
     let identity = identity::read(console, who)?.public;
     ensure!(zt_crypto::validate(&identity), "{who} does not hold a valid identity");
     let endpoints = addresses.split(',').map(|address| {
-        let parsed = address.trim().parse::<InetAddress>().ok().filter(|a| a.port() != 0);
-        parsed.with_context(|| format!("{address}: write an address with its port, such as 192.0.2.1/9993"))
+        let endpoint = parse_endpoint(address)?;
+        check_reachable(endpoint)?;
+        Ok(endpoint)
     });
-    Ok(Root { identity, endpoints: endpoints.collect::<Result<_>>()? })
+    let endpoints = endpoints.collect::<Result<_, EndpointError>>().with_context(|| format!("--root {text}"))?;
+    Ok(Root { identity, endpoints })
 }
 
 /// Reads a signed world and checks what can be checked without knowing its predecessor.

@@ -266,6 +266,9 @@ impl LocalConf {
             match key.as_str() {
                 "primaryPort" => {
                     let port = integer(value, u64::MAX);
+                    if port != u64::MAX {
+                        self.number(&field, value);
+                    }
                     if port == u64::MAX {
                         self.remark(format!("{field}: not a number, ignored; write a port such as 9993"));
                     } else {
@@ -276,7 +279,7 @@ impl LocalConf {
                         }
                     }
                 }
-                "secondaryPort" => match u16::try_from(integer(value, 0)) {
+                "secondaryPort" => match u16::try_from(self.number(&field, value)) {
                     Ok(port) => self.settings.secondary_port = port,
                     Err(_) => self.remark(format!("{field}: larger than 65535, a random port is used")),
                 },
@@ -317,9 +320,13 @@ impl LocalConf {
                 self.remark(format!("{field}.blacklist: ignored, write the key with a prefix length: \"{prefix}\""));
                 blacklist = false;
             }
-            let trusted_path_id = entry.get("trustedPathId").map_or(0, |v| integer(v, 0));
-            let mtu = entry.get("mtu").map_or(0, |v| integer(v, 0));
-            let mtu = if mtu == 0 { 0 } else { mtu.clamp(1400, 10324) as u16 };
+            let trusted_path_id =
+                entry.get("trustedPathId").map_or(0, |v| self.number(&format!("{field}.trustedPathId"), v));
+            let written = entry.get("mtu").map_or(0, |v| self.number(&format!("{field}.mtu"), v));
+            let mtu = if written == 0 { 0 } else { written.clamp(1400, 10324) as u16 };
+            if u64::from(mtu) != written {
+                self.remark(format!("{field}.mtu: {written} is outside of 1400 to 10324, {mtu} is used"));
+            }
             if self.physical.len() == MAX_PHYSICAL {
                 self.remark(format!("{field}: ignored, at most {MAX_PHYSICAL} ranges are kept"));
                 continue;
@@ -353,6 +360,20 @@ impl LocalConf {
             }
             self.peers.insert(address, result);
         }
+    }
+
+    /// A number as the original reads it, with a remark where that is not what is written.
+    fn number(&mut self, field: &str, value: &Value) -> u64 {
+        let number = integer(value, 0);
+        let exact = match value {
+            Value::Number(written) => written.as_u64() == Some(number),
+            Value::String(text) => *text == number.to_string(),
+            _ => false,
+        };
+        if !exact {
+            self.remark(format!("{field}: {value} is read as {number}; write a whole number of at least 0"));
+        }
+        number
     }
 
     fn texts(&mut self, field: &str, value: &Value) -> Vec<String> {

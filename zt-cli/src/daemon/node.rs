@@ -180,12 +180,19 @@ fn built_in_planets(state: &FileState) -> Result<Vec<World>, DaemonError> {
     Ok(vec![World::parse(&mut Reader::new(zt_node::PUBLIC_PLANET)).expect("the built-in planet is tested")])
 }
 
-/// Device names of `devicemap` (06 §8.1).
+/// Device names of `devicemap` (06 §8.1). A line that is none is named in the log.
 fn device_map(home: &Home) -> Result<BTreeMap<NetworkId, String>, DaemonError> {
     let text = home.read("devicemap")?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let pairs = text.lines().filter_map(|line| line.trim().split_once('='));
-    Ok(pairs.filter_map(|(id, name)| Some((id.parse().ok()?, name.trim().to_owned()))).collect())
+    let mut names = BTreeMap::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let pair = line.split_once('=').and_then(|(id, name)| Some((id.trim().parse().ok()?, name.trim())));
+        match pair.filter(|(_, name)| !name.is_empty()) {
+            Some((id, name)) => drop(names.insert(id, name.to_owned())),
+            None => tracing::warn!(line, "devicemap: ignored; write a network ID of 16 digits, =, and a device name"),
+        }
+    }
+    Ok(names)
 }
 
 /// Hands the settings that work without a restart to the node.

@@ -94,3 +94,62 @@ fn a_moon_is_made_and_added() {
     assert_eq!(out, format!("wrote {:016x}.moon (signed world with timestamp 1795493516754)\n", moon.id));
     assert_eq!(folder.read(&format!("{:016x}.moon", moon.id)), folder.read("moon"));
 }
+
+#[test]
+fn a_root_that_nobody_reaches_is_not_signed() {
+    let folder = folder();
+    for (endpoint, reason) in [
+        ("192.0.2.1/99999", "a port is a number from 1 to 65535"),
+        ("192.0.2.1/65536", "a port is a number"),
+        ("192.0.2.1/-1", "a port is a number"),
+        ("192.0.2.1/+9993", "a port is a number"),
+        ("192.0.2.1/9993x", "a port is a number"),
+        ("192.0.2.1/0", "a port is a number"),
+        ("192.0.2.1/", "a port is a number"),
+        ("192.0.2.1", "such as 192.0.2.1/9993"),
+        ("192.0.2.256/9993", "such as 192.0.2.1/9993"),
+        ("0.0.0.0/9993", "unspecified"),
+        ("0.1.2.3/9993", "this network"),
+        ("127.0.0.1/9993", "loopback"),
+        ("127.9.9.9/9993", "loopback"),
+        ("224.0.0.1/9993", "multicast"),
+        ("255.255.255.255/9993", "broadcast"),
+        ("250.0.0.1/9993", "reserved"),
+        ("::/9993", "unspecified"),
+        ("::1/9993", "loopback"),
+        ("::ffff:127.0.0.1/9993", "loopback"),
+        ("ff02::1/9993", "multicast"),
+        ("fe80::1/9993", "link-local"),
+    ] {
+        for (command, file) in [("planet", "planet"), ("moon", "moon")] {
+            folder.fails(&format!("zt {command} create --root root.public={endpoint}"), reason);
+            assert!(!folder.path().join(file).exists(), "{endpoint}");
+        }
+        folder.fails(&format!("zt planet create --root root.public=192.0.2.1/9993,{endpoint}"), reason);
+    }
+    // Likewise in a template that was edited.
+    folder.ok("zt moon create --root root.public=192.0.2.1/9993 --output moon --template moon.json");
+    let template = String::from_utf8(folder.read("moon.json")).expect("text");
+    for (endpoint, reason) in [("192.0.2.1/99999", "a port is a number"), ("127.0.0.1/9993", "loopback")] {
+        folder.write("edited.json", template.replace("192.0.2.1/9993", endpoint));
+        folder.fails("zt moon sign edited.json --output edited", reason);
+    }
+    folder.write("edited.json", template.replace("192.0.2.1/9993", "192.0.2.1/99999"));
+    folder.fails("zerotier-idtool genmoon edited.json", "");
+    for (line, reason) in [
+        ("zt planet create --root root.public=192.0.2.1/9993 --id 10000000000000000", "hexadecimal"),
+        ("zt planet create --root root.public=192.0.2.1/9993 --id 0", "hexadecimal"),
+        ("zt service --port 65536", "65536"),
+        ("zt info --api-port 99999", "99999"),
+        ("zt network create --mtu 65536", "65536"),
+        ("zt network create --mtu 1279", "1279"),
+        ("zt network create --pool 10.0.0.0/33", "10.9.8.0/24"),
+        ("zt network create --pool 10.0.0.0/264", "10.9.8.0/24"),
+        ("zt network create --route 10.0.0.0/8=10.0.0.256", "no address"),
+        ("zt wait online --timeout -1", "-1"),
+        ("zt member auth fe39e980ad000001 ffffffffff1", "10 hexadecimal digits"),
+        ("zt member auth fe39e980ad000001 b167db3b07 --ip 10.0.0.256", "10.0.0.256"),
+    ] {
+        folder.fails(line, reason);
+    }
+}

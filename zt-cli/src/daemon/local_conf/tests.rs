@@ -80,7 +80,36 @@ fn physical_and_virtual_are_read() {
     let peer = &conf.peers[&"feedbeef11".parse().expect("address")];
     assert_eq!(peer.try_addresses, ["192.0.2.1:9993".parse().expect("address")]);
     assert_eq!(peer.blacklist[0].to_string(), "10.0.0.0/8");
-    assert_eq!(conf.remarks.len(), 6, "{:?}", conf.remarks);
+    // The MTU of 1380 among them: 1400 is used.
+    assert_eq!(conf.remarks.len(), 7, "{:?}", conf.remarks);
+}
+
+#[test]
+fn no_number_changes_without_a_word() {
+    for (text, field) in [
+        (r#"{"settings":{"primaryPort":77883}}"#, "primaryPort: 77883 is no port, 12347 is used"),
+        (r#"{"settings":{"primaryPort":-1}}"#, "primaryPort: not a number"),
+        (r#"{"settings":{"primaryPort":9993.5}}"#, "primaryPort: 9993.5 is read as 9993"),
+        (r#"{"settings":{"primaryPort":"9993x"}}"#, "primaryPort: \"9993x\" is read as 9993"),
+        (r#"{"settings":{"primaryPort":true}}"#, "primaryPort: true is read as 1"),
+        (r#"{"settings":{"secondaryPort":70000}}"#, "secondaryPort: larger than 65535"),
+        (r#"{"settings":{"secondaryPort":-5}}"#, "secondaryPort: -5 is read as"),
+        (r#"{"settings":{"secondaryPort":null}}"#, "secondaryPort: null is read as 0"),
+        (r#"{"physical":{"10.0.0.0/8":{"mtu":99999}}}"#, "mtu: 99999 is outside of 1400 to 10324, 10324 is used"),
+        (r#"{"physical":{"10.0.0.0/8":{"mtu":-1}}}"#, "mtu: -1 is read as"),
+        (r#"{"physical":{"10.0.0.0/8":{"trustedPathId":-1}}}"#, "trustedPathId: -1 is read as"),
+        (r#"{"physical":{"10.0.0.0/33":{}}}"#, "physical.10.0.0.0/33: ignored"),
+        (r#"{"physical":{"10.0.0.0/264":{}}}"#, "physical.10.0.0.0/264: ignored"),
+        (r#"{"virtual":{"feedbeef11":{"try":["192.0.2.1/99999"]}}}"#, "192.0.2.1/99999"),
+        (r#"{"virtual":{"feedbeef11":{"try":["192.0.2.1/0"]}}}"#, "192.0.2.1/0"),
+        (r#"{"settings":{"bind":["300.0.0.1"]}}"#, "300.0.0.1"),
+        (r#"{"settings":{"allowManagementFrom":["10.0.0.0/40"]}}"#, "10.0.0.0/40"),
+    ] {
+        let conf = conf(text);
+        assert!(conf.remarks.iter().any(|remark| remark.contains(field)), "{text}: {:?}", conf.remarks);
+    }
+    let exact = r#"{"settings":{"primaryPort":"9993","secondaryPort":0},"physical":{"10.0.0.0/8":{"mtu":1400}}}"#;
+    assert_eq!(conf(exact).remarks, Vec::<String>::new());
 }
 
 #[test]
