@@ -37,6 +37,9 @@ pub struct Vl1Config {
     /// The owner may know addresses of peers (08 §A.4 `ZT_PathLookupFunction`): it is asked by
     /// [`Vl1Event::AddressWanted`](crate::Vl1Event::AddressWanted).
     pub ask_addresses: bool,
+    /// The owner wants the messages of peers ([`Vl1Event::UserMessage`](crate::Vl1Event::UserMessage),
+    /// [`Vl1Event::RemoteTrace`](crate::Vl1Event::RemoteTrace)); `false`: they are not even decompressed.
+    pub hear_messages: bool,
 }
 
 impl Vl1Config {
@@ -51,6 +54,7 @@ impl Vl1Config {
             allow_loopback: false,
             ask_paths: false,
             ask_addresses: false,
+            hear_messages: true,
         }
     }
 }

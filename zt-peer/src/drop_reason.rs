@@ -102,6 +102,10 @@ reasons! {
     NoBond = "no-bond",
     /// Own ERROR beyond one a second to a peer.
     ErrorGate = "error-gate",
+    /// Message of a peer for which the owner has no room: it does not take events, or there are too many.
+    MessagesFull = "messages-full",
+    /// Question to the owner for which there is no room; it is asked again.
+    QuestionsFull = "questions-full",
     /// The layer above refused it.
     Refused = "refused",
 }

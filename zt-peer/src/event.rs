@@ -63,12 +63,12 @@ pub enum Vl1Event {
         /// Bytes after the type ID.
         data: Vec<u8>,
     },
-    /// A peer sent REMOTE_TRACE (02 §6.21).
+    /// A peer sent REMOTE_TRACE (02 §6.21). One event for a packet, however many dictionaries are in it.
     RemoteTrace {
         /// The peer.
         from: Address,
-        /// One dictionary.
-        dictionary: Vec<u8>,
+        /// Its body: read it with [`RemoteTrace::dictionaries`](zt_wire::verb::RemoteTrace::dictionaries).
+        body: Vec<u8>,
     },
     /// The worst rank of links that first contact may use is another (08 §B.5): see [`Vl1::level`](crate::Vl1::level).
     LevelChanged(i32),

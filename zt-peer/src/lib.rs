@@ -6,6 +6,7 @@ mod config;
 mod desperation;
 mod drop_reason;
 mod event;
+mod event_queue;
 mod expect;
 mod fair_queue;
 mod fast_map;

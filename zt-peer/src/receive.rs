@@ -291,6 +291,11 @@ impl Vl1 {
         inflated: &'p mut Vec<u8>,
         out: &mut Transmits,
     ) -> Inbound<'p> {
+        if !self.hear_messages && matches!(context.verb, Verb::USER_MESSAGE | Verb::REMOTE_TRACE) {
+            // Nobody listens: not worth the time to decompress them.
+            self.account(now, &context, false, out);
+            return Inbound::Consumed;
+        }
         let payload = match plain_payload(packet, context.verb, inflated) {
             Ok(payload) => payload,
             Err(reason) => return Inbound::Dropped(self.refuse(reason)),
@@ -327,9 +332,8 @@ impl Vl1 {
                 Handled::Counted
             }
             Message::RemoteTrace(m) => {
-                for dictionary in m.dictionaries() {
-                    self.event(Vl1Event::RemoteTrace { from: c.from, dictionary: dictionary.as_bytes().to_vec() });
-                }
+                let event = Vl1Event::RemoteTrace { from: c.from, body: m.body.to_vec() };
+                self.event(event);
                 Handled::Counted
             }
             _ => Handled::Above,

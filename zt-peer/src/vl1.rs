@@ -1,6 +1,6 @@
 //! The machine: its state and how it is made. What it does is in the files named after it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use crate::config::{SoftwareVersion, Vl1Config};
 use crate::desperation::Desperation;
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
+use crate::event_queue::Events;
 use crate::expect::{Expectations, SentFrames};
 use crate::fast_map::{FastMap, Gate};
 use crate::job::JobQueue;
@@ -27,9 +28,6 @@ use crate::reassembly::Reassembly;
 use crate::roots::Roots;
 use crate::self_awareness::SelfAwareness;
 use crate::whois::{Admission, WhoisTable};
-
-/// Most events kept for an owner that does not take them.
-const MAX_EVENTS: usize = 4096;
 
 /// VL1 of one node: peers, paths and roots as one pure state machine.
 ///
@@ -67,7 +65,8 @@ pub struct Vl1 {
     pub(crate) unite_gate: Gate<(Address, Address)>,
     pub(crate) held: HeldAnswers,
     pub(crate) jobs: JobQueue,
-    pub(crate) events: VecDeque<Vl1Event>,
+    pub(crate) events: Events,
+    pub(crate) hear_messages: bool,
     pub(crate) drops: DropCounters,
     pub(crate) online: bool,
     pub(crate) next_round: Mono,
@@ -95,7 +94,8 @@ pub(crate) struct PathUse {
 impl Vl1 {
     /// A node without links and worlds.
     pub fn new(now: Now, config: Vl1Config) -> Self {
-        let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback, ask_paths, ask_addresses } = config;
+        let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback, .. } = config;
+        let Vl1Config { ask_paths, ask_addresses, hear_messages, .. } = config;
         let mut policy = PathPolicy::default();
         policy.set_allow_loopback(allow_loopback);
         Self {
@@ -126,7 +126,8 @@ impl Vl1 {
             unite_gate: Gate::new(UNITE, 4096),
             held: HeldAnswers::default(),
             jobs: JobQueue::default(),
-            events: VecDeque::new(),
+            events: Events::default(),
+            hear_messages,
             drops: DropCounters::new(),
             online: false,
             next_round: now.mono + crate::rate::ROUND,
@@ -159,12 +160,12 @@ impl Vl1 {
 
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Vl1Event> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     pub(crate) fn event(&mut self, event: Vl1Event) {
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(event);
+        if let Some(reason) = self.events.push(event) {
+            self.drops.add(reason);
         }
     }
 

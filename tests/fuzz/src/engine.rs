@@ -90,6 +90,7 @@ impl Scene {
                 allow_loopback: false,
                 ask_paths: false,
                 ask_addresses: false,
+                hear_messages: true,
             },
         );
         let own_network = NetworkId(stage.own.address().as_u64() << 24 | 1);

@@ -192,6 +192,7 @@ impl Node {
                 allow_loopback: false,
                 ask_paths: false,
                 ask_addresses: false,
+                hear_messages: true,
             },
         )
     }

@@ -12,7 +12,7 @@ use zt_peer::{
     Endpoint, Inbound, Link, LinkId, LinkKind, LinkRole, Look, Outcome, PhysicalPrefix, Place, SendOptions, Source,
     Transmits, Vl1, Vl1Config, Vl1Event,
 };
-use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkHello, Unknown, UserMessage};
+use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkHello, RemoteTrace, Unknown, UserMessage};
 use zt_wire::{
     Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, Parse, Reader, Verb, World, Writer, write_header,
 };
@@ -496,7 +496,7 @@ fn matches(ours: &Sent, theirs: &Value) -> bool {
 
 fn compare_events(rig: &Rig, case: &Value) -> Result<(), String> {
     let recorded = case["reaction"]["events"].as_array().cloned().unwrap_or_default();
-    let told: Vec<String> = rig.events.iter().filter_map(event_text).collect();
+    let told: Vec<String> = rig.events.iter().flat_map(event_texts).collect();
     let theirs: Vec<String> = recorded
         .iter()
         .filter_map(Value::as_str)
@@ -513,14 +513,15 @@ fn compare_events(rig: &Rig, case: &Value) -> Result<(), String> {
     Ok(())
 }
 
-fn event_text(event: &Vl1Event) -> Option<String> {
+fn event_texts(event: &Vl1Event) -> Vec<String> {
     match event {
         Vl1Event::UserMessage { from, type_id, data } => {
-            Some(format!("user message from {from} type {type_id} data {}", hex(data)))
+            vec![format!("user message from {from} type {type_id} data {}", hex(data))]
         }
-        Vl1Event::RemoteTrace { from, dictionary } => {
-            Some(format!("remote trace from {from} text hex {}", hex(dictionary)))
-        }
-        _ => None,
+        Vl1Event::RemoteTrace { from, body } => (RemoteTrace { body })
+            .dictionaries()
+            .map(|dictionary| format!("remote trace from {from} text hex {}", hex(dictionary.as_bytes())))
+            .collect(),
+        _ => Vec::new(),
     }
 }

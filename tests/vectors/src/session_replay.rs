@@ -543,6 +543,7 @@ fn engine(identity: Arc<zt_crypto::SecretIdentity>, controller: bool, now: Now) 
         allow_loopback: false,
         ask_paths: false,
         ask_addresses: false,
+        hear_messages: true,
     };
     Engine::new(now, config)
 }

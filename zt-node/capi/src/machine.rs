@@ -41,6 +41,8 @@ pub(crate) struct Wishes {
     pub(crate) ask_paths: bool,
     /// The host is asked for addresses of peers.
     pub(crate) ask_addresses: bool,
+    /// The host wants the messages of peers.
+    pub(crate) hear_messages: bool,
 }
 
 impl Machine {
@@ -56,6 +58,7 @@ impl Machine {
             allow_loopback: false,
             ask_paths: wishes.ask_paths,
             ask_addresses: wishes.ask_addresses,
+            hear_messages: wishes.hear_messages,
         };
         let engine = Engine::new(clock.now(), config);
         Self {

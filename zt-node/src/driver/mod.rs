@@ -207,6 +207,7 @@ impl Driver {
                 allow_loopback: config.allow_loopback,
                 ask_paths: false,
                 ask_addresses: false,
+                hear_messages: false,
             },
         );
         let (result_sender, results) = mpsc::unbounded_channel();

@@ -49,6 +49,8 @@ pub struct EngineConfig {
     pub ask_paths: bool,
     /// The owner is asked for addresses of peers ([`Vl1Event::AddressWanted`]).
     pub ask_addresses: bool,
+    /// The owner wants the messages of peers ([`Vl1Event::UserMessage`], [`Vl1Event::RemoteTrace`]).
+    pub hear_messages: bool,
 }
 
 /// One node as a pure machine.
@@ -82,6 +84,7 @@ impl Engine {
         vl1_config.allow_loopback = config.allow_loopback;
         vl1_config.ask_paths = config.ask_paths;
         vl1_config.ask_addresses = config.ask_addresses;
+        vl1_config.hear_messages = config.hear_messages;
         let version = Version {
             major: COMPATIBLE_VERSION.major,
             minor: COMPATIBLE_VERSION.minor,

@@ -280,6 +280,7 @@ impl Node {
             allow_loopback: false,
             ask_paths: false,
             ask_addresses: false,
+            hear_messages: true,
         };
         Self {
             engine: Engine::new(now, config),

@@ -443,3 +443,65 @@ proptest! {
         });
     }
 }
+
+/// One packet with thousands of dictionaries is one event, and no number of messages displaces what the owner must know.
+#[test]
+fn a_flood_of_messages_costs_one_event_each_and_hides_no_state() {
+    let mut net = trio(15);
+    net.run(500);
+    net.talk(1, 2, 50, 500);
+    let many: Vec<u8> = [b'x', 0].repeat(4_990);
+    let trace = zt_wire::verb::RemoteTrace { body: &many };
+    let traces =
+        |net: &Net| net.nodes[1].events.iter().filter(|(_, e)| matches!(e, Vl1Event::RemoteTrace { .. })).count();
+    net.inject(addr(3), addr(2), &packet(3, 2, 1, Suite::AesGmacSiv, &trace));
+    assert_eq!(traces(&net), 1);
+    // An owner that does not take events for a while, under a flood, while the root goes and comes back.
+    let (now, path) = (net.now, zt_peer::LinkId(1));
+    let message = UserMessage { type_id: 70_000, data: b"hi" };
+    let mut out = zt_peer::Transmits::new();
+    let (mut assembled, mut inflated) = (Vec::new(), Vec::new());
+    for n in 0..20_000u64 {
+        let mut bytes = packet(3, 2, n, Suite::Salsa2012Poly1305, if n % 2 == 0 { &message } else { &trace });
+        let vl1 = &mut net.nodes[1].vl1;
+        if let zt_peer::Look::Open(open) = vl1.look(now, path, addr(3).into(), &mut bytes, &mut assembled, &mut out) {
+            let opened = open.open(&mut bytes);
+            vl1.handle_opened(now, open.ticket, opened, &bytes, &mut inflated, &mut out);
+        }
+        if n == 10_000 {
+            vl1.remove_link(now, path, &mut out);
+            net.link(1, 1, addr(2), addr(2));
+            net.run(50);
+        }
+    }
+    net.run(500);
+    let online: Vec<bool> = net.nodes[1]
+        .events
+        .iter()
+        .filter_map(|(_, e)| match e {
+            Vl1Event::Online(online) => Some(*online),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(online.last(), Some(&net.nodes[1].vl1.is_online()));
+    assert!(net.nodes[1].vl1.is_online());
+    assert!(net.drops(1, "messages-full") > 5_000);
+}
+
+#[test]
+fn without_a_listener_messages_are_no_events_at_all() {
+    let mut net = Net::new(16);
+    let node = net.add_configured(2, |config| config.hear_messages = false);
+    net.link(node, 1, addr(2), addr(2));
+    net.inject(addr(3), addr(2), &packet(3, 2, 1, Suite::Poly1305None, &hello(3, 1_700_000_000_000, 12)));
+    let many: Vec<u8> = [b'x', 0].repeat(4_990);
+    net.inject(
+        addr(3),
+        addr(2),
+        &packet(3, 2, 2, Suite::Salsa2012Poly1305, &zt_wire::verb::RemoteTrace { body: &many }),
+    );
+    let message = UserMessage { type_id: 70_000, data: b"hi" };
+    net.inject(addr(3), addr(2), &packet(3, 2, 3, Suite::Salsa2012Poly1305, &message));
+    let heard = |e: &Vl1Event| matches!(e, Vl1Event::RemoteTrace { .. } | Vl1Event::UserMessage { .. });
+    assert!(!net.nodes[node].events.iter().any(|(_, e)| heard(e)));
+}

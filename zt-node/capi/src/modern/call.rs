@@ -10,11 +10,14 @@ use zt_netconf::controller::ApiOutcome;
 use zt_node::engine::{Input, NetworkChange, Outbox, Output, Persist};
 use zt_peer::{Endpoint, Look, Place, Vl1Event};
 use zt_wire::Address;
+use zt_wire::verb::RemoteTrace;
 
 /// Workspaces kept for calls to come: as many as threads are usually inside.
 const KEPT: usize = 8;
 /// Rounds in which the host's answers may cause new questions within one call.
 const ROUNDS: usize = 64;
+/// Dictionaries of one packet that are told. Peers send one; somebody can put thousands in.
+const TRACES: usize = 8;
 /// Longest time until the next call of background tasks, milliseconds (08 §A.5).
 const LONGEST_WAIT: u64 = 5_000;
 
@@ -216,8 +219,10 @@ impl Node {
             Vl1Event::UserMessage { from, type_id, data } => {
                 self.host.event(thread, Event::UserMessage { from, type_id, data: &data });
             }
-            Vl1Event::RemoteTrace { from, dictionary } => {
-                self.host.event(thread, Event::RemoteTrace { from, dictionary: &dictionary });
+            Vl1Event::RemoteTrace { from, body } => {
+                for dictionary in (RemoteTrace { body: &body }).dictionaries().take(TRACES) {
+                    self.host.event(thread, Event::RemoteTrace { from, dictionary: dictionary.as_bytes() });
+                }
             }
             Vl1Event::PathQuestion { peer, path } => {
                 let Some(remote) = path.remote.socket_addr() else { return Ok(()) };

@@ -155,6 +155,7 @@ impl Host for Callbacks {
         Wishes {
             ask_paths: self.functions.pathCheckFunction.is_some(),
             ask_addresses: self.functions.pathLookupFunction.is_some(),
+            hear_messages: true,
         }
     }
 
