@@ -577,8 +577,9 @@ impl Vl1 {
             return Handled::Refused(DropReason::EchoGate);
         }
         let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Echo(OkEcho { data: payload }) };
-        // As short as it may be: the same bytes may have come compressed.
-        self.reply(now, &c.reply_to(), &ok, SendOptions { compress: true, expect_reply: false }, out);
+        // Where it is paid for by what came, as short as it may be: the same bytes may have come compressed.
+        let compress = !self.is_proved(c.id, c.path, c.hops > 0);
+        self.reply(now, &c.reply_to(), &ok, SendOptions { compress, expect_reply: false }, out);
         Handled::Counted
     }
 
