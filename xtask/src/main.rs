@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
+mod attacks;
 mod bench;
 mod capi;
 mod ci;
@@ -33,6 +34,8 @@ Usage: cargo xtask <command> [options]
                           --prefix DIR (default /usr/local), --libdir NAME (lib), --destdir DIR
   interop --peer DIR      all role combinations with the stock binaries in DIR, and C hosts;
                           --core FILE: a C host on the stock core's library, too
+  attacks                 floods and amplifications in namespaces: loss, latency, processor, memory, bytes out for each byte in;
+                          --peer DIR: stock beside it, --only TEXT, --seconds N, --rate N, --json
 
 Examples:
   cargo xtask test
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
         Some("bench") => bench::bench(rest),
         Some("capi") => capi::capi(rest),
         Some("install-capi") => install::install(rest),
+        Some("attacks") => attacks::attacks(rest),
         Some("interop") => interop::interop(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+pub mod attacks;
 pub mod c_cut;
 pub mod c_host;
 pub mod c_scene;
