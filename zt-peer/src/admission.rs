@@ -87,7 +87,7 @@ enum Stage {
     Proved,
     /// Its validation is under way.
     Validating,
-    /// The same identity is being validated for another source.
+    /// The same identity is being validated already.
     Parked,
 }
 
@@ -265,11 +265,12 @@ impl Admission {
         true
     }
 
-    /// The next task, when there is capacity for one. `wanted`: an identity that a root named is still to be admitted.
-    pub(crate) fn next(&mut self, wanted: impl Fn(Address) -> bool) -> Option<Task> {
+    /// The next task, when there is capacity for one. `wanted`: an identity that a root named is still to be admitted;
+    /// `busy`: one is being validated.
+    pub(crate) fn next(&mut self, wanted: impl Fn(Address) -> bool, busy: impl Fn(&Identity) -> bool) -> Option<Task> {
         loop {
             if self.checks > 0
-                && let Some(task) = self.next_check()
+                && let Some(task) = self.next_check(&busy)
             {
                 return Some(task);
             }
@@ -281,7 +282,7 @@ impl Admission {
                 continue;
             };
             let task = match queued {
-                Queued::Hello(number) => self.begin(number, true),
+                Queued::Hello(number) => self.begin(number, true, &busy),
                 Queued::Named(address) => wanted(address).then_some(Task::Admit(address)),
             };
             if task.is_some() {
@@ -291,7 +292,7 @@ impl Admission {
         }
     }
 
-    fn next_check(&mut self) -> Option<Task> {
+    fn next_check(&mut self, busy: &impl Fn(&Identity) -> bool) -> Option<Task> {
         loop {
             let (_, number) = self.known.pop().or_else(|| self.unchecked.pop())?;
             let idle = self.known.is_empty()
@@ -300,17 +301,17 @@ impl Admission {
                 && self.proved.is_empty();
             let stranger = self.waiting.get(&number).is_some_and(|w| !w.vouched && w.case != Case::Collision);
             // Nobody waits: both steps in one.
-            if let Some(task) = self.begin(number, idle && stranger) {
+            if let Some(task) = self.begin(number, idle && stranger, busy) {
                 self.checks -= 1;
                 return Some(task);
             }
         }
     }
 
-    fn begin(&mut self, number: u64, validate: bool) -> Option<Task> {
+    fn begin(&mut self, number: u64, validate: bool, busy: &impl Fn(&Identity) -> bool) -> Option<Task> {
         let identity = self.waiting.get(&number)?.identity;
-        let busy = |n: &u64| self.waiting[n].stage == Stage::Validating && self.waiting[n].identity == identity;
-        let parked = validate && self.numbers(identity.address).iter().any(busy);
+        let same = |n: &u64| self.waiting[n].stage == Stage::Validating && self.waiting[n].identity == identity;
+        let parked = validate && (busy(&identity) || self.numbers(identity.address).iter().any(same));
         let w = self.waiting.get_mut(&number)?;
         if parked {
             w.stage = Stage::Parked;

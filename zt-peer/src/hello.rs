@@ -189,7 +189,10 @@ impl Vl1 {
             Judgement::Forgotten => {}
             Judgement::Refused(reason) => self.drops.add(reason),
             Judgement::Collision(waiting) => self.answer_collision(&waiting, out),
-            Judgement::Authentic(number) => self.challenge_stranger(now, number, out),
+            Judgement::Authentic(number) => {
+                self.challenge_stranger(now, number, out);
+                self.join_named(&identity);
+            }
             Judgement::Valid(waiting) => {
                 let other = self.peers.find(identity.address).is_some_and(|p| p.identity != identity);
                 let Some(first) = waiting.first() else { return };

@@ -170,8 +170,13 @@ impl Vl1 {
             }
         }
         loop {
-            let admissions = &self.admissions;
-            match self.admission.next(|a| admissions.contains_key(&a))? {
+            let (admissions, under_way) = (&self.admissions, &self.jobs.under_way);
+            let wanted = |a| admissions.contains_key(&a);
+            let busy = |i: &Identity| {
+                let same = admissions.get(&i.address).is_some_and(|a| a.identity == *i);
+                same && under_way.contains_key(&UnderWay::Admit(i.address))
+            };
+            match self.admission.next(wanted, busy)? {
                 Task::Judge { number, identity, packet, validate } => {
                     self.jobs.under_way.insert(UnderWay::Introduce(number), false);
                     return Some(Job::Introduce { identity, packet, number, validate });
@@ -189,6 +194,15 @@ impl Vl1 {
         let admission = self.admissions.get(&address)?;
         let fresh = self.jobs.under_way.insert(UnderWay::Admit(address), false).is_none();
         fresh.then_some(Job::Admit { identity: admission.identity, validate: !admission.vouched })
+    }
+
+    /// A HELLO of this identity was found authentic: if a root named it too, that one need not wait for itself.
+    pub(crate) fn join_named(&mut self, identity: &Identity) {
+        let named = self.admissions.get(&identity.address).is_some_and(|a| a.identity == *identity);
+        let waits = !self.jobs.under_way.contains_key(&UnderWay::Admit(identity.address));
+        if named && waits && !self.jobs.ours.contains(&identity.address) && self.admission.confirm(identity) {
+            self.admissions.remove(&identity.address);
+        }
     }
 
     /// The result of a job.

@@ -20,8 +20,8 @@ const PER_PEER: usize = 32;
 const STRANGER_ROOM: usize = 256;
 /// Most waiting packets by one path of such senders.
 const PER_STRANGER_PATH: usize = 8;
-/// The same by the path of a root, which relays for many.
-const PER_RELAY: usize = 128;
+/// The same by the path of a root, which relays for many: of each sender.
+const PER_RELAYED_SENDER: usize = 2;
 
 /// A packet to be sent, not yet sealed.
 #[derive(Clone, Debug)]
@@ -99,10 +99,10 @@ pub(crate) enum DeferredState {
 }
 
 impl Deferred {
-    /// By which path it came, when its sender is not known.
-    const fn sealed_by(&self) -> Option<Path> {
+    /// How it came, when its sender is not known.
+    const fn sealed(&self) -> Option<Ticket> {
         match self.state {
-            DeferredState::Sealed(ticket) => Some(ticket.path),
+            DeferredState::Sealed(ticket) => Some(ticket),
             DeferredState::Opened(_) => None,
         }
     }
@@ -119,8 +119,9 @@ pub(crate) struct DeferQueue {
 impl DeferQueue {
     /// Keeps a packet of somebody we do not know. `relayed`: by a root.
     pub(crate) fn push_sealed(&mut self, ticket: Ticket, packet: &[u8], relayed: bool) -> Option<DropReason> {
-        let share = if relayed { PER_RELAY } else { PER_STRANGER_PATH };
-        let same = |d: &Deferred| d.sealed_by() == Some(ticket.path);
+        let share = if relayed { PER_RELAYED_SENDER } else { PER_STRANGER_PATH };
+        let same =
+            |d: &Deferred| d.sealed().is_some_and(|t| t.path == ticket.path && (!relayed || t.source == ticket.source));
         let victim = if self.waiting.iter().filter(|d| same(d)).count() >= share {
             self.waiting.iter().position(same)
         } else {
@@ -139,14 +140,14 @@ impl DeferQueue {
 
     /// When strangers have no room left: the oldest packet by the path that holds most.
     fn heaviest_stranger(&self) -> Option<usize> {
-        let paths: Vec<Path> = self.waiting.iter().filter_map(Deferred::sealed_by).collect();
+        let paths: Vec<Path> = self.waiting.iter().filter_map(Deferred::sealed).map(|t| t.path).collect();
         if paths.len() < STRANGER_ROOM {
             return None;
         }
         let mut held: BTreeMap<Path, usize> = BTreeMap::new();
         paths.iter().for_each(|path| *held.entry(*path).or_default() += 1);
         let most = held.values().copied().max()?;
-        self.waiting.iter().position(|d| d.sealed_by().is_some_and(|path| held[&path] == most))
+        self.waiting.iter().position(|d| d.sealed().is_some_and(|t| held[&t.path] == most))
     }
 
     /// Keeps an opened packet; the time it first arrived is in its receipt.
@@ -213,19 +214,12 @@ impl DeferQueue {
     /// Senders that are waited for, and how a packet of each came.
     pub(crate) fn unknown_senders(&self) -> Vec<Ticket> {
         let mut seen = BTreeSet::new();
-        let sealed = self.waiting.iter().filter_map(|d| match d.state {
-            DeferredState::Sealed(ticket) => Some(ticket),
-            DeferredState::Opened(_) => None,
-        });
-        sealed.filter(|ticket| seen.insert(ticket.source)).collect()
+        self.waiting.iter().filter_map(Deferred::sealed).filter(|t| seen.insert(t.source)).collect()
     }
 
     /// How a packet of this unknown sender came, if one waits.
     pub(crate) fn unknown_sender(&self, address: Address) -> Option<Ticket> {
-        self.waiting.iter().find_map(|d| match d.state {
-            DeferredState::Sealed(ticket) if ticket.source == address => Some(ticket),
-            _ => None,
-        })
+        self.waiting.iter().filter_map(Deferred::sealed).find(|t| t.source == address)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::path_choice;
 use crate::path_proof::Payer;
 use crate::peer::{MAX_SLOTS, Slot};
 use crate::peer_table::PeerId;
-use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, SIBLING_FRESH, root_retry};
+use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, SIBLING_FRESH, root_retry};
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
@@ -157,14 +157,17 @@ impl Vl1 {
             return None;
         }
         let last = peer.last_root_try?;
-        let at = last + root_retry(peer.root_tries)?;
+        // It challenged us, and will answer when it is our turn: repeating is for lost answers only.
+        let queued = peer.heard_within(now.mono, ROUND);
+        let wait = |tries| root_retry(tries).map(|d| if queued { d.max(ROOT_RETRY_QUEUED) } else { d });
+        let at = last + wait(peer.root_tries)?;
         if now.mono < at {
             return Some(at);
         }
         self.try_root(now, id, out);
         let peer = self.peers.get_mut(id);
         peer.root_tries += 1;
-        root_retry(peer.root_tries).map(|d| now.mono + d)
+        wait(peer.root_tries).map(|d| now.mono + d)
     }
 
     /// HELLO to all endpoints of a root, from every link, except where a path works.

@@ -80,6 +80,8 @@ pub(crate) const HOUSEKEEPING: Duration = ms(30_000);
 pub(crate) const FRAME_ERROR_AGAIN: Duration = ms(450);
 /// HELLO to a root that has not answered yet: the first after this.
 pub(crate) const ROOT_RETRY_FIRST: Duration = ms(250);
+/// HELLO to a root that has not answered, but asked whether we are there: so often at most.
+pub(crate) const ROOT_RETRY_QUEUED: Duration = ms(2000);
 /// Tries in quick succession: some 20 seconds.
 const ROOT_TRIES: usize = 21;
 /// A sibling address of the same host heard so recently makes a new port uninteresting (03 §7.1 step 3b).

@@ -281,6 +281,7 @@ impl Vl1 {
             return;
         }
         let Some(keys) = keys else {
+            self.admission.take(&identity);
             self.drops.add(DropReason::InvalidIdentity);
             return;
         };

@@ -272,6 +272,7 @@ impl Driver {
             self.start_controller(now, store)?;
         }
         self.load_worlds(now, planets, state.as_ref())?;
+        self.note_cached_peers(state.as_ref())?;
         self.load_networks(now, state.as_ref())?;
         self.persistence.open(state, self.result_sender.clone());
         self.rebind_at_start(now)?;
@@ -327,6 +328,16 @@ impl Driver {
         if let Err(error) = self.offer_world(now, world, source) {
             tracing::warn!(world = format_args!("{id:016x}"), %error, "world refused");
         }
+    }
+
+    /// Tells VL1 whose records there are, so that the cache is not asked for strangers.
+    fn note_cached_peers(&mut self, state: &dyn StateStore) -> io::Result<()> {
+        let cached = state.keys()?.into_iter().filter_map(|key| match key {
+            StateKey::Peer(address) => Some(address),
+            _ => None,
+        });
+        self.engine.vl1_mut().note_cached(cached);
+        Ok(())
     }
 
     fn load_networks(&mut self, now: Now, state: &dyn StateStore) -> io::Result<()> {
