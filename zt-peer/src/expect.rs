@@ -9,7 +9,8 @@ use crate::fast_map::FastMap;
 use crate::link::{LinkId, Path};
 use crate::rate::REPLY_TIMEOUT;
 
-/// Most expectations kept; the oldest give way.
+/// Most expectations kept of each kind, of probes and of what was asked for its content; the oldest give way. Strangers can
+/// make us probe, but not ask.
 const MAX_EXPECTED: usize = 4096;
 /// Most links that bring the answer to one question.
 const MAX_BROUGHT: usize = 64;
@@ -72,22 +73,24 @@ struct Open {
 #[derive(Default)]
 pub(crate) struct Expectations {
     open: FastMap<u64, Open>,
-    order: VecDeque<(Mono, u64)>,
+    probes: VecDeque<(Mono, u64)>,
+    questions: VecDeque<(Mono, u64)>,
 }
 
 impl Expectations {
     pub(crate) fn add(&mut self, id: PacketId, expected: Expected) {
-        while let Some((sent, old)) = self.order.front().copied() {
+        let order = if expected.purpose == Purpose::Content { &mut self.questions } else { &mut self.probes };
+        while let Some((sent, old)) = order.front().copied() {
             let overdue = expected.sent.saturating_since(sent) >= REPLY_TIMEOUT;
-            if !overdue && self.order.len() < MAX_EXPECTED {
+            if !overdue && order.len() < MAX_EXPECTED {
                 break;
             }
-            self.order.pop_front();
+            order.pop_front();
             if self.open.get(&old).is_some_and(|o| o.expected.sent == sent) {
                 self.open.remove(&old);
             }
         }
-        self.order.push_back((expected.sent, id.0));
+        order.push_back((expected.sent, id.0));
         self.open.insert(id.0, Open { expected, brought: Vec::new() });
     }
 
@@ -251,13 +254,19 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn memory_is_bounded_and_probes_displace_no_question() {
         let mut e = Expectations::default();
+        e.add(PacketId(u64::MAX), asked(5, Verb::NETWORK_CONFIG_REQUEST));
+        for i in 0..20_000 {
+            e.add(PacketId(i), Expected { purpose: Purpose::Probe, ..asked(5, Verb::ECHO) });
+        }
+        assert!(e.open.len() <= MAX_EXPECTED + 1 && e.probes.len() <= MAX_EXPECTED);
+        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(19_999), L).is_some());
+        assert!(e.take(T, Address::new(5), Verb::NETWORK_CONFIG_REQUEST, PacketId(u64::MAX), L).is_some());
         for i in 0..20_000 {
             e.add(PacketId(i), asked(5, Verb::ECHO));
         }
-        assert!(e.open.len() <= MAX_EXPECTED && e.order.len() <= MAX_EXPECTED);
-        assert!(e.take(T, Address::new(5), Verb::ECHO, PacketId(19_999), L).is_some());
+        assert!(e.questions.len() <= MAX_EXPECTED);
     }
 
     #[test]

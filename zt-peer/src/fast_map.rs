@@ -95,11 +95,6 @@ impl<K: Ord + Copy> Gate<K> {
         true
     }
 
-    /// Makes the next call for these keys pass.
-    pub(crate) fn forget(&mut self, mut matches: impl FnMut(&K) -> bool) {
-        self.last.retain(|k, _| !matches(k));
-    }
-
     pub(crate) fn expire(&mut self, now: Mono) {
         self.swept = now;
         let interval = self.interval;

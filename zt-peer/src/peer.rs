@@ -12,6 +12,7 @@ use crate::link::{Endpoint, Path};
 use crate::liveness::Liveness;
 use crate::path_proof::Ledger;
 use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PATH_EXPIRY, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
+use crate::rendezvous::United;
 
 /// Most direct paths kept per peer.
 pub(crate) const MAX_SLOTS: usize = 16;
@@ -146,6 +147,8 @@ pub(crate) struct Peer {
     pub(crate) echoes: PathGate,
     /// Introductions followed.
     pub(crate) introduced: PathGate,
+    /// With whom it was brought together lately.
+    pub(crate) united: United,
     pushes: (u32, Option<Mono>),
 }
 
@@ -187,6 +190,7 @@ impl Peer {
             confirming: PathGate::new(CONFIRM),
             echoes: PathGate::new(ECHO_ANSWER),
             introduced: PathGate::new(CONFIRM),
+            united: United::default(),
             pushes: (0, None),
         }
     }

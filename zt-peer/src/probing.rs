@@ -348,7 +348,7 @@ impl Vl1 {
         let address = peer.identity.address;
         self.paths.entry(path).or_default().users += 1;
         // Introductions of this peer are worth repeating: its address is another.
-        self.unite_gate.forget(|(a, b)| *a == address || *b == address);
+        peer.united.moved(now.mono);
         if !std::mem::replace(&mut peer.persisted, true) {
             self.persist(id);
         }

@@ -21,7 +21,7 @@ use crate::peer_table::PeerId;
 use crate::pending::DeferredState;
 use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, ROOT_WATCH, SIBLING_FRESH};
 use crate::reassembly::{Piece, Step};
-use crate::self_awareness::Sighting;
+use crate::self_awareness::{Reporter, Sighting};
 use crate::send::is_frame;
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
@@ -588,8 +588,14 @@ impl Vl1 {
         if c.hops != 0 {
             return;
         }
-        let by_root = self.roots.is_upstream(c.from);
-        let sighting = Sighting { reporter: c.from, by_root, link: c.path.link, from: c.path.remote, seen_as };
+        let by = if self.roots.is_upstream(c.from) {
+            Reporter::Root
+        } else if self.peers.get(c.id).is_trusted(now.mono) {
+            Reporter::Member
+        } else {
+            return;
+        };
+        let sighting = Sighting { reporter: c.from, by, link: c.path.link, from: c.path.remote, seen_as };
         if let Some(scope) = self.awareness.report(now.mono, sighting) {
             self.surface_changed(now, c.path, scope, out);
         }

@@ -49,7 +49,7 @@ impl Vl1 {
         packet.set_hops(hops + 1);
         if let Some((id, slot)) = self.direct_hop(now.mono, to) {
             self.forward(now.mono, id, slot, datagram, out);
-            self.unite(now, from, to, out);
+            self.unite(now, path, from, to, out);
             return Ok(());
         }
         let (id, slot) = self.upward_hop(now.mono, Some(from)).ok_or(DropReason::NoRelayRoute)?;

@@ -230,7 +230,6 @@ impl Vl1 {
         self.jobs.expire();
         self.load_gate.expire(t);
         self.held.expire(t);
-        self.unite_gate.expire(t);
         self.consents.expire(t);
         self.expire_path_mtus(t);
         self.admissions.retain(|_, a| t.saturating_since(a.since) < JOB_PATIENCE);

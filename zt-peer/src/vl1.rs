@@ -23,7 +23,7 @@ use crate::path_policy::PathPolicy;
 use crate::path_proof::HeldAnswers;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
-use crate::rate::{LOAD_FOR_HELLO, UNITE};
+use crate::rate::LOAD_FOR_HELLO;
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
 use crate::self_awareness::SelfAwareness;
@@ -62,7 +62,6 @@ pub struct Vl1 {
     pub(crate) path_mtus: PathMtus,
     pub(crate) mappings: Vec<SocketAddr>,
     pub(crate) contacts: Vec<Address>,
-    pub(crate) unite_gate: Gate<(Address, Address)>,
     pub(crate) held: HeldAnswers,
     pub(crate) jobs: JobQueue,
     pub(crate) events: Events,
@@ -123,7 +122,6 @@ impl Vl1 {
             path_mtus: PathMtus::default(),
             mappings: Vec::new(),
             contacts: Vec::new(),
-            unite_gate: Gate::new(UNITE, 4096),
             held: HeldAnswers::default(),
             jobs: JobQueue::default(),
             events: Events::default(),

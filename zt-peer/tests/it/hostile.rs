@@ -200,6 +200,72 @@ fn a_strangers_honest_hello_makes_a_peer() {
     assert_eq!(net.drops(1, "identity-collision"), 1);
 }
 
+/// Packets of a thousand unknown senders a second, each from elsewhere: what we ask for ourselves, and what a root relays,
+/// is asked first.
+#[test]
+fn unknown_senders_do_not_delay_a_first_contact() {
+    for (from, to) in [(1, 2), (2, 1)] {
+        let mut net = trio(15);
+        net.run(500);
+        let flood = |net: &mut Net, n: u32| {
+            let mut junk = vec![n as u8; 60];
+            junk[..4].copy_from_slice(&n.to_be_bytes());
+            junk[8..13].copy_from_slice(&address(2).to_bytes());
+            junk[13..18].copy_from_slice(&Address::new(0x11_0000_0000 + u64::from(n)).to_bytes());
+            junk[18] = 0x08;
+            net.inject(SocketAddr::from(([70, (n >> 8) as u8, n as u8, 1], 9993)), addr(2), &junk);
+            net.run(1);
+        };
+        (0..3_000).for_each(|n| flood(&mut net, n));
+        let start = net.now.mono;
+        net.frame(from, to, b"the first");
+        for n in 3_000..6_000 {
+            flood(&mut net, n);
+            if !net.nodes[to].frames.is_empty() {
+                break;
+            }
+        }
+        let took = net.nodes[to].frames.first().map(|f| f.0.saturating_since(start));
+        assert!(took.is_some_and(|t| t.as_millis() <= 100), "{took:?}");
+    }
+}
+
+/// Two strangers tell forty addresses of ours: none is told on.
+#[test]
+fn strangers_put_no_address_into_what_we_tell_others() {
+    let mut net = trio(16);
+    net.run(500);
+    let before = net.nodes[1].vl1.surface_addresses(net.now);
+    for n in 0..40u8 {
+        for stranger in [4, 5] {
+            let mut said = hello(stranger, 1_700_000_000_000, 12);
+            said.destination = Some(InetAddress::from(SocketAddr::from(([66, 7, n, 7], 9993))));
+            let id = 1_000 + u64::from(n) * 10 + stranger as u64;
+            let bytes = packet(stranger, 2, id, Suite::Poly1305None, &said);
+            net.inject(SocketAddr::from(([66, 66, stranger as u8, n], 9993)), addr(2), &bytes);
+        }
+    }
+    assert!(net.nodes[1].vl1.identity_of(address(4)).is_some() && net.nodes[1].vl1.identity_of(address(5)).is_some());
+    assert_eq!(net.nodes[1].vl1.surface_addresses(net.now), before);
+}
+
+/// A stranger sends in the name of others to everybody: pairs whose packets we relay are brought together all the same.
+#[test]
+fn strangers_do_not_use_up_introductions() {
+    let mut net = trio(17);
+    net.run(500);
+    for n in 0..10_000u32 {
+        let mut junk = vec![0; 60];
+        junk[..4].copy_from_slice(&n.to_be_bytes());
+        let (from, to) = if n % 2 == 0 { (2, 3) } else { (3, 2) };
+        junk[8..13].copy_from_slice(&address(to).to_bytes());
+        junk[13..18].copy_from_slice(&address(from).to_bytes());
+        net.inject(SocketAddr::from(([71, (n >> 8) as u8, n as u8, 1], 9993)), addr(1), &junk);
+    }
+    net.talk(1, 2, 50, 2_000);
+    assert!(net.is_direct(1, 2));
+}
+
 /// Point 5.
 #[test]
 fn trusted_packets_need_a_configured_id_and_never_zero() {
