@@ -244,7 +244,9 @@ impl Member {
 
     /// A record that only a request of a stranger made: nobody has touched or authorised it.
     pub(super) fn is_candidate(&self) -> bool {
-        !self.authorized && self.last_authorized == 0 && self.name.is_none() && self.ips.is_empty()
+        let untouched =
+            self.name.is_none() && self.ips.is_empty() && self.tags.is_empty() && self.capabilities.is_empty();
+        !self.authorized && self.last_authorized == 0 && untouched && !self.active_bridge && !self.no_auto_assign
     }
 }
 

@@ -14,13 +14,14 @@
 //! | File | What it holds |
 //! |---|---|
 //! | `coerce`, `network`, `member`, `rules_json` | the objects of the API, how input is read |
-//! | `state`, `journal`, `presence` | records in memory, changes not yet written, who asked when |
+//! | `state`, `candidates`, `journal`, `presence` | records in memory, who asks to be a member, changes not yet written, who asked when |
 //! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
 //! | `stamps` | the clock of what is signed |
 //! | `api`, `json_error` | the HTTP interface as a function |
 
 mod api;
 mod assign;
+mod candidates;
 mod coerce;
 mod issue;
 mod journal;

@@ -13,7 +13,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(1000);
 const ONLINE: Duration = Duration::from_millis(120_000);
 /// Gate entries are swept when there are this many.
 const MAX_GATES: usize = 16_384;
-/// Nodes whose last request is remembered, of all networks together.
+/// Nodes whose last request is remembered, of all networks together; half of the places are for members only.
 const MAX_ASKERS: usize = 65_536;
 /// Longest metadata dictionary that is read (04 §2.4).
 pub(super) const MAX_METADATA: usize = 1023;
@@ -57,12 +57,13 @@ impl Presence {
         Ok(())
     }
 
-    /// Remembers a request, so that a change can be pushed to its sender.
-    pub(super) fn note(&mut self, network: NetworkId, node: Address, asker: Asker) {
+    /// Remembers a request, so that a change can be pushed to its sender. `member`: it is authorised.
+    pub(super) fn note(&mut self, network: NetworkId, node: Address, asker: Asker, member: bool) {
         let now = asker.at;
-        if self.askers.len() >= MAX_ASKERS && !self.askers.contains_key(&(network, node)) {
+        let room = if member { MAX_ASKERS } else { MAX_ASKERS / 2 };
+        if self.askers.len() >= room && !self.askers.contains_key(&(network, node)) {
             self.askers.retain(|_, a| now.saturating_since(a.at) <= ONLINE);
-            if self.askers.len() >= MAX_ASKERS {
+            if self.askers.len() >= room {
                 return;
             }
         }

@@ -93,7 +93,7 @@ impl Controller {
         let served = self.serve(now, network, &asker, answer);
         if !matches!(served, Err(Denial::NotFound | Denial::OtherIdentity)) {
             // Also of those refused: once authorised they are told at once.
-            self.presence.note(network, node, asker);
+            self.presence.note(network, node, asker, served.is_ok());
         }
         if let Err(denial) = served {
             self.deny(network, node, answer, denial);
@@ -123,13 +123,13 @@ impl Controller {
         authorise(&mut member, &settings, &metadata, now.unix_ms);
         if settings.sign_on && !member.sso_exempt && member.authorized {
             if member.authentication_expiry <= unix(now) {
-                self.remember(member, created);
+                self.remember(member);
                 return Err(Denial::SignOn);
             }
             self.expiries.insert((member.authentication_expiry, network, node));
         }
         if !member.authorized {
-            self.remember(member, created);
+            self.remember(member);
             return Err(Denial::NotAuthorised);
         }
         if answer != Answer::Push {
@@ -189,10 +189,13 @@ impl Controller {
     }
 
     /// Stores what a refused request taught: this is how candidates become visible to the administrator.
-    fn remember(&mut self, member: Member, created: bool) {
-        let room = self.networks.get(&member.network).is_some_and(|n| n.has_room_for_candidate());
-        if !created || room {
-            self.store_member(member, Vec::new(), false);
+    fn remember(&mut self, member: Member) {
+        let (network, node) = (member.network, member.address);
+        self.store_member(member, Vec::new(), false);
+        let Some(state) = self.networks.get_mut(&network) else { return };
+        state.candidate_asked(node);
+        if let Some(oldest) = state.candidate_in_excess() {
+            self.delete_member(network, oldest);
         }
     }
 

@@ -5,11 +5,9 @@ use std::net::IpAddr;
 
 use zt_wire::ident::Address;
 
+use super::candidates::Candidates;
 use super::member::Member;
 use super::network::{NetworkObject, Settings};
-
-/// Most records that strangers may leave in one network by asking (05 §12); further ones are refused and not stored.
-pub(super) const MAX_CANDIDATES: usize = 4096;
 
 /// One network and its members.
 #[derive(Debug)]
@@ -19,7 +17,7 @@ pub(super) struct NetworkState {
     members: BTreeMap<Address, Member>,
     /// Who holds an address, authorised or not.
     allocated: BTreeMap<IpAddr, Vec<Address>>,
-    candidates: usize,
+    candidates: Candidates,
     authorized: usize,
 }
 
@@ -30,7 +28,7 @@ impl NetworkState {
             object,
             members: BTreeMap::new(),
             allocated: BTreeMap::new(),
-            candidates: 0,
+            candidates: Candidates::default(),
             authorized: 0,
         }
     }
@@ -68,6 +66,10 @@ impl NetworkState {
         if let Some(old) = &old {
             self.count(old, false);
         }
+        match self.members.get(&address).filter(|m| m.is_candidate()) {
+            Some(candidate) => self.candidates.add(address, candidate.creation_time),
+            None => self.candidates.remove(address),
+        }
         old
     }
 
@@ -77,7 +79,6 @@ impl NetworkState {
             (true, true) => *n += 1,
             (true, false) => *n = n.saturating_sub(1),
         };
-        step(&mut self.candidates, m.is_candidate());
         step(&mut self.authorized, m.authorized);
         for ip in &m.ips {
             let holders = self.allocated.entry(*ip).or_default();
@@ -111,9 +112,14 @@ impl NetworkState {
         self.members.len()
     }
 
-    /// Whether one more record of a stranger may be kept.
-    pub(super) fn has_room_for_candidate(&self) -> bool {
-        self.candidates < MAX_CANDIDATES
+    /// A node asked that nobody has authorised.
+    pub(super) fn candidate_asked(&mut self, address: Address) {
+        self.candidates.asked(address);
+    }
+
+    /// The candidate that gives way when one more comes.
+    pub(super) fn candidate_in_excess(&self) -> Option<Address> {
+        self.candidates.in_excess()
     }
 
     /// Members that every configuration lists as bridges, ascending (authorised or not, 05 §6).
@@ -139,13 +145,13 @@ mod tests {
             m.ips = if i < 3 { vec![ip] } else { vec![] };
             n.set_member(m.address, Some(m));
         }
-        assert_eq!((n.authorized_count(), n.member_count(), n.candidates), (1, 3, 1));
+        assert_eq!((n.authorized_count(), n.member_count(), n.candidates.len()), (1, 3, 1));
         assert_eq!(n.holder(ip), Some(Address::new(1)), "of two holders the authorised one");
         n.set_member(Address::new(1), None);
         assert!(n.is_allocated(ip));
         assert_eq!(n.holder(ip), None, "nobody is authorised");
         n.set_member(Address::new(2), None);
         assert!(!n.is_allocated(ip));
-        assert_eq!((n.authorized_count(), n.member_count(), n.candidates), (0, 1, 1));
+        assert_eq!((n.authorized_count(), n.member_count(), n.candidates.len()), (0, 1, 1));
     }
 }

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 use serde_json::json;
-use zt_netconf::controller::{ControllerOutput, OwnAnswer, Request, Unserved};
+use zt_netconf::controller::{ControllerOutput, Key, OwnAnswer, Request, Unserved};
 use zt_wire::verb::ErrorCode;
-use zt_wire::{Address, InetAddress, NetworkId, PacketId};
+use zt_wire::{Address, Identity, InetAddress, NetworkId, PacketId};
 
 use crate::bench::{Bench, METADATA, Sent, identity, refused};
 
@@ -44,6 +44,40 @@ fn a_waiting_member_gets_its_configuration_when_it_is_authorised() {
     b.wait(121_000);
     b.authorise(n, "a");
     assert!(b.taken(identity("a").address).is_empty());
+}
+
+#[test]
+fn newcomers_are_seen_however_many_strangers_ask() {
+    const STRANGERS: u64 = 4_200;
+    let stranger = |n: u64| Identity { address: Address::new(0x20_0000_0000 + n), public_key: [n as u8; 64] };
+    let mut b = Bench::new();
+    let n = b.network(json!({}));
+    let record = |n: NetworkId, who: Address| format!("/controller/network/{n}/member/{who}");
+    let seen = |b: &Bench, who: Address| b.store.contains_key(&Key::Member(n, who));
+    // One that the administrator has named, and one that goes on asking.
+    b.ask(n, "a");
+    b.post(&record(n, identity("a").address), json!({"name": "printer"}));
+    b.ask(n, "b");
+    for i in 0..STRANGERS {
+        assert!(b.ask_as(n, stranger(i), METADATA).is_ok());
+        if i % 100 == 0 {
+            b.wait(2_000);
+            b.ask(n, "b");
+        }
+    }
+    b.ask(n, "d");
+    for who in ["a", "b", "d"] {
+        assert!(seen(&b, identity(who).address), "{who}");
+    }
+    assert!(seen(&b, stranger(STRANGERS - 1).address) && !seen(&b, stranger(0).address));
+    let members = b.store.keys().filter(|key| matches!(key, Key::Member(..))).count();
+    assert_eq!(members, 1 + 4_096);
+    // After a restart the oldest records give way first.
+    let mut b = b.restarted();
+    b.ask(n, "b");
+    assert!(b.ask_as(n, stranger(STRANGERS), METADATA).is_ok());
+    assert!(seen(&b, identity("b").address) && seen(&b, stranger(STRANGERS).address));
+    assert_eq!(b.store.keys().filter(|key| matches!(key, Key::Member(..))).count(), 1 + 4_096);
 }
 
 #[test]
@@ -228,7 +262,7 @@ fn strangers_leave_a_bounded_number_of_records() {
 fn a_sign_on_that_ends_voids_the_certificate() {
     let mut b = Bench::new();
     let n = b.network(json!({}));
-    let key = zt_netconf::controller::Key::Network(n);
+    let key = Key::Network(n);
     let mut object = b.store[&key].clone();
     object.insert("ssoEnabled".to_owned(), json!(true));
     object.insert("revision".to_owned(), json!(9));
