@@ -21,25 +21,39 @@ pub(crate) struct Bridges {
 }
 
 impl Bridges {
-    /// Notes that `mac` was seen behind `bridge`; the newest wins. False when there is no room.
-    pub(crate) fn learn(&mut self, now: Mono, mac: Mac, bridge: Address) -> bool {
+    /// Notes that `mac` was seen behind `bridge`; the newest wins. When there is no room, what was not seen for longest
+    /// gives way: behind the same bridge when that has all of its places, else behind the one that has most.
+    pub(crate) fn learn(&mut self, now: Mono, mac: Mac, bridge: Address) {
         if let Some((known, seen)) = self.routes.get_mut(&mac) {
             *seen = now;
             if *known == bridge {
-                return true;
+                return;
             }
             let before = core::mem::replace(known, bridge);
             self.release(before);
             *self.per_bridge.entry(bridge).or_default() += 1;
-            return true;
+            return;
         }
-        let count = self.per_bridge.get(&bridge).copied().unwrap_or(0);
-        if count >= PER_BRIDGE || self.routes.len() >= PER_NETWORK {
-            return false;
+        if self.per_bridge.get(&bridge).is_some_and(|count| *count >= PER_BRIDGE) {
+            self.make_room(bridge);
+        } else if self.routes.len() >= PER_NETWORK
+            && let Some(heaviest) = self.per_bridge.iter().max_by_key(|(_, count)| **count).map(|(a, _)| *a)
+        {
+            self.make_room(heaviest);
         }
         self.routes.insert(mac, (bridge, now));
-        self.per_bridge.insert(bridge, count + 1);
-        true
+        *self.per_bridge.entry(bridge).or_default() += 1;
+    }
+
+    /// Forgets a part of what lies behind a bridge, the oldest first: a part, for looking at all of it costs time.
+    fn make_room(&mut self, of: Address) {
+        let held = self.routes.iter().filter(|(_, (bridge, _))| *bridge == of);
+        let mut oldest: Vec<(Mono, Mac)> = held.map(|(mac, (_, seen))| (*seen, *mac)).collect();
+        oldest.sort_unstable();
+        for (_, mac) in oldest.iter().take(PER_BRIDGE / 16) {
+            self.routes.remove(mac);
+            self.release(of);
+        }
     }
 
     /// The bridge a MAC was last seen behind.
@@ -88,8 +102,8 @@ mod tests {
     fn newest_wins_and_entries_age() {
         let mut bridges = Bridges::default();
         let (a, b) = (Address::new(0x11), Address::new(0x22));
-        assert!(bridges.learn(Mono(0), mac(1), a));
-        assert!(bridges.learn(Mono(1), mac(1), b));
+        bridges.learn(Mono(0), mac(1), a);
+        bridges.learn(Mono(1), mac(1), b);
         assert_eq!(bridges.bridge_of(mac(1)), Some(b));
         assert_eq!(bridges.per_bridge.get(&a), None);
         bridges.expire(Mono(2), |_| true);
@@ -100,13 +114,34 @@ mod tests {
     }
 
     #[test]
-    fn one_bridge_cannot_fill_the_table() {
+    fn one_bridge_cannot_fill_the_table_and_what_is_used_stays() {
         let mut bridges = Bridges::default();
         let (a, b) = (Address::new(0x11), Address::new(0x22));
-        let taken = (0..20_000).filter(|n| bridges.learn(Mono(0), mac(*n), a)).count();
-        assert_eq!(taken, PER_BRIDGE);
-        assert!(bridges.learn(Mono(0), mac(30_000), b));
-        bridges.expire(Mono(1), |address| address != a);
+        // A host behind the bridge invents senders; another one is heard all the time.
+        for n in 0..40_000 {
+            bridges.learn(Mono(u64::from(n)), mac(n), a);
+            bridges.learn(Mono(u64::from(n)), mac(1_000_000), a);
+        }
+        assert!(bridges.len() <= PER_BRIDGE);
+        assert_eq!(bridges.bridge_of(mac(1_000_000)), Some(a));
+        assert_eq!(bridges.bridge_of(mac(39_999)), Some(a), "the newest are known");
+        bridges.learn(Mono(0), mac(50_000), b);
+        bridges.expire(Mono(40_000), |address| address != a);
         assert_eq!(bridges.len(), 1);
+    }
+
+    #[test]
+    fn many_bridges_that_fill_the_table_leave_room_for_another() {
+        let mut bridges = Bridges::default();
+        for n in 0..PER_NETWORK as u32 {
+            bridges.learn(Mono(0), mac(n), Address::new(u64::from(n % 9)));
+        }
+        let late = Address::new(0x99);
+        for n in 0..100 {
+            bridges.learn(Mono(1), mac(2_000_000 + n), late);
+        }
+        assert_eq!(bridges.per_bridge[&late], 100);
+        assert!(bridges.len() <= PER_NETWORK);
+        assert_eq!(bridges.per_bridge.values().sum::<usize>(), bridges.len());
     }
 }

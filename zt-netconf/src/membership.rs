@@ -198,11 +198,13 @@ impl Members {
         Some(record)
     }
 
-    /// Removes many at once: a crowd must not cost a walk through the table for each of its members.
+    /// Removes many at once: a crowd must not cost a walk through the table for each of its members. Those without a
+    /// certificate go first; then the members that were silent longest, who are asked for theirs again when they come. A
+    /// revocation is kept.
     fn make_room(&mut self) {
-        let disposable = |member: &Member| member.membership.is_none() && member.threshold == 0;
-        let strangers = self.table.iter().filter(|(_, member)| disposable(member));
-        let mut oldest: Vec<_> = strangers.map(|(address, member)| (member.last_active, *address)).collect();
+        let disposable = self.table.iter().filter(|(_, member)| member.threshold == 0 && member.revocations.is_empty());
+        let rank = |member: &Member| (member.membership.is_some(), member.last_active);
+        let mut oldest: Vec<_> = disposable.map(|(address, member)| (rank(member), *address)).collect();
         oldest.sort_unstable();
         for (_, address) in oldest.iter().take(RECORDS / 16) {
             self.table.remove(address);
@@ -224,5 +226,35 @@ impl Members {
 
     pub(crate) fn len(&self) -> usize {
         self.table.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zt_wire::Signature;
+
+    #[test]
+    fn newcomers_have_records_however_many_there_were_before() {
+        let com = Membership { qualifiers: Vec::new(), signer: Address::new(1), signature: Signature([0; 96]) };
+        let (mut members, t) = (Members::default(), |n: usize| Mono(n as u64));
+        for n in 0..RECORDS {
+            let record = members.record(t(n), Address::new(n as u64)).expect("there is room");
+            match n {
+                0 => record.threshold = 5,
+                // Strangers are the newest, and go first all the same.
+                n if n < RECORDS - 10 => record.set_membership(com.clone()),
+                _ => {}
+            }
+        }
+        let newcomer = |n: usize| Address::new(1_000_000 + n as u64);
+        for n in 0..2 * RECORDS {
+            let record = members.record(t(RECORDS + n), newcomer(n)).expect("somebody gives way");
+            record.set_membership(com.clone());
+        }
+        assert!(members.len() <= RECORDS);
+        assert!(members.get(Address::new(0)).is_some_and(Member::is_revoked), "a revocation is kept");
+        assert!(members.get(newcomer(2 * RECORDS - 1)).is_some() && members.get(newcomer(0)).is_none());
+        assert!(members.get(Address::new(RECORDS as u64 - 1)).is_none());
     }
 }
