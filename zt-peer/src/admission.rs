@@ -9,7 +9,7 @@
 //!    are let in by this alone, before all others.
 //! 2. *Challenge*: an ECHO, shorter than any HELLO, to where the HELLO came from. Every node answers it, for it knows us;
 //!    who forged the sender's address never sees it.
-//! 3. *Validation*: those who answered, then the others.
+//! 3. *Validation*: names that the layer above knows, then those who answered, then the others.
 //!
 //! So a flood of forged HELLOs costs checks, and newcomers wait for each other only.
 
@@ -63,6 +63,17 @@ pub(crate) enum Source {
     Relay(Path),
 }
 
+/// A HELLO of somebody who is no peer.
+pub(crate) struct Arrival<'a> {
+    pub(crate) source: Source,
+    pub(crate) ticket: Ticket,
+    pub(crate) identity: Identity,
+    pub(crate) packet: &'a [u8],
+    pub(crate) case: Case,
+    /// The layer above knows this identity: once its HELLO is checked it goes before strangers.
+    pub(crate) known: bool,
+}
+
 /// What a HELLO is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
@@ -83,6 +94,8 @@ enum Stage {
     Unchecked,
     /// Its check is under way.
     Checking,
+    /// Checked, and in the queue of names that the layer above knows.
+    First,
     Unproved,
     Proved,
     /// Its validation is under way.
@@ -104,6 +117,7 @@ pub(crate) struct Waiting {
     challenge: Option<(PacketId, Mono)>,
     answered: bool,
     vouched: bool,
+    preferred: bool,
 }
 
 /// The next thing to do for somebody who waits.
@@ -116,8 +130,8 @@ pub(crate) enum Task {
 
 /// What a judgement means.
 pub(crate) enum Judgement {
-    /// Nobody waits for it any more.
-    Forgotten,
+    /// Nothing is to be done now.
+    Nothing,
     /// The HELLO is worth nothing.
     Refused(DropReason),
     /// Another identity has the address.
@@ -140,6 +154,7 @@ pub(crate) struct Admission {
     by_address: BTreeSet<(Address, u64)>,
     next_number: u64,
     known: FairQueue<Source, u64>,
+    first: FairQueue<Source, u64>,
     unchecked: FairQueue<Source, u64>,
     unproved: FairQueue<Source, Queued>,
     proved: FairQueue<Source, Queued>,
@@ -158,6 +173,7 @@ impl Default for Admission {
             by_address: BTreeSet::new(),
             next_number: 0,
             known: FairQueue::new(KNOWN_ROOM, GivesWay::Newest),
+            first: FairQueue::new(KNOWN_ROOM, GivesWay::Newest),
             unchecked: FairQueue::new(UNCHECKED_ROOM, GivesWay::Newest),
             unproved: FairQueue::new(UNPROVED_ROOM, GivesWay::Oldest),
             proved: FairQueue::new(PROVED_ROOM, GivesWay::Newest),
@@ -170,16 +186,9 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// A HELLO of somebody who is no peer. `Some(number)`: challenge its sender.
-    pub(crate) fn hello(
-        &mut self,
-        now: Mono,
-        source: Source,
-        ticket: Ticket,
-        identity: Identity,
-        packet: &[u8],
-        case: Case,
-    ) -> Result<Option<u64>, DropReason> {
+    /// Takes a HELLO. `Some(number)`: challenge its sender.
+    pub(crate) fn hello(&mut self, now: Mono, arrival: Arrival<'_>) -> Result<Option<u64>, DropReason> {
+        let Arrival { source, ticket, identity, packet, case, known } = arrival;
         if now.saturating_since(self.swept) >= SWEEP {
             self.expire(now);
         }
@@ -205,6 +214,7 @@ impl Admission {
             challenge: None,
             answered: false,
             vouched: false,
+            preferred: known,
         };
         self.by_address.insert((identity.address, number));
         self.waiting.insert(number, waiting);
@@ -255,7 +265,8 @@ impl Admission {
     pub(crate) fn confirm(&mut self, identity: &Identity) -> bool {
         let mut numbers = self.numbers(identity.address).into_iter();
         let checked = |w: &Waiting| {
-            w.identity == *identity && matches!(w.stage, Stage::Unproved | Stage::Proved | Stage::Validating)
+            w.identity == *identity
+                && matches!(w.stage, Stage::First | Stage::Unproved | Stage::Proved | Stage::Validating)
         };
         let Some(number) = numbers.find(|n| checked(&self.waiting[n])) else { return false };
         if let Some(w) = self.waiting.get_mut(&number) {
@@ -274,7 +285,8 @@ impl Admission {
             {
                 return Some(task);
             }
-            let Some((_, queued)) = self.proved.pop().or_else(|| self.unproved.pop()) else {
+            let first = self.first.pop().map(|(source, number)| (source, Queued::Hello(number)));
+            let Some((_, queued)) = first.or_else(|| self.proved.pop()).or_else(|| self.unproved.pop()) else {
                 if self.checks == CHECKS {
                     return None;
                 }
@@ -297,6 +309,7 @@ impl Admission {
             let (_, number) = self.known.pop().or_else(|| self.unchecked.pop())?;
             let idle = self.known.is_empty()
                 && self.unchecked.is_empty()
+                && self.first.is_empty()
                 && self.unproved.is_empty()
                 && self.proved.is_empty();
             let stranger = self.waiting.get(&number).is_some_and(|w| !w.vouched && w.case != Case::Collision);
@@ -323,7 +336,7 @@ impl Admission {
 
     /// A judgement came back.
     pub(crate) fn judged(&mut self, number: u64, keys: Option<Arc<PeerKeys>>, valid: bool) -> Judgement {
-        let Some(w) = self.waiting.get_mut(&number) else { return Judgement::Forgotten };
+        let Some(w) = self.waiting.get_mut(&number) else { return Judgement::Nothing };
         let validated = w.stage == Stage::Validating;
         let identity = w.identity;
         let Some(keys) = keys.filter(|_| valid || validated) else {
@@ -331,7 +344,7 @@ impl Admission {
         };
         w.keys = Some(keys);
         if w.case == Case::Collision {
-            return self.remove(number).map_or(Judgement::Forgotten, |w| Judgement::Collision(Box::new(w)));
+            return self.remove(number).map_or(Judgement::Nothing, |w| Judgement::Collision(Box::new(w)));
         }
         if validated && !valid {
             self.take(&identity);
@@ -341,6 +354,10 @@ impl Admission {
             // The one that was judged first: it has the keys.
             let judged = self.remove(number);
             return Judgement::Valid(judged.into_iter().chain(self.take(&identity)).collect());
+        }
+        if w.preferred {
+            self.put(number, Stage::First);
+            return Judgement::Nothing;
         }
         self.put(number, Stage::Unproved);
         Judgement::Authentic(number)
@@ -460,6 +477,7 @@ impl Admission {
         let source = w.source;
         let lost = match stage {
             Stage::Known => self.known.push(source, share(KNOWN_ROOM, source), number).lost(),
+            Stage::First => self.first.push(source, share(KNOWN_ROOM, source), number).lost(),
             Stage::Unproved => {
                 let added = self.unproved.push(source, share(UNPROVED_ROOM, source), Queued::Hello(number));
                 self.lose(added);
@@ -493,6 +511,7 @@ impl Admission {
         match w.stage {
             Stage::Loading(_) => self.loading -= 1,
             Stage::Known => _ = self.known.remove(w.source, |n| *n == number),
+            Stage::First => _ = self.first.remove(w.source, |n| *n == number),
             Stage::Unchecked => _ = self.unchecked.remove(w.source, |n| *n == number),
             Stage::Unproved => _ = self.unproved.remove(w.source, hello),
             Stage::Proved => _ = self.proved.remove(w.source, hello),

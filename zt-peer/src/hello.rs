@@ -9,7 +9,7 @@ use zt_wire::verb::{
 };
 use zt_wire::{Address, Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
-use crate::admission::{Case, Judgement, Waiting};
+use crate::admission::{Arrival, Case, Judgement, Waiting};
 use crate::drop_reason::DropReason;
 use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
@@ -165,12 +165,24 @@ impl Vl1 {
         } else {
             Case::Stranger
         };
-        let challenge = self.admission.hello(now.mono, source, ticket, identity, packet, case);
+        let known = self.is_known(&identity);
+        let challenge = self.admission.hello(now.mono, Arrival { source, ticket, identity, packet, case, known });
         self.forget_lost_names();
         if let Some(number) = challenge? {
             self.challenge_stranger(now, number, out);
         }
         Ok(())
+    }
+
+    /// The layer above knows this identity: when more come than can be judged it goes before strangers.
+    pub fn note_known(&mut self, identity: &Identity) {
+        if self.known.len() < MAX_PEERS || self.known.contains_key(&identity.address) {
+            self.known.insert(identity.address, mark(identity));
+        }
+    }
+
+    pub(crate) fn is_known(&self, identity: &Identity) -> bool {
+        self.known.get(&identity.address) == Some(&mark(identity))
     }
 
     /// Whether the peer cache is being asked for the sender of a HELLO, or may be.
@@ -186,7 +198,7 @@ impl Vl1 {
     pub(crate) fn introduced(&mut self, now: Now, judged: Judged, out: &mut Transmits) {
         let Judged { number, identity, keys, valid } = judged;
         match self.admission.judged(number, keys, valid) {
-            Judgement::Forgotten => {}
+            Judgement::Nothing => {}
             Judgement::Refused(reason) => self.drops.add(reason),
             Judgement::Collision(waiting) => self.answer_collision(&waiting, out),
             Judgement::Authentic(number) => {
@@ -408,4 +420,9 @@ impl Vl1 {
         }
         ok.missing == 0
     }
+}
+
+/// Tells identities of one address apart, as far as it is about who goes first.
+fn mark(identity: &Identity) -> u64 {
+    u64::from_be_bytes(*identity.public_key.first_chunk().expect("64 bytes"))
 }

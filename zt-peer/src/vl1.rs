@@ -55,6 +55,8 @@ pub struct Vl1 {
     pub(crate) admission: Waiters,
     /// Who has a record in the peer cache, if the owner told.
     pub(crate) cached: Option<BTreeSet<Address>>,
+    /// Identities that the layer above knows.
+    pub(crate) known: FastMap<Address, u64>,
     /// Records read because of HELLOs.
     pub(crate) load_gate: Gate<Address>,
     pub(crate) awareness: SelfAwareness,
@@ -116,6 +118,7 @@ impl Vl1 {
             admissions: BTreeMap::new(),
             admission: Waiters::default(),
             cached: None,
+            known: FastMap::default(),
             load_gate: Gate::new(LOAD_FOR_HELLO, 4096),
             awareness: SelfAwareness::default(),
             policy,

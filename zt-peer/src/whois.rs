@@ -248,7 +248,7 @@ impl Vl1 {
         let admitted = if self.roots.upstream(address).is_some_and(|u| u.identity == identity) {
             self.jobs.admit_root(address);
             true
-        } else if asker == Asker::Own || admission.vouched {
+        } else if asker == Asker::Own || admission.vouched || self.is_known(&identity) {
             self.jobs.admit(address)
         } else if let Asker::Stranger(source) = asker {
             // Its HELLO waits already: it is known to be no invention now.

@@ -406,6 +406,12 @@ impl Controller {
         self.networks.get(&network)?.holder(ip)
     }
 
+    /// Identities of all authorised members, as far as they are known.
+    pub fn member_identities(&self) -> impl Iterator<Item = Identity> {
+        let members = self.networks.values().flat_map(NetworkState::members).filter(|m| m.authorized);
+        members.filter_map(|m| m.identity.as_ref()?.parse().ok())
+    }
+
     /// Number of networks, and of members of all networks.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {

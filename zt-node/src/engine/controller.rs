@@ -35,6 +35,9 @@ impl Engine {
     pub fn start_controller(&mut self) {
         if let Some(controller) = &mut self.controller {
             controller.start();
+            for identity in controller.member_identities() {
+                self.vl1.note_known(&identity);
+            }
         }
     }
 
@@ -149,6 +152,9 @@ impl Engine {
             ControllerOutput::Commit { seq, changes } => self.outputs.push_back(Output::Commit { seq, changes }),
             ControllerOutput::Send { to, network, kind, body } => {
                 if kind.authorises() {
+                    if let Some(identity) = self.vl1.identity_of(to).copied() {
+                        self.vl1.note_known(&identity);
+                    }
                     self.vl2.set_controller_authorised(now, network, to);
                 }
                 let options = SendOptions { compress: kind.authorises(), expect_reply: false };

@@ -46,7 +46,12 @@ fn packet(n: u64, id: u64, body: &dyn Body) -> Vec<u8> {
 
 fn hello(a: &mut Admission, n: u64, from: u64, at: Mono) -> Result<Option<u64>, DropReason> {
     let bytes = packet(n, 1_000 + n, &Echo { data: b"stands for a HELLO" });
-    a.hello(at, Source::Prefix(from), ticket(n, from, at), identity(n), &bytes, Case::Stranger)
+    a.hello(at, arrival(n, from, at, &bytes))
+}
+
+fn arrival(n: u64, from: u64, at: Mono, packet: &[u8]) -> Arrival<'_> {
+    let (source, ticket, identity) = (Source::Prefix(from), ticket(n, from, at), identity(n));
+    Arrival { source, ticket, identity, packet, case: Case::Stranger, known: false }
 }
 
 fn next(a: &mut Admission) -> Option<(u64, Identity, bool)> {
@@ -86,7 +91,7 @@ fn while_nobody_waits_both_steps_are_one() {
     let Judgement::Valid(all) = a.judged(number, Some(keys(1)), true) else { panic!("valid") };
     assert_eq!(all.len(), 1);
     assert!(a.waiting.is_empty() && a.by_address.is_empty());
-    assert!(matches!(a.judged(number, Some(keys(1)), true), Judgement::Forgotten));
+    assert!(matches!(a.judged(number, Some(keys(1)), true), Judgement::Nothing));
 }
 
 #[test]
@@ -135,7 +140,7 @@ fn a_repeated_hello_keeps_its_place_and_the_newest_is_answered() {
     // Forged in its name: changes nothing.
     let forged = packet(2, 5, &Echo { data: b"x" });
     let even_later = later + Duration::from_secs(2);
-    let seen = a.hello(even_later, Source::Prefix(1), ticket(1, 1, even_later), identity(1), &forged, Case::Stranger);
+    let seen = a.hello(even_later, arrival(1, 1, even_later, &forged));
     assert_eq!(seen, Ok(None));
     assert_eq!(a.waiting[&number].ticket.arrived, later);
 }
@@ -166,7 +171,7 @@ fn names_that_the_cache_vouches_for_are_let_in_by_the_check() {
         hello(&mut a, n, n, T).unwrap();
     }
     let bytes = packet(200, 1, &Echo { data: b"x" });
-    a.hello(T, Source::Prefix(200), ticket(200, 200, T), identity(200), &bytes, Case::Cached).unwrap();
+    a.hello(T, Arrival { case: Case::Cached, ..arrival(200, 200, T, &bytes) }).unwrap();
     assert!(a.is_loading(identity(200).address));
     a.loaded(identity(200).address, Some(&identity(200)));
     let (number, who, validate) = next(&mut a).unwrap();
@@ -175,11 +180,27 @@ fn names_that_the_cache_vouches_for_are_let_in_by_the_check() {
     // Another identity under a known name is a stranger, as is one whose record never comes.
     let mut other = identity(201);
     other.public_key = [0xee; 64];
-    a.hello(T, Source::Prefix(201), ticket(201, 201, T), other, &bytes, Case::Cached).unwrap();
+    a.hello(T, Arrival { case: Case::Cached, identity: other, ..arrival(201, 201, T, &bytes) }).unwrap();
     a.loaded(other.address, Some(&identity(201)));
-    a.hello(T, Source::Prefix(202), ticket(202, 202, T), identity(202), &bytes, Case::Cached).unwrap();
+    a.hello(T, Arrival { case: Case::Cached, ..arrival(202, 202, T, &bytes) }).unwrap();
     a.expire(T + LOADING);
     assert!(a.known.is_empty() && a.loading == 0);
+}
+
+#[test]
+fn names_that_the_layer_above_knows_are_validated_first() {
+    let mut a = Admission::default();
+    for n in 0..20 {
+        hello(&mut a, n, n, T).unwrap();
+    }
+    check_all(&mut a, T);
+    assert!((0..19).all(|n| answer(&mut a, n, n, PacketId(n << 32))));
+    let bytes = packet(50, 1, &Echo { data: b"x" });
+    a.hello(T, Arrival { known: true, ..arrival(50, 50, T, &bytes) }).unwrap();
+    let (number, who, validate) = next(&mut a).unwrap();
+    assert!(who == identity(50) && !validate);
+    assert!(matches!(a.judged(number, Some(keys(50)), true), Judgement::Nothing));
+    assert_eq!(next(&mut a), Some((number, identity(50), true)));
 }
 
 #[test]
