@@ -299,3 +299,80 @@ fn unmap(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(_) => address,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::time::Duration;
+    use zt_tap::netns::Namespace;
+
+    /// Sends a train and gives what was learnt; every datagram of it has arrived then, in order.
+    async fn send(
+        link: &mut UdpLink,
+        receiver: &std::net::UdpSocket,
+        segment: usize,
+        unsent: &mut Unsent,
+    ) -> Option<u16> {
+        let bytes: Vec<u8> = (0..segment * 3 + 100).map(|at| (at / 7 % 251) as u8).collect();
+        let remote = receiver.local_addr().expect("bound");
+        let train = Outgoing { remote, bytes: &bytes, segment, ttl: None };
+        let (mut traffic, mut narrow, mut sent) = (Traffic::default(), None, 0);
+        poll_fn(|cx| {
+            let tally = Tally { traffic: &mut traffic, unsent, narrow: &mut narrow };
+            link.poll_train(cx, Mono::ZERO, &train, &mut sent, tally)
+        })
+        .await;
+        assert_eq!((traffic.datagrams_out, traffic.bytes_out, sent), (4, bytes.len() as u64, 0));
+        let mut buffer = [0; 2000];
+        for datagram in bytes.chunks(segment) {
+            let length = receiver.recv(&mut buffer).expect("a datagram");
+            assert_eq!(&buffer[..length], datagram);
+        }
+        narrow
+    }
+
+    #[test]
+    fn a_refused_train_leaves_as_single_datagrams() {
+        // Without the right to make namespaces there is nothing to show.
+        let Ok(namespace) = Namespace::new() else { return };
+        namespace.set_mtu("lo", 1280).expect("the loopback device is there");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let work = async {
+            for local in ["127.0.0.1:0", "[::1]:0"] {
+                let local: SocketAddr = local.parse().expect("an address");
+                let receiver = std::net::UdpSocket::bind(local).expect("a socket");
+                receiver.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+                let mut link = UdpLink::bind(LinkId(1), local, None).expect("a socket");
+                let mut unsent = Unsent::default();
+                let fits = refusals::payload(1280, local.is_ipv6());
+                assert_eq!(send(&mut link, &receiver, 1400, &mut unsent).await, Some(fits), "learnt");
+                assert_eq!(send(&mut link, &receiver, 1400, &mut unsent).await, None, "known");
+                assert_eq!(send(&mut link, &receiver, fits.into(), &mut unsent).await, None, "together again");
+                assert_eq!(unsent.iter().count(), 0);
+            }
+        };
+        namespace.run(|| runtime.block_on(work)).expect("entered");
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_counted() {
+        let Ok(namespace) = Namespace::new() else { return };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let work = async {
+            let local = "127.0.0.1:0".parse().expect("an address");
+            let mut link = UdpLink::bind(LinkId(1), local, None).expect("a socket");
+            let remote = "192.0.2.1:9993".parse().expect("an address");
+            let train = Outgoing { remote, bytes: &[7; 20], segment: 10, ttl: None };
+            let (mut traffic, mut unsent, mut narrow, mut sent) = (Traffic::default(), Unsent::default(), None, 0);
+            poll_fn(|cx| {
+                let tally = Tally { traffic: &mut traffic, unsent: &mut unsent, narrow: &mut narrow };
+                link.poll_train(cx, Mono::ZERO, &train, &mut sent, tally)
+            })
+            .await;
+            let counted: Vec<_> = unsent.iter().collect();
+            assert_eq!((traffic.datagrams_out, counted), (0, vec![("send-no-route".to_owned(), 2)]));
+        };
+        namespace.run(|| runtime.block_on(work)).expect("entered");
+    }
+}
