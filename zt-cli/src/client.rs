@@ -22,6 +22,7 @@ pub struct Client {
     host: String,
     port: u16,
     token: String,
+    strict: bool,
 }
 
 /// What came back.
@@ -36,7 +37,14 @@ pub struct Answer {
 impl Client {
     /// A client of the service at an IP address.
     pub fn new(host: impl Into<String>, port: u16, token: impl Into<String>) -> Self {
-        Self { host: host.into(), port, token: token.into() }
+        Self { host: host.into(), port, token: token.into(), strict: false }
+    }
+
+    /// Asks the controller to refuse fields that it would not take as written. Other services do not know this.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
     }
 
     /// `GET path`.
@@ -65,6 +73,9 @@ impl Client {
         let mut request = format!("{line}\r\n");
         if let Some(body) = body {
             request += &format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len());
+        }
+        if self.strict {
+            request += "X-ZT-Strict: 1\r\n";
         }
         request += &format!("{token}\r\n\r\n{}", body.unwrap_or_default());
         let Ok(ip) = self.host.parse::<IpAddr>() else { return failed("connection failed (2)") };

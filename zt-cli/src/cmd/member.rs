@@ -85,7 +85,7 @@ struct Changes {
     /// Name, for the operator only
     #[arg(long)]
     name: Option<String>,
-    /// Give exactly these addresses
+    /// Give exactly these addresses; free ones inside the routes of the network
     #[arg(long, value_name = "IP")]
     ip: Vec<IpAddr>,
     /// The member may bridge other devices into the network

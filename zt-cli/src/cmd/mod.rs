@@ -204,7 +204,7 @@ impl Globals {
             format!("cannot read {}; try as root, or give --token", file.display())
         })?;
         let host = self.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
-        Ok(Node { client: Client::new(host.clone(), port, token), host, port })
+        Ok(Node { client: Client::new(host.clone(), port, token).strict(), host, port })
     }
 
     /// A client of the node if one answers at all.
@@ -246,14 +246,22 @@ impl Node {
             0 => bail!("no node answers at {host} port {port} ({}); is `zt service` running?", answer.body),
             401 => bail!("the node refused the token; try as root, or give --token"),
             404 => bail!("not found"),
+            400 => match described(answer) {
+                Some(text) => bail!("nothing was changed: {text}"),
+                None => bail!("the node answered 400: {}", answer.body),
+            },
             413 => bail!("the node refused the request as too large"),
             status => {
-                let text = serde_json::from_str::<Value>(&answer.body).ok();
-                let text = text.and_then(|v| v.get("description")?.as_str().map(str::to_owned));
-                bail!("the node answered {status}: {}", text.unwrap_or_else(|| answer.body.clone()))
+                bail!("the node answered {status}: {}", described(answer).unwrap_or_else(|| answer.body.clone()))
             }
         }
     }
+}
+
+/// The reason in an answer that is an error (06 §4.4).
+fn described(answer: &Answer) -> Option<String> {
+    let body: Value = serde_json::from_str(&answer.body).ok()?;
+    body.get("description")?.as_str().map(str::to_owned)
 }
 
 /// Checks a network ID as typed: 16 hex digits.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -19,6 +19,8 @@ use crate::render::table::{Table, Tone, facts};
   zt network create --name lab --pool 10.9.8.0/24
   zt network list
   zt network set 8056c2e21c000001 --private no --rfc4193 yes
+  zt network set 8056c2e21c000001 --pool 10.9.9.0/24            instead of the pools there are
+  zt network set 8056c2e21c000001 --add-route 10.2.0.0/16=10.9.8.1
   zt network set 8056c2e21c000001 --json-object '{\"mtu\": 1400}'
   zt network show 8056c2e21c000001
   zt network delete 8056c2e21c000001")]
@@ -71,12 +73,24 @@ struct Changes {
     /// Members must be authorised
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     private: Option<bool>,
-    /// Give members IPv4 or IPv6 addresses out of this range, and route it
+    /// Give members IPv4 or IPv6 addresses out of this range, and route it; instead of the present pools
     #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
     pool: Vec<Prefix>,
-    /// Further routes: TARGET, or TARGET=GATEWAY
+    /// Route: TARGET, or TARGET=GATEWAY; instead of the present routes, but for those of the pools
     #[arg(long, value_name = "IP/BITS[=IP]", value_parser = route)]
     route: Vec<(Prefix, Option<IpAddr>)>,
+    /// One more pool, routed
+    #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
+    add_pool: Vec<Prefix>,
+    /// One more route
+    #[arg(long, value_name = "IP/BITS[=IP]", value_parser = route)]
+    add_route: Vec<(Prefix, Option<IpAddr>)>,
+    /// Take a pool away, with its route
+    #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
+    remove_pool: Vec<Prefix>,
+    /// Take a route away
+    #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
+    remove_route: Vec<Prefix>,
     /// Give members RFC 4193 IPv6 addresses
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     rfc4193: Option<bool>,
@@ -182,7 +196,7 @@ fn summary(network: &Value, color: bool) -> String {
 }
 
 impl Changes {
-    /// The fields to send; pools and routes are added to those of `old`.
+    /// The fields to send, given the present network.
     fn body(&self, old: Option<&Value>) -> Result<Value> {
         let mut body = self.object.clone().unwrap_or_default();
         let mut set = |key: &str, value: Option<Value>| {
@@ -194,26 +208,15 @@ impl Changes {
         set("private", self.private.map(|v| json!(v)));
         set("enableBroadcast", self.broadcast.map(|v| json!(v)));
         set("mtu", self.mtu.map(|v| json!(v)));
-        let list = |key: &str| old.and_then(|o| o.get(key)).and_then(Value::as_array).cloned().unwrap_or_default();
-        let (mut pools, mut routes) = (list("ipAssignmentPools"), list("routes"));
+        let (pools, routes) = self.ranges(old)?;
+        set("ipAssignmentPools", pools.map(Value::Array));
+        set("routes", routes.map(Value::Array));
         let mut v6 = Map::new();
-        let mut v4 = false;
-        for pool in &self.pool {
-            let (first, last) = range(*pool)?;
-            pools.push(json!({"ipRangeStart": first.to_string(), "ipRangeEnd": last.to_string()}));
-            routes.push(json!({"target": pool.to_string(), "via": null}));
-            if pool.net.is_ipv4() {
-                v4 = true;
-            } else {
-                v6.insert("zt".to_owned(), json!(true));
-            }
+        let new_pools = || self.pool.iter().chain(&self.add_pool);
+        set("v4AssignMode", new_pools().any(|pool| pool.net.is_ipv4()).then(|| json!({"zt": true})));
+        if new_pools().any(|pool| pool.net.is_ipv6()) {
+            v6.insert("zt".to_owned(), json!(true));
         }
-        for (target, via) in &self.route {
-            routes.push(json!({"target": target.to_string(), "via": via.map(|v| v.to_string())}));
-        }
-        set("ipAssignmentPools", (!self.pool.is_empty()).then(|| json!(pools)));
-        set("routes", (!self.pool.is_empty() || !self.route.is_empty()).then(|| json!(routes)));
-        set("v4AssignMode", v4.then(|| json!({"zt": true})));
         for (key, flag) in [("rfc4193", self.rfc4193), ("6plane", self.sixplane)] {
             if let Some(flag) = flag {
                 v6.insert(key.to_owned(), json!(flag));
@@ -227,6 +230,62 @@ impl Changes {
         }
         Ok(Value::Object(body))
     }
+}
+
+impl Changes {
+    /// Pools and routes afterwards, as far as they change.
+    fn ranges(&self, old: Option<&Value>) -> Result<(Option<Vec<Value>>, Option<Vec<Value>>)> {
+        let list = |key: &str| old.and_then(|o| o.get(key)).and_then(Value::as_array).cloned().unwrap_or_default();
+        let (old_pools, old_routes) = (list("ipAssignmentPools"), list("routes"));
+        let of_pool = |pool: &Value, route: &Value| {
+            let target = route.get("target").and_then(Value::as_str).and_then(|target| target.parse().ok());
+            route.get("via").is_none_or(Value::is_null)
+                && target.and_then(|target| pool_json(target).ok()).as_ref() == Some(pool)
+        };
+        let mut pools = if self.pool.is_empty() { old_pools.clone() } else { Vec::new() };
+        let mut routes = old_routes.clone();
+        // Routes of pools stay and go with them; the others are what --route means.
+        routes.retain(|route| match old_pools.iter().any(|pool| of_pool(pool, route)) {
+            true => self.pool.is_empty(),
+            false => self.route.is_empty(),
+        });
+        for pool in self.pool.iter().chain(&self.add_pool) {
+            push_new(&mut pools, pool_json(*pool)?);
+            push_new(&mut routes, route_json(*pool, None));
+        }
+        for (target, via) in self.route.iter().chain(&self.add_route) {
+            push_new(&mut routes, route_json(*target, *via));
+        }
+        for pool in &self.remove_pool {
+            let gone = pool_json(*pool)?;
+            ensure!(pools.contains(&gone), "--remove-pool {pool}: the network has no such pool");
+            pools.retain(|pool| *pool != gone);
+            routes.retain(|route| *route != route_json(*pool, None));
+        }
+        for target in &self.remove_route {
+            let is_gone = |route: &Value| {
+                route.get("target").and_then(Value::as_str).and_then(|target| target.parse().ok()) == Some(*target)
+            };
+            ensure!(routes.iter().any(is_gone), "--remove-route {target}: the network has no such route");
+            routes.retain(|route| !is_gone(route));
+        }
+        Ok(((pools != old_pools).then_some(pools), (routes != old_routes).then_some(routes)))
+    }
+}
+
+fn push_new(list: &mut Vec<Value>, value: Value) {
+    if !list.contains(&value) {
+        list.push(value);
+    }
+}
+
+fn pool_json(pool: Prefix) -> Result<Value> {
+    let (first, last) = range(pool)?;
+    Ok(json!({"ipRangeStart": first.to_string(), "ipRangeEnd": last.to_string()}))
+}
+
+fn route_json(target: Prefix, via: Option<IpAddr>) -> Value {
+    json!({"target": target.to_string(), "via": via.map(|v| v.to_string())})
 }
 
 /// First and last address of a range that members may have: neither the network's own nor the broadcast address.

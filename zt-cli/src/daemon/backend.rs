@@ -166,8 +166,12 @@ impl Backend for NodeBackend {
     }
 
     async fn controller(&self, request: ControllerRequest) -> Answer<ControllerReply> {
-        let ControllerRequest { method, path, body } = request;
-        let Some(outcome) = self.handle.controller_api(method, path, body).await? else {
+        let ControllerRequest { method, path, body, strict } = request;
+        let outcome = match strict {
+            true => self.handle.controller_api_strict(method, path, body).await?,
+            false => self.handle.controller_api(method, path, body).await?,
+        };
+        let Some(outcome) = outcome else {
             return Ok(ControllerReply { status: 404, body: String::new() });
         };
         Ok(ControllerReply { status: outcome.status, body: outcome.body.unwrap_or_default() })

@@ -21,6 +21,8 @@ struct Told {
     networks: Vec<api::Network>,
     peers: Vec<api::Peer>,
     calls: Vec<String>,
+    /// The network on its controller; null for a usual one.
+    hosted: Value,
     /// Version of its program, if it says.
     version: Option<String>,
     /// Bytes of long bodies in its hands, now and at most.
@@ -143,8 +145,13 @@ impl Backend for Node {
             self.told().held.0 -= bytes;
             return Ok(ControllerReply { status: 200, body: String::new() });
         }
-        let body = String::from_utf8(request.body).expect("text");
+        let body = String::from_utf8(request.body.clone()).expect("text");
         self.told().calls.push(format!("{} {} {body}", request.method, request.path));
+        let body = request.body.clone();
+        if request.strict && String::from_utf8_lossy(&body).contains("\"abc\"") {
+            let body = "{\"error\": 400, \"description\": \"mtu: \\\"abc\\\" is no whole number from 1280 to 10000\"}";
+            return Ok(ControllerReply { status: 400, body: body.to_owned() });
+        }
         let answer = match request.path.as_str() {
             "/unstable/controller/network" => {
                 json!({"data": [{"id": "fe39e980ad000001", "name": "lab", "private": true,
@@ -154,6 +161,7 @@ impl Backend for Node {
             path if path.ends_with("/member") => json!({"data": [{"id": "b167db3b07", "authorized": false, "vMajor": 1,
                 "vMinor": 14, "vRev": 1, "ipAssignments": ["10.9.8.7"]}], "meta": {}}),
             "/controller/network/ffffffffffffffff" => return Ok(ControllerReply { status: 404, body: String::new() }),
+            _ if self.told().hosted.is_object() => self.told().hosted.clone(),
             _ => json!({"id": "fe39e980ad000001", "name": "lab", "private": true, "v6AssignMode": {"6plane": true},
                 "routes": [{"target": "10.1.0.0/16", "via": null}]}),
         };
@@ -371,8 +379,8 @@ fn the_controller_is_told_what_was_typed() {
     folder.ok("zt network set fe39e980ad000001 --rfc4193 yes --route 10.2.0.0/16=10.1.0.1");
     assert_eq!(
         node.calls()[1],
-        "POST /controller/network/fe39e980ad000001 {\"routes\":[{\"target\":\"10.1.0.0/16\",\"via\":null},{\"target\":\
-         \"10.2.0.0/16\",\"via\":\"10.1.0.1\"}],\"v6AssignMode\":{\"6plane\":true,\"rfc4193\":true}}"
+        "POST /controller/network/fe39e980ad000001 {\"routes\":[{\"target\":\"10.2.0.0/16\",\"via\":\
+         \"10.1.0.1\"}],\"v6AssignMode\":{\"6plane\":true,\"rfc4193\":true}}"
     );
     folder.ok("zt member auth fe39e980ad000001 b167db3b07 --ip 10.9.8.7 --name laptop");
     folder.ok("zt member deauth fe39e980ad000001 b167db3b07");
@@ -388,6 +396,59 @@ fn the_controller_is_told_what_was_typed() {
     );
     folder.fails("zt network show ffffffffffffffff", "network ffffffffffffffff on this controller: not found");
     folder.fails("zt network create --pool 10.9.8.0/31", "no room for members");
+}
+
+#[test]
+fn pools_and_routes_are_replaced_added_and_removed_as_said() {
+    let node = Fake::start();
+    let folder = node.folder();
+    let old_pool = json!({"ipRangeStart": "10.9.8.1", "ipRangeEnd": "10.9.8.254"});
+    node.told.lock().expect("no panic").hosted = json!({"id": "fe39e980ad000001", "name": "lab", "private": true,
+        "ipAssignmentPools": [old_pool], "routes": [{"target": "10.9.8.0/24", "via": null},
+        {"target": "10.1.0.0/16", "via": "10.9.8.1"}]});
+    let route = |target: &str, via: Option<&str>| json!({"target": target, "via": via});
+    let new_pool = json!({"ipRangeStart": "10.9.9.1", "ipRangeEnd": "10.9.9.254"});
+    let (pool_route, far) = (route("10.9.8.0/24", None), route("10.1.0.0/16", Some("10.9.8.1")));
+    for (options, pools, routes) in [
+        ("--pool 10.9.9.0/24", Some(vec![&new_pool]), Some(vec![far.clone(), route("10.9.9.0/24", None)])),
+        ("--route 10.2.0.0/16=10.9.8.2", None, Some(vec![pool_route.clone(), route("10.2.0.0/16", Some("10.9.8.2"))])),
+        (
+            "--pool 10.9.9.0/24 --route 10.2.0.0/16",
+            Some(vec![&new_pool]),
+            Some(vec![route("10.9.9.0/24", None), route("10.2.0.0/16", None)]),
+        ),
+        (
+            "--add-pool 10.9.9.0/24",
+            Some(vec![&old_pool, &new_pool]),
+            Some(vec![pool_route.clone(), far.clone(), route("10.9.9.0/24", None)]),
+        ),
+        ("--add-route 10.3.0.0/16", None, Some(vec![pool_route.clone(), far.clone(), route("10.3.0.0/16", None)])),
+        ("--add-pool 10.9.8.0/24", None, None),
+        ("--remove-route 10.1.0.0/16", None, Some(vec![pool_route.clone()])),
+        ("--remove-pool 10.9.8.0/24", Some(vec![]), Some(vec![far.clone()])),
+    ] {
+        node.calls();
+        folder.ok(&format!("zt network set fe39e980ad000001 {options}"));
+        let call = node.calls().pop().expect("a call");
+        let body: Value =
+            serde_json::from_str(call.split_once(" {").map_or("", |_| &call[call.find('{').expect("a body")..]))
+                .expect("an object");
+        assert_eq!(body.get("ipAssignmentPools"), pools.map(|pools| json!(pools)).as_ref(), "{options}");
+        assert_eq!(body.get("routes"), routes.map(|routes| json!(routes)).as_ref(), "{options}");
+    }
+    folder.fails("zt network set fe39e980ad000001 --remove-route 10.7.0.0/16", "has no such route");
+    folder.fails("zt network set fe39e980ad000001 --remove-pool 10.7.0.0/16", "has no such pool");
+}
+
+#[test]
+fn a_field_that_the_controller_refuses_is_named() {
+    let node = Fake::start();
+    let folder = node.folder();
+    let wrong = "zt network set fe39e980ad000001 --json-object {\"mtu\":\"abc\"}";
+    folder.fails(wrong, "nothing was changed: mtu: \"abc\" is no whole number");
+    // ZeroTier One's own client asks as it always did.
+    let client = node.client();
+    assert_eq!(client.post("/controller/network/fe39e980ad000001", "{\"mtu\":\"abc\"}").status, 200);
 }
 
 #[test]

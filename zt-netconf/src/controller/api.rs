@@ -13,6 +13,7 @@ use super::member::Member;
 use super::network::NetworkObject;
 use super::serve::version_of;
 use super::state::NetworkState;
+use super::strict;
 
 /// Random network IDs tried before giving up.
 const MAX_TRIALS: u32 = 100_000;
@@ -41,8 +42,17 @@ impl ApiOutcome {
 
     /// Status 500 with a description.
     fn error(description: &str) -> Self {
+        Self::described(500, description)
+    }
+
+    /// Status 400: the body is not as it should be.
+    fn refused(description: &str) -> Self {
+        Self::described(400, description)
+    }
+
+    fn described(status: u16, description: &str) -> Self {
         let text = Value::String(description.to_owned());
-        Self { status: 500, body: Some(format!("{{\"error\": 500, \"description\": {text}}}")), commit: None }
+        Self { status, body: Some(format!("{{\"error\": {status}, \"description\": {text}}}")), commit: None }
     }
 
     /// What the caller gets instead when the commit could not be written.
@@ -95,6 +105,38 @@ impl Controller {
             Method::Get => self.api_get(route),
             Method::Post => self.api_post(now, route, body),
             Method::Delete => self.api_delete(route),
+        }
+    }
+
+    /// As [`Self::api`], but a body with a field that would be changed or dropped on the way in changes nothing and is
+    /// answered with status 400 and the field's name.
+    pub fn api_strict(&mut self, now: Now, method: &str, path: &str, body: &[u8]) -> ApiOutcome {
+        if matches!(method, "POST" | "PUT")
+            && let Some(route) = self.route(path)
+            && let Err(wrong) = self.check(route, body)
+        {
+            return ApiOutcome::refused(&wrong);
+        }
+        self.api(now, method, path, body)
+    }
+
+    fn check(&self, route: Route, body: &[u8]) -> Result<(), String> {
+        let parse = || serde_json::from_slice::<Value>(without_mark(body)).map_err(|error| error.to_string());
+        let object = || match parse()? {
+            Value::Object(object) => Ok(object),
+            other => Err(format!("{other} is no object")),
+        };
+        match route {
+            Route::Networks | Route::NewNetwork(true) => strict::network(&object()?, None),
+            Route::Network(id) => {
+                let stored = self.networks.get(&id).map(|network| network.object().to_json());
+                strict::network(&object()?, stored.as_ref())
+            }
+            Route::Member(id, address) => match self.networks.get(&id) {
+                Some(network) => strict::member(&object()?, network, address),
+                None => Ok(()),
+            },
+            _ => Ok(()),
         }
     }
 
@@ -260,12 +302,14 @@ fn all_members(n: &NetworkState) -> Value {
     json!({"data": data, "meta": {"authorizedCount": n.authorized_count(), "totalCount": n.member_count()}})
 }
 
-/// Some editors and shells write it before a text; it says nothing.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The text without the byte order mark that some editors and shells write before it.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
 
 /// A valid body that is no object counts as an empty one.
 fn parse_object(body: &[u8]) -> Result<Map<String, Value>, String> {
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let body = without_mark(body);
     match serde_json::from_slice(body) {
         Ok(Value::Object(o)) => Ok(o),
         Ok(_) => Ok(Map::new()),

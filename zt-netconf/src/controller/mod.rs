@@ -34,6 +34,7 @@ mod rules_json;
 mod serve;
 mod stamps;
 mod state;
+mod strict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

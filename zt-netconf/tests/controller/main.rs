@@ -8,3 +8,4 @@ mod recorded;
 mod requests;
 mod revocation;
 mod scale;
+mod strict;

@@ -115,8 +115,11 @@ impl<'a> Control<'a> {
     }
 
     /// Executes a call of the controller's interface.
-    pub(super) fn controller_api(&mut self, method: &str, path: &str, body: &[u8]) -> Option<ApiOutcome> {
-        self.driver.engine.controller_api(self.now, method, path, body)
+    pub(super) fn controller_api(&mut self, strict: bool, method: &str, path: &str, body: &[u8]) -> Option<ApiOutcome> {
+        match strict {
+            true => self.driver.engine.controller_api_strict(self.now, method, path, body),
+            false => self.driver.engine.controller_api(self.now, method, path, body),
+        }
     }
 
     /// Sets the `physical` entries of local.conf.

@@ -108,10 +108,34 @@ impl Handle {
         path: String,
         body: Vec<u8>,
     ) -> Result<Option<ApiOutcome>, Stopped> {
+        self.controller_call(false, method, path, body).await
+    }
+
+    /// As [`Handle::controller_api`], but a field that would not be taken as it is written is refused by name, and nothing
+    /// changes.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more.
+    pub async fn controller_api_strict(
+        &self,
+        method: String,
+        path: String,
+        body: Vec<u8>,
+    ) -> Result<Option<ApiOutcome>, Stopped> {
+        self.controller_call(true, method, path, body).await
+    }
+
+    async fn controller_call(
+        &self,
+        strict: bool,
+        method: String,
+        path: String,
+        body: Vec<u8>,
+    ) -> Result<Option<ApiOutcome>, Stopped> {
         let (sender, receiver) = oneshot::channel();
         let outcome = self
             .control(move |control| {
-                let outcome = control.controller_api(&method, &path, &body);
+                let outcome = control.controller_api(strict, &method, &path, &body);
                 if let Some(seq) = outcome.as_ref().and_then(|outcome| outcome.commit) {
                     control.when_committed(seq, sender);
                 }

@@ -53,6 +53,11 @@ impl Engine {
         Some(self.controller.as_mut()?.api(now, method, path, body))
     }
 
+    /// As [`Self::controller_api`], but fields that would not be taken as written are refused by name.
+    pub fn controller_api_strict(&mut self, now: Now, method: &str, path: &str, body: &[u8]) -> Option<ApiOutcome> {
+        Some(self.controller.as_mut()?.api_strict(now, method, path, body))
+    }
+
     /// A configuration request for a network of this node. True when it was taken.
     pub(super) fn controller_request(&mut self, now: Now, received: &Received<'_>) -> bool {
         let Message::NetworkConfigRequest(request) = &received.message else { return false };

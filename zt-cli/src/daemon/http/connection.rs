@@ -159,6 +159,7 @@ fn head_of(parts: &Parts, caller: Caller) -> Result<Request, Reply> {
         query: parameters(query).collect(),
         token: text("x-zt1-auth"),
         authorization: text("authorization"),
+        strict: text("x-zt-strict").is_some_and(|value| value == "1"),
         body: Vec::new(),
     })
 }

@@ -9,7 +9,8 @@ pub(super) async fn pass<B: Backend>(backend: &B, request: &mut Request) -> Answ
         _ => return Ok(Reply::not_found()),
     };
     let (path, body) = (request.path.clone(), std::mem::take(&mut request.body));
-    let reply = backend.controller(ControllerRequest { method: method.to_owned(), path, body }).await?;
+    let strict = request.strict;
+    let reply = backend.controller(ControllerRequest { method: method.to_owned(), path, body, strict }).await?;
     let media = (!reply.body.is_empty()).then_some(JSON);
     Ok(Reply { status: reply.status, media, body: reply.body })
 }

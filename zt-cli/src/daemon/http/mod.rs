@@ -120,6 +120,8 @@ pub struct ControllerRequest {
     pub path: String,
     /// Body as received.
     pub body: Vec<u8>,
+    /// Our own addition: fields that would not be taken as written are refused (header `X-ZT-Strict: 1`).
+    pub strict: bool,
 }
 
 /// The controller's answer.

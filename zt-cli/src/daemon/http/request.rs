@@ -26,6 +26,8 @@ pub struct Request {
     pub token: Option<String>,
     /// Header `Authorization`.
     pub authorization: Option<String>,
+    /// Header `X-ZT-Strict: 1`, our own addition: the controller refuses what it would change on the way in.
+    pub strict: bool,
     /// Body.
     pub body: Vec<u8>,
 }

@@ -1,0 +1,259 @@
+//! What the API coerces or drops (05 §1.2), named instead: for people, who want to know what they mistyped.
+//!
+//! Nothing here changes anything. A body that passes is taken by the API exactly as it is written.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+use zt_wire::ident::{Address, NetworkId};
+
+use super::coerce;
+use super::rules_json;
+use super::state::NetworkState;
+use crate::config::MAX_NAME;
+
+/// A field and what is wrong with it, in words.
+type Wrong = String;
+type Check = Result<(), Wrong>;
+
+/// Longest DNS domain that fits its field.
+const MAX_DOMAIN: usize = 127;
+/// Most DNS servers of a network.
+const MAX_SERVERS: usize = 4;
+
+/// Checks the fields of a network. Those that say what is stored already pass whatever they are, so that an object
+/// that was read can be changed and sent back.
+///
+/// # Errors
+/// The first field that would not be taken as it is written.
+pub(super) fn network(body: &Map<String, Value>, stored: Option<&Map<String, Value>>) -> Check {
+    let same = |key: &str, v: &Value| stored.and_then(|stored| stored.get(key)) == Some(v);
+    for (key, v) in body.iter().filter(|(key, v)| !same(key, v)) {
+        match key.as_str() {
+            "name" => text(key, v, MAX_NAME)?,
+            "private" | "enableBroadcast" => flag(key, v)?,
+            "multicastLimit" => number(key, v, 0, u64::from(u32::MAX))?,
+            "mtu" => number(key, v, 1280, 10_000)?,
+            "remoteTraceTarget" => trace_target(key, v)?,
+            "remoteTraceLevel" => number(key, v, 0, u64::from(u32::MAX))?,
+            "v4AssignMode" => modes(key, v, &["zt"])?,
+            "v6AssignMode" => modes(key, v, &["6plane", "rfc4193", "zt"])?,
+            "routes" => each(key, v, route)?,
+            "ipAssignmentPools" => each(key, v, pool)?,
+            "rules" => each(key, v, rule)?,
+            "capabilities" => each(key, v, capability)?,
+            "tags" => each(key, v, tag)?,
+            "authTokens" => tokens(key, v)?,
+            "dns" => dns(key, v)?,
+            _ => return Err(unknown(key, stored)),
+        }
+    }
+    Ok(())
+}
+
+/// Checks the fields of a member, and that its addresses are free and of this network.
+///
+/// # Errors
+/// The first field that would not be taken as it is written.
+pub(super) fn member(body: &Map<String, Value>, network: &NetworkState, address: Address) -> Check {
+    let stored = network.member(address).map(super::member::Member::to_json);
+    let same = |key: &str, v: &Value| stored.as_ref().and_then(|stored| stored.get(key)) == Some(v);
+    for (key, v) in body.iter().filter(|(key, v)| !same(key, v)) {
+        match key.as_str() {
+            "name" => text(key, v, usize::MAX)?,
+            "authorized" | "activeBridge" | "noAutoAssignIps" => flag(key, v)?,
+            "authenticationExpiryTime" => number(key, v, 0, i64::MAX as u64)?,
+            "remoteTraceTarget" => trace_target(key, v)?,
+            "remoteTraceLevel" => number(key, v, 0, u64::from(u32::MAX))?,
+            "ipAssignments" => addresses(key, v, network, address)?,
+            "tags" => each(key, v, |key, v| match v.as_array().map(Vec::as_slice) {
+                Some([id, value]) => word(key, id).and_then(|()| word(key, value)),
+                _ => wrong(key, "write [id, value]"),
+            })?,
+            "capabilities" => each(key, v, word)?,
+            _ => return Err(unknown(key, stored.as_ref())),
+        }
+    }
+    Ok(())
+}
+
+fn wrong(key: &str, why: impl std::fmt::Display) -> Check {
+    Err(format!("{key}: {why}"))
+}
+
+fn unknown(key: &str, stored: Option<&Map<String, Value>>) -> Wrong {
+    match stored.is_some_and(|stored| stored.contains_key(key)) {
+        true => format!("{key}: this field is kept by the controller and cannot be set"),
+        false => format!("{key}: there is no such field"),
+    }
+}
+
+fn text(key: &str, v: &Value, limit: usize) -> Check {
+    match v.as_str() {
+        Some(text) if text.len() <= limit => Ok(()),
+        Some(_) => wrong(key, format_args!("longer than {limit} bytes")),
+        None => wrong(key, format_args!("{v} is no text")),
+    }
+}
+
+fn flag(key: &str, v: &Value) -> Check {
+    if v.is_boolean() { Ok(()) } else { wrong(key, format_args!("{v} is neither true nor false")) }
+}
+
+fn number(key: &str, v: &Value, least: u64, most: u64) -> Check {
+    match v.as_u64() {
+        Some(n) if (least..=most).contains(&n) => Ok(()),
+        _ => wrong(key, format_args!("{v} is no whole number from {least} to {most}")),
+    }
+}
+
+fn word(key: &str, v: &Value) -> Check {
+    number(key, v, 0, u64::from(u32::MAX))
+}
+
+fn trace_target(key: &str, v: &Value) -> Check {
+    let is_address = |text: &str| text.len() == 10 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if v.is_null() || v.as_str().is_some_and(is_address) {
+        return Ok(());
+    }
+    wrong(key, format_args!("{v} is no node address of 10 hexadecimal digits"))
+}
+
+/// Every element of an array, named by its place.
+fn each(key: &str, v: &Value, check: impl Fn(&str, &Value) -> Check) -> Check {
+    let Some(elements) = v.as_array() else { return wrong(key, format_args!("{v} is no array")) };
+    if elements.len() > coerce::MAX_ARRAY {
+        return wrong(key, format_args!("more than {} elements", coerce::MAX_ARRAY));
+    }
+    elements.iter().enumerate().try_for_each(|(at, element)| check(&format!("{key}[{at}]"), element))
+}
+
+/// An object with these fields only.
+fn object<'v>(key: &str, v: &'v Value, fields: &[&str]) -> Result<&'v Map<String, Value>, Wrong> {
+    let object = v.as_object().ok_or_else(|| format!("{key}: {v} is no object"))?;
+    match object.keys().find(|name| !fields.contains(&name.as_str())) {
+        Some(name) => Err(format!("{key}.{name}: there is no such field; write {}", fields.join(", "))),
+        None => Ok(object),
+    }
+}
+
+fn modes(key: &str, v: &Value, names: &[&str]) -> Check {
+    object(key, v, names)?.iter().try_for_each(|(name, on)| flag(&format!("{key}.{name}"), on))
+}
+
+/// An address without anything behind it.
+fn ip(key: &str, v: Option<&Value>) -> Result<IpAddr, Wrong> {
+    let text = v.and_then(Value::as_str).unwrap_or_default();
+    text.parse().map_err(|_| format!("{key}: {} is no IP address", v.unwrap_or(&Value::Null)))
+}
+
+fn route(key: &str, v: &Value) -> Check {
+    let route = object(key, v, &["target", "via"])?;
+    let target = route.get("target").unwrap_or(&Value::Null);
+    let range = target.as_str().and_then(|text| {
+        let (ip, bits) = text.split_once('/')?;
+        let ip: IpAddr = ip.parse().ok()?;
+        let digits = !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
+        let bits: u16 = bits.parse().ok().filter(|bits| digits && *bits <= coerce::width(&ip))?;
+        Some((ip, bits))
+    });
+    let Some((ip_of_target, _)) = range else {
+        return wrong(&format!("{key}.target"), format_args!("{target} is no range such as \"10.9.8.0/24\""));
+    };
+    match route.get("via") {
+        None | Some(Value::Null) => Ok(()),
+        via => match ip(&format!("{key}.via"), via)? {
+            via if via.is_ipv4() == ip_of_target.is_ipv4() => Ok(()),
+            via => wrong(&format!("{key}.via"), format_args!("{via} is not of the family of {target}")),
+        },
+    }
+}
+
+fn pool(key: &str, v: &Value) -> Check {
+    let pool = object(key, v, &["ipRangeStart", "ipRangeEnd"])?;
+    let start = ip(&format!("{key}.ipRangeStart"), pool.get("ipRangeStart"))?;
+    let end = ip(&format!("{key}.ipRangeEnd"), pool.get("ipRangeEnd"))?;
+    if start.is_ipv4() != end.is_ipv4() || start > end {
+        return wrong(key, format_args!("{start} to {end} is no range"));
+    }
+    Ok(())
+}
+
+/// A rule is right when it prints as it was written.
+fn rule(key: &str, v: &Value) -> Check {
+    let Some(written) = v.as_object() else { return wrong(key, format_args!("{v} is no object")) };
+    let name = written.get("type").unwrap_or(&Value::Null);
+    let Some(Value::Object(read)) = rules_json::normalise(&Value::Array(vec![v.clone()])).get(0).cloned() else {
+        return wrong(&format!("{key}.type"), format_args!("{name} is no type of rule"));
+    };
+    let same = |a: &Value, b: &Value| match (a.as_str(), b.as_str()) {
+        (Some(a), Some(b)) => a.replace('-', ":").eq_ignore_ascii_case(b),
+        _ => a == b,
+    };
+    for (field, value) in written {
+        match read.get(field) {
+            Some(taken) if same(value, taken) => {}
+            Some(taken) => return wrong(&format!("{key}.{field}"), format_args!("{value} would be taken as {taken}")),
+            // Actions have no flags; false is what they have.
+            None if ["not", "or"].contains(&field.as_str()) && value == &Value::Bool(false) => {}
+            None => return wrong(&format!("{key}.{field}"), format_args!("a rule of type {name} has no such field")),
+        }
+    }
+    Ok(())
+}
+
+fn capability(key: &str, v: &Value) -> Check {
+    let capability = object(key, v, &["id", "default", "rules"])?;
+    word(&format!("{key}.id"), capability.get("id").unwrap_or(&Value::Null))?;
+    capability.get("default").map_or(Ok(()), |v| flag(&format!("{key}.default"), v))?;
+    capability.get("rules").map_or(Ok(()), |v| each(&format!("{key}.rules"), v, rule))
+}
+
+fn tag(key: &str, v: &Value) -> Check {
+    let tag = object(key, v, &["id", "default"])?;
+    word(&format!("{key}.id"), tag.get("id").unwrap_or(&Value::Null))?;
+    match tag.get("default") {
+        None | Some(Value::Null) => Ok(()),
+        Some(v) => word(&format!("{key}.default"), v),
+    }
+}
+
+fn tokens(key: &str, v: &Value) -> Check {
+    let Some(tokens) = v.as_object() else { return wrong(key, format_args!("{v} is no object")) };
+    tokens.iter().try_for_each(|(name, end)| number(&format!("{key}.{name}"), end, 0, u64::MAX))
+}
+
+fn dns(key: &str, v: &Value) -> Check {
+    let dns = object(key, v, &["domain", "servers"])?;
+    text(&format!("{key}.domain"), dns.get("domain").unwrap_or(&Value::Null), MAX_DOMAIN)?;
+    let Some(servers) = dns.get("servers") else { return Ok(()) };
+    let key = format!("{key}.servers");
+    each(&key, servers, |key, v| ip(key, Some(v)).map(drop))?;
+    if servers.as_array().is_some_and(|servers| servers.len() > MAX_SERVERS) {
+        return wrong(&key, format_args!("more than {MAX_SERVERS} servers"));
+    }
+    Ok(())
+}
+
+/// Addresses of a member: each in a route of the network, given to nobody else, and once.
+fn addresses(key: &str, v: &Value, network: &NetworkState, member: Address) -> Check {
+    let id: NetworkId = network.object().id();
+    let routes = &network.settings().routes;
+    let seen = std::cell::RefCell::new(BTreeSet::new());
+    each(key, v, |key, v| {
+        let ip = ip(key, Some(v))?;
+        if !seen.borrow_mut().insert(ip) {
+            return wrong(key, format_args!("{ip} is named twice"));
+        }
+        if !routes.iter().any(|route| route.contains(ip)) {
+            let routes: Vec<String> = routes.iter().map(|route| format!("{}/{}", route.target, route.bits)).collect();
+            let there = if routes.is_empty() { "none".to_owned() } else { routes.join(", ") };
+            return wrong(key, format_args!("{ip} lies in no route of network {id} (there: {there})"));
+        }
+        match network.members().find(|other| other.address != member && other.ips.contains(&ip)) {
+            Some(other) => wrong(key, format_args!("{ip} is given to member {} already", other.address)),
+            None => Ok(()),
+        }
+    })
+}
