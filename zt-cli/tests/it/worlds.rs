@@ -43,10 +43,9 @@ fn a_template_is_kept_secret_and_signed_again() {
     let first = world(&folder, "planet");
     folder.fails("zt planet create --root root.public=192.0.2.1/9993", "--force");
     folder.ok("zt planet sign planet.json --output again");
-    folder.ok("zt planet sign planet.json --output again");
-    let twice = folder.ok("zt planet show again");
-    assert!(twice.contains("1795493516755"), "a revision is later than the one it replaces: {twice}");
     assert_eq!(world(&folder, "again"), first);
+    folder.ok("zt planet sign planet.json --output again");
+    assert_eq!(world(&folder, "again").timestamp, first.timestamp + 1, "later than the one it replaces");
     folder.fails("zt moon sign planet.json", "is the template of a planet");
     folder.fails("zt planet show planet.json", "a template must be signed first");
 }
