@@ -122,9 +122,12 @@ impl Driver {
                     }
                 }
                 (Some(at), Some(interface)) if self.sockets[at].interface.as_ref() != Some(&interface) => {
+                    let before = self.sockets[at].link();
                     self.sockets[at].set_interface(interface);
                     let link = self.sockets[at].link();
-                    self.hand_in(now, Input::LinkUp(link));
+                    if link != before {
+                        self.hand_in(now, Input::LinkUp(link));
+                    }
                 }
                 _ => {}
             }

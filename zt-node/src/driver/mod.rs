@@ -179,6 +179,9 @@ pub struct Driver {
     armed: Option<Mono>,
     engine_due: Option<Mono>,
     housekeeping_due: Mono,
+    /// When the interfaces are looked at, after news of them, and the earliest time for that.
+    rebind_due: Option<Mono>,
+    rebind_rest: Mono,
     peers_due: Mono,
     traffic: Traffic,
     unsent: Unsent,
@@ -252,6 +255,8 @@ impl Driver {
             armed: None,
             engine_due: None,
             housekeeping_due: now.mono + HOUSEKEEPING,
+            rebind_due: None,
+            rebind_rest: Mono::ZERO,
             peers_due: now.mono,
             traffic: Traffic::default(),
             unsent: Unsent::default(),
