@@ -214,11 +214,10 @@ impl Vl1 {
         self.drop_unusable();
     }
 
-    /// Prefixes that are `routed` through our own virtual interfaces: no paths either, except what is nearer by a prefix of
-    /// a physical interface (`on_link`).
+    /// Prefixes that are `routed` through our own virtual interfaces: never tried either, except what is nearer by a prefix
+    /// of a physical interface (`on_link`), and peers that are heard there.
     pub fn set_routed(&mut self, routed: Vec<(IpAddr, u8)>, on_link: Vec<(IpAddr, u8)>) {
         self.policy.set_routed(routed, on_link);
-        self.drop_unusable();
     }
 
     /// Drops paths that may be none any more.
@@ -226,7 +225,7 @@ impl Vl1 {
         for id in self.peers.ids() {
             let address = self.peers.get(id).identity.address;
             let gone: Vec<Path> = self.peers.get(id).slots.iter().map(|s| s.path).collect();
-            let gone: Vec<Path> = gone.into_iter().filter(|p| !self.may_be_path(address, &p.remote)).collect();
+            let gone: Vec<Path> = gone.into_iter().filter(|p| !self.may_stay_path(address, &p.remote)).collect();
             self.drop_slots(id, |s| gone.contains(&s.path));
             self.peers.get_mut(id).route = crate::path_choice::choose(self.peers.get(id), Mono::ZERO);
         }

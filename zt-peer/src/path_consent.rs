@@ -143,19 +143,24 @@ impl Vl1 {
         self.roots.upstream(peer).is_some_and(|u| u.endpoints.contains(remote))
     }
 
-    /// Whether the owner lets a path be one of the peer's; asks when that is not known. Never one that would lead through
-    /// our own networks, wherever it was learnt. `heard`: the peer was heard there.
+    /// Whether a peer may be asked on a path that is none of its yet: not on one that would lead through our own networks,
+    /// wherever it was learnt, and as the owner says. `heard`: the peer was heard there.
     pub(crate) fn consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
-        let address = peer.identity.address;
-        if peer.slot(path).is_some() || self.is_named(address, &path.remote) {
-            return true;
-        }
-        if self.policy.leads_inside(&path.remote) {
+        let known = peer.slot(path).is_some() || self.is_named(peer.identity.address, &path.remote);
+        if !known && self.policy.leads_inside(&path.remote, heard) {
             self.drops.add(DropReason::UnusablePath);
             return false;
         }
-        if !self.ask_paths {
+        self.owner_consents(now, id, path, heard)
+    }
+
+    /// Whether the owner lets a path be one of the peer's; asks when that is not known. `heard`: the peer was heard
+    /// there.
+    pub(crate) fn owner_consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
+        let peer = self.peers.get(id);
+        let address = peer.identity.address;
+        if !self.ask_paths || peer.slot(path).is_some() || self.is_named(address, &path.remote) {
             return true;
         }
         match self.consents.judge(now, (address, path), heard) {

@@ -77,15 +77,15 @@ impl PathPolicy {
             && addr.port() != 0
             && upstream_ips.is_none_or(|ips| ips.is_empty() || ips.contains(&ip))
             && !self.is_own(ip)
-            // An endpoint that a world names is where its root is, whatever else is routed there.
-            && (!self.is_routed(ip) || upstream_ips.is_some_and(|ips| ips.contains(&ip)))
             && !self.is_blacklisted(peer, ip)
     }
 
     /// Whether an address lies in one of our networks, or is reached through one: what is sent there would travel inside
-    /// the tunnel (03 §8 rule 3).
-    pub(crate) fn leads_inside(&self, remote: &Endpoint) -> bool {
-        remote.ip().is_some_and(|ip| self.is_own(ip) || self.is_routed(ip))
+    /// the tunnel (03 §8 rule 3). Where the peer was `heard`, a route alone does not count: packets come by sockets that are
+    /// tied to physical interfaces, so the peer is there as well. (The gateway of a site, in the very prefix that is routed
+    /// through it.)
+    pub(crate) fn leads_inside(&self, remote: &Endpoint, heard: bool) -> bool {
+        remote.ip().is_some_and(|ip| self.is_own(ip) || (!heard && self.is_routed(ip)))
     }
 
     /// Whether an address of ours may be told to peers (03 §8 rule 1 and 3).
@@ -193,16 +193,14 @@ mod tests {
     #[test]
     fn what_is_routed_through_us_is_no_path_unless_it_is_nearer() {
         let mut p = PathPolicy::default();
-        let peer = Address::new(5);
         p.set_own_prefixes(vec![("10.147.17.0".parse().unwrap(), 24)]);
         let route = |text: &str, len| (text.parse().unwrap(), len);
         p.set_routed(vec![route("192.168.20.0", 24), route("10.8.0.0", 16)], vec![route("10.8.1.0", 24)]);
-        let ok = |a: &str| p.usable(peer, &at(a), None);
-        assert!(!ok("192.168.20.1:9993") && !ok("10.8.2.1:9993"));
-        assert!(ok("192.168.21.1:9993") && ok("10.8.1.7:9993"), "on a cable of ours");
+        let inside = |a: &str| p.leads_inside(&at(a), false);
+        assert!(inside("192.168.20.1:9993") && inside("10.8.2.1:9993") && inside("10.147.17.5:9993"));
+        assert!(!inside("192.168.21.1:9993") && !inside("10.8.1.7:9993"), "on a cable of ours");
         assert!(p.tellable("192.168.20.1".parse().unwrap()), "a third node may reach what we route");
-        assert!(p.leads_inside(&at("10.147.17.5:9")) && p.leads_inside(&at("192.168.20.1:9")));
-        let root = ["192.168.20.1".parse().unwrap()];
-        assert!(p.usable(peer, &at("192.168.20.1:9"), Some(&root)));
+        let heard = |a: &str| p.leads_inside(&at(a), true);
+        assert!(!heard("192.168.20.1:9993") && heard("10.147.17.5:9993"));
     }
 }

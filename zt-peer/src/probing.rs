@@ -502,8 +502,16 @@ impl Vl1 {
         self.peers.get(id).tried.iter().any(|(asked, spread)| self.reaches(*asked, *spread, path))
     }
 
-    /// Whether an address may become a path of a peer (03 §8).
+    /// Whether an address may become a path of a peer (03 §8) because somebody told it.
     pub(crate) fn may_be_path(&self, peer: Address, remote: &Endpoint) -> bool {
+        let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
+        // An endpoint that a world names is where its root is, whatever else is routed there.
+        let named = || ips.zip(remote.ip()).is_some_and(|(ips, ip)| ips.contains(&ip));
+        self.may_stay_path(peer, remote) && (!self.policy.leads_inside(remote, false) || named())
+    }
+
+    /// Whether an address may be a path of a peer that was heard there.
+    pub(crate) fn may_stay_path(&self, peer: Address, remote: &Endpoint) -> bool {
         let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
         // Somebody else may have our private address, behind another NAT; what we send there comes to ourselves.
         let is_ours = self.links.values().any(|link| link.local == *remote);

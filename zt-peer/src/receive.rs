@@ -487,7 +487,7 @@ impl Vl1 {
                 && t.saturating_since(s.live.heard) < SIBLING_FRESH
         };
         let has_fresh_sibling = peer.slots.iter().any(sibling);
-        if !self.may_be_path(c.from, &c.path.remote) {
+        if !self.may_stay_path(c.from, &c.path.remote) {
             return;
         }
         if c.verb == Verb::HELLO {
@@ -496,7 +496,7 @@ impl Vl1 {
             self.doubt_slots(now, c.id, |s| s.path.link == link && s.path.remote.same_host(&remote), out);
         }
         if let Some(expected) = c.teaches {
-            if self.consents(now.mono, c.id, c.path, expected.heard_first) {
+            if self.owner_consents(now.mono, c.id, c.path, expected.heard_first) {
                 self.adopt(now, c.id, c.path, expected, out);
                 self.note_answer(now, c, out);
             }

@@ -60,8 +60,8 @@ pub enum Input<'a> {
     CommitFailed(u64),
     /// Addresses of the ports: never used as physical paths.
     OwnPrefixes(Vec<(IpAddr, u8)>),
-    /// Prefixes that are routed through the ports: no physical paths either, except what is nearer by a prefix of a
-    /// physical interface.
+    /// Prefixes that are routed through the ports: not tried as physical addresses, except what is nearer by a prefix of a
+    /// physical interface, and peers that are heard there.
     Routed {
         /// Through the ports.
         through: Vec<(IpAddr, u8)>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zt_peer::{Outcome, Vl1Event};
+use zt_peer::{Outcome, Path, Vl1Event};
 use zt_wire::Mono;
 use zt_wire::verb::{UserMessage, Verb, Whois};
 use zt_wire::{Cipher, Packet};
@@ -62,6 +62,64 @@ fn strangers_meet_over_the_root_and_go_direct() {
     net.run(500);
     assert!(net.is_direct(1, 2) && net.is_direct(2, 1));
     assert!(net.drops(0, "malformed") + net.drops(1, "bad-mac") + net.drops(2, "bad-mac") == 0);
+}
+
+/// What is routed through our own networks is not tried, whoever tells it; a peer that is heard there is there.
+#[test]
+fn an_address_behind_our_own_route_is_not_tried_but_may_be_heard() {
+    for both in [true, false] {
+        let mut net = trio(30);
+        net.run(500);
+        let routed = |n: u8| vec![(addr(n).ip(), 32)];
+        net.with(1, |vl1, _, _| vl1.set_routed(routed(3), Vec::new()));
+        if both {
+            net.with(2, |vl1, _, _| vl1.set_routed(routed(2), Vec::new()));
+        }
+        net.keep_log = true;
+        net.talk(1, 2, 100, 3_000);
+        assert!(net.drops(1, "unusable-path") > 0);
+        assert_eq!(net.is_direct(1, 2), !both, "the other side may know a way");
+        let tried = net.log.iter().any(|(_, from, to, _)| *from == addr(2) && *to == addr(3));
+        assert_eq!(tried, !both);
+        assert_eq!(net.nodes[2].frames.len(), net.nodes[1].frames.len(), "relayed or not, nothing is lost");
+    }
+}
+
+/// Another host behind another NAT may have our private address and port.
+#[test]
+fn our_own_address_is_nobody_elses_path() {
+    let mut net = trio(31);
+    net.run(500);
+    net.talk(1, 2, 100, 500);
+    let before = net.drops(1, "unusable-path");
+    net.with(1, |vl1, now, out| vl1.try_address(now, address(B), addr(2).into(), out));
+    assert_eq!(net.drops(1, "unusable-path"), before + 1);
+}
+
+/// A size that the sockets of the owner found out is kept to for some minutes.
+#[test]
+fn packets_are_cut_for_the_path() {
+    let mut net = trio(32);
+    net.run(500);
+    net.talk(1, 2, 100, 1_000);
+    assert!(net.is_direct(1, 2));
+    net.keep_log = true;
+    let longest = |net: &mut Net, len: usize| {
+        net.log.clear();
+        net.nodes[2].frames.clear();
+        net.frame(1, 2, &vec![0; len]);
+        net.run(200);
+        assert_eq!(net.nodes[2].frames.first().map(|(_, _, b)| b.len()), Some(len));
+        net.log.iter().filter(|(_, from, to, _)| *from == addr(2) && *to == addr(3)).map(|l| l.3.len()).max()
+    };
+    let link = *net.nodes[1].ports.keys().next().expect("a link");
+    let path = Path { link, remote: addr(3).into() };
+    net.with(1, |vl1, now, _| vl1.learn_path_mtu(now, path, 1252));
+    assert!(longest(&mut net, 2_800).expect("datagrams") <= 1252);
+    // Seven pieces are the most that can be received (02 §3.3): then larger ones, which IP cuts.
+    assert!(longest(&mut net, 9_800).expect("datagrams") > 1252);
+    net.run(330_000);
+    assert!(longest(&mut net, 2_800).expect("datagrams") > 1400);
 }
 
 #[test]
