@@ -9,6 +9,7 @@ mod ci;
 mod fuzz;
 mod install;
 mod interop;
+mod mtu;
 mod tidy;
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +37,7 @@ Usage: cargo xtask <command> [options]
                           --core FILE: a C host on the stock core's library, too
   attacks                 floods and amplifications in namespaces: loss, latency, processor, memory, bytes out for each byte in;
                           --peer DIR: stock beside it, --only TEXT, --seconds N, --rate N, --json
+  mtu [--peer DIR]        every MTU of a network over every MTU below, changed while the nodes run; DIR: stock beside it
 
 Examples:
   cargo xtask test
@@ -57,6 +59,7 @@ fn main() -> Result<()> {
         Some("install-capi") => install::install(rest),
         Some("attacks") => attacks::attacks(rest),
         Some("interop") => interop::interop(rest),
+        Some("mtu") => mtu::mtu(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(())

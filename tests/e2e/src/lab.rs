@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use zt_crypto::SecretIdentity;
+use zt_tap::linux::netlink::LinkChange;
 use zt_tap::netns::{Masquerade, Namespace, NatBox};
 use zt_tap::{Cidr, HostRoute};
 use zt_wire::Identity;
@@ -194,6 +195,19 @@ impl Switch {
             _ => format!("numgen random mod 100 < {percent} drop\n"),
         };
         self.forward_rules("loss", &rules)
+    }
+
+    /// Gives all ports and the switch itself this MTU; the devices of the hosts have theirs.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn set_mtu(&self, mtu: u32) -> Result<()> {
+        let mut netlink = self.namespace.netlink()?;
+        let change = LinkChange { mtu: Some(mtu), ..LinkChange::default() };
+        for link in netlink.links()?.iter().filter(|link| link.name.starts_with("port")) {
+            netlink.change_link(link.index, &change)?;
+        }
+        Ok(())
     }
 
     fn forward_rules(&self, table: &str, rules: &str) -> Result<()> {

@@ -9,6 +9,7 @@ mod checks;
 mod daemon;
 mod home;
 mod lab;
+pub mod mtu_table;
 pub mod nats;
 mod program;
 pub mod rig;

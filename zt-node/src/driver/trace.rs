@@ -41,7 +41,9 @@ mod tests {
         head[13] = 1;
         let mut piece = [0; 40];
         piece[13] = 0xff;
-        for (bytes, text) in [(&head[..], "ZT "), (&piece, "fragment"), (&[0; 13], "LAN beacon"), (&[0; 4], "no packet")] {
+        for (bytes, text) in
+            [(&head[..], "ZT "), (&piece, "fragment"), (&[0; 13], "LAN beacon"), (&[0; 4], "no packet")]
+        {
             let line = Header(bytes).to_string();
             assert!(line.to_lowercase().contains(&text.to_lowercase()), "{line}");
         }
