@@ -23,6 +23,10 @@ const PUSH_DEMANDED: Duration = Duration::from_millis(1_000);
 /// Bytes of credentials in one packet; the limit of a packet is 10 024.
 const PUSH_BYTES: usize = 9_800;
 
+/// Refused credentials of one message after which the rest is not looked at: nobody honest sends forged ones, and each
+/// costs the check of a signature.
+const REFUSALS: usize = 4;
+
 /// What became of one credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -290,29 +294,38 @@ impl Network {
             Outcome::New => {}
             other => return other,
         }
+        if self.is_moot(revocation) {
+            return Outcome::Redundant;
+        }
         if revocation.target == self.own {
             return self.revoke_self(now, revocation);
         }
         let Some(record) = self.members.record(now.mono, revocation.target) else { return Outcome::Rejected };
-        if kind == CredentialKind::MEMBERSHIP {
-            if revocation.threshold <= record.threshold {
-                return Outcome::Redundant;
+        if kind != CredentialKind::MEMBERSHIP {
+            let key = (kind.0, revocation.credential_id);
+            if record.revocations.len() >= 3 * PER_RECORD && !record.revocations.contains_key(&key) {
+                return Outcome::Rejected;
             }
-            record.threshold = revocation.threshold;
-            return Outcome::New;
+            record.revocations.insert(key, revocation.threshold);
         }
-        let key = (kind.0, revocation.credential_id);
-        let before = record.revocations.get(&key).copied().unwrap_or(0);
-        if revocation.threshold <= before {
-            return Outcome::Redundant;
-        }
-        if record.revocations.len() >= 3 * PER_RECORD && !record.revocations.contains_key(&key) {
-            return Outcome::Rejected;
-        }
-        record.revocations.insert(key, revocation.threshold);
-        // Quirk (04 §5.5): the certificate of membership too, even when its threshold was higher.
-        record.threshold = revocation.threshold;
+        // Quirk (04 §5.5): a revoked tag or capability voids the certificate of membership too. Security: but thresholds
+        // only rise. The reference takes a lower one as well, and a recorded revocation of a tag lets an expelled
+        // member back in.
+        record.threshold = record.threshold.max(revocation.threshold);
         Outcome::New
+    }
+
+    /// True when a revocation says nothing that is not known: anybody can repeat recorded ones.
+    fn is_moot(&self, revocation: &Revocation) -> bool {
+        if revocation.target == self.own {
+            return revocation.threshold <= self.own_threshold;
+        }
+        let Some(record) = self.members.get(revocation.target) else { return revocation.threshold <= 0 };
+        let held = match revocation.credential_kind {
+            CredentialKind::MEMBERSHIP => record.threshold,
+            kind => record.revocations.get(&(kind.0, revocation.credential_id)).copied().unwrap_or(0),
+        };
+        revocation.threshold <= held
     }
 
     /// Takes a revocation and passes it on when it is news and asks for it.
@@ -333,9 +346,6 @@ impl Network {
 
     /// Our own certificate was revoked: nothing passes until a newer one comes.
     fn revoke_self(&mut self, now: Now, revocation: &Revocation) -> Outcome {
-        if revocation.threshold <= self.own_threshold {
-            return Outcome::Redundant;
-        }
         self.own_threshold = revocation.threshold;
         self.hurry(now);
         Outcome::New
@@ -420,7 +430,7 @@ impl Vl2 {
             return shared.drop(DropReason::CredentialRate);
         }
         let mut tally = Tally::default();
-        let deferred = self.take_all(now, from.address, message, &mut tally, c);
+        self.take_all(now, from.address, message, &mut tally, c);
         let (shared, networks) = self.parts();
         for id in &tally.presented {
             let Some(network) = networks.get_mut(id) else { continue };
@@ -431,7 +441,7 @@ impl Vl2 {
                 network.member_proved(shared, now, from.address, c);
             }
         }
-        if deferred {
+        if tally.deferred {
             // Deliberate: the retry of a deferred message must not meet the gate (a quirk of the reference).
             shared.credentials_gate.release(from.address);
             shared.drops.count(DropReason::SignerUnknown);
@@ -451,7 +461,7 @@ impl Vl2 {
         Verdict::Accepted { trust: tally.accepted > 0 }
     }
 
-    /// Takes the credentials in order; true when one has to wait for an identity.
+    /// Takes the credentials in order, until one has to wait for an identity or too many were refused.
     fn take_all(
         &mut self,
         now: Now,
@@ -459,7 +469,7 @@ impl Vl2 {
         message: &NetworkCredentials<'_>,
         tally: &mut Tally,
         c: &mut dyn Carrier,
-    ) -> bool {
+    ) {
         let (shared, networks) = self.parts();
         for com in &message.memberships {
             let Some(network) = networks.get_mut(&com.network()) else { continue };
@@ -468,34 +478,40 @@ impl Vl2 {
                 tally.presented.insert(com.network());
             }
             if tally.add(outcome) {
-                return true;
+                return;
             }
         }
         for capability in &message.capabilities {
             let Some(network) = networks.get_mut(&capability.network) else { continue };
             if tally.add(network.take_capability(shared, now, capability, c)) {
-                return true;
+                return;
             }
         }
         for tag in &message.tags {
             let Some(network) = networks.get_mut(&tag.network) else { continue };
             if tally.add(network.take_tag(shared, now, tag, c)) {
-                return true;
+                return;
             }
         }
+        let mut known = false;
         for revocation in &message.revocations {
             let Some(network) = networks.get_mut(&revocation.network) else { continue };
-            if tally.add(network.revoke(shared, now, sender, revocation, c)) {
-                return true;
+            // Anybody can repeat recorded ones: one that says nothing new is looked at, the others are passed over.
+            if known && network.is_moot(revocation) {
+                continue;
+            }
+            let outcome = network.revoke(shared, now, sender, revocation, c);
+            known |= outcome == Outcome::Redundant;
+            if tally.add(outcome) {
+                return;
             }
         }
         for ownership in &message.ownerships {
             let Some(network) = networks.get_mut(&ownership.network) else { continue };
             if tally.add(network.take_ownership(shared, now, ownership, c)) {
-                return true;
+                return;
             }
         }
-        false
     }
 }
 
@@ -503,18 +519,20 @@ impl Vl2 {
 struct Tally {
     accepted: usize,
     rejected: usize,
+    /// One has to wait for an identity.
+    deferred: bool,
     /// Networks for which the sender showed its own certificate.
     presented: BTreeSet<NetworkId>,
 }
 
 impl Tally {
-    /// Notes an outcome; true when it is "deferred".
+    /// Notes an outcome; true when the rest of the message is not looked at.
     fn add(&mut self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::New | Outcome::Redundant => self.accepted += 1,
             Outcome::Rejected => self.rejected += 1,
-            Outcome::Deferred => return true,
+            Outcome::Deferred => self.deferred = true,
         }
-        false
+        self.deferred || self.rejected >= REFUSALS
     }
 }

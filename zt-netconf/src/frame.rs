@@ -146,7 +146,7 @@ impl Network {
         message: &ExtFrame<'_>,
         c: &mut dyn Carrier,
     ) -> Verdict {
-        if let Err(verdict) = self.take_inline(shared, now, message.membership.as_ref(), c) {
+        if let Err(verdict) = self.take_inline(shared, now, from.address, message.membership.as_ref(), c) {
             return verdict;
         }
         if let Err(verdict) = self.admit(shared, now, from, (Verb::EXT_FRAME, packet_id), c) {
@@ -209,19 +209,32 @@ impl Network {
     }
 
     /// An inline certificate of old peers; only "deferred" matters here, the gate decides on the rest.
+    ///
+    /// Security: one that is held costs nothing; another one costs the check of a signature, so that one is looked at
+    /// per second and sender.
     pub(crate) fn take_inline(
         &mut self,
         shared: &mut Shared,
         now: Now,
+        from: Address,
         com: Option<&Membership>,
         c: &mut dyn Carrier,
     ) -> Result<(), Verdict> {
         let Some(com) = com else { return Ok(()) };
+        if self.members.get(com.issued_to()).is_some_and(|record| record.membership() == Some(com)) {
+            return Ok(());
+        }
+        if !shared.inline_gate.allow(now.mono, from) {
+            shared.drops.count(DropReason::CredentialRate);
+            return Ok(());
+        }
         match self.take_membership(shared, now, com, c) {
             Outcome::New => self.member_proved(shared, now, com.issued_to(), c),
             Outcome::Redundant => {}
             Outcome::Rejected => shared.drops.count(DropReason::CredentialRefused),
             Outcome::Deferred => {
+                // The retry of this packet must not meet the gate.
+                shared.inline_gate.release(from);
                 shared.drops.count(DropReason::SignerUnknown);
                 return Err(Verdict::Defer);
             }

@@ -12,7 +12,7 @@ use zt_wire::verb::{
 };
 
 use crate::carrier::{Carrier, Frame, SendOptions, Verdict};
-use crate::credentials::{Outcome, Push};
+use crate::credentials::Push;
 use crate::drop_reason::DropReason;
 use crate::frame::FRAME_LIMIT;
 use crate::network::Network;
@@ -366,7 +366,7 @@ impl Network {
         message: &MulticastFrame<'_>,
         c: &mut dyn Carrier,
     ) -> Verdict {
-        if let Err(verdict) = self.take_inline(shared, now, message.membership.as_ref(), c) {
+        if let Err(verdict) = self.take_inline(shared, now, from.address, message.membership.as_ref(), c) {
             return verdict;
         }
         if let Err(verdict) = self.admit(shared, now, from, (Verb::MULTICAST_FRAME, packet_id), c) {
@@ -512,10 +512,8 @@ impl Vl2 {
     ) -> Verdict {
         let (shared, networks) = self.parts();
         if let (Some(com), Some(network)) = (&message.membership, networks.get_mut(&message.network)) {
-            // Whatever comes of it, the gate decides.
-            if network.take_membership(shared, now, com, c) == Outcome::New {
-                network.member_proved(shared, now, com.issued_to(), c);
-            }
+            // Whatever comes of it, the gate decides; a question is not kept for a signer's identity.
+            let _ = network.take_inline(shared, now, from.address, Some(com), c);
         }
         if message.limit == 0 || self.serves(now, message.network, from, c).is_none() {
             self.parts().0.drops.count(DropReason::NotAuthorised);

@@ -39,6 +39,11 @@ impl<K: Ord + Copy> RateTable<K> {
         true
     }
 
+    /// True when the key had no event within the interval; nothing is noted.
+    pub(crate) fn is_open(&self, now: Mono, key: K) -> bool {
+        self.last.get(&key).is_none_or(|last| now.saturating_since(*last) >= self.interval)
+    }
+
     /// Forgets the last event of a key.
     pub(crate) fn release(&mut self, key: K) {
         self.last.remove(&key);
@@ -60,6 +65,7 @@ mod tests {
         assert!(table.allow(t(1000), 3));
         assert!(!table.allow(t(1000), 4), "full");
         assert!(table.allow(t(2000), 4), "old entries make room");
+        assert!(!table.is_open(t(2000), 4) && table.is_open(t(3000), 4) && table.is_open(t(2000), 5));
         table.release(4);
         assert!(table.allow(t(2001), 4));
     }

@@ -46,6 +46,10 @@ pub(crate) struct Shared {
     pub(crate) asked: Asked,
     pub(crate) drops: Drops,
     pub(crate) credentials_gate: RateTable<Address>,
+    /// The same for certificates inside other messages, which old peers send.
+    pub(crate) inline_gate: RateTable<Address>,
+    /// Who sent a forged chunk: no other one of this peer is looked at for that long.
+    pub(crate) chunk_gate: RateTable<Address>,
     pub(crate) error_gate: RateTable<(NetworkId, Address)>,
     /// The same for asking on our own account: an ERROR that answers nothing must not be sent instead of one that does.
     pub(crate) ask_gate: RateTable<(NetworkId, Address)>,
@@ -132,6 +136,8 @@ impl Vl2 {
                 asked: Asked::default(),
                 drops: Drops::new(),
                 credentials_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
+                inline_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
+                chunk_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
                 error_gate: RateTable::new(ERRORS, GATE_LIMIT),
                 ask_gate: RateTable::new(ERRORS, GATE_LIMIT),
                 recipients: Vec::new(),

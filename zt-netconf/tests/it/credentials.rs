@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zt_netconf::{DropReason, FrameVerdict, NetworkStatus, Verdict};
 use zt_wire::verb::{Error, ErrorCode, Frame, NetworkCredentials};
-use zt_wire::{Membership, PacketId, Revocation, Verb};
+use zt_wire::{CredentialKind, Membership, PacketId, Revocation, Verb};
 
 use crate::world::{A, B, CONTROLLER, NET, START, World};
 
@@ -219,5 +219,85 @@ fn a_certificate_of_another_time_makes_us_ask_the_controller() {
     assert_eq!(asked(node, 7, &old, false), 1);
     for _ in 0..3 {
         assert_eq!(asked(node, 7, &old, false), 0, "the same one again says nothing new");
+    }
+}
+
+/// A recorded revocation of a tag, of before the member was expelled, must not lower what was said since.
+#[test]
+fn thresholds_only_rise() {
+    let mut world = talking();
+    let revoke = |world: &mut World, kind, id, threshold| {
+        world.now = world.now.plus(Duration::from_secs(1));
+        let now = world.now;
+        let mut revocation = world.authority.revocation(B, threshold);
+        (revocation.credential_kind, revocation.credential_id) = (kind, id);
+        revocation.signature = world.authority.secret.sign(&revocation.signed_bytes());
+        world.node(A).receive_body(now, CONTROLLER, &revocations(vec![revocation]));
+    };
+    let kinds = [CredentialKind::TAG, CredentialKind::CAPABILITY, CredentialKind::OWNERSHIP];
+    revoke(&mut world, CredentialKind::MEMBERSHIP, 0, START + 10);
+    for (id, kind) in kinds.into_iter().enumerate() {
+        let id = id as u32;
+        revoke(&mut world, kind, id, START - 5);
+        revoke(&mut world, kind, id, START + 20);
+        revoke(&mut world, kind, id, START - 1);
+        let member = world.node(A).network().members().find(|(address, _)| *address == B).expect("a record").1;
+        assert_eq!((member.revoked_until(kind, id), member.threshold()), (Some(START + 20), START + 20));
+    }
+    // B's certificate of the start stays void.
+    let frame = Frame { network: NET, ethertype: 0x0800, payload: b"x" };
+    let com = world.authority.membership(B, START);
+    let later = world.now.plus(Duration::from_secs(1));
+    let node = world.node(A);
+    node.receive_body(later, B, &memberships(vec![com]));
+    assert_eq!(node.receive_body(later, B, &frame), Verdict::Defer);
+}
+
+/// Each check of a signature costs as much as a thousand packets: forgeries get few of them.
+#[test]
+fn forgeries_cost_few_checks() {
+    let mut world = World::with_members();
+    let now = world.now;
+    let forged = |n: i64| {
+        let mut com = world.authority.membership(B, START + n);
+        com.signature.0[0] ^= 1;
+        com
+    };
+    let all: Vec<_> = (0..100).map(forged).collect();
+    let good = world.authority.membership(B, START);
+    let node = world.node(A);
+    // In frames: one a second.
+    let frame = zt_wire::EthernetRef {
+        destination: zt_wire::Mac::for_member(A, NET),
+        source: zt_wire::Mac::for_member(B, NET),
+        ethertype: 0x0800,
+        payload: b"x",
+    };
+    let with = |com: &Membership| zt_wire::verb::ExtFrame {
+        membership: Some(com.clone()),
+        ..zt_wire::verb::ExtFrame::new(NET, 0, frame)
+    };
+    for com in &all {
+        assert_eq!(node.receive_body(now, B, &with(com)), Verdict::Defer);
+        node.receive_body(
+            now,
+            B,
+            &zt_wire::verb::MulticastGather {
+                network: NET,
+                group: zt_wire::MulticastGroup::BROADCAST,
+                limit: 1,
+                membership: Some(com.clone()),
+                ..Default::default()
+            },
+        );
+    }
+    assert_eq!((node.drops("credential refused"), node.drops("credentials too often")), (1, 199));
+    // In a message of their own: four, and the rest is not looked at.
+    node.receive_body(now, B, &memberships(all[..30].to_vec()));
+    assert_eq!(node.drops("credential refused"), 1 + 4);
+    // The right one is taken, also from an old peer that sends it with each frame.
+    let later = now.plus(Duration::from_secs(1));
+    for _ in 0..3 {
+        assert_eq!(node.receive_body(later, B, &with(&good)), Verdict::Accepted { trust: true });
     }
 }

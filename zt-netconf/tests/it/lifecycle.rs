@@ -161,6 +161,26 @@ fn chunks_that_are_not_signed_by_the_controller_change_nothing() {
 }
 
 #[test]
+fn forged_chunks_of_one_peer_are_looked_at_once_a_second() {
+    let mut world = World::with_members();
+    let now = world.now;
+    let newer = world.authority.config(A, START + 5);
+    let mut node = world.nodes.remove(&A).expect("node A");
+    let honest = std::mem::replace(&mut world.authority.secret, crate::world::secret(B));
+    for _ in 0..50 {
+        push(&mut node, &mut world, &newer.to_text(), 10_000, B);
+    }
+    assert_eq!(node.drops("configuration not signed by controller"), 50);
+    world.authority.secret = honest;
+    let before = node.network().config().cloned();
+    push(&mut node, &mut world, &newer.to_text(), 200, B);
+    assert_eq!(node.network().config().cloned(), before, "not looked at");
+    world.now = now.plus(std::time::Duration::from_secs(1));
+    push(&mut node, &mut world, &newer.to_text(), 200, B);
+    assert_eq!(node.network().config(), Some(&newer), "what is signed counts, in however many chunks");
+}
+
+#[test]
 fn fast_propagated_chunks_reach_the_other_members() {
     let mut world = World::with_members();
     world.unicast(A, B, b"hello");
