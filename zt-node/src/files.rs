@@ -196,7 +196,7 @@ fn keep_owner(file: &File, old: &Metadata, folder: &Path, mode: u32) {
 fn overwrite(target: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     if mode == SECRET && Some(fs::metadata(target)?.uid()) != own_user() {
         let text = format!("{} belongs to another user, who would have the secret", target.display());
-        return Err(io::Error::new(io::ErrorKind::Other, text));
+        return Err(io::Error::other(text));
     }
     let old = fs::read(target)?;
     let mut file = OpenOptions::new().write(true).open(target)?;

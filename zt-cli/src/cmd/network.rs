@@ -232,9 +232,12 @@ impl Changes {
     }
 }
 
+/// A list as it is to be, unless it stays as it is.
+type Changed = Option<Vec<Value>>;
+
 impl Changes {
     /// Pools and routes afterwards, as far as they change.
-    fn ranges(&self, old: Option<&Value>) -> Result<(Option<Vec<Value>>, Option<Vec<Value>>)> {
+    fn ranges(&self, old: Option<&Value>) -> Result<(Changed, Changed)> {
         let list = |key: &str| old.and_then(|o| o.get(key)).and_then(Value::as_array).cloned().unwrap_or_default();
         let (old_pools, old_routes) = (list("ipAssignmentPools"), list("routes"));
         let of_pool = |pool: &Value, route: &Value| {
