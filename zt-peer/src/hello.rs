@@ -26,7 +26,7 @@ use crate::vl1::Vl1;
 /// Most peers in memory.
 pub(crate) const MAX_PEERS: usize = 1 << 17;
 /// Longest answer to a HELLO without worlds: to an IPv6 address.
-const ANSWER_LEN: usize = 71;
+pub(crate) const ANSWER_LEN: usize = 71;
 /// Room for worlds in an answer.
 const WORLDS_ROOM: usize = 9_000;
 
@@ -366,7 +366,7 @@ impl Vl1 {
         // The answer with worlds waits for a proof of the address, unless it is too long for that or one waits already:
         // the path must not wait for worlds again and again.
         let may_wait = len <= MAX_HELD_LEN && !self.holds(c.id, c.path);
-        if payer != Payer::Nobody && self.credit(c.id, c.path) < len && !may_wait {
+        if payer != Payer::Nobody && self.credit(c.id, c.path) < 2 * len && !may_wait {
             worlds.clear();
         }
         let address = c.path.remote.inet();

@@ -9,9 +9,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use zt_wire::verb::Verb;
 use zt_wire::{Address, Mono, Now};
 
 use crate::drop_reason::DropReason;
+use crate::hello::ANSWER_LEN;
 use crate::link::{Endpoint, Path};
 use crate::peer_table::PeerId;
 use crate::rate::PUSH_RELAYED;
@@ -21,8 +23,10 @@ use crate::vl1::Vl1;
 
 /// Most unproved addresses of a peer with an account; the one heard longest ago gives way.
 const MAX_ACCOUNTS: usize = 16;
-/// Most bytes that an unproved address may have to its credit.
-const MAX_CREDIT: usize = 32 << 10;
+/// Most bytes that an unproved address may have to its credit, and how long they count when nothing more comes: the
+/// answers to a newcomer's first packets go by them, not a flood at somebody who was quiet.
+const MAX_CREDIT: usize = 1 << 10;
+const CREDIT_LASTS: Duration = Duration::from_millis(250);
 /// Most bytes that a peer may have saved for probes of addresses that it names.
 const MAX_SAVINGS: usize = 4 << 10;
 /// Members of a common network get so many bytes of probes once in [`PUSH_RELAYED`], whatever they sent: they meet soon
@@ -35,6 +39,8 @@ const PATIENCE: Duration = Duration::from_millis(2000);
 /// Most answers that wait, in all and of one peer; the oldest give way, those of the same peer first.
 const MAX_HELD: usize = 256;
 const HELD_PER_PEER: usize = 4;
+/// Length of an answer to an empty ECHO.
+const SHORT_ANSWER: usize = 37;
 /// Longest answer that may wait.
 pub(crate) const MAX_HELD_LEN: usize = 2 << 10;
 
@@ -79,6 +85,9 @@ impl Ledger {
                 self.accounts.last_mut().expect("pushed above")
             }
         };
+        if now.saturating_since(account.heard) >= CREDIT_LASTS {
+            account.credit = 0;
+        }
         account.heard = now;
         account.credit = (account.credit + len).min(MAX_CREDIT);
     }
@@ -103,8 +112,20 @@ impl Ledger {
         }
     }
 
-    fn forget(&mut self, host: &Endpoint) {
-        self.accounts.retain(|a| !a.path.remote.same_host(host));
+    /// An address was proved: what came from its host and was not spent is saved.
+    fn close(&mut self, host: &Endpoint) {
+        let (closed, open) =
+            std::mem::take(&mut self.accounts).into_iter().partition(|a| a.path.remote.same_host(host));
+        self.accounts = open;
+        let left: usize = Vec::into_iter(closed).map(|a: Account| a.credit).sum();
+        self.save(left);
+    }
+
+    /// As [`Ledger::spend_at`]; what is missing comes from the savings.
+    fn spend_both(&mut self, path: Path, len: usize) -> bool {
+        let credit = self.credit(path).min(len);
+        let enough = take(&mut self.savings, len - credit);
+        enough && self.spend_at(path, credit)
     }
 
     /// Notes an address that is to be probed later.
@@ -123,11 +144,21 @@ fn take(from: &mut usize, len: usize) -> bool {
     enough
 }
 
+/// What a packet to an unproved address costs: its bytes for what leads to a proof (a question of ours, the short answer
+/// to a HELLO), twice as much for everything else. So whoever cannot answer gets clearly less than was sent in its name,
+/// also when some credit was left from before.
+fn price(verb: Verb, len: usize) -> usize {
+    let proves =
+        matches!(verb, Verb::ECHO | Verb::HELLO) || verb == Verb::OK && len <= ANSWER_LEN && len > SHORT_ANSWER;
+    if proves { len } else { 2 * len }
+}
+
 /// An answer that waits for the proof of its address.
 struct Held {
     to: Address,
     path: Path,
     since: Mono,
+    price: usize,
     packet: Taken,
 }
 
@@ -197,13 +228,19 @@ impl Vl1 {
     }
 
     /// The packet made last goes to an unproved address: it is paid for, or waits.
-    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, out: &mut Transmits) {
+    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, verb: Verb, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
-        if self.peers.get_mut(id).ledger.spend_at(path, out.last_len()) {
+        let len = out.last_len();
+        // Where we asked for the peer ourselves, and its own question crosses with ours: OK(ECHO) is longer than ECHO by
+        // nine bytes, and two that are as strict as we are must not wait for each other.
+        let asked = len <= SHORT_ANSWER && self.has_tried(id, path);
+        let price = price(verb, len);
+        let ledger = &mut self.peers.get_mut(id).ledger;
+        if if asked { ledger.spend_both(path, len) } else { ledger.spend_at(path, price) } {
             return;
         }
         let packet = out.take_last().filter(|p| p.len() <= MAX_HELD_LEN);
-        let lost = packet.map_or(1, |packet| self.held.push(Held { to, path, since: now, packet }));
+        let lost = packet.map_or(1, |packet| self.held.push(Held { to, path, since: now, price, packet }));
         self.count(DropReason::UnprovedPath, lost);
     }
 
@@ -212,7 +249,7 @@ impl Vl1 {
         let to = self.peers.get(id).identity.address;
         for held in self.held.take_for(to) {
             let proved = self.is_proved(id, held.path, false);
-            if proved || self.peers.get_mut(id).ledger.spend_at(held.path, held.packet.len()) {
+            if proved || self.peers.get_mut(id).ledger.spend_at(held.path, held.price) {
                 out.put(held.path, &held.packet);
             } else if now.saturating_since(held.since) < PATIENCE {
                 self.held.0.push_back(held);
@@ -225,14 +262,16 @@ impl Vl1 {
     /// An address of the peer was proved: its account is closed.
     pub(crate) fn proved(&mut self, now: Mono, id: PeerId, path: Path, out: &mut Transmits) {
         self.release_held(now, id, out);
-        self.peers.get_mut(id).ledger.forget(&path.remote);
+        self.peers.get_mut(id).ledger.close(&path.remote);
     }
 
     /// Whether probes of `len` bytes in all may go to an address that the peer named by the packet in hand.
     fn spend_for(&mut self, c: &Context, len: usize) -> bool {
         let proved = self.is_proved(c.id, c.path, c.hops > 0);
         let ledger = &mut self.peers.get_mut(c.id).ledger;
-        if proved { take(&mut ledger.savings, len) } else { ledger.spend_at(c.path, len) }
+        // Something is left for the answers to what comes back.
+        let rest = ledger.savings.saturating_sub(SHORT_ANSWER);
+        if proved { rest >= len && take(&mut ledger.savings, len) } else { ledger.spend_at(c.path, len) }
     }
 
     /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
@@ -281,6 +320,8 @@ mod tests {
         assert_eq!((l.credit(at(1)), l.credit(at(2))), (0, 7));
         l.earn_at(T, at(1), usize::MAX / 2);
         assert_eq!(l.credit(at(1)), MAX_CREDIT);
+        l.earn_at(T + CREDIT_LASTS, at(1), 5);
+        assert_eq!(l.credit(at(1)), 5);
     }
 
     #[test]
@@ -291,8 +332,9 @@ mod tests {
         }
         assert_eq!(l.accounts.len(), MAX_ACCOUNTS);
         assert_eq!((l.credit(at(999)), l.credit(at(0))), (100, 0));
-        l.forget(&at(5).remote);
+        l.close(&at(5).remote);
         assert!(l.accounts.is_empty());
+        assert_eq!(l.savings, MAX_ACCOUNTS * 100);
     }
 
     #[test]

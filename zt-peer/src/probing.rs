@@ -18,9 +18,6 @@ use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, SIBLING
 use crate::transmit::Transmits;
 use crate::vl1::Vl1;
 
-/// Payload of an ECHO to an address where the peer was not heard: the answer, compressed, and a question back are no
-/// longer than the ECHO, so that whoever answers needs no proof of our address first.
-const ECHO_ROOM: [u8; 56] = [0; 56];
 /// Bytes of a HELLO to an IPv6 address, and of each moon in it.
 const HELLO_LEN: usize = 149;
 const MOON_LEN: usize = 17;
@@ -42,14 +39,12 @@ impl Vl1 {
         let spread = self.spread_of(path.link);
         let peer = self.peers.get_mut(id);
         peer.note_tried(path, spread);
-        let known = peer.slot(path).is_some();
-        let data: &[u8] = if known { &[] } else { &ECHO_ROOM };
-        self.echo(now, id, path, data, (false, Payer::Nobody), out);
+        self.echo(now, id, path, false, Payer::Nobody, out);
     }
 
     /// Bytes of a probe to an address that the peer named.
     pub(crate) fn probe_len(&self, id: PeerId) -> usize {
-        if self.peers.get(id).understands_echo() { HEADER_LEN + ECHO_ROOM.len() } else { self.hello_len() }
+        if self.peers.get(id).understands_echo() { HEADER_LEN } else { self.hello_len() }
     }
 
     fn hello_len(&self) -> usize {
@@ -71,19 +66,11 @@ impl Vl1 {
         }
         if pays(HEADER_LEN) && self.consents(now.mono, id, path, true) {
             let heard_first = !self.has_tried(id, path);
-            self.echo(now, id, path, &[], (heard_first, payer), out);
+            self.echo(now, id, path, heard_first, payer, out);
         }
     }
 
-    fn echo(
-        &mut self,
-        now: Now,
-        id: PeerId,
-        path: Path,
-        data: &[u8],
-        (heard_first, payer): (bool, Payer),
-        out: &mut Transmits,
-    ) {
+    fn echo(&mut self, now: Now, id: PeerId, path: Path, heard_first: bool, payer: Payer, out: &mut Transmits) {
         self.note_asked(now.mono, id);
         let spread = self.spread_of(path.link);
         let peer = self.peers.get_mut(id);
@@ -91,7 +78,7 @@ impl Vl1 {
         if let Some(slot) = peer.slot(path) {
             peer.slots[slot].last_probe = Some(now.mono);
         }
-        if let Some(packet) = self.send_over(now.mono, id, path, payer, &Echo { data }, out) {
+        if let Some(packet) = self.send_over(now.mono, id, path, payer, &Echo { data: &[] }, out) {
             let (purpose, verb) = (Purpose::Probe, Verb::ECHO);
             let expected = Expected { to, path, direct: true, verb, sent: now.mono, purpose, spread, heard_first };
             self.expectations.add(packet, expected);

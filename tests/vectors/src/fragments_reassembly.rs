@@ -8,7 +8,7 @@ use zt_crypto::{PeerKeys, SecretIdentity, SeededEntropy};
 use zt_peer::{
     Endpoint, Job, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Place, Transmits, Vl1, Vl1Config, Vl1Event,
 };
-use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkHello};
+use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkEcho};
 use zt_wire::{Address, Emit, Mono, Now, PacketId, Verb, Writer, write_header};
 
 use crate::{Case, Suite, load, same, text, unhex};
@@ -76,18 +76,21 @@ impl Target {
         let keys = PeerKeys::new(peer.agree(own.identity()).expect("an honest key"));
         keys.seal(&mut bytes, zt_crypto::Suite::Poly1305None);
         target.deliver(&bytes);
-        target.answer_hello(&keys, peer.address());
+        target.answer_echo(&keys, peer.address());
         target
     }
 
-    /// Answers the HELLO by which the node confirms the peer's address: it becomes a path.
-    fn answer_hello(&mut self, keys: &PeerKeys, peer: Address) {
+    /// Answers the ECHO by which the node confirms the peer's address: it becomes a path.
+    fn answer_echo(&mut self, keys: &PeerKeys, peer: Address) {
         self.vl1.seal(self.now, &mut self.out);
-        let hello = self.out.iter().find(|t| t.bytes[27] == Verb::HELLO.0).expect("a HELLO").bytes;
-        let in_re_packet = PacketId(u64::from_be_bytes(*hello.first_chunk().expect("a packet")));
+        let echo = self.out.iter().map(|t| t.bytes.to_vec()).find_map(|mut bytes| {
+            keys.open(&mut bytes).ok()?;
+            (Verb(bytes[27] & 0x1f) == Verb::ECHO).then_some(bytes)
+        });
+        let echo = echo.expect("an ECHO");
+        let in_re_packet = PacketId(u64::from_be_bytes(*echo.first_chunk().expect("a packet")));
         self.out.clear();
-        let body = OkHello { protocol: 12, major: 1, minor: 14, ..OkHello::default() };
-        let ok = OkMessage { in_re_packet, body: OkBody::Hello(body) };
+        let ok = OkMessage { in_re_packet, body: OkBody::Echo(OkEcho { data: &[] }) };
         let mut bytes = vec![0; 28 + ok.encoded_len()];
         let (header, payload) = bytes.split_at_mut(28);
         write_header(header.try_into().expect("28"), self.vl1.address(), peer, Verb::OK);

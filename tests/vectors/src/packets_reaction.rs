@@ -12,7 +12,7 @@ use zt_peer::{
     Endpoint, Inbound, Link, LinkId, LinkKind, LinkRole, Look, Outcome, PhysicalPrefix, Place, SendOptions, Source,
     Transmits, Vl1, Vl1Config, Vl1Event,
 };
-use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkHello, RemoteTrace, Unknown, UserMessage};
+use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkEcho, OkHello, RemoteTrace, Unknown, UserMessage};
 use zt_wire::{
     Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, Parse, Reader, Verb, World, Writer, write_header,
 };
@@ -75,7 +75,18 @@ fn deliberate(case: &str) -> Option<(bool, Vec<&'static str>)> {
         // 02 §6.2 step 4: the ERROR is for the claimed identity, and cipher 1.
         "HELLO-21" => (false, vec!["ERROR 10.9.0.4/9993"]),
         // 03 §7.4: a redirect is tried, and used once it answers.
-        "PUSH_DIRECT_PATHS-05" => (true, vec!["HELLO 10.9.0.80/20000"]),
+        "PUSH_DIRECT_PATHS-05" => (true, vec!["ECHO 10.9.0.80/20000"]),
+        // What comes from an address that is not proved is answered by no more bytes: by ECHO in place of HELLO.
+        "HELLO-01" | "HELLO-02" | "HELLO-03" | "HELLO-04" | "HELLO-07" | "HELLO-08" | "HELLO-10" | "HELLO-11" => {
+            (true, vec!["ECHO 10.9.0.4/9993", "OK 10.9.0.4/9993"])
+        }
+        // Too old for ECHO: asked by HELLO when it has sent more.
+        "HELLO-05" | "HELLO-06" => (true, vec!["OK 10.9.0.4/9993"]),
+        // Probes cost the peer what it sent; the other addresses wait until it has sent more.
+        "PUSH_DIRECT_PATHS-04" => {
+            let probed = ["96", "97", "98", "99", "100"];
+            (true, probed.map(|n| &*format!("ECHO 10.9.0.{n}/20000").leak()).to_vec())
+        }
         // 02 §7, Free choice: beacons are ignored.
         "RELAY-08" => (false, vec![]),
         _ => return None,
@@ -247,21 +258,34 @@ impl Rig {
     fn acquaint(&mut self, name: &str, at: &str, protocol: u8) -> Result<(), String> {
         let remote = socket(at)?;
         self.pass(2_100);
-        if !self.vl1.is_upstream(self.secrets[name].address()) {
-            let hello = self.craft(name, Armor::Poly1305None, 77, &self.hello(name, protocol));
-            self.inject(remote, &hello);
+        let question = |s: &Sent| matches!(s.verb, Some(Verb::HELLO | Verb::ECHO)) && s.to == at;
+        let mut asked = None;
+        // A peer too old for ECHO is asked by HELLO, once it has sent enough for that.
+        for _ in 0..3 {
+            if !self.vl1.is_upstream(self.secrets[name].address()) {
+                let hello = self.craft(name, Armor::Poly1305None, 77, &self.hello(name, protocol));
+                self.inject(remote, &hello);
+            }
+            asked = self.sent().into_iter().find(question);
+            if asked.is_some() {
+                break;
+            }
+            self.pass(2_100);
         }
-        let asked = self.sent().into_iter().find(|s| s.verb == Some(Verb::HELLO) && s.to == at);
-        let asked = asked.ok_or_else(|| format!("no HELLO to {name}"))?;
-        self.answer_hello(name, remote, asked.id, protocol);
+        let asked = asked.ok_or_else(|| format!("no question to {name}"))?;
+        self.answer(name, remote, &asked, protocol);
         let view = self.vl1.peer(self.now, self.secrets[name].address()).ok_or("no peer")?;
         if view.paths.is_empty() { Err(format!("no path to {name}")) } else { Ok(()) }
     }
 
-    fn answer_hello(&mut self, name: &str, remote: SocketAddr, id: PacketId, protocol: u8) {
+    fn answer(&mut self, name: &str, remote: SocketAddr, asked: &Sent, protocol: u8) {
         self.pass(5);
         let ok = OkHello { protocol, major: 1, minor: if protocol == 4 { 0 } else { 14 }, ..OkHello::default() };
-        let ok = OkMessage { in_re_packet: id, body: OkBody::Hello(ok) };
+        let body = match asked.verb {
+            Some(Verb::ECHO) => OkBody::Echo(OkEcho { data: &asked.payload }),
+            _ => OkBody::Hello(ok),
+        };
+        let ok = OkMessage { in_re_packet: asked.id, body };
         let suite = if protocol < 12 { Armor::Salsa2012Poly1305 } else { Armor::AesGmacSiv };
         let bytes = self.craft(name, suite, 78, &ok);
         self.inject(remote, &bytes);
@@ -383,10 +407,12 @@ fn answer(rig: &mut Rig, name: &str, case: &Value, remote: SocketAddr) -> Result
             if from == "root" {
                 rig.vl1.add_link(rig.now, link, &mut rig.out);
             } else {
-                // A packet from elsewhere makes us confirm; here it is the same peer behind another port.
-                rig.pass(2_000);
-                let nop = rig.craft(from, Armor::AesGmacSiv, 9, &Unknown { verb: Verb::NOP, body: &[] });
-                rig.inject(SocketAddr::new(remote.ip(), remote.port() + 1), &nop);
+                // The full HELLO to an active peer.
+                let request = Unknown { verb: Verb::FRAME, body: &[0; 12] };
+                let frame = rig.craft(from, Armor::AesGmacSiv, 9, &request);
+                rig.inject(remote, &frame);
+                rig.pass(70_000);
+                rig.vl1.handle_timeout(rig.now, &mut rig.out);
             }
             rig.sent().into_iter().find(|s| s.verb == Some(Verb::HELLO))
         }

@@ -104,26 +104,47 @@ pub fn all() -> Vec<Attack> {
     ]
 }
 
-/// Plays one attack against a program; `None` where the machine has no namespaces.
+/// A scene that is set, for one attack or several after each other.
+pub struct Stage(Scene);
+
+impl Stage {
+    /// Nodes of a program; `None` where the machine has no namespaces.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn new(program: &Program) -> Result<Option<Self>> {
+        Ok(Scene::new(program)?.map(Self))
+    }
+
+    /// Plays an attack.
+    ///
+    /// # Errors
+    /// Nothing can be measured: the victim has ended.
+    pub fn play(&self, attack: &Attack, how: &Play) -> Result<Measured> {
+        let (scene, target) = (&self.0, attack.target);
+        match attack.kind {
+            Kind::Packets(make, identities) => {
+                let identities = identities.min(how.identities);
+                let mut forge = scene.forge(target)?;
+                let load = make(&mut forge, identities);
+                let rate = if attack.amplifies { how.amplify_rate } else { how.rate };
+                scene.introduce(target, &forge, identities)?;
+                scene.under(attack, how.time, |stop| scene.fire(target, &load, rate, stop))
+            }
+            Kind::Connections(abuse) => {
+                scene.under(attack, how.time, |stop| http::hold(scene.victim_namespace(target), abuse, stop))
+            }
+        }
+    }
+}
+
+/// Plays one attack against a program, on a stage of its own; `None` where the machine has no namespaces.
 ///
 /// # Errors
-/// The scene cannot be set, or nothing can be measured.
+/// As [`Stage::new`] and [`Stage::play`].
 pub fn play(attack: &Attack, program: &Program, how: &Play) -> Result<Option<Measured>> {
-    let Some(scene) = Scene::new(program)? else { return Ok(None) };
-    let measured = match attack.kind {
-        Kind::Packets(make, identities) => {
-            let identities = identities.min(how.identities);
-            let mut forge = scene.forge(attack.target)?;
-            let load = make(&mut forge, identities);
-            let rate = if attack.amplifies { how.amplify_rate } else { how.rate };
-            scene.introduce(attack.target, &forge, identities)?;
-            scene.under(attack, how.time, |stop| scene.fire(attack.target, &load, rate, stop))?
-        }
-        Kind::Connections(abuse) => {
-            scene.under(attack, how.time, |stop| http::hold(scene.victim_namespace(attack.target), abuse, stop))?
-        }
-    };
-    Ok(Some(measured))
+    let Some(stage) = Stage::new(program)? else { return Ok(None) };
+    stage.play(attack, how).map(Some)
 }
 
 /// Head of the table of [`line`].
