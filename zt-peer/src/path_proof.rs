@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use zt_wire::verb::Verb;
-use zt_wire::{Address, Mono, Now};
+use zt_wire::{Address, Body, Mono, Now};
 
 use crate::drop_reason::DropReason;
 use crate::hello::ANSWER_LEN;
@@ -147,9 +147,9 @@ fn take(from: &mut usize, len: usize) -> bool {
 /// What a packet to an unproved address costs: its bytes for what leads to a proof (a question of ours, the short answer
 /// to a HELLO), twice as much for everything else. So whoever cannot answer gets clearly less than was sent in its name,
 /// also when some credit was left from before.
-fn price(verb: Verb, len: usize) -> usize {
-    let proves =
-        matches!(verb, Verb::ECHO | Verb::HELLO) || verb == Verb::OK && len <= ANSWER_LEN && len > SHORT_ANSWER;
+fn price(body: &dyn Body, len: usize) -> usize {
+    let answers_hello = || len <= ANSWER_LEN && body.to_vec().first() == Some(&Verb::HELLO.0);
+    let proves = matches!(body.verb(), Verb::ECHO | Verb::HELLO) || body.verb() == Verb::OK && answers_hello();
     if proves { len } else { 2 * len }
 }
 
@@ -228,13 +228,13 @@ impl Vl1 {
     }
 
     /// The packet made last goes to an unproved address: it is paid for, or waits.
-    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, verb: Verb, out: &mut Transmits) {
+    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, body: &dyn Body, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
         let len = out.last_len();
         // Where we asked for the peer ourselves, and its own question crosses with ours: OK(ECHO) is longer than ECHO by
         // nine bytes, and two that are as strict as we are must not wait for each other.
         let asked = len <= SHORT_ANSWER && self.has_tried(id, path);
-        let price = price(verb, len);
+        let price = price(body, len);
         let ledger = &mut self.peers.get_mut(id).ledger;
         if if asked { ledger.spend_both(path, len) } else { ledger.spend_at(path, price) } {
             return;

@@ -255,7 +255,7 @@ impl Vl1 {
         let at_once = o.at_once || o.payer != Payer::Nobody;
         let sealed = out.finish(draft, Plan { path: o.path, mtu, seal, at_once, note });
         if let Payer::Path(now) = o.payer {
-            self.charge(now, o.to, o.path, verb, out);
+            self.charge(now, o.to, o.path, o.body, out);
         }
         Ok(sealed)
     }
