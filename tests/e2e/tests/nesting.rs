@@ -160,6 +160,10 @@ fn a_loop_through_two_bridges_is_cut() -> Result<()> {
     }
     rig.hosts[0].ping("192.168.1.101".parse()?, PATIENT)?;
     a.wait_direct(b.address(), WAIT)?;
+    // A new address makes them tell each other all of theirs again, now that the bridges are there.
+    for (number, host) in rig.hosts.iter().enumerate() {
+        host.add_address("eth0", &format!("10.0.0.1{number}/24"))?;
+    }
     wait_for("a packet that is caught", WAIT, || {
         rig.hosts[0].ping("192.168.1.101".parse()?, PATIENT)?;
         rig.hosts[1].ping("192.168.1.100".parse()?, PATIENT)?;
