@@ -152,8 +152,11 @@ impl Driver {
 
     /// What to bind, best first; tells the engine what leads through our own ports.
     fn wanted(&mut self, now: Now) -> Vec<Wanted> {
-        let addresses = self.wanted_addresses();
+        let mut addresses = self.wanted_addresses();
         self.own_prefixes_changed(now);
+        // An address that two interfaces have is bound on the better one.
+        let mut seen = BTreeSet::new();
+        addresses.retain(|(ip, _)| seen.insert(*ip));
         // All addresses on the primary port first: that is the order in which peers are told, and they try eight.
         let all = self.udp_ports.iter().flat_map(|&port| addresses.iter().map(move |(ip, held)| (*ip, port, held)));
         all.map(|(ip, port, held)| (SocketAddr::new(ip, port), held.clone())).take(MAX_BINDINGS).collect()
@@ -168,10 +171,16 @@ impl Driver {
         };
         filter.excluded_prefixes.extend(self.interface_blacklist.iter().cloned());
         let Some(interfaces) = &mut self.interfaces else { return self.bind.iter().map(|&ip| (ip, None)).collect() };
-        let view = interfaces.watcher.get_mut().view().unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot list the addresses of this host");
-            HostView::default()
-        });
+        let view = match interfaces.watcher.get_mut().view() {
+            Ok(view) => view,
+            Err(error) => {
+                tracing::warn!(%error, "cannot list the addresses of this host");
+                if !self.sockets.is_empty() {
+                    return self.sockets.iter().map(|s| (s.local.ip(), s.interface.clone())).collect();
+                }
+                HostView::default()
+            }
+        };
         let mut found = view.bindable(&filter);
         interfaces.inside = std::mem::take(&mut found.inside);
         interfaces.outside = std::mem::take(&mut found.outside);
