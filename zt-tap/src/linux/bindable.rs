@@ -172,6 +172,13 @@ impl HostView {
             }
         }
         best.sort_by_key(|address| worth(address));
+        // One of each scope before a second of any: hundreds of private labels do not hide the public address.
+        let mut seen: BTreeMap<Scope, usize> = BTreeMap::new();
+        best.sort_by_cached_key(|address| {
+            let count = seen.entry(Scope::of(address.cidr.address)).or_default();
+            *count += 1;
+            *count
+        });
         best
     }
 

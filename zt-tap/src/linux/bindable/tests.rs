@@ -88,6 +88,17 @@ fn labels_without_a_subnet_follow_unless_they_are_the_way_out() {
 }
 
 #[test]
+fn private_labels_do_not_hide_the_public_address_of_their_interface() {
+    let mut view = HostView { links: vec![device(2, "eth0")], uplinks: vec![uplink(2)], ..HostView::default() };
+    for n in 1..=200 {
+        view.addresses.push(address(2, &format!("10.9.1.{n}/32"), 0));
+    }
+    view.addresses.push(address(2, "88.7.7.3/32", 0));
+    assert_eq!(names(&view)[..2], ["eth0 10.9.1.1/32", "eth0 88.7.7.3/32"]);
+    assert_eq!(view.bindable(&filter()).left_out.values().sum::<usize>(), 197);
+}
+
+#[test]
 fn temporary_and_deprecated_addresses_serve_only_where_nothing_better_is() {
     let mut view = HostView { links: vec![device(2, "eth0")], ..HostView::default() };
     view.addresses = vec![
