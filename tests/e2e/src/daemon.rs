@@ -246,6 +246,11 @@ impl Daemon {
 
     /// Kills it (SIGKILL).
     pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// As [`Daemon::kill`], for a value that another node takes the place of.
+    pub fn end(&mut self) {
         self.process.kill();
     }
 

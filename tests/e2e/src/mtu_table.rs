@@ -110,18 +110,19 @@ fn cell(rig: &Rig, network: u32, [a, b]: [IpAddr; 2]) -> Vec<String> {
     failures
 }
 
-/// Starts members again that ended, as stock ones do when they are to send more than fits a packet.
+/// Starts both members again when one ended, as stock ones do when they are to send more than fits a packet. Whether they
+/// find each other is for the next pair to say.
 fn revive(rig: &mut Rig, program: &Program, b: IpAddr) -> Result<()> {
-    for side in 0..2 {
-        if rig.members[side].api().get("/status").is_ok() {
-            continue;
-        }
-        let name = rig.hosts[side].name().to_owned();
-        rig.root.change_network(rig.network, &json!({ "mtu": 2800 }))?;
-        rig.members[side] = rig.hosts[side].start(program, rig.lab.home(&name)?).context("after a crash")?;
-        rig.members[side].wait_joined(rig.network, JOIN)?;
-        rig.hosts[0].ping(b, Ping { patience: JOIN, ..Ping::default() })?;
+    if rig.members.iter().all(|member| member.api().get("/status").is_ok()) {
+        return Ok(());
     }
+    rig.root.change_network(rig.network, &json!({ "mtu": 2800 }))?;
+    for (host, member) in rig.hosts.iter().zip(&mut rig.members) {
+        member.end();
+        *member = host.start(program, rig.lab.home(host.name())?).context("after a crash")?;
+        member.wait_joined(rig.network, JOIN)?;
+    }
+    let _ = rig.hosts[0].ping(b, Ping { patience: JOIN, ..Ping::default() });
     Ok(())
 }
 
