@@ -54,7 +54,10 @@ impl Device for PortDevice {
 
     fn transmit(&mut self, _now: StackTime) -> Option<Sending<'_>> {
         // The stack waits with what it has to send: a full queue is no reason to lose it.
-        self.0.has_room().then(|| Sending(&mut self.0))
+        if !self.0.has_room() {
+            return None;
+        }
+        Some(Sending(&mut self.0))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
