@@ -17,7 +17,7 @@ const LIFETIME: Duration = Duration::from_secs(600);
 /// Places of members of own and authorised networks, and most of one of them.
 const KNOWN: (usize, u32) = (131_072, 4_096);
 /// Places of strangers (a busy root's table: some 10 MB), and most of one of them.
-const STRANGERS: (usize, u32) = (131_072, 512);
+const STRANGERS: (usize, u32) = (98_304, 512);
 /// Most groups with a state of our own (asked for, or with queued frames).
 const GROUPS: usize = 65_536;
 

@@ -110,7 +110,7 @@ fn a_root_keeps_a_bounded_number_of_subscriptions() {
     for member in 80..400 {
         subscribe(&mut node, member, NetworkId(member << 24 | 1), 1_000);
     }
-    assert_eq!(node.vl2.subscription_count(), 131_072);
+    assert_eq!(node.vl2.subscription_count(), 98_304);
     // Whoever comes later, a stranger or a member of a network of our controller, is filed and found.
     for (member, authorised) in [(500, false), (501, true)] {
         let network = NetworkId(0x77_0000_0000 << 24 | member);
@@ -128,7 +128,7 @@ fn a_root_keeps_a_bounded_number_of_subscriptions() {
         node.receive_body(now, B, &ask);
         assert_eq!(node.take_sent(Verb::OK).len(), 1, "authorised: {authorised}");
     }
-    assert_eq!(node.vl2.subscription_count(), 131_072 + 5);
+    assert_eq!(node.vl2.subscription_count(), 98_304 + 5);
 }
 
 #[test]
