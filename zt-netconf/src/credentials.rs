@@ -243,8 +243,12 @@ impl Network {
 
     /// True when a credential of this time was issued close enough to our configuration to count (04 §4.5, §5.7).
     fn is_current(&self, timestamp: i64) -> bool {
-        let config = self.config.as_ref();
-        config.is_some_and(|c| c.timestamp.abs_diff(timestamp) <= c.credential_window.unsigned_abs())
+        let Some(config) = &self.config else { return false };
+        // Old controllers tell the window in the certificate alone.
+        let com =
+            config.membership.as_ref().and_then(|com| com.qualifiers.iter().find(|q| q.id == Membership::TIMESTAMP));
+        let window = com.map_or(0, |q| q.max_delta).max(config.credential_window.unsigned_abs());
+        config.timestamp.abs_diff(timestamp) <= window
     }
 
     /// Whether a credential may take the place of one that is held.
