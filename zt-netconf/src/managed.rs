@@ -116,7 +116,10 @@ impl Settings {
         .and_then(|()| writer.put_bool("allowDefault", self.allow_default))
         .and_then(|()| writer.put_bool("allowDNS", self.allow_dns))
         .expect("the writer has no limit");
-        writer.into_bytes()
+        let mut text = writer.into_bytes();
+        // Every line ends, the last one too (06 §2.1).
+        text.push(b'\n');
+        text
     }
 
     /// True when a route target may be used on this host (04 §10.1).

@@ -256,7 +256,8 @@ impl Controller {
             let text = format!("[json.exception.type_error.302] type must be string, but is {}", e.0);
             return ApiOutcome::error(&text);
         }
-        // What the member said when it was refused a moment ago counts from now on.
+        // What the member said when it was refused a moment ago counts from now on. Quirk: not yet in this answer.
+        let told = new.version;
         if new.authorized
             && !was_authorized
             && let Some(asker) = self.presence.online(now.mono, id, address)
@@ -267,10 +268,13 @@ impl Controller {
         if address.as_u64() == 0 {
             return ApiOutcome::json(Value::Object(new.to_json()), None);
         }
-        let answer = new.to_json();
+        let mut answer = new.clone();
         let seq = self.store_member(new, Vec::new(), true);
-        let stored = self.networks.get(&id).and_then(|n| n.member(address)).map_or(answer, Member::to_json);
-        ApiOutcome::json(Value::Object(stored), seq.or_else(|| self.journal.last_of(id)))
+        if let Some(stored) = self.networks.get(&id).and_then(|n| n.member(address)) {
+            answer = stored.clone();
+        }
+        answer.version = told;
+        ApiOutcome::json(Value::Object(answer.to_json()), seq.or_else(|| self.journal.last_of(id)))
     }
 
     fn api_delete(&mut self, route: Route) -> ApiOutcome {
