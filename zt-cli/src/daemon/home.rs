@@ -101,7 +101,12 @@ impl Home {
 
     /// Creates the folder with its parents, if missing.
     pub fn create(&self) -> Result<(), HomeError> {
-        create_folder(&self.path).map_err(|source| self.error("", source))
+        create_folder(&self.path).map_err(|source| self.error("", source))?;
+        let mode = fs::metadata(&self.path).map_or(0, |folder| folder.permissions().mode());
+        if mode & 0o002 != 0 {
+            tracing::warn!("everybody may write in {path}; say `chmod o-w {path}`", path = self.path.display());
+        }
+        Ok(())
     }
 
     /// Takes the lock file, so that a second daemon on this folder is refused.

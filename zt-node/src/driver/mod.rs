@@ -129,6 +129,8 @@ enum WorkResult {
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How often old records of peers are looked for (03 §12).
 const OLD_PEERS: Duration = Duration::from_secs(3600);
+/// Time for the last writes of a node that was asked to stop.
+const LAST_WRITES: Duration = Duration::from_secs(20);
 /// Calls from other tasks that may wait.
 const CALLS: usize = 64;
 
@@ -370,12 +372,19 @@ impl Driver {
         for network in networks {
             self.close_port(now, network);
         }
+        if tokio::time::timeout(LAST_WRITES, self.write_out()).await.is_err() {
+            tracing::error!("the disk takes too long; some state is not written");
+        }
+    }
+
+    /// Until all state is on the disk, as far as it can be.
+    async fn write_out(&mut self) {
         self.persistence.write_records();
-        while !self.persistence.is_idle()
+        while self.persistence.is_at_work()
             && let Some(result) = self.results.recv().await
         {
             if let WorkResult::State(done) = result {
-                self.handle_state(now, done);
+                self.handle_state(self.clock.now(), done);
                 self.persistence.write_records();
             }
         }

@@ -146,9 +146,9 @@ impl Persistence {
         self.pump();
     }
 
-    /// Nothing is on its way.
-    pub(super) fn is_idle(&self) -> bool {
-        !self.out && self.tasks.is_empty() && self.records.is_empty()
+    /// Something is on its way.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.out
     }
 
     fn submit(&mut self, task: Task) {
