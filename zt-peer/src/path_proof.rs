@@ -23,9 +23,10 @@ use crate::vl1::Vl1;
 
 /// Most unproved addresses of a peer with an account; the one heard longest ago gives way.
 const MAX_ACCOUNTS: usize = 16;
-/// Most bytes that an unproved address may have to its credit, and how long they count when nothing more comes: the
-/// answers to a newcomer's first packets go by them, not a flood at somebody who was quiet.
+/// Most bytes that an unproved address may have to its credit, and how many of them after some silence: the answers to a
+/// newcomer's first packets go by them, not a flood at somebody who was quiet.
 const MAX_CREDIT: usize = 1 << 10;
+const QUIET_CREDIT: usize = 128;
 const CREDIT_LASTS: Duration = Duration::from_millis(250);
 /// Most bytes that a peer may have saved for probes of addresses that it names.
 const MAX_SAVINGS: usize = 4 << 10;
@@ -86,7 +87,7 @@ impl Ledger {
             }
         };
         if now.saturating_since(account.heard) >= CREDIT_LASTS {
-            account.credit = 0;
+            account.credit = account.credit.min(QUIET_CREDIT);
         }
         account.heard = now;
         account.credit = (account.credit + len).min(MAX_CREDIT);
@@ -321,7 +322,7 @@ mod tests {
         l.earn_at(T, at(1), usize::MAX / 2);
         assert_eq!(l.credit(at(1)), MAX_CREDIT);
         l.earn_at(T + CREDIT_LASTS, at(1), 5);
-        assert_eq!(l.credit(at(1)), 5);
+        assert_eq!(l.credit(at(1)), QUIET_CREDIT + 5);
     }
 
     #[test]
