@@ -161,6 +161,8 @@ pub(crate) struct Admission {
     loading: usize,
     /// Named identities that gave way, to be taken.
     lost_names: Vec<Address>,
+    /// HELLOs that gave way or waited in vain, since last asked.
+    pub(crate) lost_hellos: u64,
     /// Checks that may go before the next validation.
     checks: usize,
     swept: Mono,
@@ -179,6 +181,7 @@ impl Default for Admission {
             proved: FairQueue::new(PROVED_ROOM, GivesWay::Newest),
             loading: 0,
             lost_names: Vec::new(),
+            lost_hellos: 0,
             checks: CHECKS,
             swept: Mono::ZERO,
         }
@@ -233,12 +236,14 @@ impl Admission {
     pub(crate) fn loaded(&mut self, address: Address, vouched: Option<&Identity>) {
         for number in self.numbers(address) {
             let Some(w) = self.waiting.get_mut(&number) else { continue };
-            if matches!(w.stage, Stage::Loading(_)) {
-                self.loading -= 1;
-                w.vouched = vouched == Some(&w.identity);
-                let stage = if w.vouched { Stage::Known } else { Stage::Unchecked };
-                self.put(number, stage);
+            w.vouched = vouched == Some(&w.identity);
+            let (source, stage) = (w.source, if w.vouched { Stage::Known } else { Stage::Unchecked });
+            match w.stage {
+                Stage::Loading(_) => self.loading -= 1,
+                Stage::Unchecked if w.vouched => _ = self.unchecked.remove(source, |n| *n == number),
+                _ => continue,
             }
+            self.put(number, stage);
         }
     }
 
@@ -421,6 +426,7 @@ impl Admission {
             now.saturating_since(w.ticket.arrived) >= if under_way { LOST } else { STALE }
         };
         let gone: Vec<u64> = self.waiting.iter().filter(|(_, w)| stale(w)).map(|(n, _)| *n).collect();
+        self.lost_hellos += gone.len() as u64;
         for number in gone {
             self.remove(number);
         }
@@ -486,12 +492,16 @@ impl Admission {
             _ => self.unchecked.push(source, share(UNCHECKED_ROOM, source), number).lost(),
         };
         self.forget(lost?);
+        self.lost_hellos += u64::from(lost != Some(number));
         lost
     }
 
     fn lose(&mut self, added: Added<Queued>) {
         match added.lost() {
-            Some(Queued::Hello(number)) => _ = self.forget(number),
+            Some(Queued::Hello(number)) => {
+                self.forget(number);
+                self.lost_hellos += 1;
+            }
             Some(Queued::Named(address)) => self.lost_names.push(address),
             None => {}
         }

@@ -167,7 +167,7 @@ impl Vl1 {
         };
         let known = self.is_known(&identity);
         let challenge = self.admission.hello(now.mono, Arrival { source, ticket, identity, packet, case, known });
-        self.forget_lost_names();
+        self.note_lost();
         if let Some(number) = challenge? {
             self.challenge_stranger(now, number, out);
         }
@@ -216,7 +216,7 @@ impl Vl1 {
                 self.heard_waiting(now, waiting, out);
             }
         }
-        self.forget_lost_names();
+        self.note_lost();
     }
 
     /// Asks the sender of an authentic HELLO whether it is where it came from.

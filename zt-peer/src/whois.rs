@@ -264,11 +264,13 @@ impl Vl1 {
         } else {
             self.drops.add(DropReason::TooManyJobs);
         }
-        self.forget_lost_names();
+        self.note_lost();
     }
 
-    /// Names that gave way to others are asked for again while somebody waits for them.
-    pub(crate) fn forget_lost_names(&mut self) {
+    /// Names that gave way to others are asked for again while somebody waits for them; HELLOs that did are counted.
+    pub(crate) fn note_lost(&mut self) {
+        let lost = std::mem::take(&mut self.admission.lost_hellos);
+        self.count(DropReason::HelloGate, lost);
         while let Some(address) = self.admission.poll_lost_name() {
             self.admissions.remove(&address);
         }
