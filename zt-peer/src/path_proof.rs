@@ -228,16 +228,20 @@ impl Vl1 {
         self.held.0.iter().any(|h| h.to == to && h.path == path)
     }
 
+    /// Pays for a packet to an unproved address. Where we ask for the peer ourselves and its own question crosses with
+    /// ours, what is missing comes from what the peer sent by proved paths: OK(ECHO) is longer than ECHO by nine bytes, and
+    /// two that are as strict as we are must not wait for each other.
+    fn pay(&mut self, now: Mono, id: PeerId, path: Path, len: usize, price: usize) -> bool {
+        let asked = self.peers.get(id).confirming.passed(now, path) || self.has_tried(id, path);
+        let ledger = &mut self.peers.get_mut(id).ledger;
+        if asked && len <= SHORT_ANSWER { ledger.spend_both(path, len) } else { ledger.spend_at(path, price) }
+    }
+
     /// The packet made last goes to an unproved address: it is paid for, or waits.
     pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, body: &dyn Body, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
-        let len = out.last_len();
-        // Where we asked for the peer ourselves, and its own question crosses with ours: OK(ECHO) is longer than ECHO by
-        // nine bytes, and two that are as strict as we are must not wait for each other.
-        let asked = len <= SHORT_ANSWER && self.has_tried(id, path);
-        let price = price(body, len);
-        let ledger = &mut self.peers.get_mut(id).ledger;
-        if if asked { ledger.spend_both(path, len) } else { ledger.spend_at(path, price) } {
+        let (len, price) = (out.last_len(), price(body, out.last_len()));
+        if self.pay(now, id, path, len, price) {
             return;
         }
         let packet = out.take_last().filter(|p| p.len() <= MAX_HELD_LEN);
@@ -250,7 +254,7 @@ impl Vl1 {
         let to = self.peers.get(id).identity.address;
         for held in self.held.take_for(to) {
             let proved = self.is_proved(id, held.path, false);
-            if proved || self.peers.get_mut(id).ledger.spend_at(held.path, held.price) {
+            if proved || self.pay(now, id, held.path, held.packet.len(), held.price) {
                 out.put(held.path, &held.packet);
             } else if now.saturating_since(held.since) < PATIENCE {
                 self.held.0.push_back(held);

@@ -76,6 +76,11 @@ impl PathGate {
         Self { interval, passed: Vec::new() }
     }
 
+    /// Whether it let this path pass within its interval.
+    pub(crate) fn passed(&self, now: Mono, path: Path) -> bool {
+        self.passed.iter().any(|(p, t)| *p == path && now.saturating_since(*t) < self.interval)
+    }
+
     pub(crate) fn pass(&mut self, now: Mono, path: Path) -> bool {
         let interval = self.interval;
         if let Some(entry) = self.passed.iter_mut().find(|(p, _)| *p == path) {
