@@ -83,7 +83,7 @@ fn set_underlay(rig: &Rig, mtu: u32) -> Result<()> {
 fn cell(rig: &Rig, network: u32, [a, b]: [IpAddr; 2]) -> Vec<String> {
     let mut failures = Vec::new();
     let mut note = |what: &str, result: Result<()>| {
-        if result.is_err() {
+        if result.is_err() && failures.iter().all(|known| known != what) {
             failures.push(what.to_owned());
         }
         result.is_ok()
@@ -106,7 +106,6 @@ fn cell(rig: &Rig, network: u32, [a, b]: [IpAddr; 2]) -> Vec<String> {
         note("fragments", host.ping(target, long).map(drop));
     }
     note("TCP", tcp(host_a, host_b, b, 1_000_000).map(drop));
-    failures.dedup();
     failures
 }
 
@@ -149,12 +148,15 @@ pub fn render(cells: &[Cell]) -> String {
     let mut network = NETWORK;
     underlay.sort_unstable();
     network.sort_unstable();
-    let head: String = underlay.map(|mtu| format!("{mtu:>22}")).concat();
+    let text = |row: u32, below: u32| {
+        let found = cells.iter().find(|cell| (cell.network, cell.underlay) == (row, below));
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    let width = cells.iter().map(|cell| cell.to_string().len()).max().unwrap_or(0).max(6) + 2;
+    let head: String = underlay.map(|mtu| format!("{mtu:>width$}")).concat();
     let mut lines = format!("network \\ below{head}\n");
     for row in network {
-        let found = |below| cells.iter().find(|cell| (cell.network, cell.underlay) == (row, below));
-        let line: String =
-            underlay.map(|below| format!("{:>22}", found(below).map(ToString::to_string).unwrap_or_default())).concat();
+        let line: String = underlay.map(|below| format!("{:>width$}", text(row, below))).concat();
         lines += &format!("{row:>15}{line}\n");
     }
     lines
