@@ -67,6 +67,8 @@ struct Account {
 pub(crate) struct Ledger {
     accounts: Vec<Account>,
     savings: usize,
+    /// Bytes of probes that a member has beyond that, and since when.
+    allowance: usize,
     allowed: Option<Mono>,
     /// Addresses it named that are still to be probed.
     pub(crate) named: Vec<Endpoint>,
@@ -109,7 +111,7 @@ impl Ledger {
     fn allow(&mut self, now: Mono) {
         if self.allowed.is_none_or(|t| now.saturating_since(t) >= PUSH_RELAYED) {
             self.allowed = Some(now);
-            self.savings = self.savings.max(ALLOWANCE);
+            self.allowance = ALLOWANCE;
         }
     }
 
@@ -274,9 +276,12 @@ impl Vl1 {
     fn spend_for(&mut self, c: &Context, len: usize) -> bool {
         let proved = self.is_proved(c.id, c.path, c.hops > 0);
         let ledger = &mut self.peers.get_mut(c.id).ledger;
+        if !proved {
+            return ledger.spend_at(c.path, len);
+        }
         // Something is left for the answers to what comes back.
         let rest = ledger.savings.saturating_sub(SHORT_ANSWER);
-        if proved { rest >= len && take(&mut ledger.savings, len) } else { ledger.spend_at(c.path, len) }
+        take(&mut ledger.allowance, len) || rest >= len && take(&mut ledger.savings, len)
     }
 
     /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
@@ -347,10 +352,10 @@ mod tests {
         let mut l = Ledger::default();
         l.save(10);
         l.allow(T);
-        assert!(take(&mut l.savings, ALLOWANCE) && !take(&mut l.savings, 1));
+        assert!(take(&mut l.allowance, ALLOWANCE) && !take(&mut l.allowance, 1));
         l.allow(T);
-        assert_eq!(l.savings, 0);
+        assert_eq!((l.allowance, l.savings), (0, 10));
         l.allow(T + PUSH_RELAYED);
-        assert_eq!(l.savings, ALLOWANCE);
+        assert_eq!(l.allowance, ALLOWANCE);
     }
 }

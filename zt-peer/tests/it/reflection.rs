@@ -187,7 +187,8 @@ fn many_ports_of_one_peer_do_not_keep_others_from_being_answered() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
-    /// Whatever one identity sends in the names of others, in whatever order and at whatever pace.
+    /// Whatever one identity sends in the names of others, in whatever order and at whatever pace. (The frame of kind 9
+    /// makes it a member, whose allowance must not be spent there.)
     #[test]
     fn the_balance_never_tips(
         steps in prop::collection::vec((0..KINDS, 0u16..6, 0u64..400), 1..60), root in any::<bool>(), known in any::<bool>(),
