@@ -139,7 +139,7 @@ impl Vl1 {
     }
 
     /// A world names this endpoint for the peer.
-    fn is_named(&self, peer: Address, remote: &Endpoint) -> bool {
+    pub(crate) fn is_named(&self, peer: Address, remote: &Endpoint) -> bool {
         self.roots.upstream(peer).is_some_and(|u| u.endpoints.contains(remote))
     }
 

@@ -200,9 +200,13 @@ impl HeldAnswers {
 }
 
 impl Vl1 {
-    /// Whether a peer has proved that it is where `path` leads: a path of it goes to that host, by whatever port.
-    /// `relayed`: the packet in hand came over others, whose own path it is.
+    /// Whether a peer has proved that it is where `path` leads: a path of it goes to that host, by whatever port, or a
+    /// world in use names the address for it, so that a root which asks whether we are there is answered before it has
+    /// answered us. `relayed`: the packet in hand came over others, whose own path it is.
     pub(crate) fn is_proved(&self, id: PeerId, path: Path, relayed: bool) -> bool {
+        if self.is_named(self.peers.get(id).identity.address, &path.remote) {
+            return true;
+        }
         let leads_there = |id: PeerId| self.peers.get(id).slots.iter().any(|s| s.path.remote.same_host(&path.remote));
         leads_there(id) || relayed && self.roots.addresses().filter_map(|a| self.peers.id(a)).any(leads_there)
     }
