@@ -116,6 +116,8 @@ pub(crate) struct Waiting {
     stage: Stage,
     challenge: Option<(PacketId, Mono)>,
     answered: bool,
+    /// Where it answered the challenge itself, and when that was sent.
+    pub(crate) proved: Option<(Path, Mono)>,
     vouched: bool,
     preferred: bool,
 }
@@ -216,6 +218,7 @@ impl Admission {
             stage,
             challenge: None,
             answered: false,
+            proved: None,
             vouched: false,
             preferred: known,
         };
@@ -404,7 +407,8 @@ impl Admission {
             return false;
         };
         if let Some(w) = self.waiting.get_mut(&number) {
-            w.challenge = None;
+            let asked = w.challenge.take();
+            w.proved = asked.filter(|_| ticket.hops == 0).map(|(_, at)| (ticket.path, at));
             w.answered = true;
         }
         self.promote(number);

@@ -244,10 +244,25 @@ impl Vl1 {
 
     /// Handles the HELLOs of somebody who is a peer now.
     fn heard_waiting(&mut self, now: Now, waiting: Vec<Waiting>, out: &mut Transmits) {
-        for Waiting { ticket, mut packet, .. } in waiting {
-            let Some(keys) = self.peers.find(ticket.source).map(|p| Arc::clone(&p.keys)) else { continue };
+        for Waiting { ticket, mut packet, proved, .. } in waiting {
+            let Some(id) = self.peers.id(ticket.source) else { continue };
+            let keys = Arc::clone(&self.peers.get(id).keys);
+            if let Some((path, sent)) = proved {
+                self.answered_challenge(now, id, path, sent, out);
+            }
             let opened = keys.open(&mut packet);
             self.handle_opened(now, ticket, opened, &packet, &mut Vec::new(), out);
+        }
+    }
+
+    /// Who answered the challenge has proved its address: there is nothing more to ask.
+    fn answered_challenge(&mut self, now: Now, id: PeerId, path: Path, sent: Mono, out: &mut Transmits) {
+        let to = self.peers.get(id).identity.address;
+        let known = self.peers.get(id).slot(path).is_some();
+        if !known && self.may_stay_path(to, &path.remote) && self.owner_consents(now.mono, id, path, true) {
+            let (purpose, verb, spread) = (Purpose::Probe, Verb::ECHO, Spread::Exact);
+            let expected = Expected { to, path, direct: true, verb, sent, purpose, spread, heard_first: true };
+            self.adopt(now, id, path, expected, out);
         }
     }
 
