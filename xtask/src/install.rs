@@ -228,7 +228,7 @@ int main(void) {
         layout.install(&target.join("debug")).expect("installed");
         write(&root.join("program.c"), PROGRAM).expect("written");
         // A root of mounts of its own, whose /usr/local and loader's cache are not the machine's.
-        let script = "cp -a /etc etc; mount --bind etc /etc; mount --bind usr/local /usr/local; ldconfig; \
+        let script = "mkdir etc; cp -rP /etc/ld.so.conf /etc/ld.so.conf.d /etc/alternatives etc; mount --bind etc /etc; mount --bind usr/local /usr/local; ldconfig; \
             cc -o program -I/usr/local/include program.c -L/usr/local/lib -lztcore; env -u LD_LIBRARY_PATH ./program";
         let ran = Command::new("unshare").args(["-rm", "sh", "-ec", script]).current_dir(&root).output();
         let ran = ran.expect("unshare (install util-linux)");

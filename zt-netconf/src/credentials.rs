@@ -10,7 +10,7 @@ use zt_wire::time::Now;
 use zt_wire::verb::{CredentialsEnd, NetworkCredentials};
 use zt_wire::{Capability, CredentialKind, Emit, Membership, Ownership, Revocation, Signature, Tag};
 
-use crate::carrier::{Carrier, SendOptions, Verdict};
+use crate::carrier::{Carrier, SendOptions, Verdict, Vl2Event};
 use crate::drop_reason::DropReason;
 use crate::membership::{OWNERSHIPS, PER_RECORD};
 use crate::network::Network;
@@ -283,7 +283,7 @@ impl Network {
     /// Takes a revocation (04 §5.5).
     pub(crate) fn take_revocation(
         &mut self,
-        shared: &Shared,
+        shared: &mut Shared,
         now: Now,
         revocation: &Revocation,
         c: &mut dyn Carrier,
@@ -302,7 +302,7 @@ impl Network {
             return Outcome::Redundant;
         }
         if revocation.target == self.own {
-            return self.revoke_self(now, revocation);
+            return self.revoke_self(shared, now, revocation);
         }
         let Some(record) = self.members.record(now.mono, revocation.target) else { return Outcome::Rejected };
         if kind != CredentialKind::MEMBERSHIP {
@@ -335,7 +335,7 @@ impl Network {
     /// Takes a revocation and passes it on when it is news and asks for it.
     pub(crate) fn revoke(
         &mut self,
-        shared: &Shared,
+        shared: &mut Shared,
         now: Now,
         sender: Address,
         revocation: &Revocation,
@@ -349,8 +349,12 @@ impl Network {
     }
 
     /// Our own certificate was revoked: nothing passes until a newer one comes.
-    fn revoke_self(&mut self, now: Now, revocation: &Revocation) -> Outcome {
+    fn revoke_self(&mut self, shared: &mut Shared, now: Now, revocation: &Revocation) -> Outcome {
+        let before = self.status();
         self.own_threshold = revocation.threshold;
+        if self.status() != before {
+            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+        }
         self.hurry(now);
         Outcome::New
     }

@@ -358,6 +358,7 @@ impl Vl1 {
         self.answer_hello(now, c, m, &moons, out);
         let version = Version { protocol: m.protocol, major: m.major, minor: m.minor, revision: m.revision };
         self.peers.get_mut(c.id).accept_hello(now.mono, said, version);
+        self.persist_once(c.id);
         if let Some(seen_as) = m.destination.and_then(InetAddress::socket_addr) {
             self.sighted(now, c, seen_as, out);
         }
@@ -420,6 +421,7 @@ impl Vl1 {
         let version = Version { protocol: ok.protocol, major: ok.major, minor: ok.minor, revision: ok.revision };
         let challenged = expected.purpose == Purpose::Challenge;
         self.peers.get_mut(c.id).accept_answer(version, challenged);
+        self.persist_once(c.id);
         if let Some(seen_as) = ok.address.and_then(InetAddress::socket_addr) {
             self.sighted(now, c, seen_as, out);
         }

@@ -336,9 +336,7 @@ impl Vl1 {
         self.paths.entry(path).or_default().users += 1;
         // Introductions of this peer are worth repeating: its address is another.
         peer.united.moved(now.mono);
-        if !std::mem::replace(&mut peer.persisted, true) {
-            self.persist(id);
-        }
+        self.persist_once(id);
         self.proved(now.mono, id, path, out);
         if self.peers.get(id).version.is_none() {
             self.send_hello(now, id, path, Purpose::Probe, out);

@@ -250,8 +250,17 @@ impl Vl1 {
         self.roots.is_upstream(address) || self.roots.is_seed(address) || self.contacts.contains(&address)
     }
 
+    /// Emits what is worth keeping about a peer as soon as there is something: a proved path, and what software it runs.
+    pub(crate) fn persist_once(&mut self, id: PeerId) {
+        let peer = self.peers.get_mut(id);
+        let known = peer.version.is_some() && !peer.slots.is_empty();
+        if known && !std::mem::replace(&mut peer.persisted, true) {
+            self.persist(id);
+        }
+    }
+
     /// Emits what is worth keeping about a peer (03 §12).
-    pub(crate) fn persist(&mut self, id: PeerId) {
+    fn persist(&mut self, id: PeerId) {
         let peer = self.peers.get(id);
         let Some(version) = peer.version else { return };
         let mut addresses: Vec<_> = peer.slots.iter().filter_map(|s| s.path.remote.socket_addr()).collect();

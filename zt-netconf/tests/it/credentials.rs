@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zt_netconf::{DropReason, FrameVerdict, NetworkStatus, Verdict};
+use zt_netconf::{DropReason, FrameVerdict, NetworkStatus, Verdict, Vl2Event};
 use zt_wire::verb::{Error, ErrorCode, Frame, NetworkCredentials};
 use zt_wire::{CredentialKind, Membership, PacketId, Revocation, Verb};
 
@@ -112,7 +112,11 @@ fn a_member_whose_own_certificate_is_revoked_falls_silent_and_asks_again() {
     world.authority.authorised.remove(&B);
     let now = world.now;
     let revocation = world.authority.revocation(B, START + 10);
+    world.node(B).events.clear();
     world.node(B).receive_body(now, CONTROLLER, &revocations(vec![revocation]));
+    world.node(B).collect();
+    let told = Vl2Event::ConfigUpdated { network: NET };
+    assert!(world.node(B).events.contains(&told), "a status is told when it changes");
     assert_eq!(world.unicast(B, A, b"3"), FrameVerdict::Dropped(DropReason::SelfRevoked));
     assert_eq!(world.node(B).network().status(), NetworkStatus::AccessDenied, "it passes nothing");
     let frame = Frame { network: NET, ethertype: 0x0800, payload: b"x" };
