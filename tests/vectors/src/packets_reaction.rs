@@ -75,7 +75,7 @@ fn deliberate(case: &str) -> Option<(bool, Vec<&'static str>)> {
         // 02 §6.2 step 4: the ERROR is for the claimed identity, and cipher 1.
         "HELLO-21" => (false, vec!["ERROR 10.9.0.4/9993"]),
         // 02 §6.2, gate G1: capacity decides, not a rate; nobody waits here.
-        "HELLO-23" => (true, vec!["HELLO 10.9.0.4/9993", "OK 10.9.0.4/9993"]),
+        "HELLO-23" => (true, vec!["ECHO 10.9.0.4/9993", "OK 10.9.0.4/9993"]),
         // 03 §7.4: a redirect is tried, and used once it answers.
         "PUSH_DIRECT_PATHS-05" => (true, vec!["ECHO 10.9.0.80/20000"]),
         // What comes from an address that is not proved is answered by no more bytes: by ECHO in place of HELLO.
