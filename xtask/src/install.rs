@@ -113,12 +113,13 @@ impl Layout {
     }
 }
 
-/// Takes out what only a debugger of the library itself reads, half of its bytes and more. The tools that link C bring
-/// `strip` along; without it the library stays as it is.
+/// Takes out what only a debugger of the library or another Rust compiler reads, more than half of its bytes. The tools
+/// that link C bring `objcopy` along; without it the library stays as it is.
 fn strip(library: &Path) -> Result<()> {
-    match Command::new("strip").args(["--strip-debug", "--enable-deterministic-archives"]).arg(library).status() {
-        Ok(status) => ensure!(status.success(), "strip {}: {status}", library.display()),
-        Err(_) => println!("   {} keeps its debug information: strip is not installed", library.display()),
+    let words = ["--strip-debug", "--remove-section=.llvmbc", "--remove-section=.llvmcmd"];
+    match Command::new("objcopy").args(words).arg("--enable-deterministic-archives").arg(library).status() {
+        Ok(status) => ensure!(status.success(), "objcopy {}: {status}", library.display()),
+        Err(_) => println!("   {} keeps its debug information: objcopy is not installed", library.display()),
     }
     Ok(())
 }
@@ -210,6 +211,9 @@ int main(void) {
         layout.install(&target.join("debug")).expect("installed");
         layout.install(&target.join("debug")).expect("installed again");
         write(&prefix.join("program.c"), PROGRAM).expect("written");
+        let size = |file: PathBuf| fs::metadata(file).expect("a file").len();
+        let (built, installed) = (target.join("debug/libztcore.a"), prefix.join("lib/libztcore.a"));
+        assert!(size(installed) < size(built), "what a C program does not need is left out");
         for name in NAMES {
             for fixed in [false, true] {
                 assert_eq!(try_out(&prefix, name, fixed), version(), "{name}");
