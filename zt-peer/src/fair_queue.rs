@@ -63,17 +63,32 @@ impl<S: Ord + Copy, T> FairQueue<S, T> {
         self.len
     }
 
-    /// Adds an entry of a source that may hold `share` places.
-    pub(crate) fn push(&mut self, source: S, share: usize, entry: T) -> Added<T> {
-        let own = self.queues.get(&source).map_or(0, VecDeque::len);
-        let victim = if own >= share {
+    /// The source that gives way when one which may hold `share` places adds an entry; `None` while there is room.
+    fn victim(&self, source: S, share: usize) -> Option<S> {
+        let own = self.held(source);
+        if own >= share {
             Some(source)
         } else if self.len >= self.room {
             Some(self.heaviest(source, own))
         } else {
             None
-        };
-        let Some(victim) = victim else {
+        }
+    }
+
+    fn held(&self, source: S) -> usize {
+        self.queues.get(&source).map_or(0, VecDeque::len)
+    }
+
+    /// The oldest entry of the source that would give way to an entry of `source` although it holds no more than that one.
+    pub(crate) fn equal_in_the_way(&self, source: S, share: usize) -> Option<&T> {
+        let victim = self.victim(source, share)?;
+        let equal = victim == source || self.held(victim) <= self.held(source) + 1;
+        self.queues.get(&victim).filter(|_| equal)?.front()
+    }
+
+    /// Adds an entry of a source that may hold `share` places.
+    pub(crate) fn push(&mut self, source: S, share: usize, entry: T) -> Added<T> {
+        let Some(victim) = self.victim(source, share) else {
             self.append(source, entry);
             return Added::Fits;
         };
@@ -93,6 +108,26 @@ impl<S: Ord + Copy, T> FairQueue<S, T> {
             self.turns.push_back(source);
         }
         Some((source, entry))
+    }
+
+    /// All entries, source by source.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.queues.values().flatten()
+    }
+
+    /// All entries with their sources.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (S, &T)> {
+        self.queues.iter().flat_map(|(source, queue)| queue.iter().map(move |entry| (*source, entry)))
+    }
+
+    /// Keeps what matches; how many are gone.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) -> usize {
+        let before = self.len;
+        let sources: Vec<S> = self.queues.keys().copied().collect();
+        for source in sources {
+            while self.remove(source, |entry| !keep(entry)).is_some() {}
+        }
+        before - self.len
     }
 
     /// Takes the first entry of a source that matches.

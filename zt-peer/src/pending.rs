@@ -1,13 +1,14 @@
 //! Packets that wait: to be sent (for a route or an identity) and to be handled (for an identity or credentials).
 //! Both are bounded in number, per peer and in bytes, and give up after five seconds (03 §3, 02 §3.4).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use zt_wire::verb::Verb;
 use zt_wire::{Address, Mono};
 
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
+use crate::fair_queue::{FairQueue, GivesWay};
 use crate::inbound::{Receipt, Ticket};
 use crate::link::Path;
 use crate::rate::{QUEUE_RETRY, QUEUE_TIMEOUT};
@@ -108,46 +109,38 @@ impl Deferred {
     }
 }
 
-/// Packets waiting to be handled, oldest first.
-#[derive(Default)]
+/// Who has a share of the room for packets of unknown senders: a path, or a sender by the path of a root.
+type Stranger = (Path, Option<Address>);
+
+/// Packets waiting to be handled. Anybody can send packets of unknown senders, so that nothing here may cost more the more
+/// of them wait, but when an identity arrived.
 pub(crate) struct DeferQueue {
-    waiting: VecDeque<Deferred>,
+    /// Opened packets, oldest first.
+    opened: VecDeque<Deferred>,
+    /// Sealed ones; the oldest of the path that holds most gives way.
+    sealed: FairQueue<Stranger, Deferred>,
+    /// No sealed packet came before.
+    eldest: Option<Mono>,
     /// Everything may be tried now: an identity arrived.
     hurry: bool,
+}
+
+impl Default for DeferQueue {
+    fn default() -> Self {
+        let sealed = FairQueue::new(STRANGER_ROOM, GivesWay::Oldest);
+        Self { opened: VecDeque::new(), sealed, eldest: None, hurry: false }
+    }
 }
 
 impl DeferQueue {
     /// Keeps a packet of somebody we do not know. `relayed`: by a root.
     pub(crate) fn push_sealed(&mut self, ticket: Ticket, packet: &[u8], relayed: bool) -> Option<DropReason> {
-        let share = if relayed { PER_RELAYED_SENDER } else { PER_STRANGER_PATH };
-        let same =
-            |d: &Deferred| d.sealed().is_some_and(|t| t.path == ticket.path && (!relayed || t.source == ticket.source));
-        let victim = if self.waiting.iter().filter(|d| same(d)).count() >= share {
-            self.waiting.iter().position(same)
-        } else {
-            self.heaviest_stranger()
-        };
-        let dropped = victim.and_then(|at| self.waiting.remove(at)).map(|_| DropReason::DeferredFull);
+        let (share, sender) =
+            if relayed { (PER_RELAYED_SENDER, Some(ticket.source)) } else { (PER_STRANGER_PATH, None) };
         let state = DeferredState::Sealed(ticket);
-        self.waiting.push_back(Deferred {
-            packet: packet.to_vec(),
-            state,
-            arrived: ticket.arrived,
-            tried: ticket.arrived,
-        });
-        dropped
-    }
-
-    /// When strangers have no room left: the oldest packet by the path that holds most.
-    fn heaviest_stranger(&self) -> Option<usize> {
-        let paths: Vec<Path> = self.waiting.iter().filter_map(Deferred::sealed).map(|t| t.path).collect();
-        if paths.len() < STRANGER_ROOM {
-            return None;
-        }
-        let mut held: BTreeMap<Path, usize> = BTreeMap::new();
-        paths.iter().for_each(|path| *held.entry(*path).or_default() += 1);
-        let most = held.values().copied().max()?;
-        self.waiting.iter().position(|d| d.sealed().is_some_and(|t| held[&t.path] == most))
+        let deferred = Deferred { packet: packet.to_vec(), state, arrived: ticket.arrived, tried: ticket.arrived };
+        self.eldest.get_or_insert(ticket.arrived);
+        self.sealed.push((ticket.path, sender), share, deferred).lost().map(|_| DropReason::DeferredFull)
     }
 
     /// Keeps an opened packet; the time it first arrived is in its receipt.
@@ -155,48 +148,55 @@ impl DeferQueue {
         if now.saturating_since(receipt.first_arrival) >= QUEUE_TIMEOUT {
             return Some(DropReason::DeferredExpired);
         }
-        let opened = |d: &Deferred| matches!(d.state, DeferredState::Opened(_));
         let same = |d: &Deferred| matches!(d.state, DeferredState::Opened(r) if r.from == receipt.from);
-        let full = self.waiting.iter().filter(|d| same(d)).count() >= PER_PEER;
-        let victim = if full {
-            self.waiting.iter().position(same)
-        } else if self.waiting.iter().filter(|d| opened(d)).count() >= ROOM {
-            self.waiting.iter().position(opened)
-        } else {
-            None
-        };
-        let dropped = victim.and_then(|at| self.waiting.remove(at)).map(|_| DropReason::DeferredFull);
+        let full = self.opened.iter().filter(|d| same(d)).count() >= PER_PEER;
+        let victim = if full { self.opened.iter().position(same) } else { (self.opened.len() >= ROOM).then_some(0) };
+        let dropped = victim.and_then(|at| self.opened.remove(at)).map(|_| DropReason::DeferredFull);
         let state = DeferredState::Opened(receipt);
-        self.waiting.push_back(Deferred { packet: packet.to_vec(), state, arrived: receipt.first_arrival, tried: now });
+        self.opened.push_back(Deferred { packet: packet.to_vec(), state, arrived: receipt.first_arrival, tried: now });
         dropped
     }
 
     /// Everything waiting may be tried now.
     pub(crate) fn hurry(&mut self) {
-        self.hurry = !self.waiting.is_empty();
-        for d in &mut self.waiting {
+        self.hurry = !self.opened.is_empty() || !self.sealed.is_empty();
+        for d in &mut self.opened {
             d.tried = Mono::ZERO;
         }
     }
 
-    /// The next packet to try again: an opened one that waited long enough, or a sealed one whose sender is `known`.
+    /// The next packet to try again: a sealed one whose sender is `known` since an identity arrived, or an opened one that
+    /// waited long enough.
     pub(crate) fn next(&mut self, now: Mono, known: impl Fn(Address) -> bool) -> Option<Deferred> {
-        let ready = |d: &Deferred| match d.state {
-            DeferredState::Sealed(t) => known(t.source),
-            DeferredState::Opened(_) => now.saturating_since(d.tried) >= QUEUE_RETRY,
-        };
-        let at = self.waiting.iter().position(ready);
-        if at.is_none() {
-            self.hurry = false;
+        if self.hurry
+            && let Some(deferred) = self.next_sealed(known)
+        {
+            return Some(deferred);
         }
-        self.waiting.remove(at?)
+        self.hurry = false;
+        let at = self.opened.iter().position(|d| now.saturating_since(d.tried) >= QUEUE_RETRY);
+        self.opened.remove(at?)
+    }
+
+    /// The oldest packet whose sender is known now.
+    fn next_sealed(&mut self, known: impl Fn(Address) -> bool) -> Option<Deferred> {
+        let ready = self.sealed.entries().filter(|(_, d)| d.sealed().is_some_and(|t| known(t.source)));
+        let (stranger, arrived, id) =
+            ready.filter_map(|(s, d)| d.sealed().map(|t| (s, d.arrived, t.packet_id))).min_by_key(|(_, at, _)| *at)?;
+        self.sealed.remove(stranger, |d| d.arrived == arrived && d.sealed().is_some_and(|t| t.packet_id == id))
     }
 
     /// Drops what is too old; returns how many.
     pub(crate) fn expire(&mut self, now: Mono) -> u64 {
-        let before = self.waiting.len();
-        self.waiting.retain(|d| now.saturating_since(d.arrived) < QUEUE_TIMEOUT);
-        (before - self.waiting.len()) as u64
+        let fresh = |d: &Deferred| now.saturating_since(d.arrived) < QUEUE_TIMEOUT;
+        let before = self.opened.len();
+        self.opened.retain(fresh);
+        let mut gone = before - self.opened.len();
+        if self.eldest.is_some_and(|at| now.saturating_since(at) >= QUEUE_TIMEOUT) {
+            gone += self.sealed.retain(fresh);
+            self.eldest = self.sealed.iter().map(|d| d.arrived).min();
+        }
+        gone as u64
     }
 
     /// When something may be tried again or expires.
@@ -204,22 +204,20 @@ impl DeferQueue {
         if self.hurry {
             return Some(Mono::ZERO);
         }
-        let due = |d: &Deferred| match d.state {
-            DeferredState::Sealed(_) => d.arrived + QUEUE_TIMEOUT,
-            DeferredState::Opened(_) => (d.tried + QUEUE_RETRY).min(d.arrived + QUEUE_TIMEOUT),
-        };
-        self.waiting.iter().map(due).min()
+        let due = |d: &Deferred| (d.tried + QUEUE_RETRY).min(d.arrived + QUEUE_TIMEOUT);
+        let sealed = self.eldest.filter(|_| !self.sealed.is_empty()).map(|at| at + QUEUE_TIMEOUT);
+        self.opened.iter().map(due).chain(sealed).min()
     }
 
     /// Senders that are waited for, and how a packet of each came.
     pub(crate) fn unknown_senders(&self) -> Vec<Ticket> {
         let mut seen = BTreeSet::new();
-        self.waiting.iter().filter_map(Deferred::sealed).filter(|t| seen.insert(t.source)).collect()
+        self.sealed.iter().filter_map(Deferred::sealed).filter(|t| seen.insert(t.source)).collect()
     }
 
     /// How a packet of this unknown sender came, if one waits.
     pub(crate) fn unknown_sender(&self, address: Address) -> Option<Ticket> {
-        self.waiting.iter().filter_map(Deferred::sealed).find(|t| t.source == address)
+        self.sealed.iter().filter_map(Deferred::sealed).find(|t| t.source == address)
     }
 }
 

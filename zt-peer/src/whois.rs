@@ -118,8 +118,21 @@ impl WhoisTable {
             asked.loading = false;
             return Some(asked.tries);
         }
+        if let Asker::Stranger(source) = asker
+            && self.is_busy(now, source)
+        {
+            return None;
+        }
         self.insert(now, address, Asked { last: now, tries: 0, loading: false, asker });
         Some(0)
+    }
+
+    /// Whether a source has to wait until what it or others of its weight made us ask had time for an answer. So the roots
+    /// are asked no more than the places of strangers allow, however many unknown senders there are.
+    fn is_busy(&self, now: Mono, source: Source) -> bool {
+        let oldest = self.strangers.equal_in_the_way(source, share(source));
+        let asked = oldest.and_then(|address| self.asked.get(address));
+        asked.is_some_and(|asked| now.saturating_since(asked.last) < WHOIS_ASK)
     }
 
     fn insert(&mut self, now: Mono, address: Address, asked: Asked) {
@@ -137,8 +150,7 @@ impl WhoisTable {
                 self.own += 1;
             }
             Asker::Stranger(source) => {
-                let share = if matches!(source, Source::Relay(_)) { PER_RELAY } else { PER_SOURCE };
-                if let Some(lost) = self.strangers.push(source, share, address).lost() {
+                if let Some(lost) = self.strangers.push(source, share(source), address).lost() {
                     self.asked.remove(&lost);
                 }
             }
@@ -152,6 +164,14 @@ impl WhoisTable {
             Some(Asker::Stranger(source)) => _ = self.strangers.remove(source, |a| *a == address),
             None => {}
         }
+    }
+}
+
+/// Places that a source may hold among what strangers make us ask.
+const fn share(source: Source) -> usize {
+    match source {
+        Source::Relay(_) => PER_RELAY,
+        Source::Prefix(_) => PER_SOURCE,
     }
 }
 
@@ -378,5 +398,33 @@ impl Vl1 {
     pub(crate) fn paths_to(&self, remote: crate::link::Endpoint) -> Vec<Path> {
         let fits = |l: &&crate::link::Link| l.local.same_family(&remote) && self.is_for_contact(l);
         self.links.values().filter(fits).map(|l| Path { link: l.id, remote }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A flood of unknown senders makes us ask the roots no more than the places of strangers allow.
+    #[test]
+    fn a_flood_of_unknown_senders_asks_few_questions() {
+        const T: Mono = Mono(100_000_000);
+        for sources in [1, 1_000, u64::MAX] {
+            let mut table = WhoisTable::default();
+            let questions = (0..100_000u64).filter(|n| {
+                let now = T + Duration::from_micros(20 * n);
+                let asker = Asker::Stranger(Source::Prefix(n % sources));
+                table.ask(now, Address::new(0x10_0000_0000 + n), asker).is_some()
+            });
+            // Two seconds, in each half of which every place may be used once.
+            let questions = questions.count();
+            assert!(questions <= 5 * MAX_ASKED_FOR_STRANGERS, "{questions} questions of {sources} sources");
+            // Who is alone in its prefix is not kept out by one that is heavy.
+            let asker = Asker::Stranger(Source::Prefix(u64::MAX));
+            let now = T + Duration::from_secs(2);
+            assert!(sources > 1 || table.ask(now, Address::new(7), asker).is_some());
+        }
     }
 }
