@@ -147,7 +147,7 @@ pub fn play(attack: &Attack, program: &Program, how: &Play) -> Result<Option<Mea
     stage.play(attack, how).map(Some)
 }
 
-/// Head of the table of [`line`].
+/// Head of the table of [`line()`].
 pub const HEAD: &str = "attack                    program   packets/s   loss %   p99 ms    CPU %   RSS MB   growth   out/in   API ms  meets ms";
 
 /// One line of the table.
