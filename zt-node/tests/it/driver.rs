@@ -257,18 +257,24 @@ async fn carry(from: &mut ChannelTap, to: &mut ChannelTap, frame: &[u8]) {
     }
 }
 
+/// Both members in a new network of the root, which is its controller.
+async fn both_join(root: &Node, alice: &Node, bob: &Node) -> NetworkId {
+    alice.online().await;
+    bob.online().await;
+    let network = root.network().await;
+    alice.join(network).await;
+    bob.join(network).await;
+    alice.becomes("OK").await;
+    bob.becomes("OK").await;
+    network
+}
+
 #[test]
 fn two_members_on_loopback_exchange_frames() {
     run(async {
         let (root, world) = start_root(false);
         let (alice, bob) = (member(1, &world), member(2, &world));
-        alice.online().await;
-        bob.online().await;
-        let network = root.network().await;
-        alice.join(network).await;
-        bob.join(network).await;
-        alice.becomes("OK").await;
-        bob.becomes("OK").await;
+        let network = both_join(&root, &alice, &bob).await;
         let (mut near, mut far) = (alice.port().await, bob.port().await);
         carry(&mut near, &mut far, &frame(network, 1, 2, &[1; 60])).await;
         carry(&mut far, &mut near, &frame(network, 2, 1, &[2; 2800])).await;
@@ -327,13 +333,7 @@ fn packets_do_not_wait_for_the_disk() {
         let disk = StuckState::default();
         let alice = start_on(1, &world, 0, None, disk.kept.clone(), Box::new(disk.clone()));
         let bob = member(2, &world);
-        alice.online().await;
-        bob.online().await;
-        let network = root.network().await;
-        alice.join(network).await;
-        bob.join(network).await;
-        alice.becomes("OK").await;
-        bob.becomes("OK").await;
+        let network = both_join(&root, &alice, &bob).await;
         // From here on her disk does nothing: bob is looked for in the cache, newcomers and another network are kept.
         disk.close();
         let other = NetworkId(network.0 + 1);
