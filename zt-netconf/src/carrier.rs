@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use zt_wire::ident::{Address, Mac, NetworkId, PacketId};
+use zt_wire::ether::EthernetRef;
+use zt_wire::ident::{Address, NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::verb::Body;
 
@@ -15,19 +16,6 @@ pub struct SendOptions {
     pub compress: bool,
     /// Remember the packet ID: an OK to it is expected (several OKs may come, 02 §6.14, §6.15).
     pub expect_reply: bool,
-}
-
-/// An Ethernet frame without its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
-    /// Destination MAC.
-    pub destination: Mac,
-    /// Source MAC.
-    pub source: Mac,
-    /// Ethertype, as in the header (a tagged frame shows 0x8100).
-    pub ethertype: u16,
-    /// What follows the 14-byte header.
-    pub payload: &'a [u8],
 }
 
 /// What VL2 needs from the layer that carries it. The engine implements it over VL1; tests mock it.
@@ -49,7 +37,7 @@ pub trait Carrier {
     /// Answers the packet in hand, on its path of arrival.
     fn reply(&mut self, body: &dyn Body, options: SendOptions);
     /// Gives a frame to the local port of a network.
-    fn deliver(&mut self, network: NetworkId, frame: Frame<'_>);
+    fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>);
 }
 
 /// What VL2 made of a message: the layer below accounts for it (02 §5) and keeps deferred packets.

@@ -1,19 +1,19 @@
 //! Frames in and out: who may send what, and where it goes (04 §4.6, §7.2, §7.3).
 
-use zt_wire::ether::EthernetRef;
+use zt_wire::ether::{ETHERTYPE_IPV6, EthernetRef};
 use zt_wire::ident::{Address, Mac, MulticastGroup, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::packet::MAX_PAYLOAD_LEN;
 use zt_wire::time::Now;
-use zt_wire::verb::{Error, ErrorCode, ExtFrame, Frame as FrameBody, Ok as OkReply, OkBody, OkExtFrame, Verb};
+use zt_wire::verb::{Error, ErrorCode, ExtFrame, Frame, Ok as OkReply, OkBody, OkExtFrame, Verb};
 use zt_wire::{Capability, Membership};
 
-use crate::carrier::{Carrier, Frame, FrameVerdict, SendOptions, Verdict};
+use crate::carrier::{Carrier, FrameVerdict, SendOptions, Verdict};
 use crate::config::NetworkConfig;
 use crate::credentials::{Outcome, Push};
 use crate::drop_reason::DropReason;
 use crate::multicast::Outgoing;
-use crate::neighbor::{self, ETHERTYPE_IPV6};
+use crate::neighbor;
 use crate::network::{ANNOUNCE, Network};
 use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
 use crate::vl2::Shared;
@@ -114,7 +114,7 @@ impl Network {
         now: Now,
         from: &Identity,
         packet_id: PacketId,
-        message: &FrameBody<'_>,
+        message: &Frame<'_>,
         c: &mut dyn Carrier,
     ) -> Verdict {
         if let Err(verdict) = self.admit(shared, now, from, (Verb::FRAME, packet_id), c) {
@@ -123,7 +123,7 @@ impl Network {
         if message.payload.is_empty() {
             return Verdict::Accepted { trust: true };
         }
-        let frame = Frame {
+        let frame = EthernetRef {
             destination: self.mac,
             source: Mac::for_member(from.address, self.id),
             ethertype: message.ethertype,
@@ -153,12 +153,6 @@ impl Network {
             return verdict;
         }
         if let Some(frame) = message.frame.filter(|frame| !frame.payload.is_empty()) {
-            let frame = Frame {
-                destination: frame.destination,
-                source: frame.source,
-                ethertype: frame.ethertype,
-                payload: frame.payload,
-            };
             if frame.source.is_zero() || frame.source == self.mac {
                 shared.drops.count(DropReason::InvalidSource);
                 return Verdict::Accepted { trust: true };
@@ -183,7 +177,7 @@ impl Network {
     }
 
     /// Whether an accepted bridged frame may go to the port.
-    fn bridging(&mut self, now: Now, from: Address, frame: &Frame<'_>) -> Result<(), DropReason> {
+    fn bridging(&mut self, now: Now, from: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
         let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
         if frame.source != Mac::for_member(from, self.id) {
             // Quirk (04 §7.3): the destination is not looked at in this case.
@@ -243,7 +237,7 @@ impl Network {
     }
 
     /// Rules for a frame from another node (04 §6.8).
-    pub(crate) fn judge_inbound(&self, from: Address, frame: &Frame<'_>) -> Result<(), DropReason> {
+    pub(crate) fn judge_inbound(&self, from: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
         let config = self.ready()?;
         let facts = FrameFacts {
             inbound: true,
@@ -261,7 +255,7 @@ impl Network {
     }
 
     /// Rules for a frame to another node, or to nobody in particular yet (`NIL`) (04 §6.7).
-    pub(crate) fn judge_outbound(&self, to: Address, frame: &Frame<'_>) -> Result<(), DropReason> {
+    pub(crate) fn judge_outbound(&self, to: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
         let config = self.ready()?;
         // Deliberate: a peer whose certificate is void gets nothing from us either.
         if !to.is_nil() && self.members.get(to).is_some_and(|record| record.is_revoked()) {
@@ -285,26 +279,7 @@ impl Network {
         &mut self,
         shared: &mut Shared,
         now: Now,
-        frame: EthernetRef<'_>,
-        c: &mut dyn Carrier,
-    ) -> FrameVerdict {
-        let frame = Frame {
-            destination: frame.destination,
-            source: frame.source,
-            ethertype: frame.ethertype,
-            payload: frame.payload,
-        };
-        match self.route_frame(shared, now, &frame, c) {
-            Ok(verdict) => verdict,
-            Err(reason) => FrameVerdict::Dropped(reason),
-        }
-    }
-
-    fn route_frame(
-        &mut self,
-        shared: &mut Shared,
-        now: Now,
-        frame: &Frame<'_>,
+        frame: &EthernetRef<'_>,
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
         let config = self.ready()?;
@@ -341,7 +316,7 @@ impl Network {
         if bridged {
             c.send(peer, &self.bridged_frame(frame), SendOptions::default());
         } else {
-            let body = FrameBody { network: self.id, ethertype: frame.ethertype, payload: frame.payload };
+            let body = Frame { network: self.id, ethertype: frame.ethertype, payload: frame.payload };
             c.send(peer, &body, SendOptions::default());
         }
         Ok(FrameVerdict::Sent(1))
@@ -363,7 +338,7 @@ impl Network {
         &mut self,
         shared: &mut Shared,
         now: Now,
-        frame: &Frame<'_>,
+        frame: &EthernetRef<'_>,
         bridged: bool,
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
@@ -378,7 +353,7 @@ impl Network {
         } else if frame.ethertype == ETHERTYPE_IPV6 && config.ndp_emulation() {
             let answer = neighbor::emulate_ndp(self.id, self.own, &config.addresses, frame.payload);
             if let Some(answer) = answer {
-                let frame = Frame {
+                let frame = EthernetRef {
                     destination: frame.source,
                     source: answer.source,
                     ethertype: ETHERTYPE_IPV6,
@@ -421,7 +396,7 @@ impl Network {
         &mut self,
         shared: &mut Shared,
         now: Now,
-        frame: &Frame<'_>,
+        frame: &EthernetRef<'_>,
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
         self.judge_outbound(Address::NIL, frame)?;
@@ -456,13 +431,7 @@ impl Network {
         if sent == 0 { Err(DropReason::NoBridge) } else { Ok(FrameVerdict::Sent(sent)) }
     }
 
-    fn bridged_frame<'a>(&self, frame: &Frame<'a>) -> ExtFrame<'a> {
-        let frame = EthernetRef {
-            destination: frame.destination,
-            source: frame.source,
-            ethertype: frame.ethertype,
-            payload: frame.payload,
-        };
-        ExtFrame::new(self.id, 0, frame)
+    fn bridged_frame<'a>(&self, frame: &EthernetRef<'a>) -> ExtFrame<'a> {
+        ExtFrame::new(self.id, 0, *frame)
     }
 }

@@ -27,7 +27,7 @@ mod shares;
 mod subscriptions;
 
 #[doc(inline)]
-pub use carrier::{Carrier, Frame, FrameVerdict, SendOptions, Verdict, Vl2Event};
+pub use carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
 #[doc(inline)]
 pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};
 #[doc(inline)]

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::netconf::Specialist;
@@ -11,7 +12,7 @@ use zt_wire::verb::{
     OkMulticastGather, Subscription, Verb,
 };
 
-use crate::carrier::{Carrier, Frame, SendOptions, Verdict};
+use crate::carrier::{Carrier, SendOptions, Verdict};
 use crate::credentials::Push;
 use crate::drop_reason::DropReason;
 use crate::frame::FRAME_LIMIT;
@@ -201,7 +202,7 @@ impl Network {
         gather: u32,
         c: &mut dyn Carrier,
     ) -> Copy {
-        let frame = Frame {
+        let frame = EthernetRef {
             destination: out.group.mac,
             source: out.source.unwrap_or(self.mac),
             ethertype: out.ethertype,
@@ -423,8 +424,12 @@ impl Network {
         if source != implied {
             self.learn_bridge(now, from, source)?;
         }
-        let frame =
-            Frame { destination: message.group.mac, source, ethertype: message.ethertype, payload: message.payload };
+        let frame = EthernetRef {
+            destination: message.group.mac,
+            source,
+            ethertype: message.ethertype,
+            payload: message.payload,
+        };
         match self.judge_inbound(from, &frame) {
             Ok(()) => c.deliver(self.id, frame),
             // The gather answer is sent all the same.

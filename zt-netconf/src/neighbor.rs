@@ -2,14 +2,9 @@
 
 use std::net::IpAddr;
 
-use zt_wire::ether::neighbor_advertisement;
+use zt_wire::ether::{ETHERTYPE_ARP, neighbor_advertisement};
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
 use zt_wire::inet::InetAddress;
-
-/// Ethertype of IPv4.
-pub(crate) const ETHERTYPE_ARP: u16 = 0x0806;
-/// Ethertype of IPv6.
-pub(crate) const ETHERTYPE_IPV6: u16 = 0x86dd;
 
 /// The group that receives an ARP request: (broadcast, ADI = queried address). `None` when it is no IPv4 request.
 pub(crate) fn arp_group(ethertype: u16, payload: &[u8]) -> Option<MulticastGroup> {

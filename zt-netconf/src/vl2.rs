@@ -232,13 +232,13 @@ impl Vl2 {
         c: &mut dyn Carrier,
     ) -> FrameVerdict {
         let verdict = match self.networks.get_mut(&network) {
-            Some(network) => network.send_frame(&mut self.shared, now, frame, c),
-            None => FrameVerdict::Dropped(DropReason::NotJoined),
+            Some(network) => network.send_frame(&mut self.shared, now, &frame, c),
+            None => Err(DropReason::NotJoined),
         };
-        if let FrameVerdict::Dropped(reason) = verdict {
+        verdict.unwrap_or_else(|reason| {
             self.shared.drops.count(reason);
-        }
-        verdict
+            FrameVerdict::Dropped(reason)
+        })
     }
 
     /// Takes the multicast groups of a network's port: those the host joined, and the address-resolution group

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zt_crypto::{SecretIdentity, SeededEntropy};
-use zt_netconf::{Carrier, Frame, NetworkConfig, SendOptions, Verdict, Version, Vl2};
-use zt_wire::{Address, Body, Identity, Message, Mono, NetworkId, Now, PacketId, Verb};
+use zt_netconf::{Carrier, NetworkConfig, SendOptions, Verdict, Version, Vl2};
+use zt_wire::{Address, Body, EthernetRef, Identity, Message, Mono, NetworkId, Now, PacketId, Verb};
 
 use crate::hex;
 
@@ -63,7 +63,7 @@ impl Carrier for Below {
     fn reply(&mut self, body: &dyn Body, options: SendOptions) {
         self.send(Address::NIL, body, options);
     }
-    fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+    fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {
         self.delivered.push(json!({
             "network": network.to_string(),
             "sourceMac": hex(&frame.source.0),

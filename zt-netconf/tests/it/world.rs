@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use zt_crypto::{SecretIdentity, SeededEntropy};
-use zt_netconf::{Carrier, Frame, FrameVerdict, NetworkConfig, SendOptions, Verdict, Version, Vl2, Vl2Event};
+use zt_netconf::{Carrier, FrameVerdict, NetworkConfig, SendOptions, Verdict, Version, Vl2, Vl2Event};
 use zt_wire::verb::{ChunkSeal, ConfigChunk, Error, ErrorCode, NetworkConfigRequest, Ok as OkReply, OkBody};
 use zt_wire::{
     Address, Body, EthernetRef, Identity, Mac, Membership, Message, Mono, MulticastGroup, NetworkId, Now, PacketId,
@@ -118,9 +118,9 @@ impl Carrier for Wire {
         let to = self.reply_to.expect("a packet is in hand");
         self.send(to, body, options);
     }
-    fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+    fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {
         assert_eq!(network, NET);
-        let Frame { destination, source, ethertype, payload } = frame;
+        let EthernetRef { destination, source, ethertype, payload } = frame;
         self.delivered.push(Delivered { destination, source, ethertype, payload: payload.to_vec() });
     }
 }

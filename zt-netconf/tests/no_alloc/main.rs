@@ -5,8 +5,8 @@ mod sys;
 use std::time::Duration;
 
 use zt_crypto::SeededEntropy;
-use zt_netconf::{Carrier, Frame, FrameVerdict, SendOptions, Verdict, Version, Vl2};
-use zt_wire::verb::{ExtFrame, Frame as FrameBody};
+use zt_netconf::{Carrier, FrameVerdict, SendOptions, Verdict, Version, Vl2};
+use zt_wire::verb::{ExtFrame, Frame};
 use zt_wire::{Address, Body, EthernetRef, Identity, Mac, Message, Mono, NetworkId, Now, PacketId};
 
 /// Counts, and keeps nothing.
@@ -35,7 +35,7 @@ impl Carrier for Sink {
         None
     }
     fn reply(&mut self, _: &dyn Body, _: SendOptions) {}
-    fn deliver(&mut self, _: NetworkId, _: Frame<'_>) {
+    fn deliver(&mut self, _: NetworkId, _: EthernetRef<'_>) {
         self.delivered += 1;
     }
 }
@@ -52,7 +52,7 @@ fn frames_between_members_do_not_allocate() {
     vl2.join(now, network, None, &mut sink);
     let (own_mac, peer_mac) = (Mac::for_member(own.address, network), Mac::for_member(peer.address, network));
     let out = EthernetRef { destination: peer_mac, source: own_mac, ethertype: 0x0800, payload: &[1; 1400] };
-    let plain: Message<'_> = FrameBody { network, ethertype: 0x0800, payload: &[2; 1400] }.into();
+    let plain: Message<'_> = Frame { network, ethertype: 0x0800, payload: &[2; 1400] }.into();
     let full: Message<'_> =
         ExtFrame::new(network, 0, EthernetRef { destination: own_mac, source: peer_mac, ..out }).into();
     let mut before = 0;

@@ -2,11 +2,11 @@
 
 use super::Outbox;
 use std::time::Duration;
-use zt_netconf::{Carrier, Frame, SendOptions};
+use zt_netconf::{Carrier, SendOptions};
 use zt_peer::{ReplyTo, Vl1};
 use zt_wire::time::Now;
 use zt_wire::verb::Body;
-use zt_wire::{Address, Identity, NetworkId, PacketId};
+use zt_wire::{Address, EthernetRef, Identity, NetworkId, PacketId};
 
 /// Carries VL2 over VL1 during one call.
 pub(super) struct OverVl1<'a> {
@@ -58,7 +58,7 @@ impl Carrier for OverVl1<'_> {
         }
     }
 
-    fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+    fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {
         self.outbox.deliver(network, frame);
     }
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use zt_netconf::Frame;
 use zt_peer::Transmits;
 use zt_tap::{ETHERNET_HEADER_LEN, FrameBatch, MAX_FRAME_LEN};
-use zt_wire::{Mac, NetworkId};
+use zt_wire::{EthernetRef, Mac, NetworkId};
 
 /// Frames kept for one network while its port is busy; more are dropped, as any full queue drops.
 const FRAMES: usize = 256;
@@ -70,13 +69,13 @@ impl FrameList {
         self.bytes.shrink_to(LIST_KEPT);
     }
 
-    fn push(&mut self, network: NetworkId, frame: &Frame<'_>) -> bool {
+    fn push(&mut self, network: NetworkId, frame: &EthernetRef<'_>) -> bool {
         if self.frames.len() >= LISTED || self.bytes.len() >= LIST_BYTES {
             return false;
         }
         let start = self.bytes.len();
         self.bytes.extend_from_slice(frame.payload);
-        let Frame { destination, source, ethertype, .. } = *frame;
+        let EthernetRef { destination, source, ethertype, .. } = *frame;
         self.frames.push(ListedFrame { network, destination, source, ethertype, payload: start..self.bytes.len() });
         true
     }
@@ -95,7 +94,7 @@ impl Outbox {
         Self { list: Some(FrameList::default()), ..Self::default() }
     }
 
-    pub(super) fn deliver(&mut self, network: NetworkId, frame: Frame<'_>) {
+    pub(super) fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {
         let delivered = match &mut self.list {
             Some(list) => list.push(network, &frame),
             None => {
@@ -109,7 +108,7 @@ impl Outbox {
     }
 }
 
-fn push(batch: &mut FrameBatch, frame: &Frame<'_>) -> bool {
+fn push(batch: &mut FrameBatch, frame: &EthernetRef<'_>) -> bool {
     let length = ETHERNET_HEADER_LEN + frame.payload.len();
     let pushed = batch.push_up_to(length, |slot| {
         let slot = slot.get_mut(..length).ok_or(())?;
