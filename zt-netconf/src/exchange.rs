@@ -5,7 +5,7 @@ use zt_wire::dictionary::Dictionary;
 use zt_wire::ident::{NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
-use zt_wire::verb::{ConfigAck, ConfigChunk, Error, ErrorCode, ErrorDetail, Ok as OkReply, OkBody, Verb};
+use zt_wire::verb::{ConfigAck, ConfigChunk, ErrorCode, ErrorDetail, ErrorReply, OkBody, OkReply, Verb};
 
 use crate::carrier::{Carrier, SendOptions, Verdict};
 use crate::chunks::{Chunk, Stored, TEXT_LIMIT};
@@ -51,7 +51,7 @@ impl Vl2 {
         &mut self,
         now: Now,
         from: &Identity,
-        message: &Error<'_>,
+        message: &ErrorReply<'_>,
         c: &mut dyn Carrier,
     ) -> Verdict {
         let Some(id) = message.network() else { return Verdict::Accepted { trust: false } };
@@ -97,7 +97,7 @@ impl Vl2 {
     /// A request for a configuration reached a node without controller (04 §2.3).
     pub(crate) fn refuse_request(&mut self, packet_id: PacketId, network: NetworkId, c: &mut dyn Carrier) -> Verdict {
         let code = ErrorCode::UNSUPPORTED_OPERATION;
-        let body = Error::network_error(Verb::NETWORK_CONFIG_REQUEST, packet_id, code, network);
+        let body = ErrorReply::network_error(Verb::NETWORK_CONFIG_REQUEST, packet_id, code, network);
         c.reply(&body, SendOptions::default());
         Verdict::Accepted { trust: false }
     }

@@ -5,7 +5,7 @@ use zt_wire::ident::{Address, Mac, MulticastGroup, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::packet::MAX_PAYLOAD_LEN;
 use zt_wire::time::Now;
-use zt_wire::verb::{Error, ErrorCode, ExtFrame, Frame, Ok as OkReply, OkBody, OkExtFrame, Verb};
+use zt_wire::verb::{ErrorCode, ErrorReply, ExtFrame, Frame, OkBody, OkExtFrame, OkReply, Verb};
 use zt_wire::{Capability, Membership};
 
 use crate::carrier::{Carrier, FrameVerdict, SendOptions, Verdict};
@@ -95,7 +95,7 @@ impl Network {
         let Err(reason) = self.gate(now, from, c) else { return Ok(()) };
         shared.drops.count(reason);
         if shared.error_gate.allow(now.mono, (self.id, from.address)) {
-            let body = Error::network_error(in_re.0, in_re.1, ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, self.id);
+            let body = ErrorReply::network_error(in_re.0, in_re.1, ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, self.id);
             c.reply(&body, SendOptions::default());
             if self.members.get(from.address).is_some_and(|record| record.membership().is_some()) {
                 // It has one that does not agree with ours: either may be the one to ask the controller.
@@ -329,7 +329,7 @@ impl Network {
             return;
         }
         let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;
-        let body = Error::network_error(Verb::FRAME, PacketId(0), code, self.id);
+        let body = ErrorReply::network_error(Verb::FRAME, PacketId(0), code, self.id);
         c.send(peer, &body, SendOptions::default());
         self.push_credentials(now, peer, Push::Demanded, c);
     }

@@ -8,8 +8,8 @@ use zt_wire::identity::Identity;
 use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{
-    GatherResults, MulticastFrame, MulticastGather, MulticastLike, Ok as OkReply, OkBody, OkMulticastFrame,
-    OkMulticastGather, Subscription, Verb,
+    GatherResults, MulticastFrame, MulticastGather, MulticastLike, OkBody, OkMulticastFrame, OkMulticastGather,
+    OkReply, Subscription, Verb,
 };
 
 use crate::carrier::{Carrier, SendOptions, Verdict};

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zt_crypto::PeerKeys;
-use zt_wire::verb::{Message, Ok as OkMessage, OkBody};
+use zt_wire::verb::{Message, OkBody, OkReply};
 use zt_wire::{Address, Identity, Mono, Packet, PacketId, Verb};
 
 use crate::drop_reason::DropReason;
@@ -562,7 +562,7 @@ fn is_answer(w: &Waiting, packet: &[u8]) -> bool {
         && !view.is_compressed()
         && matches!(
             Message::parse(Verb::OK, view.payload()),
-            Ok(Message::Ok(OkMessage { in_re_packet, body: OkBody::Echo(_) })) if in_re_packet == asked
+            Ok(Message::Ok(OkReply { in_re_packet, body: OkBody::Echo(_) })) if in_re_packet == asked
         )
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zt_crypto::{PeerKeys, Suite};
 use zt_wire::packet::{PROTO_VERSION, PROTO_VERSION_MIN};
 use zt_wire::verb::{
-    Echo, Error, ErrorCode, Hello, Ok as OkMessage, OkBody, OkHello, Verb, WorldVersion, emit_moons, parse_moons,
+    Echo, ErrorCode, ErrorReply, Hello, OkBody, OkHello, OkReply, Verb, WorldVersion, emit_moons, parse_moons,
 };
 use zt_wire::{Address, Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
@@ -307,7 +307,7 @@ impl Vl1 {
         self.drops.add(DropReason::IdentityCollision);
         let Some(keys) = waiting.keys.clone() else { return };
         let (ticket, identity) = (waiting.ticket, waiting.identity);
-        let error = Error::plain(Verb::HELLO, ticket.packet_id, ErrorCode::IDENTITY_COLLISION);
+        let error = ErrorReply::plain(Verb::HELLO, ticket.packet_id, ErrorCode::IDENTITY_COLLISION);
         let outgoing = Outgoing {
             to: identity.address,
             keys,
@@ -399,7 +399,7 @@ impl Vl1 {
             missing: 0,
             rest: &[],
         };
-        let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Hello(ok) };
+        let ok = OkReply { in_re_packet: c.packet_id, body: OkBody::Hello(ok) };
         self.send_over(now.mono, c.id, c.path, payer, &ok, out);
     }
 

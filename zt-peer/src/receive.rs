@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zt_crypto::{ArmorError, Suite, trusted_path_id_matches};
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION_MIN};
-use zt_wire::verb::{Error, ErrorCode, Message, Ok as OkMessage, OkBody, OkEcho, Verb};
+use zt_wire::verb::{ErrorCode, ErrorReply, Message, OkBody, OkEcho, OkReply, Verb};
 use zt_wire::{
     Address, Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4,
 };
@@ -521,7 +521,7 @@ impl Vl1 {
         }
     }
 
-    fn handle_ok(&mut self, now: Now, c: &mut Context, m: &OkMessage<'_>, out: &mut Transmits) -> Handled {
+    fn handle_ok(&mut self, now: Now, c: &mut Context, m: &OkReply<'_>, out: &mut Transmits) -> Handled {
         // Safer point 1: bound to the peer and the verb, consumed, expiring.
         let Some(expected) = self.expectations.take(now.mono, c.from, m.in_re_verb(), m.in_re_packet, c.path.link)
         else {
@@ -539,7 +539,7 @@ impl Vl1 {
         }
     }
 
-    fn handle_error(&mut self, now: Now, c: &Context, m: &Error<'_>) -> Handled {
+    fn handle_error(&mut self, now: Now, c: &Context, m: &ErrorReply<'_>) -> Handled {
         // Safer point 7: gated like OKs.
         let asked = self.expectations.end(now.mono, c.from, m.in_re_verb, m.in_re_packet, c.path.link)
             || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet);
@@ -576,7 +576,7 @@ impl Vl1 {
         if !self.peers.get_mut(c.id).echoes.pass(now.mono, c.path) {
             return Handled::Refused(DropReason::EchoGate);
         }
-        let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Echo(OkEcho { data: payload }) };
+        let ok = OkReply { in_re_packet: c.packet_id, body: OkBody::Echo(OkEcho { data: payload }) };
         // Where it is paid for by what came, as short as it may be: the same bytes may have come compressed.
         let compress = !self.is_proved(c.id, c.path, c.hops > 0);
         self.reply(now, &c.reply_to(), &ok, SendOptions { compress, expect_reply: false }, out);

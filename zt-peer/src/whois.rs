@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use zt_crypto::PeerKeys;
-use zt_wire::verb::{Ok as OkMessage, OkBody, OkWhois, Whois};
+use zt_wire::verb::{OkBody, OkReply, OkWhois, Whois};
 use zt_wire::{Address, Identity, Mono, Now};
 
 use crate::admission::Source;
@@ -362,7 +362,7 @@ impl Vl1 {
             }
         }
         if !identities.is_empty() {
-            let ok = OkMessage { in_re_packet: c.packet_id, body: OkBody::Whois(OkWhois { identities, rest: &[] }) };
+            let ok = OkReply { in_re_packet: c.packet_id, body: OkBody::Whois(OkWhois { identities, rest: &[] }) };
             self.reply(now, &c.reply_to(), &ok, SendOptions::default(), out);
         }
         Handled::Counted

@@ -28,7 +28,7 @@ pub mod whois;
 pub use config_request::NetworkConfigRequest;
 pub use credentials::{CredentialsEnd, NetworkCredentials};
 pub use echo::{Echo, OkEcho};
-pub use error::{Error, ErrorCode, ErrorDetail};
+pub use error::{ErrorCode, ErrorDetail, ErrorReply};
 pub use ext_frame::{ExtFrame, OkExtFrame};
 pub use frame::Frame;
 pub use hello::{Hello, OkHello, WorldVersion, emit_moons, parse_moons};
@@ -36,7 +36,7 @@ pub use multicast_frame::{MulticastFrame, OkMulticastFrame};
 pub use multicast_gather::{GatherResults, MulticastGather, OkMulticastGather};
 pub use multicast_like::{MulticastLike, Subscription};
 pub use netconf::{ChunkSeal, ConfigAck, ConfigChunk, NetworkConfig, NetworkConfigRefresh};
-pub use ok::{Ok, OkBody};
+pub use ok::{OkBody, OkReply};
 pub use push_paths::{PathAddress, PathRecord, PushDirectPaths};
 pub use qos::{QosMeasurement, QosRecord};
 pub use rendezvous::Rendezvous;
@@ -172,9 +172,9 @@ messages! {
     /// HELLO (02 §6.2).
     Hello(Hello<'a>) = HELLO;
     /// ERROR (02 §6.6).
-    Error(Error<'a>) = ERROR;
+    Error(ErrorReply<'a>) = ERROR;
     /// OK (02 §6.4).
-    Ok(Ok<'a>) = OK;
+    Ok(OkReply<'a>) = OK;
     /// WHOIS (02 §6.7).
     Whois(Whois<'a>) = WHOIS;
     /// RENDEZVOUS (02 §6.8).

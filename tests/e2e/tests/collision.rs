@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use zt_crypto::{PeerKeys, Suite};
 use zt_test_e2e::{Lab, Program};
-use zt_wire::verb::{Error, ErrorCode};
+use zt_wire::verb::{ErrorCode, ErrorReply};
 use zt_wire::{Body as _, Emit as _, PacketId, Verb, Writer, write_header};
 
 const WAIT: Duration = Duration::from_secs(20);
@@ -37,7 +37,7 @@ fn a_node_whose_address_is_taken_makes_another() -> Result<()> {
                     continue;
                 }
                 let id = u64::from_be_bytes(hello[..8].try_into().context("eight bytes")?);
-                let error = Error::plain(Verb::HELLO, PacketId(id), ErrorCode::IDENTITY_COLLISION);
+                let error = ErrorReply::plain(Verb::HELLO, PacketId(id), ErrorCode::IDENTITY_COLLISION);
                 let mut answer = vec![0; 28 + error.encoded_len()];
                 let (header, payload) = answer.split_at_mut(28);
                 write_header(header.try_into().context("28 bytes")?, own_address, root_address, error.verb());

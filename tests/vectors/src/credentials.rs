@@ -8,7 +8,7 @@ use zt_netconf::credentials::{
 };
 use zt_netconf::membership::agrees;
 use zt_netconf::{NetworkConfig, Verdict};
-use zt_wire::verb::{Error, ErrorCode, Frame, NetworkCredentials};
+use zt_wire::verb::{ErrorCode, ErrorReply, Frame, NetworkCredentials};
 use zt_wire::{
     Address, Capability, CredentialKind, Emit, Identity, Mac, Membership, Message, NetworkId, Ownership, PacketId,
     Parse, Qualifier, Reader, Revocation, RuleKind, Tag, Verb,
@@ -372,7 +372,7 @@ fn push(file: &Value, case: &Value) -> Result<(), String> {
     member.join(net(file), Some(&config));
     member.below.sent.clear();
     let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;
-    let demand = Error::network_error(Verb::FRAME, PacketId(1), code, net(file)).to_vec();
+    let demand = ErrorReply::network_error(Verb::FRAME, PacketId(1), code, net(file)).to_vec();
     let b = *secret(file, "b").identity();
     member.receive(&b, PacketId(1), Verb::ERROR, &demand);
     let pushed: Vec<_> = member.below.sent.iter().filter(|(_, verb, _)| *verb == Verb::NETWORK_CREDENTIALS).collect();

@@ -8,7 +8,7 @@ use zt_crypto::{PeerKeys, SecretIdentity, SeededEntropy};
 use zt_peer::{
     Endpoint, Job, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Place, Transmits, Vl1, Vl1Config, Vl1Event,
 };
-use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkEcho};
+use zt_wire::verb::{Hello, OkBody, OkEcho, OkReply};
 use zt_wire::{Address, Emit, Mono, Now, PacketId, Verb, Writer, write_header};
 
 use crate::{Case, Suite, load, same, text, unhex};
@@ -90,7 +90,7 @@ impl Target {
         let echo = echo.expect("an ECHO");
         let in_re_packet = PacketId(u64::from_be_bytes(*echo.first_chunk().expect("a packet")));
         self.out.clear();
-        let ok = OkMessage { in_re_packet, body: OkBody::Echo(OkEcho { data: &[] }) };
+        let ok = OkReply { in_re_packet, body: OkBody::Echo(OkEcho { data: &[] }) };
         let mut bytes = vec![0; 28 + ok.encoded_len()];
         let (header, payload) = bytes.split_at_mut(28);
         write_header(header.try_into().expect("28"), self.vl1.address(), peer, Verb::OK);

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use zt_wire::verb::{ConfigChunk, CredentialsEnd, MulticastFrame, Ok as OkMessage, OkBody, PathAddress, PathRecord};
-use zt_wire::verb::{Error, ErrorDetail, ExtFrame, GatherResults, Hello, MulticastGather, NetworkCredentials};
+use zt_wire::verb::{ConfigChunk, CredentialsEnd, MulticastFrame, OkBody, OkReply, PathAddress, PathRecord};
+use zt_wire::verb::{ErrorDetail, ErrorReply, ExtFrame, GatherResults, Hello, MulticastGather, NetworkCredentials};
 use zt_wire::{Datagram, Emit, Identity, InetAddress, Membership, Message, Packet, Verb, classify};
 
 use crate::{Suite, equal, hex, list, same, text, unhex};
@@ -242,7 +242,7 @@ fn hello(m: &Hello<'_>) -> View {
     fields(tail(view, &m.moons[2 + 17 * moons.len()..]))
 }
 
-fn error(m: &Error<'_>) -> Value {
+fn error(m: &ErrorReply<'_>) -> Value {
     let mut view = json!({ "inReVerb": m.in_re_verb.to_string(), "inRePacketId": m.in_re_packet.to_string(),
         "errorCode": m.code.0 });
     put(&mut view, "networkId", m.network().map(|n| n.to_string()));
@@ -257,7 +257,7 @@ fn error(m: &Error<'_>) -> Value {
     tail(view, m.rest)
 }
 
-fn ok(m: &OkMessage<'_>) -> Value {
+fn ok(m: &OkReply<'_>) -> Value {
     let mut view = json!({});
     let body = match &m.body {
         OkBody::Hello(b) => {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use zt_crypto::SecretIdentity;
 use zt_netconf::{FrameVerdict, NetworkConfig, NetworkStatus, NetworkType, Verdict, Vl2Event};
-use zt_wire::verb::{
-    ChunkSeal, ConfigChunk, Frame, MulticastGather, MulticastLike, Ok as OkReply, OkBody, Subscription,
-};
+use zt_wire::verb::{ChunkSeal, ConfigChunk, Frame, MulticastGather, MulticastLike, OkBody, OkReply, Subscription};
 use zt_wire::{
     Address, Emit, EthernetRef, Identity, Mac, Membership, Message, MulticastGroup, NetworkId, PacketId, Qualifier,
     RuleKind, Verb,

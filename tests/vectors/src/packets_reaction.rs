@@ -12,7 +12,7 @@ use zt_peer::{
     Endpoint, Inbound, Link, LinkId, LinkKind, LinkRole, Look, Outcome, PhysicalPrefix, Place, SendOptions, Source,
     Transmits, Vl1, Vl1Config, Vl1Event,
 };
-use zt_wire::verb::{Hello, Ok as OkMessage, OkBody, OkEcho, OkHello, RemoteTrace, Unknown, UserMessage};
+use zt_wire::verb::{Hello, OkBody, OkEcho, OkHello, OkReply, RemoteTrace, Unknown, UserMessage};
 use zt_wire::{
     Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, Parse, Reader, Verb, World, Writer, write_header,
 };
@@ -287,7 +287,7 @@ impl Rig {
             Some(Verb::ECHO) => OkBody::Echo(OkEcho { data: &asked.payload }),
             _ => OkBody::Hello(ok),
         };
-        let ok = OkMessage { in_re_packet: asked.id, body };
+        let ok = OkReply { in_re_packet: asked.id, body };
         let suite = if protocol < 12 { Armor::Salsa2012Poly1305 } else { Armor::AesGmacSiv };
         let bytes = self.craft(name, suite, 78, &ok);
         self.inject(remote, &bytes);

@@ -8,7 +8,7 @@ use zt_wire::inet::InetAddress;
 use zt_wire::netconf::{Dns, Route, Specialist};
 use zt_wire::rules::RuleTable;
 use zt_wire::verb::netconf::CHUNK_LEN;
-use zt_wire::verb::{ChunkSeal, ConfigChunk, Ok, OkBody};
+use zt_wire::verb::{ChunkSeal, ConfigChunk, OkBody, OkReply};
 use zt_wire::{Capability, Custody, Membership, Ownership, Qualifier, Tag, Thing};
 
 use super::Encoded;
@@ -217,7 +217,7 @@ pub(super) fn chunks(
             let signature = signer.sign(&unsigned.signed_bytes().expect("it has a seal"));
             let chunk = ConfigChunk { seal: Some(ChunkSeal { signature: &signature.0, ..seal }), ..unsigned };
             match request {
-                Some(in_re_packet) => Encoded::of(&Ok { in_re_packet, body: OkBody::NetworkConfig(chunk) }),
+                Some(in_re_packet) => Encoded::of(&OkReply { in_re_packet, body: OkBody::NetworkConfig(chunk) }),
                 None => Encoded::of(&chunk),
             }
         })

@@ -4,7 +4,7 @@ use zt_wire::dictionary::Dictionary;
 use zt_wire::ident::{Address, NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
-use zt_wire::verb::{Error, ErrorCode, Verb};
+use zt_wire::verb::{ErrorCode, ErrorReply, Verb};
 
 use super::assign;
 use super::issue;
@@ -288,11 +288,11 @@ fn complete(member: &mut Member, network: &Settings, created: bool) {
 fn refusal(network: NetworkId, packet: PacketId, denial: Denial) -> Encoded {
     let verb = Verb::NETWORK_CONFIG_REQUEST;
     let error = match denial {
-        Denial::NotFound => Error::network_error(verb, packet, ErrorCode::OBJ_NOT_FOUND, network),
+        Denial::NotFound => ErrorReply::network_error(verb, packet, ErrorCode::OBJ_NOT_FOUND, network),
         Denial::OtherIdentity | Denial::NotAuthorised => {
-            Error::network_error(verb, packet, ErrorCode::NETWORK_ACCESS_DENIED, network)
+            ErrorReply::network_error(verb, packet, ErrorCode::NETWORK_ACCESS_DENIED, network)
         }
-        Denial::SignOn => Error::authentication_required(packet, network, Some(SIGN_ON)),
+        Denial::SignOn => ErrorReply::authentication_required(packet, network, Some(SIGN_ON)),
     };
     Encoded::of(&error)
 }

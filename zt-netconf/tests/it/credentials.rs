@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zt_netconf::{DropReason, FrameVerdict, NetworkStatus, Verdict, Vl2Event};
-use zt_wire::verb::{Error, ErrorCode, Frame, NetworkCredentials};
+use zt_wire::verb::{ErrorCode, ErrorReply, Frame, NetworkCredentials};
 use zt_wire::{CredentialKind, Membership, PacketId, Revocation, Verb};
 
 use crate::world::{A, B, CONTROLLER, NET, START, World};
@@ -155,7 +155,7 @@ fn revocations_spread_once_to_all_but_sender_and_signer() {
 fn credentials_are_pushed_when_demanded_once_a_second() {
     let mut world = World::with_members();
     let now = world.now;
-    let demand = Error::network_error(Verb::FRAME, PacketId(3), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NET);
+    let demand = ErrorReply::network_error(Verb::FRAME, PacketId(3), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NET);
     let node = world.node(A);
     for (after, expected) in [(0, 1), (900, 0), (1_001, 1)] {
         node.receive_body(now.plus(Duration::from_millis(after)), B, &demand);

@@ -1,7 +1,7 @@
 //! Joining, being refused, refreshing, leaving.
 
 use zt_netconf::{LocalAnswer, NetworkConfig, NetworkStatus, SendOptions, Verdict, Vl2Event};
-use zt_wire::verb::{ConfigChunk, Error, ErrorCode};
+use zt_wire::verb::{ConfigChunk, ErrorCode, ErrorReply};
 use zt_wire::{Emit, NetworkId, PacketId, Verb};
 
 use crate::world::{A, Authority, B, CONTROLLER, NET, Node, START, World};
@@ -96,7 +96,7 @@ fn errors_count_only_from_the_controller() {
     let mut world = World::with_members();
     let now = world.now;
     let node = world.node(A);
-    let denied = |code| Error::network_error(Verb::NETWORK_CONFIG_REQUEST, PacketId(1), code, NET);
+    let denied = |code| ErrorReply::network_error(Verb::NETWORK_CONFIG_REQUEST, PacketId(1), code, NET);
     let verdict = node.receive_body(now, B, &denied(ErrorCode::NETWORK_ACCESS_DENIED));
     assert_eq!(verdict, Verdict::Accepted { trust: false });
     assert_eq!(node.drops("not from or for the controller"), 1);
@@ -106,7 +106,7 @@ fn errors_count_only_from_the_controller() {
     node.receive_body(now, CONTROLLER, &denied(ErrorCode::UNSUPPORTED_OPERATION));
     assert_eq!(node.network().status(), NetworkStatus::NotFound);
     let data = b"aV=1\niU=https://x\naSSOp=";
-    node.receive_body(now, CONTROLLER, &Error::authentication_required(PacketId(1), NET, Some(data)));
+    node.receive_body(now, CONTROLLER, &ErrorReply::authentication_required(PacketId(1), NET, Some(data)));
     assert_eq!(node.network().status(), NetworkStatus::AuthenticationRequired);
     node.vl2.set_port_error(NET, Some(-1));
     assert_eq!(node.network().status(), NetworkStatus::PortError);

@@ -5,8 +5,7 @@ use std::time::Duration;
 use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, Verdict};
 use zt_wire::netconf::Specialist;
 use zt_wire::verb::{
-    GatherResults, MulticastFrame, MulticastGather, MulticastLike, Ok as OkReply, OkBody, OkMulticastGather,
-    Subscription,
+    GatherResults, MulticastFrame, MulticastGather, MulticastLike, OkBody, OkMulticastGather, OkReply, Subscription,
 };
 use zt_wire::{Address, Emit as _, InetAddress, Mac, Message, MulticastGroup, NetworkId, PacketId, Verb};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zt_crypto::{SecretIdentity, SeededEntropy};
 use zt_netconf::{Carrier, FrameVerdict, NetworkConfig, SendOptions, Verdict, Version, Vl2, Vl2Event};
-use zt_wire::verb::{ChunkSeal, ConfigChunk, Error, ErrorCode, NetworkConfigRequest, Ok as OkReply, OkBody};
+use zt_wire::verb::{ChunkSeal, ConfigChunk, ErrorCode, ErrorReply, NetworkConfigRequest, OkBody, OkReply};
 use zt_wire::{
     Address, Body, EthernetRef, Identity, Mac, Membership, Message, Mono, MulticastGroup, NetworkId, Now, PacketId,
     Qualifier, Revocation, RuleKind, Verb,
@@ -292,7 +292,7 @@ impl Authority {
         };
         if !self.authorised.contains(&packet.from) {
             let code = ErrorCode::NETWORK_ACCESS_DENIED;
-            return vec![back(&Error::network_error(Verb::NETWORK_CONFIG_REQUEST, packet.id, code, network))];
+            return vec![back(&ErrorReply::network_error(Verb::NETWORK_CONFIG_REQUEST, packet.id, code, network))];
         }
         let text = self.config(packet.from, now.unix_ms).to_text();
         let mut answers = vec![];

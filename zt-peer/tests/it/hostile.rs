@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use proptest::prelude::*;
 use zt_crypto::{PeerKeys, Suite};
 use zt_peer::{PhysicalPrefix, Vl1Event};
-use zt_wire::verb::{Echo, Error, ErrorCode, Frame, Hello, UserMessage, Verb, Whois, WorldVersion};
+use zt_wire::verb::{Echo, ErrorCode, ErrorReply, Frame, Hello, UserMessage, Verb, Whois, WorldVersion};
 use zt_wire::{Address, Body, Emit, InetAddress, Packet, PacketId, Writer, write_header};
 
 use crate::contact::trio;
@@ -345,7 +345,7 @@ fn errors_answer_what_was_sent_to_that_peer() {
     net.run(500);
     net.talk(1, 2, 50, 1_000);
     let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;
-    let error = |id: u64| Error::network_error(Verb::FRAME, PacketId(id), code, NETWORK);
+    let error = |id: u64| ErrorReply::network_error(Verb::FRAME, PacketId(id), code, NETWORK);
     let before = net.drops(1, "not-expected");
     net.inject(addr(3), addr(2), &packet(3, 2, 1, Suite::AesGmacSiv, &error(12345)));
     assert_eq!(net.drops(1, "not-expected"), before + 1);
@@ -358,7 +358,7 @@ fn errors_answer_what_was_sent_to_that_peer() {
     assert_eq!(net.drops(1, "not-expected"), before + 1, "passes once");
     net.inject(addr(3), addr(2), &packet(3, 2, 3, Suite::AesGmacSiv, &error(id)));
     assert_eq!(net.drops(1, "not-expected"), before + 2);
-    let collision = Error::plain(Verb::HELLO, PacketId(id), ErrorCode::IDENTITY_COLLISION);
+    let collision = ErrorReply::plain(Verb::HELLO, PacketId(id), ErrorCode::IDENTITY_COLLISION);
     net.inject(addr(3), addr(2), &packet(3, 2, 4, Suite::AesGmacSiv, &collision));
     assert!(!net.nodes[1].events.iter().any(|(_, e)| *e == Vl1Event::IdentityCollision));
 }
@@ -370,7 +370,7 @@ fn refused_frames_cost_one_error_a_second_to_a_peer() {
     net.run(500);
     net.talk(1, 2, 50, 1_000);
     let before = net.nodes[1].sent;
-    let error = Error::network_error(Verb::FRAME, PacketId(1), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NETWORK);
+    let error = ErrorReply::network_error(Verb::FRAME, PacketId(1), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NETWORK);
     let path = zt_peer::Path { link: zt_peer::LinkId(1), remote: addr(3).into() };
     for _ in 0..100 {
         let to = zt_peer::ReplyTo { address: address(3), path, relayed: false };

@@ -145,7 +145,7 @@ fn an_honest_newcomer_is_answered_at_once_and_what_it_asks_early_is_answered_whe
     assert_eq!(verbs[0], (Verb::OK.0, Some(Verb::HELLO.0)));
     assert_eq!(verbs[1], (Verb::ECHO.0, None));
     assert_eq!(verbs.len(), 2, "the answer to WHOIS waits");
-    let ok = zt_wire::verb::Ok {
+    let ok = zt_wire::verb::OkReply {
         in_re_packet: zt_wire::PacketId(echo.expect("a question")),
         body: zt_wire::verb::OkBody::Echo(zt_wire::verb::OkEcho { data: b"" }),
     };

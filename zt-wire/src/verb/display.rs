@@ -4,8 +4,8 @@ use core::fmt::{Display, Formatter, Result};
 
 use crate::{Address, Dictionary, MulticastGroup};
 
-use super::{ConfigChunk, Error, ErrorDetail, GatherResults, Hello, Message, MulticastFrame, NetworkCredentials};
-use super::{Ok as OkMessage, OkBody, OkHello, PathAddress, PushDirectPaths};
+use super::{ConfigChunk, ErrorDetail, ErrorReply, GatherResults, Hello, Message, MulticastFrame, NetworkCredentials};
+use super::{OkBody, OkHello, OkReply, PathAddress, PushDirectPaths};
 
 impl Display for Message<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -94,7 +94,7 @@ fn hello(f: &mut Formatter<'_>, m: &Hello<'_>) -> Result {
     rest(f, m.moons)
 }
 
-fn error(f: &mut Formatter<'_>, m: &Error<'_>) -> Result {
+fn error(f: &mut Formatter<'_>, m: &ErrorReply<'_>) -> Result {
     write!(f, " {} to {} {}", m.code, m.in_re_verb, m.in_re_packet)?;
     match m.detail {
         ErrorDetail::Nothing => {}
@@ -107,7 +107,7 @@ fn error(f: &mut Formatter<'_>, m: &Error<'_>) -> Result {
     rest(f, m.rest)
 }
 
-fn ok(f: &mut Formatter<'_>, m: &OkMessage<'_>) -> Result {
+fn ok(f: &mut Formatter<'_>, m: &OkReply<'_>) -> Result {
     write!(f, " to {} {}", m.in_re_verb(), m.in_re_packet)?;
     match &m.body {
         OkBody::Hello(b) => ok_hello(f, b),

@@ -58,7 +58,7 @@ impl fmt::Debug for ErrorCode {
 
 /// ERROR: something went wrong with another packet. Make it with the constructors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Error<'a> {
+pub struct ErrorReply<'a> {
     /// Verb the error is about.
     pub in_re_verb: Verb,
     /// Packet the error is about.
@@ -84,7 +84,7 @@ pub enum ErrorDetail<'a> {
     Authentication(NetworkId, Option<&'a [u8]>),
 }
 
-impl<'a> Error<'a> {
+impl<'a> ErrorReply<'a> {
     /// An ERROR without a payload.
     pub const fn plain(in_re_verb: Verb, in_re_packet: PacketId, code: ErrorCode) -> Self {
         Self { in_re_verb, in_re_packet, code, detail: ErrorDetail::Nothing, rest: &[] }
@@ -120,7 +120,7 @@ impl<'a> Error<'a> {
     }
 }
 
-impl<'a> Parse<'a> for Error<'a> {
+impl<'a> Parse<'a> for ErrorReply<'a> {
     fn parse(r: &mut Reader<'a>) -> Result<Self, ParseError> {
         let in_re_verb = Verb(r.u8("in-re verb")?);
         let in_re_packet = PacketId(r.u64("in-re packet ID")?);
@@ -153,7 +153,7 @@ fn authentication<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
     Some(dictionary)
 }
 
-impl Emit for Error<'_> {
+impl Emit for ErrorReply<'_> {
     fn encoded_len(&self) -> usize {
         let detail = match self.detail {
             ErrorDetail::Nothing => 0,

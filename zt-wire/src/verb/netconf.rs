@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::{BufferFull, Emit, NetworkId, PacketId, Parse, ParseError, Reader, Signature, Verb, Writer};
 
-use super::{Body, Ok, OkBody, OkEcho};
+use super::{Body, OkBody, OkEcho, OkReply};
 
 /// NETWORK_CONFIG carries one chunk; OK(NETWORK_CONFIG_REQUEST) carries the same layout.
 pub type NetworkConfig<'a> = ConfigChunk<'a>;
@@ -133,7 +133,7 @@ pub struct ConfigAck {
 
 impl ConfigAck {
     /// Reads an OK as such an acknowledgement.
-    pub fn from_ok(ok: &Ok<'_>) -> Option<Self> {
+    pub fn from_ok(ok: &OkReply<'_>) -> Option<Self> {
         let OkBody::Echo(OkEcho { data }) = ok.body else { return None };
         let mut r = Reader::new(data);
         let network = NetworkId::parse(&mut r).ok()?;

@@ -6,7 +6,7 @@ use super::{ConfigChunk, OkEcho, OkExtFrame, OkHello, OkMulticastFrame, OkMultic
 
 /// OK: processed only if the packet it answers is known to have been sent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ok<'a> {
+pub struct OkReply<'a> {
     /// ID of the packet being answered, as it was on the wire.
     pub in_re_packet: PacketId,
     /// What is answered and how.
@@ -63,14 +63,14 @@ impl OkBody<'_> {
     }
 }
 
-impl Ok<'_> {
+impl OkReply<'_> {
     /// The verb being answered.
     pub const fn in_re_verb(&self) -> Verb {
         self.body.in_re_verb()
     }
 }
 
-impl<'a> Parse<'a> for Ok<'a> {
+impl<'a> Parse<'a> for OkReply<'a> {
     fn parse(r: &mut Reader<'a>) -> Result<Self, ParseError> {
         let verb = Verb(r.u8("in-re verb")?);
         let in_re_packet = PacketId(r.u64("in-re packet ID")?);
@@ -88,7 +88,7 @@ impl<'a> Parse<'a> for Ok<'a> {
     }
 }
 
-impl Emit for Ok<'_> {
+impl Emit for OkReply<'_> {
     fn encoded_len(&self) -> usize {
         9 + self.body.as_emit().encoded_len()
     }

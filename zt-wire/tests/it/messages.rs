@@ -22,7 +22,7 @@ fn back<'a>(message: impl Into<Message<'a>>) {
 }
 
 fn ok(in_re_packet: PacketId, body: OkBody<'_>) {
-    back(Ok { in_re_packet, body });
+    back(OkReply { in_re_packet, body });
 }
 
 fn version() -> impl Strategy<Value = WorldVersion> {
@@ -76,10 +76,10 @@ proptest! {
     fn errors(verb: u8, id in packet_id(), code: u8, n in network(), g in group(), d in bytes(60), with: bool) {
         let (verb, code) = (Verb(verb), ErrorCode(code));
         let error = match code.0 {
-            3 | 5 | 6 | 7 => Error::network_error(verb, id, code, n),
-            8 => Error { detail: ErrorDetail::Group(n, g), ..Error::plain(verb, id, code) },
-            9 => Error::authentication_required(id, n, (with && !d.is_empty()).then_some(&d)),
-            _ => Error { rest: &d, ..Error::plain(verb, id, code) },
+            3 | 5 | 6 | 7 => ErrorReply::network_error(verb, id, code, n),
+            8 => ErrorReply { detail: ErrorDetail::Group(n, g), ..ErrorReply::plain(verb, id, code) },
+            9 => ErrorReply::authentication_required(id, n, (with && !d.is_empty()).then_some(&d)),
+            _ => ErrorReply { rest: &d, ..ErrorReply::plain(verb, id, code) },
         };
         prop_assert_eq!(error.network().is_some(), matches!(code.0, 3 | 5..=9));
         back(error);

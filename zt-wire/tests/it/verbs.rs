@@ -59,7 +59,7 @@ fn a_path_with_an_odd_length_is_read_all_the_same() {
 
 #[test]
 fn an_authentication_error_may_have_an_unreadable_dictionary() {
-    let error = Error::authentication_required(PacketId(1), NetworkId(2), Some(b"aV=1"));
+    let error = ErrorReply::authentication_required(PacketId(1), NetworkId(2), Some(b"aV=1"));
     let mut bytes = error.to_vec();
     bytes.pop();
     let Ok(Message::Error(read)) = Message::parse(Verb::ERROR, &bytes) else { panic!("refused") };
@@ -80,7 +80,8 @@ fn messages_print_on_one_line() {
     let checks: [(Message<'_>, &str); 4] = [
         (Whois::one(Address::new(0x80_56c2_e21c)).into(), "WHOIS 8056c2e21c"),
         (
-            Error::network_error(Verb::FRAME, PacketId(1), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NetworkId(2)).into(),
+            ErrorReply::network_error(Verb::FRAME, PacketId(1), ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, NetworkId(2))
+                .into(),
             "ERROR NEED_MEMBERSHIP_CERTIFICATE to FRAME 0000000000000001 network 0000000000000002",
         ),
         (

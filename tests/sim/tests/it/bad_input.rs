@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use zt_crypto::{KeyPair, PeerKeys, SecretIdentity, SeededEntropy, Suite, fingerprint, sign_world};
 use zt_test_sim::{Lab, NodeId, PORT, Place, START_OF_TIME, Sim, StreamId};
-use zt_wire::verb::{
-    ChunkSeal, ConfigChunk, Echo, Frame, Hello, NetworkCredentials, Ok as OkReply, OkBody, WorldVersion,
-};
+use zt_wire::verb::{ChunkSeal, ConfigChunk, Echo, Frame, Hello, NetworkCredentials, OkBody, OkReply, WorldVersion};
 use zt_wire::world::WorldKind;
 use zt_wire::{Body, Identity, Membership, NetworkId, PacketId, Qualifier, Signature, Verb, Writer, write_header};
 

@@ -5,8 +5,7 @@ use std::time::Duration;
 use zt_crypto::{PeerKeys, Suite};
 use zt_test_sim::{Lab, NodeId, PORT, Place, Sim, StreamId, Traffic};
 use zt_wire::verb::{
-    GatherResults, MulticastGather, MulticastLike, Ok as OkReply, OkBody, OkMulticastFrame, OkMulticastGather,
-    Subscription,
+    GatherResults, MulticastGather, MulticastLike, OkBody, OkMulticastFrame, OkMulticastGather, OkReply, Subscription,
 };
 use zt_wire::{Body, MulticastGroup, NetworkId, PacketId, Writer, write_header};
 
