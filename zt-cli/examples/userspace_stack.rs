@@ -28,8 +28,8 @@ use zt_crypto::{KeyPair, SecretIdentity, sign_world};
 use zt_netconf::controller::{Change, Record};
 use zt_node::driver::OsEntropy;
 use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
-use zt_tap::{Applied, FrameBatch, HostConfig, HostError, HostState, Tap, TapFactory, TapInfo, TapSpec};
-use zt_wire::{InetAddress, NetworkId, Root, Signature, World, WorldKind};
+use zt_tap::{Applied, HostConfig, HostError, HostState, Tap, TapFactory, TapInfo, TapSpec};
+use zt_wire::{FrameBatch, InetAddress, NetworkId, Root, Signature, World, WorldKind};
 
 // ---- The port: a stack instead of a device -------------------------------------------------------------------------
 

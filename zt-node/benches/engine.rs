@@ -14,9 +14,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 use zt_node::engine::{Input, Output};
 use zt_peer::{Endpoint, Look, Open, Place};
-use zt_tap::FrameBatch;
-use zt_wire::NetworkId;
 use zt_wire::time::Now;
+use zt_wire::{FrameBatch, NetworkId};
 
 /// Payload of a frame: the least, a small packet, what fits into one datagram, the usual MTU.
 const SIZES: [usize; 4] = [1, 64, 1300, 2800];

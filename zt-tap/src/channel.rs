@@ -5,10 +5,11 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::batch::vlan_tags_len;
-use crate::{
-    ETHERNET_HEADER_LEN, FrameBatch, Offload, PortState, PushError, Tap, TapCounts, TapFactory, TapInfo, TapSpec,
-};
+use zt_wire::FrameBatch;
+use zt_wire::batch::{Offload, PushError, vlan_tags_len};
+use zt_wire::ether::ETHERNET_HEADER_LEN;
+
+use crate::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};
 
 /// Frames that wait in each direction of a pair made by [`ChannelTaps`]. A stack behind a port must not
 /// have more on the way to itself than fits here: its receive window in frames stays below this.

@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 #![deny(unsafe_code)]
 
-mod batch;
 pub mod channel;
 pub mod host;
 #[cfg(target_os = "linux")]
@@ -14,10 +13,6 @@ pub mod null;
 mod sys;
 mod tap;
 
-pub use batch::{
-    DEFAULT_HEADROOM, ETHERNET_HEADER_LEN, Frame, FrameBatch, FrameMut, MAX_FRAME_LEN, MAX_MTU, Offload,
-    PendingChecksum, PushError,
-};
 #[doc(inline)]
 pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState, ParseCidrError};
 #[cfg(all(target_os = "linux", feature = "tokio"))]

@@ -3,7 +3,9 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::{FrameBatch, Tap, TapFactory, TapInfo, TapSpec};
+use zt_wire::FrameBatch;
+
+use crate::{Tap, TapFactory, TapInfo, TapSpec};
 
 /// A port that takes every frame, forgets it, and never has one to give: for nodes that serve
 /// (roots, controllers) and need no Ethernet themselves.

@@ -4,9 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use zt_wire::Mac;
-
-use crate::FrameBatch;
+use zt_wire::{FrameBatch, Mac};
 
 /// What a port is: its name on the host, its MAC address and its MTU.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod batch;
 pub mod credential;
 pub mod cursor;
 pub mod datagram;
@@ -23,6 +24,8 @@ pub mod time;
 pub mod verb;
 pub mod world;
 
+#[doc(inline)]
+pub use batch::FrameBatch;
 #[doc(inline)]
 pub use credential::capability::{Capability, Custody};
 #[doc(inline)]

@@ -14,11 +14,10 @@ use zt_crypto::{SeededEntropy, Suite};
 use zt_netconf::Settings;
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
 use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkKind, LinkRole, PhysicalPrefix, Source, VirtualPeer};
-use zt_tap::FrameBatch;
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, write_header};
 use zt_wire::verb::{Hello, OkHello, WorldVersion, emit_moons};
 use zt_wire::{
-    Address, DictionaryWriter, Emit, InetAddress, Mac, Mono, MulticastGroup, NetworkId, Now, PacketId, Verb,
+    Address, DictionaryWriter, Emit, FrameBatch, InetAddress, Mac, Mono, MulticastGroup, NetworkId, Now, PacketId, Verb,
 };
 
 /// Keys of a configuration (04 §3.1).

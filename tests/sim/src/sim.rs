@@ -14,8 +14,7 @@ use std::time::Duration;
 use zt_crypto::PeerKeys;
 use zt_node::engine::{Input, NetworkChange, Output, Persist};
 use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkRole, Vl1Event};
-use zt_tap::FrameBatch;
-use zt_wire::{Identity, NetworkId};
+use zt_wire::{FrameBatch, Identity, NetworkId};
 
 /// Virtual time of the validation of an identity: a memory-hard hash and a key agreement.
 pub const VALIDATION: Duration = Duration::from_millis(12);

@@ -15,12 +15,11 @@ use zt_crypto::{SeededEntropy, Suite as Armor};
 use zt_netconf::Settings;
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
 use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Source};
-use zt_tap::FrameBatch;
 use zt_wire::packet::HEADER_LEN;
 use zt_wire::verb::Hello;
 use zt_wire::{
-    Address, Dictionary, Mac, Membership, Mono, MulticastGroup, NetworkId, Now, Packet, PacketId, Parse, Reader, Verb,
-    World, write_header,
+    Address, Dictionary, FrameBatch, Mac, Membership, Mono, MulticastGroup, NetworkId, Now, Packet, PacketId, Parse,
+    Reader, Verb, World, write_header,
 };
 
 use crate::pcap::Datagram;

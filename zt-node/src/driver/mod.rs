@@ -42,9 +42,9 @@ use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Change, Record};
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
-use zt_tap::{FrameBatch, HostConfig, TapFactory};
+use zt_tap::{HostConfig, TapFactory};
 use zt_wire::time::{Mono, Now};
-use zt_wire::{NetworkId, Parse as _, Reader, World};
+use zt_wire::{FrameBatch, NetworkId, Parse as _, Reader, World};
 
 /// Where the controller of a node keeps its networks and members. Runs on a thread of its own.
 pub trait ControllerStore: Send {

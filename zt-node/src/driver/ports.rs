@@ -11,9 +11,10 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 use zt_netconf::{MAX_PORT_MTU, Managed, Prefix};
-use zt_tap::{Cidr, FrameBatch, HostError, HostRoute, HostState, MAX_FRAME_LEN, Tap, TapCounts, TapSpec};
+use zt_tap::{Cidr, HostError, HostRoute, HostState, Tap, TapCounts, TapSpec};
+use zt_wire::batch::MAX_FRAME_LEN;
 use zt_wire::time::Now;
-use zt_wire::{MulticastGroup, NetworkId};
+use zt_wire::{FrameBatch, MulticastGroup, NetworkId};
 
 /// Frames read from a port before they are handed in.
 const BATCH: usize = 64;

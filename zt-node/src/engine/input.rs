@@ -5,11 +5,10 @@ use zt_crypto::{ArmorError, Suite};
 use zt_netconf::Managed;
 use zt_netconf::controller::Change;
 use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Ticket, Vl1Event};
-use zt_tap::FrameBatch;
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Mono;
 use zt_wire::world::WorldKind;
-use zt_wire::{Address, MulticastGroup, NetworkId};
+use zt_wire::{Address, FrameBatch, MulticastGroup, NetworkId};
 
 /// One thing that happened.
 pub enum Input<'a> {

@@ -239,7 +239,7 @@ impl Engine {
         true
     }
 
-    fn handle_frames(&mut self, now: Now, network: NetworkId, frames: &zt_tap::FrameBatch, outbox: &mut Outbox) {
+    fn handle_frames(&mut self, now: Now, network: NetworkId, frames: &zt_wire::FrameBatch, outbox: &mut Outbox) {
         for frame in frames.iter() {
             if let Ok(ethernet) = EthernetRef::new_checked(frame.bytes) {
                 self.handle_frame(now, network, ethernet, outbox);

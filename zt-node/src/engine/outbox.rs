@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use zt_peer::Transmits;
-use zt_tap::{ETHERNET_HEADER_LEN, FrameBatch, MAX_FRAME_LEN};
-use zt_wire::{EthernetRef, Mac, NetworkId};
+use zt_wire::batch::MAX_FRAME_LEN;
+use zt_wire::ether::ETHERNET_HEADER_LEN;
+use zt_wire::{EthernetRef, FrameBatch, Mac, NetworkId};
 
 /// Frames kept for one network while its port is busy; more are dropped, as any full queue drops.
 const FRAMES: usize = 256;

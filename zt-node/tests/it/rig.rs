@@ -11,9 +11,8 @@ use zt_crypto::{KeyPair, SecretIdentity, SeededEntropy, sign_world};
 use zt_netconf::{Managed, Settings};
 use zt_node::engine::{Engine, EngineConfig, Input, NetworkChange, Outbox, Output, Persist};
 use zt_peer::{Endpoint, Job, Link, LinkId, LinkKind, LinkRole, Look, Place, Source};
-use zt_tap::FrameBatch;
 use zt_wire::time::{Mono, Now};
-use zt_wire::{Address, InetAddress, Mac, NetworkId, Root, Signature, World, WorldKind};
+use zt_wire::{Address, FrameBatch, InetAddress, Mac, NetworkId, Root, Signature, World, WorldKind};
 
 /// The link that every engine has.
 pub const LINK: LinkId = LinkId(1);

@@ -3,8 +3,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::unix::AsyncFd;
 
+use zt_wire::FrameBatch;
+
 use super::LinuxTap;
-use crate::{FrameBatch, PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec, sys};
+use crate::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec, sys};
 
 /// A [`LinuxTap`] whose tasks are woken by the tokio reactor.
 #[derive(Debug)]

@@ -4,9 +4,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use tun::AbstractDevice;
 
+use zt_wire::FrameBatch;
+use zt_wire::batch::vlan_tags_len;
+use zt_wire::ether::ETHERNET_HEADER_LEN;
+
 use super::netlink::{LinkChange, Netlink};
-use crate::batch::vlan_tags_len;
-use crate::{ETHERNET_HEADER_LEN, FrameBatch, PortState, TapCounts, TapInfo, TapSpec, sys};
+use crate::{PortState, TapCounts, TapInfo, TapSpec, sys};
 
 /// A TAP device of Linux (06 §8.2): non-blocking, without packet information, closed on exec,
 /// gone when dropped.

@@ -1,7 +1,10 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use crate::{Frame, FrameBatch, PortState, Tap, TapCounts, TapInfo};
+use zt_wire::FrameBatch;
+use zt_wire::batch::Frame;
+
+use crate::{PortState, Tap, TapCounts, TapInfo};
 
 /// Which faults, as chances between 0.0 (never) and 1.0 (always).
 #[derive(Debug, Clone, Copy, PartialEq)]

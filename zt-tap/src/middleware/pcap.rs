@@ -3,7 +3,9 @@ use std::io::{self, Write};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::{FrameBatch, PortState, Tap, TapCounts, TapInfo};
+use zt_wire::FrameBatch;
+
+use crate::{PortState, Tap, TapCounts, TapInfo};
 
 /// Writes frames as a pcap file (microseconds, Ethernet), which tcpdump and Wireshark read.
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl<T: Tap, W: Write + Send> Pcap<T, W> {
         self.writer.is_some()
     }
 
-    fn write<'a>(&mut self, frames: impl Iterator<Item = crate::Frame<'a>>) {
+    fn write<'a>(&mut self, frames: impl Iterator<Item = zt_wire::batch::Frame<'a>>) {
         let Some(writer) = &mut self.writer else {
             return;
         };

@@ -2,8 +2,11 @@ use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
+use zt_wire::FrameBatch;
+use zt_wire::batch::Frame;
+
 use super::Direction;
-use crate::{Frame, FrameBatch, PortState, Tap, TapCounts, TapInfo};
+use crate::{PortState, Tap, TapCounts, TapInfo};
 
 /// Shows every frame that passes a port to a function.
 pub struct Trace<T, F> {

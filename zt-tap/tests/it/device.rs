@@ -6,10 +6,9 @@ use std::time::Duration;
 use zt_tap::channel;
 use zt_tap::linux::netlink::LinkChange;
 use zt_tap::netns::{Namespace, PingOptions};
-use zt_tap::{
-    AsyncTap, FrameBatch, HostConfig, HostState, LinuxHost, LinuxTap, MAX_FRAME_LEN, Tap, TapSpec, multicast_groups,
-};
-use zt_wire::Mac;
+use zt_tap::{AsyncTap, HostConfig, HostState, LinuxHost, LinuxTap, Tap, TapSpec, multicast_groups};
+use zt_wire::batch::MAX_FRAME_LEN;
+use zt_wire::{FrameBatch, Mac};
 
 use crate::{cidr, device, namespace};
 

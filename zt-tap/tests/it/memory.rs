@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use zt_tap::channel::{self, ChannelTap, ChannelTaps};
 use zt_tap::middleware::{Direction, Fault, FaultPlan, Pcap, PcapWriter, Trace};
 use zt_tap::null::NullTaps;
-use zt_tap::{FrameBatch, Tap, TapFactory, TapSpec};
-use zt_wire::Mac;
+use zt_tap::{Tap, TapFactory, TapSpec};
+use zt_wire::{FrameBatch, Mac};
 
 fn spec(name: &str) -> TapSpec {
     TapSpec { name: name.into(), mac: Mac([0x32, 0, 0, 0, 0, 1]), mtu: 100 }

@@ -1,9 +1,9 @@
 //! Reusable batches of Ethernet frames.
 
-use std::fmt;
+use alloc::vec::Vec;
+use core::fmt;
 
-/// Bytes of a frame before its payload: destination, source, EtherType.
-pub const ETHERNET_HEADER_LEN: usize = 14;
+use crate::ether::ETHERNET_HEADER_LEN;
 
 /// Longest payload of a frame that any network carries, in bytes: the largest MTU there is (02 §1).
 pub const MAX_MTU: usize = 10_000;
@@ -81,15 +81,23 @@ pub struct FrameMut<'a> {
 }
 
 /// Why a frame was not put into a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushError {
     /// All slots are taken.
-    #[error("batch is full")]
     Full,
     /// The frame is longer than the slots of this batch.
-    #[error("frame is longer than a slot")]
     TooLong,
+}
+
+impl core::error::Error for PushError {}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "batch is full",
+            Self::TooLong => "frame is longer than a slot",
+        })
+    }
 }
 
 impl FrameBatch {
@@ -141,8 +149,7 @@ impl FrameBatch {
         self.end = 0;
     }
 
-    /// Forgets the first `count` frames (all of them if there are fewer): what a
-    /// [`Tap::poll_send`](crate::Tap::poll_send) took.
+    /// Forgets the first `count` frames (all of them if there are fewer): what a port took.
     pub fn consume(&mut self, count: usize) {
         self.first = self.first.saturating_add(count).min(self.end);
         if self.first == self.end {
@@ -254,7 +261,8 @@ impl FrameBatch {
 }
 
 /// Bytes of the VLAN tags of a frame (at most two): it may be that much longer than header and MTU.
-pub(crate) fn vlan_tags_len(frame: &[u8]) -> usize {
+#[must_use]
+pub fn vlan_tags_len(frame: &[u8]) -> usize {
     let tagged = |at: usize| matches!(frame.get(at..at + 2), Some([0x81, 0x00] | [0x88, 0xa8]));
     match (tagged(12), tagged(12 + VLAN_TAG_LEN)) {
         (true, true) => 2 * VLAN_TAG_LEN,
@@ -329,6 +337,8 @@ impl FrameMut<'_> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
 
     #[test]
