@@ -68,7 +68,7 @@ pub struct PendingChecksum {
 
 /// One frame of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub struct FrameRef<'a> {
     /// Ethernet header and payload.
     pub bytes: &'a [u8],
     /// Work left to do.
@@ -213,7 +213,7 @@ impl FrameBatch {
 
     /// The frame at `index`.
     #[must_use]
-    pub fn frame(&self, index: usize) -> Option<Frame<'_>> {
+    pub fn frame(&self, index: usize) -> Option<FrameRef<'_>> {
         self.used().get(index).map(Slot::frame)
     }
 
@@ -223,7 +223,7 @@ impl FrameBatch {
     }
 
     /// The frames, oldest first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = FrameRef<'_>> {
         self.used().iter().map(Slot::frame)
     }
 
@@ -282,8 +282,8 @@ impl fmt::Debug for FrameBatch {
 }
 
 impl Slot {
-    fn frame(&self) -> Frame<'_> {
-        Frame { bytes: &self.buffer[self.start..self.end], offload: self.offload }
+    fn frame(&self) -> FrameRef<'_> {
+        FrameRef { bytes: &self.buffer[self.start..self.end], offload: self.offload }
     }
 }
 

@@ -2,7 +2,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use zt_wire::FrameBatch;
-use zt_wire::batch::Frame;
+use zt_wire::batch::FrameRef;
 
 use crate::{PortState, Tap, TapCounts, TapInfo};
 
@@ -100,7 +100,7 @@ impl<T: Tap> Fault<T> {
     }
 
     /// Copies `frame` to `to`, zero to two times; `to` has room for two.
-    fn pass(&mut self, frame: Frame<'_>, to: &mut FrameBatch) {
+    fn pass(&mut self, frame: FrameRef<'_>, to: &mut FrameBatch) {
         if self.happens(self.plan.loss) {
             self.counts.lost += 1;
             return;

@@ -81,7 +81,7 @@ impl<T: Tap, W: Write + Send> Pcap<T, W> {
         self.writer.is_some()
     }
 
-    fn write<'a>(&mut self, frames: impl Iterator<Item = zt_wire::batch::Frame<'a>>) {
+    fn write<'a>(&mut self, frames: impl Iterator<Item = zt_wire::batch::FrameRef<'a>>) {
         let Some(writer) = &mut self.writer else {
             return;
         };

@@ -3,7 +3,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use zt_wire::FrameBatch;
-use zt_wire::batch::Frame;
+use zt_wire::batch::FrameRef;
 
 use super::Direction;
 use crate::{PortState, Tap, TapCounts, TapInfo};
@@ -17,7 +17,7 @@ pub struct Trace<T, F> {
 impl<T, F> Trace<T, F>
 where
     T: Tap,
-    F: FnMut(Direction, Frame<'_>) + Send,
+    F: FnMut(Direction, FrameRef<'_>) + Send,
 {
     /// `look` is called once for each frame, in order, when it has passed.
     pub fn new(inner: T, look: F) -> Self {
@@ -34,7 +34,7 @@ impl<T: fmt::Debug, F> fmt::Debug for Trace<T, F> {
 impl<T, F> Tap for Trace<T, F>
 where
     T: Tap,
-    F: FnMut(Direction, Frame<'_>) + Send,
+    F: FnMut(Direction, FrameRef<'_>) + Send,
 {
     fn info(&self) -> &TapInfo {
         self.inner.info()
