@@ -23,7 +23,7 @@ Usage: cargo xtask <command> [options]
 
   ci                      everything that CI runs: tidy, format, lints, test
   test                    the whole test suite: vectors, properties, simulation, namespaces
-  tidy                    dependency table, file sizes, formatting rules that need no compiler
+  tidy                    what needs no compiler: dependency table, file sizes, names, citations, links
   vectors                 recorded cases, with the number passed per file
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios, 10 million calls of the C library;

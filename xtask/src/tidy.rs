@@ -1,10 +1,15 @@
-//! Rules that need no compiler: who may depend on whom, file sizes, names.
+//! Rules that need no compiler: who may depend on whom, file sizes, names, citations and links.
+
+mod citations;
+mod links;
+mod tree;
 
 use crate::root;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;
+use tree::Tree;
 
 /// One row of the dependency table in ARCHITECTURE.md.
 struct Row {
@@ -90,10 +95,16 @@ const VAGUE: &[&str] =
 pub(crate) fn tidy() -> Result<()> {
     let mut problems = dependency_problems(&metadata()?);
     problems.extend(file_problems()?);
+    let tree = Tree::read()?;
+    problems.extend(citations::problems(&tree));
+    problems.extend(links::problems(&tree));
     if !problems.is_empty() {
         bail!("tidy found {} problems:\n  {}", problems.len(), problems.join("\n  "));
     }
-    println!("== tidy: dependency table of {} crates holds, files and names are in order", TABLE.len());
+    println!(
+        "== tidy: dependency table of {} crates holds; files, names, citations and links are in order",
+        TABLE.len()
+    );
     Ok(())
 }
 
@@ -201,6 +212,13 @@ fn file_problems() -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn citations_and_links_hold() {
+        let tree = Tree::read().expect("the repository");
+        let problems = [citations::problems(&tree), links::problems(&tree)].concat();
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
 
     #[test]
     fn the_dependency_table_holds() {

@@ -1,4 +1,4 @@
-//! HELLO (02 §6.2) and its OK (§6.5).
+//! HELLO (02 §6.2) and its OK (02 §6.5).
 
 use alloc::vec::Vec;
 

@@ -1,4 +1,4 @@
-//! Small verbs: NOP (02 §6.23), ACK (§6.18), PATH_NEGOTIATION_REQUEST (§6.22), and unknown ones.
+//! Small verbs: NOP (02 §6.23), ACK (02 §6.18), PATH_NEGOTIATION_REQUEST (02 §6.22), and unknown ones.
 
 use crate::{BufferFull, Emit, Parse, ParseError, Reader, Verb, Writer};
 

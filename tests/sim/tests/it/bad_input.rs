@@ -151,7 +151,7 @@ fn each_flipped_bit_has_a_name_or_no_effect() {
         // What waits for an identity or for more pieces gives up.
         lab.sim.run_for(Duration::from_secs(30));
     });
-    // The hop count is outside the seal (02 §2.1): three bits make no difference. For another destination it is passed on
+    // The hop count is outside the seal (02 §3.1): three bits make no difference. For another destination it is passed on
     // to the root, as fellow members do for each other (03 §4): 40 bits.
     let gated = drops.get("echo-gate").copied().unwrap_or(0);
     assert_eq!(drops.values().sum::<u64>() - gated, bits as u64 - 3 - 40);
