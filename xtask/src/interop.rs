@@ -3,7 +3,7 @@
 use crate::{cargo, option};
 use anyhow::{Result, bail};
 
-/// Runs all role combinations with the stock binaries of a folder; with `--core FILE` also the C host for the modern
+/// Runs all role combinations with the stock binaries of a folder; with `--core FILE` also the C host for the ZT
 /// interface on the stock core's library and on ours.
 pub(crate) fn interop(arguments: &[String]) -> Result<()> {
     if option(arguments, "--peer").is_none() {

@@ -40,7 +40,7 @@ pub fn with_relay(program: &Program, loss: Loss, silence: Duration, step: Step<'
     let daemon = scene.daemon("daemon", 2, program)?;
     let core = CoreLibrary::ours()?;
     let mut relay = CHost::relay(&scene.lab.host("relay", &["10.0.9.1/16"])?, &core, 4443)?;
-    let host = Example::SeedHost.build(&core)?;
+    let host = Example::Zt1Host.build(&core)?;
     let mut c = scene.c_host("c", 3, &host, &["--tcp-relay", "10.0.9.1:4443"], step)?;
     ping_both_ways(&c, &daemon, step)?;
     let before = c.node.dump()?;
@@ -143,7 +143,7 @@ fn await_level_0(c: &mut CHost, mark: usize, start: Instant, step: Step<'_>) -> 
 /// The first step that failed. `None` where the machine has no namespaces.
 pub fn without_relay(root: &Program, step: Step<'_>) -> Result<Option<()>> {
     let Some(scene) = Scene::new("c-despair", root)? else { return Ok(None) };
-    let program = Example::SeedHost.build(&CoreLibrary::ours()?)?;
+    let program = Example::Zt1Host.build(&CoreLibrary::ours()?)?;
     let mut c = scene.c_host("c", 3, &program, &[], step)?;
     let (mark, start) = (c.node.mark(), Instant::now());
     lose_udp(&c.host, Loss::Both)?;

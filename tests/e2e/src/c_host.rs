@@ -21,15 +21,15 @@ use crate::{Home, Host, wait_for};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Example {
     /// A host on the interface of 2015.
-    SeedHost,
-    /// A host on the modern interface; links with the stock core, too.
-    ModernHost,
+    Zt1Host,
+    /// A host on the ZT interface; links with the stock core, too.
+    ZtHost,
     /// TCP on one side, UDP on the other.
     Relay,
     /// Two nodes without sockets on the interface of 2015.
-    TwoNodes,
-    /// Two nodes without sockets on the modern interface.
-    TwoNodesModern,
+    Zt1TwoNodes,
+    /// Two nodes without sockets on the ZT interface.
+    ZtTwoNodes,
 }
 
 /// The core that a program is linked with.
@@ -97,11 +97,11 @@ impl CoreLibrary {
 impl Example {
     fn sources(self) -> &'static [&'static str] {
         match self {
-            Self::SeedHost => &[
-                "seed_host.c",
-                "seed_links.c",
-                "seed_master.c",
-                "seed_report.c",
+            Self::Zt1Host => &[
+                "zt1_host.c",
+                "zt1_links.c",
+                "zt1_master.c",
+                "zt1_report.c",
                 "files.c",
                 "json.c",
                 "signals.c",
@@ -109,10 +109,10 @@ impl Example {
                 "tunnel.c",
                 "udp.c",
             ],
-            Self::ModernHost => &["modern_host.c", "files.c", "json.c", "signals.c", "tap.c", "udp.c"],
+            Self::ZtHost => &["zt_host.c", "files.c", "json.c", "signals.c", "tap.c", "udp.c"],
             Self::Relay => &["relay.c", "json.c", "signals.c", "tunnel.c", "udp.c"],
-            Self::TwoNodes => &["two_nodes.c", "memory.c", "seed_master.c"],
-            Self::TwoNodesModern => &["two_nodes_modern.c", "memory.c"],
+            Self::Zt1TwoNodes => &["zt1_two_nodes.c", "memory.c", "zt1_master.c"],
+            Self::ZtTwoNodes => &["zt_two_nodes.c", "memory.c"],
         }
     }
 

@@ -123,13 +123,13 @@ pub fn beside_a_daemon(example: Example, root: &Program, member: &Program, step:
     Ok(Some(()))
 }
 
-/// The same host for the modern interface on two libraries.
+/// The same host for the ZT interface on two libraries.
 ///
 /// # Errors
 /// The first step that failed. `None` where the machine has no namespaces.
 pub fn on_two_cores(root: &Program, cores: [&CoreLibrary; 2], step: Step<'_>) -> Result<Option<()>> {
     let Some(scene) = Scene::new("c-cores", root)? else { return Ok(None) };
-    let programs = [Example::ModernHost.build(cores[0])?, Example::ModernHost.build(cores[1])?];
+    let programs = [Example::ZtHost.build(cores[0])?, Example::ZtHost.build(cores[1])?];
     let names = cores.map(|core| format!("host on {} core", core.kind()));
     let a = scene.c_host(&names[0], 2, &programs[0], &[], step)?;
     let b = scene.c_host(&names[1], 3, &programs[1], &[], step)?;

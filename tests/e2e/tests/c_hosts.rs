@@ -29,7 +29,7 @@ fn ping(from: &Host, addresses: &[Cidr]) -> Result<()> {
 #[test]
 fn two_c_hosts_with_the_network_master_in_one_of_them() -> Result<()> {
     let Some(lab) = Lab::new("c-two")? else { return Ok(()) };
-    let program = Example::SeedHost.build(&CoreLibrary::ours()?)?;
+    let program = Example::Zt1Host.build(&CoreLibrary::ours()?)?;
     let key = lab.identity(1);
     let planet = lab.planet(&[(key.identity(), &["10.0.1.1/9993"])])?;
     let hosts = [lab.host("master", &["10.0.1.1/16"])?, lab.host("member", &["10.0.2.1/16"])?];
@@ -73,18 +73,18 @@ fn two_c_hosts_with_the_network_master_in_one_of_them() -> Result<()> {
 #[test]
 fn a_c_host_beside_a_daemon() -> Result<()> {
     let zt = Program::ours()?;
-    beside_a_daemon(Example::SeedHost, &zt, &zt, &mut tell).map(drop)
+    beside_a_daemon(Example::Zt1Host, &zt, &zt, &mut tell).map(drop)
 }
 
 #[test]
-fn a_modern_c_host_beside_a_daemon() -> Result<()> {
+fn a_zt_c_host_beside_a_daemon() -> Result<()> {
     let zt = Program::ours()?;
-    beside_a_daemon(Example::ModernHost, &zt, &zt, &mut tell).map(drop)
+    beside_a_daemon(Example::ZtHost, &zt, &zt, &mut tell).map(drop)
 }
 
 #[test]
 fn nodes_without_sockets() -> Result<()> {
-    for example in [Example::TwoNodes, Example::TwoNodesModern] {
+    for example in [Example::Zt1TwoNodes, Example::ZtTwoNodes] {
         let output = Command::new(example.build(&CoreLibrary::ours()?)?).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         let _ = writeln!(std::io::stdout(), "{example:?}:\n{text}");

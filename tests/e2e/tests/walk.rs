@@ -165,12 +165,12 @@ fn the_readme_walk_works_word_for_word() {
 
 #[test]
 fn the_walk_of_the_c_examples_works_word_for_word() {
-    let seed_host = Example::SeedHost.build(&CoreLibrary::ours().expect("the library")).expect("the example");
+    let zt1_host = Example::Zt1Host.build(&CoreLibrary::ours().expect("the library")).expect("the example");
     // The README calls it by the name under which it is built there.
     let folder = std::env::temp_dir().join(format!("zt-c-walk-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
-    let program = folder.join("seed_host");
-    std::fs::copy(seed_host, &program).expect("a copy");
+    let program = folder.join("zt1_host");
+    std::fs::copy(zt1_host, &program).expect("a copy");
     let addresses = [("one", "192.0.2.1"), ("two", "192.0.2.2")];
     let readme = include_str!("../../../zt-node/capi/examples/c/README.md");
     let last = walk("c-walk", readme, &addresses, &[&program]);

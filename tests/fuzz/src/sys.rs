@@ -5,9 +5,9 @@
 #![allow(unsafe_code, reason = "what C would call is called")]
 
 mod host;
-mod modern_calls;
-mod seed_calls;
 mod stage;
+mod zt1_calls;
+mod zt_calls;
 
 use crate::input::Input;
 use libc::{c_void, sockaddr_storage};
@@ -94,8 +94,8 @@ fn act(stage: &mut Stage, input: &mut Input<'_>) {
         1 => stage.pass(u64::from(input.u8()) * 10),
         2 => stage.pass(u64::from(input.u16())),
         3 => stage.exchange(input),
-        4 | 5 => seed_calls::act(stage, input),
-        _ => modern_calls::act(stage, input),
+        4 | 5 => zt1_calls::act(stage, input),
+        _ => zt_calls::act(stage, input),
     }
 }
 

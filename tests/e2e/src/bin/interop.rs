@@ -132,7 +132,7 @@ fn behind_nats<'a>(ours: &'a Program, stock: &'a Program) -> Vec<(String, Play<'
 /// C hosts on our library, beside stock members.
 fn c_hosts<'a>(ours: &'a Program, stock: &'a Program) -> Vec<(String, Play<'a>)> {
     let mut list: Vec<(String, Play<'a>)> = Vec::new();
-    for (example, interface) in [(Example::SeedHost, "seed"), (Example::ModernHost, "modern")] {
+    for (example, interface) in [(Example::Zt1Host, "ZT1"), (Example::ZtHost, "ZT")] {
         for root in [ours, stock] {
             let name = format!("C host, {interface} interface (root, member beside it): {} stock", root.kind());
             list.push((name, Box::new(move |step| beside_a_daemon(example, root, stock, step))));
@@ -160,7 +160,7 @@ fn on_both_cores<'a>(
         (stock, [stock_core, stock_core]),
     ] {
         let names = cores.map(CoreLibrary::kind).join(" ");
-        let name = format!("C hosts, modern interface (root, core, core): {} {names}", root.kind());
+        let name = format!("C hosts, ZT interface (root, core, core): {} {names}", root.kind());
         list.push((name, Box::new(move |step| on_two_cores(root, cores, step))));
     }
     list

@@ -5,7 +5,7 @@ use libc::{c_char, c_int, c_long, c_uint, c_ulong, c_void, sockaddr_storage};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::CStr;
-use ztcore::sys::{modern, modern_abi, seed, seed_abi};
+use ztcore::sys::{zt, zt::abi as zt_abi, zt1, zt1::abi as zt1_abi};
 
 /// A datagram on its way.
 #[derive(Clone)]
@@ -49,20 +49,20 @@ impl Host {
     }
 }
 
-/// Functions of the seed's interface.
-pub(super) fn seed_host(host: &Host) -> seed_abi::ZT1_Node_Host {
-    seed_abi::ZT1_Node_Host {
+/// Functions of the ZT1 interface.
+pub(super) fn zt1_host(host: &Host) -> zt1_abi::ZT1_Node_Host {
+    zt1_abi::ZT1_Node_Host {
         user: host.user(),
         dataStoreGet: Some(get),
         dataStorePut: Some(put),
-        portConfig: Some(seed_port),
-        status: Some(seed_status),
+        portConfig: Some(zt1_port),
+        status: Some(zt1_status),
     }
 }
 
-/// Functions of the modern interface.
-pub(super) fn modern_callbacks(with_paths: bool) -> modern_abi::ZT_Node_Callbacks {
-    modern_abi::ZT_Node_Callbacks {
+/// Functions of the ZT interface.
+pub(super) fn zt_callbacks(with_paths: bool) -> zt_abi::ZT_Node_Callbacks {
+    zt_abi::ZT_Node_Callbacks {
         version: 0,
         statePutFunction: Some(state_put),
         stateGetFunction: Some(state_get),
@@ -86,7 +86,7 @@ pub(super) unsafe extern "C" fn get(
     // SAFETY: the library's promise.
     let (host, name) = unsafe { (host(user), CStr::from_ptr(name)) };
     let fault = host.next();
-    call_back_seed(host, fault);
+    call_back_zt1(host, fault);
     let objects = host.objects.borrow();
     let object = objects.get(name.to_bytes());
     let rest = object.and_then(|bytes| bytes.get(start as usize..));
@@ -123,7 +123,7 @@ pub(super) unsafe extern "C" fn put(
     // SAFETY: the library's promise.
     let (host, name) = unsafe { (host(user), CStr::from_ptr(name)) };
     let fault = host.next();
-    call_back_seed(host, fault);
+    call_back_zt1(host, fault);
     if fault >= 250 {
         return c_int::from(fault) - 260;
     }
@@ -146,7 +146,7 @@ fn state_name(kind: c_uint, id: *const u64) -> String {
     // SAFETY: the library's promise: two numbers.
     let (number, zero) = unsafe { (*id, *id.add(1)) };
     assert_eq!(zero, 0);
-    if kind <= modern_abi::ZT_STATE_OBJECT_PLANET { kind.to_string() } else { format!("{kind}/{number:x}") }
+    if kind <= zt_abi::ZT_STATE_OBJECT_PLANET { kind.to_string() } else { format!("{kind}/{number:x}") }
 }
 
 unsafe extern "C" fn state_put(
@@ -257,7 +257,7 @@ unsafe extern "C" fn configure(
     nwid: u64,
     nuptr: *mut *mut c_void,
     _op: c_uint,
-    config: *const modern_abi::ZT_VirtualNetworkConfig,
+    config: *const zt_abi::ZT_VirtualNetworkConfig,
 ) -> c_int {
     // SAFETY: the library's promise.
     let host = unsafe {
@@ -314,11 +314,11 @@ unsafe extern "C" fn look_up(
     c_int::from(word >= 128)
 }
 
-unsafe extern "C" fn seed_port(
+unsafe extern "C" fn zt1_port(
     user: *mut c_void,
     node: *mut c_void,
     nwid: u64,
-    config: *const seed_abi::ZT1_VirtualPortConfig,
+    config: *const zt1_abi::ZT1_VirtualPortConfig,
 ) {
     // SAFETY: the library's promise.
     let host = unsafe { host(user) };
@@ -328,10 +328,10 @@ unsafe extern "C" fn seed_port(
         assert_eq!(config.networkId, nwid);
         super::look_at(config.assignedAddresses, config.assignedAddressCount as usize);
     }
-    call_back_seed_node(node, host, host.next());
+    call_back_zt1_node(node, host, host.next());
 }
 
-unsafe extern "C" fn seed_status(
+unsafe extern "C" fn zt1_status(
     user: *mut c_void,
     node: *mut c_void,
     _code: c_uint,
@@ -340,7 +340,7 @@ unsafe extern "C" fn seed_status(
 ) {
     // SAFETY: the library's promise.
     let host = unsafe { host(user) };
-    call_back_seed_node(node, host, host.next());
+    call_back_zt1_node(node, host, host.next());
 }
 
 /// Runs something inside a callback, not too deep.
@@ -352,20 +352,20 @@ fn nested(host: &Host, act: impl FnOnce()) {
     }
 }
 
-/// A call from within a store of the seed's interface, which is not told its node.
-fn call_back_seed(host: &Host, word: u8) {
+/// A call from within a store of the ZT1 interface, which is not told its node.
+fn call_back_zt1(host: &Host, word: u8) {
     if (200..240).contains(&word) {
-        nested(host, || super::seed_calls::from_within(std::ptr::null_mut(), word));
+        nested(host, || super::zt1_calls::from_within(std::ptr::null_mut(), word));
     }
 }
 
-fn call_back_seed_node(node: *mut c_void, host: &Host, word: u8) {
+fn call_back_zt1_node(node: *mut c_void, host: &Host, word: u8) {
     if word >= 100 {
-        nested(host, || super::seed_calls::from_within(node, word));
+        nested(host, || super::zt1_calls::from_within(node, word));
     }
 }
 
-/// A call of the modern interface from within its callbacks.
+/// A call of the ZT interface from within its callbacks.
 fn call_back(node: *mut c_void, host: &Host, word: u8) {
     if !(100..240).contains(&word) {
         return;
@@ -375,29 +375,29 @@ fn call_back(node: *mut c_void, host: &Host, word: u8) {
         let mut deadline = i64::MAX;
         let null = std::ptr::null_mut();
         match word % 12 {
-            0 => _ = call!(modern::ZT_Node_join(node, network, null, null)),
-            1 => _ = call!(modern::ZT_Node_leave(node, network, null.cast(), null)),
-            2 => _ = call!(modern::ZT_Node_processBackgroundTasks(node, null, 0, &raw mut deadline)),
+            0 => _ = call!(zt::ZT_Node_join(node, network, null, null)),
+            1 => _ = call!(zt::ZT_Node_leave(node, network, null.cast(), null)),
+            2 => _ = call!(zt::ZT_Node_processBackgroundTasks(node, null, 0, &raw mut deadline)),
             3 => {
-                let peers = call!(modern::ZT_Node_peers(node));
-                call!(modern::ZT_Node_freeQueryResult(node, peers.cast()));
+                let peers = call!(zt::ZT_Node_peers(node));
+                call!(zt::ZT_Node_freeQueryResult(node, peers.cast()));
             }
             4 => {
-                let networks = call!(modern::ZT_Node_networks(node));
-                call!(modern::ZT_Node_freeQueryResult(node, networks.cast()));
+                let networks = call!(zt::ZT_Node_networks(node));
+                call!(zt::ZT_Node_freeQueryResult(node, networks.cast()));
             }
-            5 => _ = call!(modern::ZT_Node_sendUserMessage(node, null, u64::from(word), 1, null, 0)),
-            6 => _ = call!(modern::ZT_Node_orbit(node, null, u64::from(word), 0)),
-            7 => _ = call!(modern::ZT_Node_deorbit(node, null, u64::from(word))),
-            8 => call!(modern::ZT_Node_clearLocalInterfaceAddresses(node)),
-            9 => _ = call!(modern::ZT_Node_multicastSubscribe(node, null, network, u64::from(word), 1)),
+            5 => _ = call!(zt::ZT_Node_sendUserMessage(node, null, u64::from(word), 1, null, 0)),
+            6 => _ = call!(zt::ZT_Node_orbit(node, null, u64::from(word), 0)),
+            7 => _ = call!(zt::ZT_Node_deorbit(node, null, u64::from(word))),
+            8 => call!(zt::ZT_Node_clearLocalInterfaceAddresses(node)),
+            9 => _ = call!(zt::ZT_Node_multicastSubscribe(node, null, network, u64::from(word), 1)),
             10 => {
                 let from = super::stage::ipv4(10, word, 9993);
                 let data = [word; 40];
                 let (from, data) = (&raw const from, data.as_ptr().cast());
-                call!(modern::ZT_Node_processWirePacket(node, null, 0, 3, from, data, 40, null.cast()));
+                call!(zt::ZT_Node_processWirePacket(node, null, 0, 3, from, data, 40, null.cast()));
             }
-            _ => _ = call!(seed::ZT1_Node_join(node, network)),
+            _ => _ = call!(zt1::ZT1_Node_join(node, network)),
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Four nodes that know each other, two of each interface, and whatever the fuzzer makes beside them.
 
-use super::host::{Host, Wire, keep_sent, modern_callbacks, seed_host};
+use super::host::{Host, Wire, keep_sent, zt_callbacks, zt1_host};
 use super::{call, look_at};
 use crate::input::Input;
 use libc::{c_uint, c_ulong, sockaddr_in, sockaddr_storage};
@@ -9,22 +9,22 @@ use std::sync::OnceLock;
 use zt_crypto::{KeyPair, SeededEntropy, sign_world};
 use zt_wire::world::{Root, WorldKind};
 use zt_wire::{Emit as _, InetAddress, Signature, World};
-use ztcore::sys::seed_abi::{ZT1_VirtualLanFrame, ZT1_WireMessage};
-use ztcore::sys::{modern, modern_abi, seed};
+use ztcore::sys::zt1::abi::{ZT1_VirtualLanFrame, ZT1_WireMessage};
+use ztcore::sys::{zt, zt::abi as zt_abi, zt1};
 
 /// Milliseconds of the host's clock at the start.
 const START: u64 = 1_700_000_000_000;
-/// Nodes that live as long as the stage: two of the seed's interface, then two of the modern one.
+/// Nodes that live as long as the stage: two of the ZT1 interface, then two of the ZT one.
 const NODES: usize = 4;
 
 pub(super) struct Stage {
     /// Never longer or shorter: nodes have the addresses of what is in it.
     pub(super) hosts: Vec<Host>,
     /// Handles of the four, and of what the fuzzer made, living and gone.
-    pub(super) seeds: Vec<usize>,
-    pub(super) moderns: Vec<usize>,
-    pub(super) own_seeds: Vec<usize>,
-    pub(super) own_moderns: Vec<usize>,
+    pub(super) zt1s: Vec<usize>,
+    pub(super) zts: Vec<usize>,
+    pub(super) own_zt1s: Vec<usize>,
+    pub(super) own_zts: Vec<usize>,
     pub(super) controllers: Vec<usize>,
     /// Controllers that the four have: not to be deleted.
     pub(super) masters: Vec<usize>,
@@ -82,10 +82,10 @@ impl Stage {
     pub(super) fn new() -> Self {
         let mut stage = Self {
             hosts: (0..NODES).map(|_| Host::default()).collect(),
-            seeds: Vec::new(),
-            moderns: Vec::new(),
-            own_seeds: Vec::new(),
-            own_moderns: Vec::new(),
+            zt1s: Vec::new(),
+            zts: Vec::new(),
+            own_zt1s: Vec::new(),
+            own_zts: Vec::new(),
             controllers: Vec::new(),
             masters: Vec::new(),
             stale: Vec::new(),
@@ -122,47 +122,47 @@ impl Stage {
         if number < 2 {
             host.put("identity.secret", secret.to_text().as_bytes());
             host.put("planet", planet());
-            let functions = seed_host(host);
-            assert_eq!(call!(seed::ZT1_Node_newWithStore(&raw mut handle, self.now, &raw const functions)), 0);
-            self.seeds.push(handle.addr());
+            let functions = zt1_host(host);
+            assert_eq!(call!(zt1::ZT1_Node_newWithStore(&raw mut handle, self.now, &raw const functions)), 0);
+            self.zt1s.push(handle.addr());
         } else {
             host.put("2", secret.to_text().as_bytes());
             host.put("3", planet());
-            let functions = modern_callbacks(number == 3);
+            let functions = zt_callbacks(number == 3);
             let (user, now) = (host.user(), self.now as i64);
-            let made = call!(modern::ZT_Node_new(&raw mut handle, user, ptr::null_mut(), &raw const functions, now));
+            let made = call!(zt::ZT_Node_new(&raw mut handle, user, ptr::null_mut(), &raw const functions, now));
             assert_eq!(made, 0);
-            self.moderns.push(handle.addr());
+            self.zts.push(handle.addr());
         }
     }
 
     /// A controller on the first node of each interface, with a network that all join.
     fn make_networks(&mut self) {
-        let master = call!(seed::ZT1_NetconfMaster_new());
-        let first = ptr::without_provenance_mut(self.seeds[0]);
-        assert_eq!(call!(seed::ZT1_Node_enableNetconfMaster(first, master)), 0);
-        let controller = call!(modern::ZT_Controller_new(ptr::null()));
-        call!(modern::ZT_Node_setNetconfMaster(ptr::without_provenance_mut(self.moderns[0]), controller));
+        let master = call!(zt1::ZT1_NetconfMaster_new());
+        let first = ptr::without_provenance_mut(self.zt1s[0]);
+        assert_eq!(call!(zt1::ZT1_Node_enableNetconfMaster(first, master)), 0);
+        let controller = call!(zt::ZT_Controller_new(ptr::null()));
+        call!(zt::ZT_Node_setNetconfMaster(ptr::without_provenance_mut(self.zts[0]), controller));
         self.masters = vec![master.addr(), controller.addr()];
         let body = br#"{"private":false,"v4AssignMode":"zt","ipAssignmentPools":[{"ipRangeStart":"10.5.0.1","ipRangeEnd":"10.5.0.99"}],"routes":[{"target":"10.5.0.0/24"}]}"#;
-        for (is_seed, number) in [(true, 0), (false, 2)] {
+        for (is_zt1, number) in [(true, 0), (false, 2)] {
             let network = self.addresses[number] << 24 | 1;
             let path = std::ffi::CString::new(format!("/controller/network/{network:016x}")).expect("no NUL");
             let (path, body, len) = (path.as_ptr(), body.as_ptr().cast(), body.len() as c_ulong);
             let method = c"POST".as_ptr();
-            let status = if is_seed {
-                call!(seed::ZT1_NetconfMaster_request(master, method, path, body, len, ptr::null_mut()))
+            let status = if is_zt1 {
+                call!(zt1::ZT1_NetconfMaster_request(master, method, path, body, len, ptr::null_mut()))
             } else {
-                call!(modern::ZT_Controller_request(controller, method, path, body, len, ptr::null_mut()))
+                call!(zt::ZT_Controller_request(controller, method, path, body, len, ptr::null_mut()))
             };
             assert_eq!(status, 200);
             self.networks.push(network);
-            for handle in self.seeds.clone() {
-                assert_eq!(call!(seed::ZT1_Node_join(ptr::without_provenance_mut(handle), network)), 0);
+            for handle in self.zt1s.clone() {
+                assert_eq!(call!(zt1::ZT1_Node_join(ptr::without_provenance_mut(handle), network)), 0);
             }
-            for handle in self.moderns.clone() {
+            for handle in self.zts.clone() {
                 let null = ptr::null_mut();
-                assert_eq!(call!(modern::ZT_Node_join(ptr::without_provenance_mut(handle), network, null, null)), 0);
+                assert_eq!(call!(zt::ZT_Node_join(ptr::without_provenance_mut(handle), network, null, null)), 0);
             }
         }
     }
@@ -187,21 +187,21 @@ impl Stage {
     fn turn(&self, number: usize, inbox: &[(sockaddr_storage, Wire)]) {
         if number < 2 {
             let wires: Vec<ZT1_WireMessage> = inbox.iter().map(|(from, wire)| wire_message(*from, wire)).collect();
-            self.run(self.seeds[number], &self.hosts[number], self.now, &wires, &[]);
+            self.run(self.zt1s[number], &self.hosts[number], self.now, &wires, &[]);
             return;
         }
-        let node = ptr::without_provenance_mut(self.moderns[number - 2]);
+        let node = ptr::without_provenance_mut(self.zts[number - 2]);
         let mut deadline = i64::MAX;
         let (now, null) = (self.now as i64, ptr::null_mut());
         for (from, wire) in inbox {
             let (from, data, len) = (ptr::from_ref(from), wire.bytes.as_ptr().cast(), wire.bytes.len() as c_uint);
             let place = &raw mut deadline;
-            assert_eq!(call!(modern::ZT_Node_processWirePacket(node, null, now, -1, from, data, len, place)), 0);
+            assert_eq!(call!(zt::ZT_Node_processWirePacket(node, null, now, -1, from, data, len, place)), 0);
         }
-        assert_eq!(call!(modern::ZT_Node_processBackgroundTasks(node, null, now, &raw mut deadline)), 0);
+        assert_eq!(call!(zt::ZT_Node_processBackgroundTasks(node, null, now, &raw mut deadline)), 0);
     }
 
-    /// Runs a node of the seed's interface and keeps what it sends; its result.
+    /// Runs a node of the ZT1 interface and keeps what it sends; its result.
     pub(super) fn run(
         &self,
         node: usize,
@@ -212,7 +212,7 @@ impl Stage {
     ) -> c_uint {
         let (mut out_wires, mut out_frames) = (ptr::null(), ptr::null());
         let (mut wire_count, mut frame_count, mut wait) = (0, 0, 0);
-        let result = call!(seed::ZT1_Node_runAt(
+        let result = call!(zt1::ZT1_Node_runAt(
             ptr::without_provenance_mut(node),
             now,
             wires.as_ptr(),
@@ -246,7 +246,7 @@ impl Stage {
         let (from, to) = (input.below(NODES), input.below(NODES));
         let mut wires: Vec<Wire> = self.hosts[from].sent.borrow().iter().rev().take(4).cloned().collect();
         for wire in &mut wires {
-            super::seed_calls::damage(&mut wire.bytes, input);
+            super::zt1_calls::damage(&mut wire.bytes, input);
             wire.level = i32::from(input.u8() & 3);
         }
         let remote = super::address(input);
@@ -257,16 +257,16 @@ impl Stage {
     /// Ends what the fuzzer made.
     pub(super) fn clean_up(&mut self) {
         for answer in std::mem::take(&mut self.answers) {
-            call!(seed::ZT1_Node_freeQueryResult(ptr::without_provenance_mut(answer)));
+            call!(zt1::ZT1_Node_freeQueryResult(ptr::without_provenance_mut(answer)));
         }
-        for node in std::mem::take(&mut self.own_seeds) {
-            call!(seed::ZT1_Node_delete(ptr::without_provenance_mut(node)));
+        for node in std::mem::take(&mut self.own_zt1s) {
+            call!(zt1::ZT1_Node_delete(ptr::without_provenance_mut(node)));
         }
-        for node in std::mem::take(&mut self.own_moderns) {
-            call!(modern::ZT_Node_delete(ptr::without_provenance_mut(node)));
+        for node in std::mem::take(&mut self.own_zts) {
+            call!(zt::ZT_Node_delete(ptr::without_provenance_mut(node)));
         }
         for controller in std::mem::take(&mut self.controllers) {
-            call!(seed::ZT1_NetconfMaster_delete(ptr::without_provenance_mut(controller)));
+            call!(zt1::ZT1_NetconfMaster_delete(ptr::without_provenance_mut(controller)));
         }
         self.stale.truncate(16);
         self.scratch.sent.borrow_mut().clear();
@@ -277,19 +277,19 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         self.clean_up();
-        for node in &self.seeds {
-            call!(seed::ZT1_Node_delete(ptr::without_provenance_mut(*node)));
+        for node in &self.zt1s {
+            call!(zt1::ZT1_Node_delete(ptr::without_provenance_mut(*node)));
         }
-        for node in &self.moderns {
-            call!(modern::ZT_Node_delete(ptr::without_provenance_mut(*node)));
+        for node in &self.zts {
+            call!(zt::ZT_Node_delete(ptr::without_provenance_mut(*node)));
         }
         for controller in &self.masters {
-            call!(modern::ZT_Controller_delete(ptr::without_provenance_mut(*controller)));
+            call!(zt::ZT_Controller_delete(ptr::without_provenance_mut(*controller)));
         }
     }
 }
 
-/// A datagram as the seed's interface takes it; it must outlive the message.
+/// A datagram as the ZT1 interface takes it; it must outlive the message.
 pub(super) fn wire_message(from: sockaddr_storage, wire: &Wire) -> ZT1_WireMessage {
     ZT1_WireMessage {
         remoteAddress: from,
@@ -300,4 +300,4 @@ pub(super) fn wire_message(from: sockaddr_storage, wire: &Wire) -> ZT1_WireMessa
     }
 }
 
-const _: () = assert!(size_of::<modern_abi::ZT_Node_Callbacks>() == 72, "nine words");
+const _: () = assert!(size_of::<zt_abi::ZT_Node_Callbacks>() == 72, "nine words");

@@ -1,6 +1,6 @@
 //! What the C interface adds to the engine: `cargo bench -p zt-capi`.
 //!
-//! The same frame goes into an engine by itself, into a node behind `ZT1_Node_runAt` and into one behind the modern
+//! The same frame goes into an engine by itself, into a node behind `ZT1_Node_runAt` and into one behind the ZT
 //! interface, in turns, and one packet comes out of each; then the packet goes into the other end. Then the memory of a
 //! node without peers.
 
@@ -13,13 +13,13 @@ mod sys;
 use rig::{ALICE, BOB, LINK, Rig};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
-use sys::{CNode, ModernNode, Packet, Store};
+use sys::{CNode, Packet, Store, ZtNode};
 use zt_crypto::SecretIdentity;
 use zt_node::engine::{Input, Outbox, Output};
 use zt_peer::Endpoint;
 use zt_wire::ether::EthernetRef;
 use zt_wire::{Emit as _, Mac, NetworkId};
-use ztcore::sys::seed_abi::ZT1_VirtualLanFrame;
+use ztcore::sys::zt1::abi::ZT1_VirtualLanFrame;
 
 const SIZES: [usize; 3] = [64, 1300, 2800];
 const SPAN: Duration = Duration::from_millis(800);
@@ -33,22 +33,19 @@ fn main() {
     for node in &mut rig.nodes {
         node.outbox = Outbox::listing();
     }
-    let (mut pair, modern) = (Pair::new(), ModernPair::new());
+    let (mut pair, zt) = (Pair::new(), ZtPair::new());
     println!(
         "ns of a frame in and its packets out, and of the packets in and the frame out; + what the interface adds"
     );
-    println!(
-        "{:>7} {:>9} {:>16} {:>16} {:>12} {:>16} {:>16}",
-        "bytes", "engine", "run", "modern", "engine", "run", "modern"
-    );
+    println!("{:>7} {:>9} {:>16} {:>16} {:>12} {:>16} {:>16}", "bytes", "engine", "run", "zt", "engine", "run", "zt");
     for size in SIZES {
         let payload = vec![0x5a; size];
         let mut best = [f64::MAX; 6];
         let start = Instant::now();
         while start.elapsed() < SPAN {
             let engine = engine_round(&mut rig, network, &payload);
-            let (run, modern) = (pair.round(&payload), modern.round(&payload));
-            for (best, now) in best.iter_mut().zip([engine.0, run.0, modern.0, engine.1, run.1, modern.1]) {
+            let (run, zt) = (pair.round(&payload), zt.round(&payload));
+            for (best, now) in best.iter_mut().zip([engine.0, run.0, zt.0, engine.1, run.1, zt.1]) {
                 *best = best.min(now);
             }
         }
@@ -209,20 +206,20 @@ impl Pair {
     }
 }
 
-/// Two nodes of the modern interface: the first is root and controller.
-struct ModernPair {
-    nodes: [ModernNode; 2],
+/// Two nodes of the ZT interface: the first is root and controller.
+struct ZtPair {
+    nodes: [ZtNode; 2],
     at: [std::net::SocketAddr; 2],
     macs: [u64; 2],
     network: u64,
     now: i64,
 }
 
-impl ModernPair {
+impl ZtPair {
     fn new() -> Self {
         let Setup { at, stores, macs, network } = Setup::new();
         let mut now = 1_760_000_000_000;
-        let nodes = stores.map(|store| ModernNode::new(now, store));
+        let nodes = stores.map(|store| ZtNode::new(now, store));
         nodes[0].serve(network);
         nodes.iter().for_each(|node| node.join(network));
         for _ in 0..100 {

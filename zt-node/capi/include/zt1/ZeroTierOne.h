@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
  * A node has no socket, no thread and no timer of its own. The host hands it the packets and frames that arrived,
- * in one call of ZT1_Node_run, and gets those to send and to deliver. The modern interface (prefix ZT_) is in the
+ * in one call of ZT1_Node_run, and gets those to send and to deliver. The interface with prefix ZT_ is in the
  * other header of this name; both may be included in one file.
  *
  * Handles. ZT1_Node * and ZT1_NetconfMaster * are looked up in a table and never dereferenced: one that is NULL,

@@ -1,8 +1,8 @@
 //! The arrays that `ZT1_Node_run` hands out.
 
-use super::seed_abi::{ZT1_VirtualLanFrame, ZT1_WireMessage};
 use super::sockaddr;
-use crate::seed::level_of;
+use super::zt1::abi::{ZT1_VirtualLanFrame, ZT1_WireMessage};
+use crate::zt1::level_of;
 use core::ffi::c_uint;
 use zt_node::engine::Outbox;
 

@@ -7,19 +7,14 @@
 
 mod arrays;
 mod controllers;
-pub mod modern;
-pub mod modern_abi;
-mod modern_host;
-mod modern_results;
+mod function_store;
 mod pointers;
 #[cfg(feature = "helgrind")]
 mod pthread_locks;
 mod results;
-pub mod seed;
-pub mod seed_abi;
-mod seed_host;
-mod seed_results;
 mod sockaddr;
+pub mod zt;
+pub mod zt1;
 
 pub(crate) use arrays::Arrays;
 use core::ffi::c_uint;
@@ -28,7 +23,7 @@ pub(crate) use pthread_locks::{Condvar, Mutex, MutexGuard, RwLock};
 
 /// Longest payload of UDP, and longest frame of any network (08 §A.1), bytes.
 const MAX_PACKET: c_uint = 65_535;
-const MAX_FRAME: c_uint = modern_abi::ZT_MAX_MTU;
+const MAX_FRAME: c_uint = zt::abi::ZT_MAX_MTU;
 
 /// Version of this library.
 const VERSION: (i32, i32, i32) = {

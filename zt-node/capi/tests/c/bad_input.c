@@ -3,13 +3,13 @@
  * counts out of bounds, pointers that are not aligned, text that is no text, addresses of no family.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#include "modern_rig.h"
-#include "seed_rig.h"
+#include "zt_rig.h"
+#include "zt1_rig.h"
 
 #include <limits.h>
 
-static struct seed root, alice;
-static struct modern bob;
+static struct zt1 root, alice;
+static struct zt bob;
 static const uint64_t lan = 0x1234567890000001ULL;
 static const struct ZT1_WireMessage *wires;
 static const struct ZT1_VirtualLanFrame *frames;
@@ -17,7 +17,7 @@ static unsigned wire_count, frame_count;
 static unsigned long wait;
 
 /* A handle that was deleted, handles that never were, and those of other things. */
-static void *no_seed[8], *no_modern[8];
+static void *no_zt1[8], *no_zt[8];
 #define NOBODY 8
 
 static enum ZT1_ReturnValue run_with(ZT1_Node *node, const struct ZT1_WireMessage *in_wires, unsigned in_wire_count,
@@ -43,29 +43,29 @@ static void refused_run(const struct ZT1_WireMessage *in_wires, unsigned in_wire
 static void make_handles(void)
 {
     static int foreign;
-    struct seed gone;
-    struct modern lost;
-    seed_start(&gone, "10.0.0.8", EVE_SECRET, PLANET, PLANET_LENGTH);
+    struct zt1 gone;
+    struct zt lost;
+    zt1_start(&gone, "10.0.0.8", EVE_SECRET, PLANET, PLANET_LENGTH);
     void *old = gone.node;
-    seed_end(&gone);
-    modern_prepare(&lost, "10.0.0.9", EVE_SECRET, PLANET, PLANET_LENGTH);
-    CHECK_INT(modern_open(&lost), ZT_RESULT_OK);
-    void *old_modern = lost.node;
-    modern_end(&lost);
+    zt1_end(&gone);
+    zt_prepare(&lost, "10.0.0.9", EVE_SECRET, PLANET, PLANET_LENGTH);
+    CHECK_INT(zt_open(&lost), ZT_RESULT_OK);
+    void *old_zt = lost.node;
+    zt_end(&lost);
     void *both[] = {NULL, &foreign, (void *)1, (void *)-1, (void *)0x1001, old, (char *)old + 1};
-    memcpy(no_seed, both, sizeof both);
-    memcpy(no_modern, both, sizeof both);
-    no_modern[5] = old_modern;
-    no_modern[6] = (char *)old_modern + 1;
-    no_seed[7] = bob.node;
-    no_modern[7] = alice.node;
+    memcpy(no_zt1, both, sizeof both);
+    memcpy(no_zt, both, sizeof both);
+    no_zt[5] = old_zt;
+    no_zt[6] = (char *)old_zt + 1;
+    no_zt1[7] = bob.node;
+    no_zt[7] = alice.node;
 }
 
-static void seed_handles(void)
+static void zt1_handles(void)
 {
     struct ZT1_Node_Status status;
     for (int i = 0; i < NOBODY; i++) {
-        ZT1_Node *node = no_seed[i];
+        ZT1_Node *node = no_zt1[i];
         CHECK_INT(ZT1_Node_delete(node), ZT1_ERROR_BAD_PARAMETER);
         CHECK_INT(ZT1_Node_enableNetconfMaster(node, NULL), ZT1_ERROR_BAD_PARAMETER);
         CHECK_INT(run_with(node, NULL, 0, NULL, 0), ZT1_ERROR_BAD_PARAMETER);
@@ -85,10 +85,10 @@ static void seed_handles(void)
     }
 }
 
-static void modern_handles(void)
+static void zt_handles(void)
 {
     for (int i = 0; i < NOBODY; i++) {
-        ZT_Node *node = no_modern[i];
+        ZT_Node *node = no_zt[i];
         const struct sockaddr_storage from = rig_ipv4("10.0.0.1", 9993);
         volatile int64_t deadline = 7;
         ZT_NodeStatus status = {.address = 5};
@@ -125,7 +125,7 @@ static void modern_handles(void)
     }
 }
 
-static void seed_nulls(void)
+static void zt1_nulls(void)
 {
     ZT1_Node *node = (ZT1_Node *)1;
     ZT1_VirtualPortConfigCallback port = NULL;
@@ -242,7 +242,7 @@ static void run_bounds(void)
     CHECK_RANGE(wait, 1, 60000);
 }
 
-static void seed_text(void)
+static void zt1_text(void)
 {
     CHECK_INT(ZT1_Node_join(alice.node, lan), ZT1_OK);
     CHECK_INT(ZT1_Node_setPort(alice.node, lan, "\xff\xfe\x80", 0), ZT1_ERROR_BAD_PARAMETER);
@@ -284,7 +284,7 @@ static void seed_text(void)
     CHECK_INT(ZT1_NetconfMaster_delete(master), ZT1_OK);
 }
 
-static void modern_nulls(void)
+static void zt_nulls(void)
 {
     ZT_Node *node = (ZT_Node *)1;
     struct ZT_Node_Callbacks none;
@@ -342,7 +342,7 @@ static void modern_nulls(void)
     ZT_Node_clearLocalInterfaceAddresses(bob.node);
 }
 
-static void modern_controller(void)
+static void zt_controller(void)
 {
     static char text[100000];
     ZT_Controller_Store half = {.user = NULL, .get = store_get, .put = NULL};
@@ -374,17 +374,17 @@ static void results_twice(void)
 {
     struct ZT1_Node_PeerList *peers = ZT1_Node_peers(alice.node);
     struct ZT1_Node_NetworkList *networks = ZT1_Node_networks(alice.node);
-    ZT_PeerList *modern_peers = ZT_Node_peers(bob.node);
-    ZT_VirtualNetworkList *modern_networks = ZT_Node_networks(bob.node);
+    ZT_PeerList *zt_peers = ZT_Node_peers(bob.node);
+    ZT_VirtualNetworkList *zt_networks = ZT_Node_networks(bob.node);
     /* Any of the functions frees any result, once. */
     ZT_Node_freeQueryResult(NULL, peers);
     ZT1_Node_freeQueryResult(peers);
     ZT1_Node_freeQueryResult(networks);
     ZT1_Node_freeQueryResult(networks);
-    ZT_Node_freeQueryResult(bob.node, modern_peers);
-    ZT_Node_freeQueryResult(bob.node, modern_peers);
-    ZT1_Node_freeQueryResult(modern_networks);
-    ZT_Node_freeQueryResult(bob.node, modern_networks);
+    ZT_Node_freeQueryResult(bob.node, zt_peers);
+    ZT_Node_freeQueryResult(bob.node, zt_peers);
+    ZT1_Node_freeQueryResult(zt_networks);
+    ZT_Node_freeQueryResult(bob.node, zt_networks);
 }
 
 static void extreme_times(void)
@@ -413,22 +413,22 @@ static void extreme_times(void)
 
 int main(void)
 {
-    seed_start(&root, "10.0.0.1", ROOT_SECRET, PLANET, PLANET_LENGTH);
-    seed_start(&alice, "10.0.0.4", ALICE_SECRET, PLANET, PLANET_LENGTH);
-    modern_start(&bob, "10.0.0.5", BOB_SECRET, PLANET, PLANET_LENGTH);
-    RIG_UNTIL(seed_is_online(&alice) && modern_is_online(&bob), 10000);
+    zt1_start(&root, "10.0.0.1", ROOT_SECRET, PLANET, PLANET_LENGTH);
+    zt1_start(&alice, "10.0.0.4", ALICE_SECRET, PLANET, PLANET_LENGTH);
+    zt_start(&bob, "10.0.0.5", BOB_SECRET, PLANET, PLANET_LENGTH);
+    RIG_UNTIL(zt1_is_online(&alice) && zt_is_online(&bob), 10000);
     make_handles();
-    seed_handles();
-    modern_handles();
-    seed_nulls();
+    zt1_handles();
+    zt_handles();
+    zt1_nulls();
     run_bounds();
-    seed_text();
-    modern_nulls();
-    modern_controller();
+    zt1_text();
+    zt_nulls();
+    zt_controller();
     results_twice();
     extreme_times();
-    seed_end(&root);
-    seed_end(&alice);
-    modern_end(&bob);
+    zt1_end(&root);
+    zt1_end(&alice);
+    zt_end(&bob);
     return 0;
 }

@@ -2,40 +2,40 @@
  * Nodes that make their own identity: slow, so it has a program of its own.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#include "modern_rig.h"
-#include "seed_rig.h"
+#include "zt_rig.h"
+#include "zt1_rig.h"
 
 int main(void)
 {
-    static struct seed seed;
-    static struct modern modern;
-    seed_start(&seed, "10.0.0.4", NULL, PLANET, PLANET_LENGTH);
-    const struct object *secret = store_find(&seed.store, "identity.secret");
-    const struct object *public = store_find(&seed.store, "identity.public");
+    static struct zt1 zt1;
+    static struct zt zt;
+    zt1_start(&zt1, "10.0.0.4", NULL, PLANET, PLANET_LENGTH);
+    const struct object *secret = store_find(&zt1.store, "identity.secret");
+    const struct object *public = store_find(&zt1.store, "identity.public");
     CHECK(secret != NULL && public != NULL);
     CHECK_INT(secret->secure, 1);
     CHECK_INT(public->secure, 0);
     CHECK(memcmp(secret->bytes, public->bytes, public->length) == 0);
     struct ZT1_Node_Status status;
-    CHECK_INT(ZT1_Node_status(seed.node, &status), ZT1_OK);
+    CHECK_INT(ZT1_Node_status(zt1.node, &status), ZT1_OK);
     CHECK_INT(public->length, strlen(status.publicIdentity));
     CHECK(memcmp(public->bytes, status.publicIdentity, public->length) == 0);
     CHECK(strncmp(status.publicIdentity, status.address, 10) == 0);
     uint64_t address = status.rawAddress;
-    seed_stop(&seed);
-    CHECK_INT(seed_open(&seed), ZT1_OK);
-    CHECK_INT(ZT1_Node_status(seed.node, &status), ZT1_OK);
+    zt1_stop(&zt1);
+    CHECK_INT(zt1_open(&zt1), ZT1_OK);
+    CHECK_INT(ZT1_Node_status(zt1.node, &status), ZT1_OK);
     CHECK_INT(status.rawAddress, address);
 
-    modern_start(&modern, "10.0.0.5", NULL, PLANET, PLANET_LENGTH);
-    CHECK_INT(modern.puts[ZT_STATE_OBJECT_IDENTITY_SECRET], 1);
-    CHECK_INT(modern.puts[ZT_STATE_OBJECT_IDENTITY_PUBLIC], 1);
-    address = ZT_Node_address(modern.node);
+    zt_start(&zt, "10.0.0.5", NULL, PLANET, PLANET_LENGTH);
+    CHECK_INT(zt.puts[ZT_STATE_OBJECT_IDENTITY_SECRET], 1);
+    CHECK_INT(zt.puts[ZT_STATE_OBJECT_IDENTITY_PUBLIC], 1);
+    address = ZT_Node_address(zt.node);
     CHECK(address != 0 && address != status.rawAddress);
-    modern_stop(&modern);
-    CHECK_INT(modern_open(&modern), ZT_RESULT_OK);
-    CHECK_INT(ZT_Node_address(modern.node), address);
-    CHECK_INT(modern.puts[ZT_STATE_OBJECT_IDENTITY_SECRET], 1);
+    zt_stop(&zt);
+    CHECK_INT(zt_open(&zt), ZT_RESULT_OK);
+    CHECK_INT(ZT_Node_address(zt.node), address);
+    CHECK_INT(zt.puts[ZT_STATE_OBJECT_IDENTITY_SECRET], 1);
 
     /* One made beforehand is the one that the node has. */
     char text[512], small[16];
@@ -45,12 +45,12 @@ int main(void)
     CHECK(memchr(small, ':', sizeof small) == NULL);
     CHECK_INT(ZT1_newIdentity(text, sizeof text), ZT1_OK);
     CHECK_RANGE(strlen(text), 270, 271);
-    seed_stop(&seed);
-    store_set(&seed.store, "identity.secret", text, strlen(text));
-    CHECK_INT(seed_open(&seed), ZT1_OK);
-    CHECK_INT(ZT1_Node_status(seed.node, &status), ZT1_OK);
+    zt1_stop(&zt1);
+    store_set(&zt1.store, "identity.secret", text, strlen(text));
+    CHECK_INT(zt1_open(&zt1), ZT1_OK);
+    CHECK_INT(ZT1_Node_status(zt1.node, &status), ZT1_OK);
     CHECK(strncmp(status.address, text, 10) == 0);
-    seed_end(&seed);
-    modern_end(&modern);
+    zt1_end(&zt1);
+    zt_end(&zt);
     return 0;
 }

@@ -3,8 +3,8 @@
  * error code, and once the store works again so does the node.
  * SPDX-License-Identifier: MIT OR Apache-2.0
  */
-#include "modern_rig.h"
-#include "seed_rig.h"
+#include "zt_rig.h"
+#include "zt1_rig.h"
 
 static const uint64_t lan = 0x1234567890000001ULL;
 static unsigned long longest;
@@ -15,7 +15,7 @@ static bool is_known(enum ZT1_ReturnValue value)
         || value == ZT1_ERROR_BAD_PARAMETER;
 }
 
-static void seed_runs(ZT1_Node *node, uint64_t now)
+static void zt1_runs(ZT1_Node *node, uint64_t now)
 {
     const struct ZT1_WireMessage *wires;
     const struct ZT1_VirtualLanFrame *frames;
@@ -24,7 +24,7 @@ static void seed_runs(ZT1_Node *node, uint64_t now)
     CHECK(is_known(ZT1_Node_runAt(node, now, NULL, 0, NULL, 0, &wires, &wire_count, &frames, &frame_count, &wait)));
 }
 
-static void seed_scenario(struct store *store, bool is_well)
+static void zt1_scenario(struct store *store, bool is_well)
 {
     const struct ZT1_Node_Host host = {.user = store, .dataStoreGet = store_get, .dataStorePut = store_put};
     ZT1_Node *node = NULL;
@@ -42,14 +42,14 @@ static void seed_scenario(struct store *store, bool is_well)
     CHECK(!is_well || status == 200);
     const enum ZT1_ReturnValue joined = ZT1_Node_join(node, lan);
     CHECK(is_known(joined));
-    seed_runs(node, rig_now + 10);
-    seed_runs(node, rig_now + 60000);
+    zt1_runs(node, rig_now + 10);
+    zt1_runs(node, rig_now + 60000);
     const enum ZT1_ReturnValue left = ZT1_Node_leave(node, lan);
     CHECK(is_known(left));
     CHECK(!is_well || (joined == ZT1_OK && left == ZT1_OK));
     status = ZT1_NetconfMaster_request(master, "DELETE", path, NULL, 0, NULL);
     CHECK(status == 0 || status == 200 || status >= 400);
-    seed_runs(node, rig_now + 120000);
+    zt1_runs(node, rig_now + 120000);
     struct ZT1_Node_Status state;
     CHECK_INT(ZT1_Node_status(node, &state), ZT1_OK);
     CHECK_INT(ZT1_Node_delete(node), ZT1_OK);
@@ -58,7 +58,7 @@ static void seed_scenario(struct store *store, bool is_well)
         longest = store->calls;
 }
 
-static void seed_stores(void)
+static void zt1_stores(void)
 {
     for (int fault = FAULT_NONE; fault < FAULT_KINDS; fault++) {
         longest = 0;
@@ -72,10 +72,10 @@ static void seed_stores(void)
                 /* A planet that is none: checking the identities of roots would take most of the time. */
                 store_set(&store, "planet", "none", 4);
                 store_fail(&store, (enum store_fault)fault, k, times);
-                seed_scenario(&store, fault == FAULT_NONE);
+                zt1_scenario(&store, fault == FAULT_NONE);
                 /* It works again. A garbled object that was kept as such is no concern here. */
                 store.fault = FAULT_NONE;
-                seed_scenario(&store, fault != FAULT_GARBAGE && fault != FAULT_NO_TOTAL && fault != FAULT_SMALL_TOTAL);
+                zt1_scenario(&store, fault != FAULT_GARBAGE && fault != FAULT_NO_TOTAL && fault != FAULT_SMALL_TOTAL);
                 store_free(&store);
             }
         }
@@ -83,55 +83,55 @@ static void seed_stores(void)
     }
 }
 
-static void modern_scenario(struct modern *modern)
+static void zt_scenario(struct zt *zt)
 {
-    modern->node = NULL;
-    enum ZT_ResultCode made = modern_open(modern);
+    zt->node = NULL;
+    enum ZT_ResultCode made = zt_open(zt);
     CHECK(made == ZT_RESULT_OK || ZT_ResultCode_isFatal(made));
-    CHECK((made == ZT_RESULT_OK) == (modern->node != NULL));
-    if (modern->node == NULL)
+    CHECK((made == ZT_RESULT_OK) == (zt->node != NULL));
+    if (zt->node == NULL)
         return;
     static struct store records;
     const ZT_Controller_Store functions = {.user = &records, .get = store_get, .put = store_put};
-    records.fault = modern->store.fault;
-    records.from = modern->store.from;
-    records.times = modern->store.times;
+    records.fault = zt->store.fault;
+    records.from = zt->store.from;
+    records.times = zt->store.times;
     ZT_Controller *controller = ZT_Controller_new(&functions);
-    ZT_Node_setNetconfMaster(modern->node, controller);
+    ZT_Node_setNetconfMaster(zt->node, controller);
     int status = ZT_Controller_request(controller, "POST", "/controller/network", "{}", 2, NULL);
     CHECK(status == 0 || status == 200 || status >= 400);
-    CHECK_INT(ZT_Node_join(modern->node, lan, NULL, NULL), ZT_RESULT_OK);
-    CHECK_INT(ZT_Node_orbit(modern->node, NULL, HUB, HUB), ZT_RESULT_OK);
+    CHECK_INT(ZT_Node_join(zt->node, lan, NULL, NULL), ZT_RESULT_OK);
+    CHECK_INT(ZT_Node_orbit(zt->node, NULL, HUB, HUB), ZT_RESULT_OK);
     for (int i = 0; i < 3; i++)
-        CHECK_INT(ZT_Node_processBackgroundTasks(modern->node, NULL, (int64_t)rig_now + i * 60000, &modern->deadline),
+        CHECK_INT(ZT_Node_processBackgroundTasks(zt->node, NULL, (int64_t)rig_now + i * 60000, &zt->deadline),
                   ZT_RESULT_OK);
-    CHECK_INT(ZT_Node_deorbit(modern->node, NULL, HUB), ZT_RESULT_OK);
-    CHECK_INT(ZT_Node_leave(modern->node, lan, NULL, NULL), ZT_RESULT_OK);
-    ZT_Node_delete(modern->node);
-    modern->node = NULL;
+    CHECK_INT(ZT_Node_deorbit(zt->node, NULL, HUB), ZT_RESULT_OK);
+    CHECK_INT(ZT_Node_leave(zt->node, lan, NULL, NULL), ZT_RESULT_OK);
+    ZT_Node_delete(zt->node);
+    zt->node = NULL;
     CHECK_INT(ZT_Controller_delete(controller), ZT_RESULT_OK);
     store_free(&records);
-    if (modern->store.calls > longest)
-        longest = modern->store.calls;
+    if (zt->store.calls > longest)
+        longest = zt->store.calls;
 }
 
-static void modern_stores(void)
+static void zt_stores(void)
 {
     for (int fault = FAULT_ERROR; fault < FAULT_KINDS; fault++) {
         longest = 0;
         for (unsigned long k = 0; k <= longest; k++) {
-            static struct modern modern;
-            modern_prepare(&modern, "10.0.0.4", ALICE_SECRET, (const unsigned char *)"none", 4);
-            store_set(&modern.store, modern_state_name(ZT_STATE_OBJECT_IDENTITY_PUBLIC, 0), ALICE_PUBLIC,
+            static struct zt zt;
+            zt_prepare(&zt, "10.0.0.4", ALICE_SECRET, (const unsigned char *)"none", 4);
+            store_set(&zt.store, zt_state_name(ZT_STATE_OBJECT_IDENTITY_PUBLIC, 0), ALICE_PUBLIC,
                       strlen(ALICE_PUBLIC));
             if (k == 0)
-                store_set(&modern.store, modern_state_name(ZT_STATE_OBJECT_MOON, HUB), MOON, MOON_LENGTH);
-            store_fail(&modern.store, (enum store_fault)fault, k, k % 2);
-            modern_scenario(&modern);
-            modern.port_count = modern.event_count = 0;
-            modern.store.fault = FAULT_NONE;
-            modern_scenario(&modern);
-            store_free(&modern.store);
+                store_set(&zt.store, zt_state_name(ZT_STATE_OBJECT_MOON, HUB), MOON, MOON_LENGTH);
+            store_fail(&zt.store, (enum store_fault)fault, k, k % 2);
+            zt_scenario(&zt);
+            zt.port_count = zt.event_count = 0;
+            zt.store.fault = FAULT_NONE;
+            zt_scenario(&zt);
+            store_free(&zt.store);
         }
         CHECK(longest > 0);
     }
@@ -139,7 +139,7 @@ static void modern_stores(void)
 
 int main(void)
 {
-    seed_stores();
-    modern_stores();
+    zt1_stores();
+    zt_stores();
     return 0;
 }

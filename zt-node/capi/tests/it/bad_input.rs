@@ -4,7 +4,7 @@ use crate::programs::programs;
 
 programs! { TESTED:
     bad_input
-    callbacks_seed
-    callbacks_modern
+    zt1_callbacks
+    zt_callbacks
     store_fails
 }

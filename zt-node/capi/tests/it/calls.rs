@@ -5,20 +5,20 @@ use crate::programs::{self, Linkage, programs};
 use crate::{bad_input, threads};
 
 programs! { TESTED:
-    seed_lan
-    seed_home
-    seed_ports
-    seed_levels
-    seed_restart
-    seed_planet
-    modern_lan
-    modern_paths
+    zt1_lan
+    zt1_home
+    zt1_ports
+    zt1_levels
+    zt1_restart
+    zt1_planet
+    zt_lan
+    zt_paths
     identity_new
 }
 
 #[test]
 fn the_shared_library_serves_the_same_programs() {
-    for name in ["seed_lan", "modern_lan"] {
+    for name in ["zt1_lan", "zt_lan"] {
         programs::check(name, Linkage::Shared);
     }
 }

@@ -16,31 +16,31 @@ struct Api {
     functions: &'static str,
 }
 
-const SEED: Api = Api { header: "zt1/ZeroTierOne.h", prefix: "ZT1_", functions: "seed" };
-const MODERN: Api = Api { header: "ZeroTierOne.h", prefix: "ZT_", functions: "modern" };
+const ZT1: Api = Api { header: "zt1/ZeroTierOne.h", prefix: "ZT1_", functions: "zt1" };
+const ZT: Api = Api { header: "ZeroTierOne.h", prefix: "ZT_", functions: "zt" };
 
 /// What a file may include.
 const INCLUDES: &[(&str, &[&str])] = &[
-    ("seed", &["zt1/ZeroTierOne.h"]),
-    ("modern", &["ZeroTierOne.h"]),
-    ("seed-modern", &["zt1/ZeroTierOne.h", "ZeroTierOne.h"]),
-    ("modern-seed", &["ZeroTierOne.h", "zt1/ZeroTierOne.h"]),
+    ("zt1", &["zt1/ZeroTierOne.h"]),
+    ("zt", &["ZeroTierOne.h"]),
+    ("zt1-zt", &["zt1/ZeroTierOne.h", "ZeroTierOne.h"]),
+    ("zt-zt1", &["ZeroTierOne.h", "zt1/ZeroTierOne.h"]),
     ("twice", &["ZeroTierOne.h", "ZeroTierOne.h", "zt1/ZeroTierOne.h", "zt1/ZeroTierOne.h"]),
 ];
 
 /// Names both ways of writing a type that users of either header write.
-const USES_SEED: &str = "static struct ZT1_WireMessage m; static enum ZT1_ReturnValue r; static ZT1_StatusCallback s;
-int seed(void); int seed(void) { (void)m; (void)r; (void)s; return ZT1_OK; }\n";
-const USES_MODERN: &str = "static struct ZT_UserMessage a; static ZT_UserMessage b; static enum ZT_Event e;
+const USES_ZT1: &str = "static struct ZT1_WireMessage m; static enum ZT1_ReturnValue r; static ZT1_StatusCallback s;
+int zt1(void); int zt1(void) { (void)m; (void)r; (void)s; return ZT1_OK; }\n";
+const USES_ZT: &str = "static struct ZT_UserMessage a; static ZT_UserMessage b; static enum ZT_Event e;
 static struct ZT_Node_Callbacks c; static ZT_Node_Callbacks d;
-int modern(void); int modern(void) { (void)a; (void)b; (void)c; (void)d; (void)e; return ZT_RESULT_OK; }\n";
+int zt(void); int zt(void) { (void)a; (void)b; (void)c; (void)d; (void)e; return ZT_RESULT_OK; }\n";
 
 #[test]
 fn the_headers_compile_alone_and_together_in_c_and_cpp() {
     for (language, suffix) in [(Language::C, "c"), (Language::Cpp, "cpp")] {
         for (name, includes) in INCLUDES {
             let mut source: String = includes.iter().map(|path| format!("#include \"{path}\"\n")).collect();
-            for (api, uses) in [(SEED, USES_SEED), (MODERN, USES_MODERN)] {
+            for (api, uses) in [(ZT1, USES_ZT1), (ZT, USES_ZT)] {
                 if includes.contains(&api.header) {
                     source += uses;
                 }
@@ -60,23 +60,23 @@ fn a_port_may_bring_its_own_socket_address() {
 }
 
 #[test]
-fn the_seeds_types_are_the_same_in_rust() {
-    assert_types_agree(&SEED);
+fn the_zt1_types_are_the_same_in_rust() {
+    assert_types_agree(&ZT1);
 }
 
 #[test]
-fn the_modern_types_are_the_same_in_rust() {
-    assert_types_agree(&MODERN);
+fn the_zt_types_are_the_same_in_rust() {
+    assert_types_agree(&ZT);
 }
 
 #[test]
-fn the_seeds_functions_are_the_same_in_rust() {
-    assert_functions_agree(&SEED);
+fn the_zt1_functions_are_the_same_in_rust() {
+    assert_functions_agree(&ZT1);
 }
 
 #[test]
-fn the_modern_functions_are_the_same_in_rust() {
-    assert_functions_agree(&MODERN);
+fn the_zt_functions_are_the_same_in_rust() {
+    assert_functions_agree(&ZT);
 }
 
 fn assert_types_agree(api: &Api) {
@@ -92,7 +92,7 @@ fn assert_types_agree(api: &Api) {
 /// as long as the file of the functions is not there.
 fn assert_functions_agree(api: &Api) {
     let sources = sources();
-    // `seed.rs`, or a file in `seed/`.
+    // `zt1.rs`, or a file in `zt1/`.
     let is_there = |path: &PathBuf| {
         path.file_stem().is_some_and(|stem| stem == api.functions)
             || path.parent().is_some_and(|folder| folder.ends_with(api.functions))

@@ -3,6 +3,6 @@
 use crate::programs::programs;
 
 programs! { TESTED:
-    threads_modern
-    threads_seed
+    zt_threads
+    zt1_threads
 }

@@ -2,11 +2,11 @@
 
 #![allow(unsafe_code, unreachable_pub, reason = "the functions under measurement are C's; a module of a benchmark")]
 
-mod modern;
-mod seed;
+mod zt;
+mod zt1;
 
-pub use modern::ModernNode;
-pub use seed::{CNode, Packet, Store, wire};
+pub use zt::ZtNode;
+pub use zt1::{CNode, Packet, Store, wire};
 
 use core::ffi::c_uint;
 use std::net::SocketAddr;

@@ -15,7 +15,7 @@
 /* How a store fails. */
 enum store_fault {
     FAULT_NONE,
-    FAULT_ERROR,        /* get: -2 (modern: -1), put: not 0 */
+    FAULT_ERROR,        /* get: -2 (zt: -1), put: not 0 */
     FAULT_MISSING,      /* get: -1, put: not 0 */
     FAULT_ODD_CODE,     /* get: -99, put: INT_MIN */
     FAULT_SHORT,        /* get: one byte only, of the true total; put: works */
