@@ -7,16 +7,7 @@
 
 use std::time::Duration;
 
-use zt_wire::{Mono, Now};
-
-use crate::event::Vl1Event;
-use crate::link::{Endpoint, Link, LinkId, LinkRole, Path};
-use crate::liveness::Probe;
-use crate::peer::{Peer, Slot};
-use crate::peer_table::PeerId;
-use crate::receive::Context;
-use crate::transmit::Transmits;
-use crate::vl1::Vl1;
+use zt_wire::Mono;
 
 /// The level rises when there was no answer for this long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,12 +17,6 @@ const LOOK_UP: Duration = Duration::from_millis(2500);
 const PATIENCE_AT_MOST: Duration = Duration::from_secs(8);
 /// A path still counts as working although nothing was answered lately: looked at again after this.
 const AGAIN: Duration = Duration::from_millis(250);
-/// Roots asked by one probe of better levels: the best, and another one each time.
-const ROOTS_PER_LOOK: usize = 2;
-/// Other peers asked by one such probe; the rest follows in the next.
-const PEERS_PER_LOOK: usize = 16;
-/// Addresses of such a peer that are asked.
-const REMOTES_PER_PEER: usize = 3;
 
 /// What the present level gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +32,7 @@ pub(crate) enum Outlook {
 /// The level and what decides it.
 #[derive(Debug, Default)]
 pub(crate) struct Desperation {
-    level: i32,
+    pub(crate) level: i32,
     /// Highest rank among our links.
     ceiling: i32,
     /// First question since the last answer.
@@ -150,215 +135,6 @@ impl Desperation {
     pub(crate) fn deadline(&self) -> Option<Mono> {
         [self.judge_at(), self.look_up].into_iter().flatten().min()
     }
-}
-
-impl Vl1 {
-    /// The worst rank of links that first contact uses: 0, or above while nothing better works (08 §B.5). Links of a
-    /// worse rank serve only the paths heard by them. Changes are told by
-    /// [`Vl1Event::LevelChanged`](crate::Vl1Event::LevelChanged).
-    pub const fn level(&self) -> i32 {
-        self.desperation.level
-    }
-
-    /// Whether a link is used to reach somebody who was not heard by it.
-    pub(crate) fn is_for_contact(&self, link: &Link) -> bool {
-        link.role != LinkRole::AnswerOnly && link.rank <= self.level()
-    }
-
-    /// The links are others.
-    pub(crate) fn links_changed(&mut self) {
-        if self.desperation.set_ceiling(self.links.values().map(|l| l.rank).max()) {
-            self.event(Vl1Event::LevelChanged(self.level()));
-        }
-    }
-
-    /// Whether an answer of this peer says how we are connected: a root's, and that of anybody when there is no root.
-    fn speaks_for_the_level(&self, peer: &Peer) -> bool {
-        self.roots.is_upstream(peer.identity.address) || self.roots.addresses().next().is_none()
-    }
-
-    /// A question to a peer leaves.
-    pub(crate) fn note_asked(&mut self, now: Mono, id: PeerId) {
-        if self.desperation.may_rise() && self.speaks_for_the_level(self.peers.get(id)) {
-            self.desperation.asked(now);
-        }
-    }
-
-    /// Somebody was heard directly.
-    pub(crate) fn note_heard(&mut self, now: Mono, path: Path) {
-        if self.desperation.may_rise()
-            && let Some(link) = self.links.get(&path.link)
-        {
-            self.desperation.heard(now, link.rank);
-        }
-    }
-
-    /// An answer proved the path by which it came.
-    pub(crate) fn note_answer(&mut self, now: Now, c: &Context, out: &mut Transmits) {
-        let Some(rank) = self.links.get(&c.path.link).map(|l| l.rank) else { return };
-        let peer = self.peers.get(c.id);
-        let counts = self.speaks_for_the_level(peer) && (self.roots.is_upstream(c.from) || is_missed(peer, now.mono));
-        if counts && self.desperation.answered(rank) {
-            self.event(Vl1Event::LevelChanged(self.level()));
-            self.come_back(now, out);
-        }
-    }
-
-    /// What is due about the level.
-    pub(crate) fn tend_level(&mut self, now: Now, out: &mut Transmits) {
-        if self.desperation.is_judged(now.mono) {
-            let outlook = self.outlook(now.mono);
-            if self.desperation.judge(now.mono, outlook) {
-                self.event(Vl1Event::LevelChanged(self.level()));
-                self.greet_by_level(now, out);
-            }
-        }
-        if let Some(turn) = self.desperation.looks_up(now.mono) {
-            self.look_up(now, turn, out);
-        }
-    }
-
-    fn outlook(&self, now: Mono) -> Outlook {
-        let level = self.level();
-        let works = |p: &Peer| p.slots.iter().any(|s| is_usable(s, now) && s.rank <= level);
-        let mut roots = self.roots.addresses().peekable();
-        if roots.peek().is_some() {
-            let mut known = roots.filter_map(|a| self.peers.find(a));
-            return if known.any(works) { Outlook::Works } else { Outlook::Silent };
-        }
-        let wanted = || self.peers.iter().filter(|p| p.is_wanted(now));
-        match wanted().next() {
-            None => Outlook::Nobody,
-            Some(_) if wanted().any(works) => Outlook::Works,
-            Some(_) => Outlook::Silent,
-        }
-    }
-
-    /// Nobody answered by better means: HELLO to all roots and active peers by the links of the new level.
-    fn greet_by_level(&mut self, now: Now, out: &mut Transmits) {
-        let level = self.level();
-        let fresh: Vec<Link> =
-            self.links.values().filter(|l| l.rank == level && l.role != LinkRole::AnswerOnly).copied().collect();
-        for link in fresh {
-            self.greet_roots_by(now, link, out);
-            let missed = self.missed_peers(now.mono);
-            self.greet_peers(now, missed, Some(link), out);
-        }
-    }
-
-    /// A better level answers: whoever is reached only by worse ones hears of it.
-    fn come_back(&mut self, now: Now, out: &mut Transmits) {
-        for id in self.upstream_ids() {
-            if !self.is_reached(now.mono, id) {
-                self.try_root(now, id, out);
-            }
-        }
-        let mut left = self.missed_peers(now.mono);
-        left.retain(|id| !self.is_reached(now.mono, *id));
-        self.greet_peers(now, left, None, out);
-    }
-
-    /// In every round: those that are reached only by a link worse than the level are tried by the better ones.
-    pub(crate) fn tend_worse(&mut self, now: Now, out: &mut Transmits) {
-        if !self.desperation.may_rise() {
-            return;
-        }
-        let mut left = self.missed_peers(now.mono);
-        left.retain(|id| self.peers.get(*id).route.is_some() && !self.is_reached(now.mono, *id));
-        self.greet_peers(now, left, None, out);
-    }
-
-    /// Whether a path of the present level or a better one works.
-    fn is_reached(&self, now: Mono, id: PeerId) -> bool {
-        self.peers.get(id).slots.iter().any(|s| is_usable(s, now) && s.rank <= self.level())
-    }
-
-    /// Peers with traffic, lately or now, that are no roots.
-    fn missed_peers(&self, now: Mono) -> Vec<PeerId> {
-        let missed = |id: &PeerId| {
-            let peer = self.peers.get(*id);
-            is_missed(peer, now) && !self.roots.is_upstream(peer.identity.address)
-        };
-        self.peers.ids().into_iter().filter(missed).collect()
-    }
-
-    /// Probes better levels: one HELLO per address, which the owner sends by every link up to the present level.
-    fn look_up(&mut self, now: Now, turn: usize, out: &mut Transmits) {
-        let mut roots = self.upstream_ids();
-        roots.sort_by_key(|id| self.upstream_rank(now.mono, *id));
-        if let Some(others) = roots.get_mut(1..) {
-            others.rotate_left(turn % others.len().max(1));
-        }
-        for id in roots.into_iter().take(ROOTS_PER_LOOK) {
-            for remote in self.root_remotes(id, turn) {
-                self.probe_up(now, id, remote, out);
-            }
-        }
-        let level = self.level();
-        let mut peers = self.missed_peers(now.mono);
-        peers.retain(|id| !self.peers.get(*id).slots.iter().any(|s| is_usable(s, now.mono) && s.rank < level));
-        let start = turn.wrapping_mul(PEERS_PER_LOOK) % peers.len().max(1);
-        peers.rotate_left(start);
-        for id in peers.into_iter().take(PEERS_PER_LOOK) {
-            for remote in self.known_remotes(id, REMOTES_PER_PEER) {
-                if self.may_be_path(self.peers.get(id).identity.address, &remote) {
-                    self.probe_up(now, id, remote, out);
-                }
-            }
-        }
-    }
-
-    /// Of each family one address of a root, another one each time.
-    fn root_remotes(&self, id: PeerId, turn: usize) -> Vec<Endpoint> {
-        let peer = self.peers.get(id);
-        let named = self.roots.upstream(peer.identity.address).map(|u| u.endpoints.as_slice()).unwrap_or_default();
-        let all = if named.is_empty() { peer.remembered.as_slice() } else { named };
-        let mut picked: Vec<Endpoint> = Vec::new();
-        for family in all {
-            if picked.iter().any(|p| p.same_family(family)) {
-                continue;
-            }
-            let mut relatives = all.iter().filter(|e| e.same_family(family)).cycle();
-            let count = all.iter().filter(|e| e.same_family(family)).count();
-            picked.extend(relatives.nth(turn % count).copied());
-        }
-        picked
-    }
-
-    /// The link of the present level that probes of better ones are handed to; where that level has none of the
-    /// family, the next better one.
-    fn link_to_look_up(&self, remote: Endpoint) -> Option<LinkId> {
-        let fits = |l: &&Link| self.is_for_contact(l) && l.local.same_family(&remote);
-        self.links.values().filter(fits).max_by_key(|l| (l.rank, std::cmp::Reverse(l.id))).map(|l| l.id)
-    }
-
-    fn probe_up(&mut self, now: Now, id: PeerId, remote: Endpoint, out: &mut Transmits) {
-        if let Some(link) = self.link_to_look_up(remote) {
-            self.send_hello_spread(now, id, Path { link, remote }, out);
-        }
-    }
-
-    /// A root fell silent: whether all have, is to be known before long.
-    pub(crate) fn ask_other_roots(&mut self, now: Now, silent: PeerId, since: Mono, out: &mut Transmits) {
-        if !self.desperation.may_rise() {
-            return;
-        }
-        for id in self.upstream_ids().into_iter().filter(|id| *id != silent) {
-            let peer = self.peers.get(id);
-            let unproved = |s: &Slot| !s.live.is_proved_since(since) && !s.live.is_probed_since(since);
-            if let Some(slot) = peer.route.filter(|r| peer.slots.get(*r).is_some_and(unproved)) {
-                self.probe_slot(now, id, slot, Probe::Hello, out);
-            }
-        }
-    }
-}
-
-fn is_usable(slot: &Slot, now: Mono) -> bool {
-    !slot.is_expired(now) && !slot.live.is_suspected()
-}
-
-fn is_missed(peer: &Peer, now: Mono) -> bool {
-    peer.is_active(now) || peer.is_wanted(now)
 }
 
 #[cfg(test)]

@@ -4,11 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use zt_crypto::{PeerKeys, SecretIdentity, validate};
-use zt_wire::{Address, Identity, Now};
-
-use crate::admission::Task;
-use crate::transmit::Transmits;
-use crate::vl1::Vl1;
+use zt_wire::{Address, Identity};
 
 /// Most names of our own that wait for their validation.
 const MAX_OURS: usize = 256;
@@ -16,7 +12,7 @@ const MAX_OURS: usize = 256;
 const MAX_LOADS: usize = 256;
 /// Jobs handed out at a time: one that runs, and one behind it so that a worker is never idle. All others wait here,
 /// where it can still be decided who is next. Roots do not wait.
-const AT_ONCE: usize = 2;
+pub(crate) const AT_ONCE: usize = 2;
 
 /// Work for any thread: [`Job::run`], then [`Vl1::handle_job`](crate::Vl1::handle_job).
 #[derive(Clone, Debug)]
@@ -104,7 +100,7 @@ fn agree(secret: &SecretIdentity, identity: &Identity) -> Option<Arc<PeerKeys>> 
 
 /// A job that was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum UnderWay {
+pub(crate) enum UnderWay {
     Admit(Address),
     Introduce(u64),
 }
@@ -113,11 +109,11 @@ enum UnderWay {
 /// [`Admission`](crate::admission::Admission).
 #[derive(Default)]
 pub(crate) struct JobQueue {
-    loads: VecDeque<Address>,
-    roots: VecDeque<Address>,
-    ours: VecDeque<Address>,
+    pub(crate) loads: VecDeque<Address>,
+    pub(crate) roots: VecDeque<Address>,
+    pub(crate) ours: VecDeque<Address>,
     /// `true`: a housekeeping has seen it already.
-    under_way: BTreeMap<UnderWay, bool>,
+    pub(crate) under_way: BTreeMap<UnderWay, bool>,
 }
 
 impl JobQueue {
@@ -147,77 +143,6 @@ impl JobQueue {
     /// Jobs that do not come back do not block others for ever: they are given up at the second housekeeping.
     pub(crate) fn expire(&mut self) {
         self.under_way.retain(|_, seen| !std::mem::replace(seen, true));
-    }
-}
-
-impl Vl1 {
-    /// Takes the next job. At most a few are out at a time; the next ones come when results are handed in.
-    pub fn poll_job(&mut self) -> Option<Job> {
-        if let Some(address) = self.jobs.loads.pop_front() {
-            return Some(Job::LoadPeer { address });
-        }
-        while let Some(address) = self.jobs.roots.pop_front() {
-            if let Some(job) = self.begin_admission(address) {
-                return Some(job);
-            }
-        }
-        if self.jobs.under_way.len() >= AT_ONCE {
-            return None;
-        }
-        while let Some(address) = self.jobs.ours.pop_front() {
-            if let Some(job) = self.begin_admission(address) {
-                return Some(job);
-            }
-        }
-        loop {
-            let (admissions, under_way) = (&self.admissions, &self.jobs.under_way);
-            let wanted = |a| admissions.contains_key(&a);
-            let busy = |i: &Identity| {
-                let same = admissions.get(&i.address).is_some_and(|a| a.identity == *i);
-                same && under_way.contains_key(&UnderWay::Admit(i.address))
-            };
-            match self.admission.next(wanted, busy)? {
-                Task::Judge { number, identity, packet, validate } => {
-                    self.jobs.under_way.insert(UnderWay::Introduce(number), false);
-                    return Some(Job::Introduce { identity, packet, number, validate });
-                }
-                Task::Admit(address) => {
-                    if let Some(job) = self.begin_admission(address) {
-                        return Some(job);
-                    }
-                }
-            }
-        }
-    }
-
-    fn begin_admission(&mut self, address: Address) -> Option<Job> {
-        let admission = self.admissions.get(&address)?;
-        let fresh = self.jobs.under_way.insert(UnderWay::Admit(address), false).is_none();
-        fresh.then_some(Job::Admit { identity: admission.identity, validate: !admission.vouched })
-    }
-
-    /// A HELLO of this identity was found authentic: if a root named it too, that one need not wait for itself.
-    pub(crate) fn join_named(&mut self, identity: &Identity) {
-        let named = self.admissions.get(&identity.address).is_some_and(|a| a.identity == *identity);
-        let waits = !self.jobs.under_way.contains_key(&UnderWay::Admit(identity.address));
-        if named && waits && !self.jobs.ours.contains(&identity.address) && self.admission.confirm(identity) {
-            self.admissions.remove(&identity.address);
-        }
-    }
-
-    /// The result of a job.
-    pub fn handle_job(&mut self, now: Now, done: JobDone, out: &mut Transmits) {
-        match done {
-            JobDone::Admitted { identity, keys } => {
-                self.jobs.under_way.remove(&UnderWay::Admit(identity.address));
-                self.admitted(now, identity, keys, out);
-            }
-            JobDone::Introduced { identity, keys, valid, number, .. } => {
-                self.jobs.under_way.remove(&UnderWay::Introduce(number));
-                self.introduced(now, Judged { number, identity, keys, valid }, out);
-            }
-            JobDone::Loaded { address, record } => self.loaded(now, address, record.as_deref(), out),
-        }
     }
 }
 

@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use zt_wire::{Mono, Now};
+use zt_wire::Mono;
 
 use crate::link::{LinkId, Path};
-use crate::vl1::Vl1;
 
 /// How long a size holds.
 const VALID: Duration = Duration::from_secs(300);
@@ -29,7 +28,7 @@ struct Learnt {
 pub(crate) struct PathMtus(BTreeMap<Path, Learnt>);
 
 impl PathMtus {
-    fn learn(&mut self, now: Mono, path: Path, size: u16) {
+    pub(crate) fn learn(&mut self, now: Mono, path: Path, size: u16) {
         if !self.0.contains_key(&path) && self.0.len() >= MOST {
             let oldest = self.0.iter().min_by_key(|(_, learnt)| learnt.at).map(|(path, _)| *path);
             oldest.and_then(|path| self.0.remove(&path));
@@ -50,40 +49,10 @@ impl PathMtus {
     }
 
     /// Forgets what is old; true when there was something.
-    fn expire(&mut self, now: Mono) -> bool {
+    pub(crate) fn expire(&mut self, now: Mono) -> bool {
         let before = self.0.len();
         self.0.retain(|_, learnt| now.saturating_since(learnt.at) < VALID);
         self.0.len() != before
-    }
-}
-
-impl Vl1 {
-    /// The owner found out that `path` takes no datagrams above `size` bytes of payload: packets are cut accordingly
-    /// (any split is legal, 02 §3.3) for some minutes.
-    pub fn learn_path_mtu(&mut self, now: Now, path: Path, size: u16) {
-        self.path_mtus.learn(now.mono, path, size);
-        self.refresh_mtus();
-    }
-
-    pub(crate) fn expire_path_mtus(&mut self, now: Mono) {
-        if self.path_mtus.expire(now) {
-            self.refresh_mtus();
-        }
-    }
-
-    /// Largest datagram on a path.
-    pub(crate) fn mtu(&self, path: Path) -> u16 {
-        self.path_mtus.limit(&path, self.policy.mtu(self.links.get(&path.link), &path.remote))
-    }
-
-    /// Brings the paths in use in step with what is configured and learnt.
-    pub(crate) fn refresh_mtus(&mut self) {
-        for id in self.peers.ids() {
-            for slot in 0..self.peers.get(id).slots.len() {
-                let mtu = self.mtu(self.peers.get(id).slots[slot].path);
-                self.peers.get_mut(id).slots[slot].mtu = mtu;
-            }
-        }
     }
 }
 

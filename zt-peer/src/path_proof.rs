@@ -10,16 +10,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use zt_wire::verb::Verb;
-use zt_wire::{Address, Body, Mono, Now};
+use zt_wire::{Address, Body, Mono};
 
-use crate::drop_reason::DropReason;
-use crate::hello::ANSWER_LEN;
 use crate::link::{Endpoint, Path};
-use crate::peer_table::PeerId;
 use crate::rate::PUSH_RELAYED;
-use crate::receive::Context;
-use crate::transmit::{Taken, Transmits};
-use crate::vl1::Vl1;
+use crate::transmit::Taken;
 
 /// Most unproved addresses of a peer with an account; the one heard longest ago gives way.
 const MAX_ACCOUNTS: usize = 16;
@@ -36,12 +31,14 @@ const ALLOWANCE: usize = 4 << 10;
 /// Most addresses that a peer named which wait until its savings suffice.
 const MAX_NAMED: usize = 16;
 /// Answers wait this long for the proof of an address.
-const PATIENCE: Duration = Duration::from_millis(2000);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(2000);
 /// Most answers that wait, in all and of one peer; the oldest give way, those of the same peer first.
 const MAX_HELD: usize = 256;
 const HELD_PER_PEER: usize = 4;
 /// Length of an answer to an empty ECHO.
-const SHORT_ANSWER: usize = 37;
+pub(crate) const SHORT_ANSWER: usize = 37;
+/// Longest answer to a HELLO without worlds: to an IPv6 address.
+pub(crate) const ANSWER_LEN: usize = 71;
 /// Longest answer that may wait.
 pub(crate) const MAX_HELD_LEN: usize = 2 << 10;
 
@@ -66,9 +63,9 @@ struct Account {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     accounts: Vec<Account>,
-    savings: usize,
+    pub(crate) savings: usize,
     /// Bytes of probes that a member has beyond that, and since when.
-    allowance: usize,
+    pub(crate) allowance: usize,
     allowed: Option<Mono>,
     /// Addresses it named that are still to be probed.
     pub(crate) named: Vec<Endpoint>,
@@ -76,7 +73,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// A packet of `len` bytes came from an unproved address.
-    fn earn_at(&mut self, now: Mono, path: Path, len: usize) {
+    pub(crate) fn earn_at(&mut self, now: Mono, path: Path, len: usize) {
         let account = match self.accounts.iter_mut().position(|a| a.path == path) {
             Some(at) => &mut self.accounts[at],
             None => {
@@ -96,19 +93,19 @@ impl Ledger {
     }
 
     /// A packet of `len` bytes came by a proved path.
-    fn save(&mut self, len: usize) {
+    pub(crate) fn save(&mut self, len: usize) {
         self.savings = (self.savings + len).min(MAX_SAVINGS);
     }
 
-    fn credit(&self, path: Path) -> usize {
+    pub(crate) fn credit(&self, path: Path) -> usize {
         self.accounts.iter().find(|a| a.path == path).map_or(0, |a| a.credit)
     }
 
-    fn spend_at(&mut self, path: Path, len: usize) -> bool {
+    pub(crate) fn spend_at(&mut self, path: Path, len: usize) -> bool {
         self.accounts.iter_mut().find(|a| a.path == path).is_some_and(|a| take(&mut a.credit, len))
     }
 
-    fn allow(&mut self, now: Mono) {
+    pub(crate) fn allow(&mut self, now: Mono) {
         if self.allowed.is_none_or(|t| now.saturating_since(t) >= PUSH_RELAYED) {
             self.allowed = Some(now);
             self.allowance = ALLOWANCE;
@@ -116,7 +113,7 @@ impl Ledger {
     }
 
     /// An address was proved: what came from its host and was not spent is saved.
-    fn close(&mut self, host: &Endpoint) {
+    pub(crate) fn close(&mut self, host: &Endpoint) {
         let (closed, open) =
             std::mem::take(&mut self.accounts).into_iter().partition(|a| a.path.remote.same_host(host));
         self.accounts = open;
@@ -125,7 +122,7 @@ impl Ledger {
     }
 
     /// As [`Ledger::spend_at`]; what is missing comes from the savings.
-    fn spend_both(&mut self, path: Path, len: usize) -> bool {
+    pub(crate) fn spend_both(&mut self, path: Path, len: usize) -> bool {
         let credit = self.credit(path).min(len);
         let enough = take(&mut self.savings, len - credit);
         enough && self.spend_at(path, credit)
@@ -139,7 +136,7 @@ impl Ledger {
     }
 }
 
-fn take(from: &mut usize, len: usize) -> bool {
+pub(crate) fn take(from: &mut usize, len: usize) -> bool {
     let enough = *from >= len;
     if enough {
         *from -= len;
@@ -150,28 +147,28 @@ fn take(from: &mut usize, len: usize) -> bool {
 /// What a packet to an unproved address costs: its bytes for what leads to a proof (a question of ours, the short answer
 /// to a HELLO), twice as much for everything else. So whoever cannot answer gets clearly less than was sent in its name,
 /// also when some credit was left from before.
-fn price(body: &dyn Body, len: usize) -> usize {
+pub(crate) fn price(body: &dyn Body, len: usize) -> usize {
     let answers_hello = || len <= ANSWER_LEN && body.to_vec().first() == Some(&Verb::HELLO.0);
     let proves = matches!(body.verb(), Verb::ECHO | Verb::HELLO) || body.verb() == Verb::OK && answers_hello();
     if proves { len } else { 2 * len }
 }
 
 /// An answer that waits for the proof of its address.
-struct Held {
-    to: Address,
-    path: Path,
-    since: Mono,
-    price: usize,
-    packet: Taken,
+pub(crate) struct Held {
+    pub(crate) to: Address,
+    pub(crate) path: Path,
+    pub(crate) since: Mono,
+    pub(crate) price: usize,
+    pub(crate) packet: Taken,
 }
 
 /// Answers that wait for the proof of an address.
 #[derive(Default)]
-pub(crate) struct HeldAnswers(VecDeque<Held>);
+pub(crate) struct HeldAnswers(pub(crate) VecDeque<Held>);
 
 impl HeldAnswers {
     /// Returns how many gave way.
-    fn push(&mut self, held: Held) -> u64 {
+    pub(crate) fn push(&mut self, held: Held) -> u64 {
         let before = self.0.len() + 1;
         let since = held.since;
         self.0.retain(|h| since.saturating_since(h.since) < PATIENCE);
@@ -185,7 +182,7 @@ impl HeldAnswers {
         (before - self.0.len()) as u64
     }
 
-    fn take_for(&mut self, to: Address) -> Vec<Held> {
+    pub(crate) fn take_for(&mut self, to: Address) -> Vec<Held> {
         if !self.0.iter().any(|h| h.to == to) {
             return Vec::new();
         }
@@ -196,120 +193,6 @@ impl HeldAnswers {
 
     pub(crate) fn expire(&mut self, now: Mono) {
         self.0.retain(|h| now.saturating_since(h.since) < PATIENCE);
-    }
-}
-
-impl Vl1 {
-    /// Whether a peer has proved that it is where `path` leads: a path of it goes to that host, by whatever port, or a
-    /// world in use names the address for it, so that a root which asks whether we are there is answered before it has
-    /// answered us. `relayed`: the packet in hand came over others, whose own path it is.
-    pub(crate) fn is_proved(&self, id: PeerId, path: Path, relayed: bool) -> bool {
-        if self.is_named(self.peers.get(id).identity.address, &path.remote) {
-            return true;
-        }
-        let leads_there = |id: PeerId| self.peers.get(id).slots.iter().any(|s| s.path.remote.same_host(&path.remote));
-        leads_there(id) || relayed && self.roots.addresses().filter_map(|a| self.peers.id(a)).any(leads_there)
-    }
-
-    /// Who pays for an answer to a packet of the peer that came by `path`.
-    pub(crate) fn payer(&self, now: Mono, id: PeerId, path: Path, relayed: bool) -> Payer {
-        if self.is_proved(id, path, relayed) { Payer::Nobody } else { Payer::Path(now) }
-    }
-
-    /// Takes down what a packet of `len` bytes is worth.
-    pub(crate) fn earn(&mut self, now: Mono, c: &Context, len: usize) {
-        let proved = self.is_proved(c.id, c.path, c.hops > 0);
-        let ledger = &mut self.peers.get_mut(c.id).ledger;
-        if proved { ledger.save(len) } else { ledger.earn_at(now, c.path, len) }
-    }
-
-    /// Bytes that may be sent to an unproved address of a peer.
-    pub(crate) fn credit(&self, id: PeerId, path: Path) -> usize {
-        self.peers.get(id).ledger.credit(path)
-    }
-
-    /// Whether an answer to an unproved address of the peer waits.
-    pub(crate) fn holds(&self, id: PeerId, path: Path) -> bool {
-        let to = self.peers.get(id).identity.address;
-        self.held.0.iter().any(|h| h.to == to && h.path == path)
-    }
-
-    /// Pays for a packet to an unproved address. Where we ask for the peer ourselves and its own question crosses with
-    /// ours, what is missing comes from what the peer sent by proved paths: OK(ECHO) is longer than ECHO by nine bytes, and
-    /// two that are as strict as we are must not wait for each other.
-    fn pay(&mut self, now: Mono, id: PeerId, path: Path, len: usize, price: usize) -> bool {
-        let asked = self.peers.get(id).confirming.passed(now, path) || self.has_tried(id, path);
-        let ledger = &mut self.peers.get_mut(id).ledger;
-        if asked && len <= SHORT_ANSWER { ledger.spend_both(path, len) } else { ledger.spend_at(path, price) }
-    }
-
-    /// The packet made last goes to an unproved address: it is paid for, or waits.
-    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, body: &dyn Body, out: &mut Transmits) {
-        let Some(id) = self.peers.id(to) else { return };
-        let (len, price) = (out.last_len(), price(body, out.last_len()));
-        if self.pay(now, id, path, len, price) {
-            return;
-        }
-        let packet = out.take_last().filter(|p| p.len() <= MAX_HELD_LEN);
-        let lost = packet.map_or(1, |packet| self.held.push(Held { to, path, since: now, price, packet }));
-        self.count(DropReason::UnprovedPath, lost);
-    }
-
-    /// Sends what waited for the peer and may go now: its address is proved, or enough came from there.
-    pub(crate) fn release_held(&mut self, now: Mono, id: PeerId, out: &mut Transmits) {
-        let to = self.peers.get(id).identity.address;
-        for held in self.held.take_for(to) {
-            let proved = self.is_proved(id, held.path, false);
-            if proved || self.pay(now, id, held.path, held.packet.len(), held.price) {
-                out.put(held.path, &held.packet);
-            } else if now.saturating_since(held.since) < PATIENCE {
-                self.held.0.push_back(held);
-            } else {
-                self.drops.add(DropReason::UnprovedPath);
-            }
-        }
-    }
-
-    /// An address of the peer was proved: its account is closed.
-    pub(crate) fn proved(&mut self, now: Mono, id: PeerId, path: Path, out: &mut Transmits) {
-        self.release_held(now, id, out);
-        self.peers.get_mut(id).ledger.close(&path.remote);
-    }
-
-    /// Whether probes of `len` bytes in all may go to an address that the peer named by the packet in hand.
-    fn spend_for(&mut self, c: &Context, len: usize) -> bool {
-        let proved = self.is_proved(c.id, c.path, c.hops > 0);
-        let ledger = &mut self.peers.get_mut(c.id).ledger;
-        if !proved {
-            return ledger.spend_at(c.path, len);
-        }
-        // Something is left for the answers to what comes back.
-        let rest = ledger.savings.saturating_sub(SHORT_ANSWER);
-        take(&mut ledger.allowance, len) || rest >= len && take(&mut ledger.savings, len)
-    }
-
-    /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
-    pub(crate) fn probe_named(&mut self, now: Now, c: &Context, out: &mut Transmits) {
-        let trusted = self.peers.get(c.id).is_trusted(now.mono);
-        let ledger = &mut self.peers.get_mut(c.id).ledger;
-        if trusted {
-            ledger.allow(now.mono);
-        }
-        let mut waiting = std::mem::take(&mut ledger.named).into_iter();
-        while let Some(remote) = waiting.next() {
-            let mut paths = self.paths_to(remote);
-            paths.retain(|p| !self.works(c.id, *p));
-            let len = paths.len() * self.probe_len(c.id);
-            if !self.spend_for(c, len) {
-                let ledger = &mut self.peers.get_mut(c.id).ledger;
-                ledger.named.push(remote);
-                ledger.named.extend(waiting);
-                return;
-            }
-            for path in paths {
-                self.probe(now, c.id, path, crate::liveness::Probe::Echo, out);
-            }
-        }
     }
 }
 

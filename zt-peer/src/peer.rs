@@ -12,7 +12,7 @@ use crate::link::{Endpoint, Path};
 use crate::liveness::Liveness;
 use crate::path_proof::Ledger;
 use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PATH_EXPIRY, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
-use crate::rendezvous::United;
+use crate::united::United;
 
 /// Most direct paths kept per peer.
 pub(crate) const MAX_SLOTS: usize = 16;

@@ -7,6 +7,9 @@ use zt_wire::{Address, Mono};
 use crate::fast_map::FastMap;
 use crate::peer::Peer;
 
+/// Most peers in memory.
+pub(crate) const MAX_PEERS: usize = 1 << 17;
+
 /// Index of a peer in its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PeerId(u32);

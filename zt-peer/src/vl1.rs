@@ -1,11 +1,29 @@
 //! The machine: its state and how it is made. What it does is in the files named after it.
 
+mod consent;
+mod hello;
+mod jobs;
+mod level;
+mod links;
+mod mtu;
+mod probing;
+mod proof;
+mod push_paths;
+mod receive;
+mod relay;
+mod rendezvous;
+mod round;
+mod send;
+mod view;
+mod whois;
+mod worlds;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use zt_crypto::{Entropy, SecretIdentity};
-use zt_wire::{Address, Identity, Mono, Now, PacketId};
+use zt_crypto::SecretIdentity;
+use zt_wire::{Address, Identity, Mono, Now};
 
 use crate::admission::Admission as Waiters;
 use crate::config::{SoftwareVersion, Vl1Config};
@@ -23,6 +41,7 @@ use crate::path_policy::PathPolicy;
 use crate::path_proof::HeldAnswers;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
+use crate::random::Random;
 use crate::rate::LOAD_FOR_HELLO;
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
@@ -180,41 +199,5 @@ impl Vl1 {
         for _ in 0..times.min(1 << 20) {
             self.drops.add(reason);
         }
-    }
-}
-
-/// Random numbers, drawn from the source in blocks.
-pub(crate) struct Random {
-    source: Box<dyn Entropy + Send>,
-    block: [u8; 256],
-    used: usize,
-}
-
-impl Random {
-    fn new(source: Box<dyn Entropy + Send>) -> Self {
-        Self { source, block: [0; 256], used: 256 }
-    }
-
-    pub(crate) fn packet_id(&mut self) -> PacketId {
-        PacketId(self.next_u64())
-    }
-
-    pub(crate) fn next_u64(&mut self) -> u64 {
-        let Some(bytes) = self.block.get(self.used..).and_then(|b| b.first_chunk::<8>()) else {
-            self.source.fill(&mut self.block);
-            self.used = 0;
-            return self.next_u64();
-        };
-        let n = u64::from_be_bytes(*bytes);
-        self.used += 8;
-        n
-    }
-
-    /// An index below `n` (0 when `n` is 0).
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        if n == 0 {
-            return 0;
-        }
-        usize::try_from(self.next_u64() % (n as u64)).expect("below a usize")
     }
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use zt_wire::{Address, Mono, Now};
 
+use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
-use crate::hello::MAX_PEERS;
 use crate::liveness::Probe;
 use crate::path_choice;
+use crate::peer_table::MAX_PEERS;
 use crate::peer_table::PeerId;
 use crate::rate::{
     CONTACT_HELLO, FULL_HELLO, HEARTBEAT, HOUSEKEEPING, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO,
@@ -17,7 +18,6 @@ use crate::rate::{
 };
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
-use crate::vl1::Vl1;
 use crate::whois::Asker;
 
 /// Paths of a peer that are kept alive.

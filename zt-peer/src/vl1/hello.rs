@@ -9,24 +9,22 @@ use zt_wire::verb::{
 };
 use zt_wire::{Address, Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
+use super::Vl1;
 use crate::admission::{Arrival, Case, Judgement, Waiting};
+use crate::context::{Context, Handled};
 use crate::drop_reason::DropReason;
 use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
 use crate::job::Judged;
 use crate::link::Path;
+use crate::outgoing::Outgoing;
+use crate::path_proof::ANSWER_LEN;
 use crate::path_proof::{MAX_HELD_LEN, Payer};
 use crate::peer::{Peer, Version};
+use crate::peer_table::MAX_PEERS;
 use crate::peer_table::PeerId;
-use crate::receive::{Context, Handled};
-use crate::send::Outgoing;
 use crate::transmit::Transmits;
-use crate::vl1::Vl1;
 
-/// Most peers in memory.
-pub(crate) const MAX_PEERS: usize = 1 << 17;
-/// Longest answer to a HELLO without worlds: to an IPv6 address.
-pub(crate) const ANSWER_LEN: usize = 71;
 /// Room for worlds in an answer.
 const WORLDS_ROOM: usize = 9_000;
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use zt_wire::{Address, Identity, Now};
 
+use super::Vl1;
 use crate::event::{PathView, PeerView, Role};
 use crate::link::Link;
 use crate::path_choice;
 use crate::peer::Peer;
 use crate::peer_table::PeerId;
-use crate::vl1::Vl1;
 
 impl Vl1 {
     /// Identity of an address: our own, or a peer's in memory.

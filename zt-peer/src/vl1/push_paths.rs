@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use zt_wire::verb::{PathRecord, PushDirectPaths};
 use zt_wire::{InetAddress, Mono, Now};
 
+use super::Vl1;
+use crate::context::{Context, Handled};
 use crate::drop_reason::DropReason;
 use crate::link::{Endpoint, Link, LinkKind, Path};
 use crate::path_proof::Payer;
 use crate::peer_table::PeerId;
 use crate::rate::PUSH_PER_SCOPE;
-use crate::receive::{Context, Handled};
 use crate::transmit::Transmits;
-use crate::vl1::Vl1;
 
 /// Most addresses in one packet: 24 bytes each, below 1200 in all.
 const PER_PACKET: usize = 48;

@@ -3,63 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
-use zt_crypto::{PeerKeys, Suite, trusted_path};
+use zt_crypto::trusted_path;
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
 use zt_wire::verb::{Unknown, Verb};
 use zt_wire::{Address, Body, Mono, Now, Packet, PacketId, Writer, fragment, lz4, write_header};
 
+use super::Vl1;
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::expect::{Expected, Purpose};
 use crate::inbound::ReplyTo;
 use crate::link::Path;
+use crate::outgoing::{NextHop, Outgoing, SendError, carries_traffic, is_frame};
 use crate::path_choice;
 use crate::path_proof::Payer;
 use crate::peer_table::PeerId;
 use crate::rate::{ERROR_OUT, PEER_ACTIVITY, QUEUE_RETRY, ROOT_WATCH};
 use crate::transmit::{Plan, Transmits};
-use crate::vl1::Vl1;
-
-/// Why a packet was not sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
-#[non_exhaustive]
-pub enum SendError {
-    /// To ourselves, or to an address nobody can have.
-    #[error("no such destination")]
-    Destination,
-    /// Too long for any receiver.
-    #[error("message too long")]
-    TooLong,
-}
-
-/// Where a packet goes next.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NextHop {
-    pub(crate) path: Path,
-    pub(crate) mtu: u16,
-    pub(crate) trusted: Option<u64>,
-    /// The path is the destination's own.
-    pub(crate) direct: bool,
-}
-
-/// One packet to be made.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) to: Address,
-    pub(crate) keys: Arc<PeerKeys>,
-    pub(crate) suite: Suite,
-    pub(crate) path: Path,
-    pub(crate) mtu: u16,
-    pub(crate) trusted: Option<u64>,
-    pub(crate) body: &'a dyn Body,
-    pub(crate) compress: bool,
-    pub(crate) at_once: bool,
-    pub(crate) note: bool,
-    /// Packet ID, when it had to be known beforehand.
-    pub(crate) packet_id: Option<PacketId>,
-    /// Who answers for its bytes.
-    pub(crate) payer: Payer,
-}
 
 impl Vl1 {
     /// Sends a message: directly, over a root, or later when the peer must first be found. The packet ID is known
@@ -433,25 +393,6 @@ impl Vl1 {
 const RELAY_QUESTION: Duration = Duration::from_millis(1000);
 /// Traffic over a root that nothing comes back for takes another root after this.
 const RELAY_PATIENCE: Duration = Duration::from_millis(2000);
-
-/// Verbs whose flow a path must prove itself for. Credentials are among them because frames may wait for them.
-pub(crate) const fn carries_traffic(verb: Verb) -> bool {
-    matches!(
-        verb,
-        Verb::FRAME
-            | Verb::EXT_FRAME
-            | Verb::MULTICAST_FRAME
-            | Verb::NETWORK_CONFIG_REQUEST
-            | Verb::NETWORK_CONFIG
-            | Verb::NETWORK_CREDENTIALS
-            | Verb::USER_MESSAGE
-    )
-}
-
-/// Verbs that an ERROR from a member may answer without having been registered one by one.
-pub(crate) const fn is_frame(verb: Verb) -> bool {
-    matches!(verb, Verb::FRAME | Verb::EXT_FRAME | Verb::MULTICAST_FRAME)
-}
 
 /// An answer whose path matters: it shows the peer that this path works.
 fn proves_path(body: &dyn Body) -> bool {

@@ -3,13 +3,13 @@
 use zt_wire::packet::RELAY_MAX_HOPS;
 use zt_wire::{Address, Fragment, Mono, Now, Packet};
 
+use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::link::Path;
 use crate::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::TRUST;
 use crate::transmit::Transmits;
-use crate::vl1::Vl1;
 
 impl Vl1 {
     pub(crate) fn relay_fragment(

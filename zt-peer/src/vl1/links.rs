@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use zt_wire::Scope;
 use zt_wire::{Address, Mono, Now};
 
+use super::Vl1;
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::expect::Purpose;
 use crate::link::{Endpoint, Link, LinkId, Path};
 use crate::liveness::Probe;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
-use crate::vl1::Vl1;
 
 /// Addresses of an active peer that get a HELLO from a new link.
 const REMOTES_PER_PEER: usize = 3;

@@ -6,60 +6,24 @@ use std::sync::Arc;
 use zt_crypto::{ArmorError, Suite, trusted_path_id_matches};
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION_MIN};
 use zt_wire::verb::{ErrorCode, ErrorReply, Message, OkBody, OkEcho, OkReply, Verb};
-use zt_wire::{
-    Address, Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4,
-};
+use zt_wire::{Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4};
 
+use super::Vl1;
 use crate::admission::Source;
 use crate::config::SendOptions;
+use crate::context::{Context, Handled};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::expect::Expected;
-use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, ReplyTo, Scratch, Ticket};
+use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scratch, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
+use crate::outgoing::is_frame;
 use crate::peer_table::PeerId;
 use crate::pending::DeferredState;
 use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, ROOT_WATCH, SIBLING_FRESH};
 use crate::reassembly::{Piece, Step};
 use crate::self_awareness::{Reporter, Sighting};
-use crate::send::is_frame;
 use crate::transmit::Transmits;
-use crate::vl1::Vl1;
 use crate::whois::Asker;
-
-/// What has been established about an opened packet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Context {
-    pub(crate) id: PeerId,
-    pub(crate) from: Address,
-    pub(crate) path: Path,
-    pub(crate) hops: u8,
-    pub(crate) packet_id: PacketId,
-    pub(crate) verb: Verb,
-    /// An expected OK from the very address that was asked.
-    pub(crate) teaches: Option<Expected>,
-    pub(crate) trusted: bool,
-    pub(crate) arrived: Mono,
-}
-
-impl Context {
-    /// Where an answer goes.
-    pub(crate) const fn reply_to(&self) -> ReplyTo {
-        ReplyTo { address: self.from, path: self.path, relayed: self.hops > 0 }
-    }
-}
-
-/// What a handler inside VL1 made of a message.
-pub(crate) enum Handled {
-    /// Counts as received.
-    Counted,
-    /// Does not count.
-    NotCounted,
-    /// Refused.
-    Refused(DropReason),
-    /// For the layer above.
-    Above,
-}
 
 impl Vl1 {
     /// First of three steps: looks at a datagram's header. `datagram` may be changed (hops, decryption in the next

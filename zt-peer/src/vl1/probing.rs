@@ -6,6 +6,7 @@ use zt_wire::packet::HEADER_LEN;
 use zt_wire::verb::{Echo, Verb};
 use zt_wire::{Address, Mono, Now};
 
+use super::Vl1;
 use crate::event::Vl1Event;
 use crate::expect::{Expected, Purpose, Spread};
 use crate::link::{Endpoint, LinkId, LinkRole, Path};
@@ -16,7 +17,6 @@ use crate::peer::{MAX_SLOTS, Slot};
 use crate::peer_table::PeerId;
 use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, SIBLING_FRESH, root_retry};
 use crate::transmit::Transmits;
-use crate::vl1::Vl1;
 
 /// Bytes of a HELLO to an IPv6 address, and of each moon in it.
 const HELLO_LEN: usize = 149;

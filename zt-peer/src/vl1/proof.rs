@@ -1,0 +1,125 @@
+//! Packets to unproved addresses are paid for, or wait.
+
+use zt_wire::{Address, Body, Mono, Now};
+
+use super::Vl1;
+use crate::context::Context;
+use crate::drop_reason::DropReason;
+use crate::link::Path;
+use crate::path_proof::{Held, MAX_HELD_LEN, PATIENCE, Payer, SHORT_ANSWER, price, take};
+use crate::peer_table::PeerId;
+use crate::transmit::Transmits;
+
+impl Vl1 {
+    /// Whether a peer has proved that it is where `path` leads: a path of it goes to that host, by whatever port, or a
+    /// world in use names the address for it, so that a root which asks whether we are there is answered before it has
+    /// answered us. `relayed`: the packet in hand came over others, whose own path it is.
+    pub(crate) fn is_proved(&self, id: PeerId, path: Path, relayed: bool) -> bool {
+        if self.is_named(self.peers.get(id).identity.address, &path.remote) {
+            return true;
+        }
+        let leads_there = |id: PeerId| self.peers.get(id).slots.iter().any(|s| s.path.remote.same_host(&path.remote));
+        leads_there(id) || relayed && self.roots.addresses().filter_map(|a| self.peers.id(a)).any(leads_there)
+    }
+
+    /// Who pays for an answer to a packet of the peer that came by `path`.
+    pub(crate) fn payer(&self, now: Mono, id: PeerId, path: Path, relayed: bool) -> Payer {
+        if self.is_proved(id, path, relayed) { Payer::Nobody } else { Payer::Path(now) }
+    }
+
+    /// Takes down what a packet of `len` bytes is worth.
+    pub(crate) fn earn(&mut self, now: Mono, c: &Context, len: usize) {
+        let proved = self.is_proved(c.id, c.path, c.hops > 0);
+        let ledger = &mut self.peers.get_mut(c.id).ledger;
+        if proved { ledger.save(len) } else { ledger.earn_at(now, c.path, len) }
+    }
+
+    /// Bytes that may be sent to an unproved address of a peer.
+    pub(crate) fn credit(&self, id: PeerId, path: Path) -> usize {
+        self.peers.get(id).ledger.credit(path)
+    }
+
+    /// Whether an answer to an unproved address of the peer waits.
+    pub(crate) fn holds(&self, id: PeerId, path: Path) -> bool {
+        let to = self.peers.get(id).identity.address;
+        self.held.0.iter().any(|h| h.to == to && h.path == path)
+    }
+
+    /// Pays for a packet to an unproved address. Where we ask for the peer ourselves and its own question crosses with
+    /// ours, what is missing comes from what the peer sent by proved paths: OK(ECHO) is longer than ECHO by nine bytes, and
+    /// two that are as strict as we are must not wait for each other.
+    fn pay(&mut self, now: Mono, id: PeerId, path: Path, len: usize, price: usize) -> bool {
+        let asked = self.peers.get(id).confirming.passed(now, path) || self.has_tried(id, path);
+        let ledger = &mut self.peers.get_mut(id).ledger;
+        if asked && len <= SHORT_ANSWER { ledger.spend_both(path, len) } else { ledger.spend_at(path, price) }
+    }
+
+    /// The packet made last goes to an unproved address: it is paid for, or waits.
+    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, body: &dyn Body, out: &mut Transmits) {
+        let Some(id) = self.peers.id(to) else { return };
+        let (len, price) = (out.last_len(), price(body, out.last_len()));
+        if self.pay(now, id, path, len, price) {
+            return;
+        }
+        let packet = out.take_last().filter(|p| p.len() <= MAX_HELD_LEN);
+        let lost = packet.map_or(1, |packet| self.held.push(Held { to, path, since: now, price, packet }));
+        self.count(DropReason::UnprovedPath, lost);
+    }
+
+    /// Sends what waited for the peer and may go now: its address is proved, or enough came from there.
+    pub(crate) fn release_held(&mut self, now: Mono, id: PeerId, out: &mut Transmits) {
+        let to = self.peers.get(id).identity.address;
+        for held in self.held.take_for(to) {
+            let proved = self.is_proved(id, held.path, false);
+            if proved || self.pay(now, id, held.path, held.packet.len(), held.price) {
+                out.put(held.path, &held.packet);
+            } else if now.saturating_since(held.since) < PATIENCE {
+                self.held.0.push_back(held);
+            } else {
+                self.drops.add(DropReason::UnprovedPath);
+            }
+        }
+    }
+
+    /// An address of the peer was proved: its account is closed.
+    pub(crate) fn proved(&mut self, now: Mono, id: PeerId, path: Path, out: &mut Transmits) {
+        self.release_held(now, id, out);
+        self.peers.get_mut(id).ledger.close(&path.remote);
+    }
+
+    /// Whether probes of `len` bytes in all may go to an address that the peer named by the packet in hand.
+    fn spend_for(&mut self, c: &Context, len: usize) -> bool {
+        let proved = self.is_proved(c.id, c.path, c.hops > 0);
+        let ledger = &mut self.peers.get_mut(c.id).ledger;
+        if !proved {
+            return ledger.spend_at(c.path, len);
+        }
+        // Something is left for the answers to what comes back.
+        let rest = ledger.savings.saturating_sub(SHORT_ANSWER);
+        take(&mut ledger.allowance, len) || rest >= len && take(&mut ledger.savings, len)
+    }
+
+    /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
+    pub(crate) fn probe_named(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+        let trusted = self.peers.get(c.id).is_trusted(now.mono);
+        let ledger = &mut self.peers.get_mut(c.id).ledger;
+        if trusted {
+            ledger.allow(now.mono);
+        }
+        let mut waiting = std::mem::take(&mut ledger.named).into_iter();
+        while let Some(remote) = waiting.next() {
+            let mut paths = self.paths_to(remote);
+            paths.retain(|p| !self.works(c.id, *p));
+            let len = paths.len() * self.probe_len(c.id);
+            if !self.spend_for(c, len) {
+                let ledger = &mut self.peers.get_mut(c.id).ledger;
+                ledger.named.push(remote);
+                ledger.named.extend(waiting);
+                return;
+            }
+            for path in paths {
+                self.probe(now, c.id, path, crate::liveness::Probe::Echo, out);
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Finding identities: WHOIS, the peer cache, and admission of what was found (03 §5, 02 §6.7).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use zt_crypto::PeerKeys;
+use zt_wire::verb::{OkBody, OkReply, OkWhois, Whois};
+use zt_wire::{Address, Identity, Now};
+
+use super::Vl1;
+use crate::admission::Source;
+use crate::config::SendOptions;
+use crate::context::{Context, Handled};
+use crate::drop_reason::DropReason;
+use crate::event::Vl1Event;
+use crate::expect::Purpose;
+use crate::link::Path;
+use crate::peer_table::PeerId;
+use crate::rate::{QUEUE_RETRY, WHOIS_ANSWER, hello_bucket};
+use crate::snapshot::PeerRecord;
+use crate::transmit::Transmits;
+use crate::whois::{Admission, Asker};
+
+/// Most addresses looked up for one WHOIS of a peer.
+const MAX_LOOKUPS_PER_WHOIS: usize = 4;
+/// Most identities in one answer. Deliberate: never longer than what all receivers can take.
+const MAX_ANSWERED: usize = 100;
+/// Most addresses remembered of those that the peer cache has a record of.
+const MAX_CACHED: usize = 1 << 17;
+/// Most addresses of a cached peer that get a HELLO.
+const MAX_CACHED_ADDRESSES: usize = 4;
+
+impl Vl1 {
+    /// Finds out about an address: from the peer cache, else from the roots. At most once per 500 ms.
+    pub fn whois(&mut self, now: Now, address: Address, out: &mut Transmits) {
+        self.ask_for(now, address, Asker::Own, out);
+    }
+
+    /// The same for whoever wants to know.
+    pub(crate) fn ask_for(&mut self, now: Now, address: Address, asker: Asker, out: &mut Transmits) {
+        // Free choice (03 §5): nobody answers for a reserved address.
+        if address == self.own.address || address.is_reserved() || self.peers.id(address).is_some() {
+            return;
+        }
+        if self.admissions.contains_key(&address) {
+            return;
+        }
+        self.next_queue = self.next_queue.min(now.mono + QUEUE_RETRY);
+        let Some(tries) = self.whois.ask(now.mono, address, asker) else { return };
+        let cached = self.has_peer_cache && self.cached.as_ref().is_none_or(|c| c.contains(&address));
+        if tries == 0 && cached && self.jobs.load(address) {
+            if let Some(asked) = self.whois.asked.get_mut(&address) {
+                asked.loading = true;
+            }
+            return;
+        }
+        self.ask_roots(now, address, tries, out);
+    }
+
+    /// The addresses that the peer cache has a record of. Without this list the cache is asked for every address that is
+    /// sent to, and for none of a stranger.
+    pub fn note_cached(&mut self, addresses: impl IntoIterator<Item = Address>) {
+        self.cached = Some(addresses.into_iter().take(MAX_CACHED).collect());
+    }
+
+    /// The address in whose turn a packet is judged.
+    pub(crate) fn source_of(&self, path: Path, hops: u8) -> Source {
+        let of_root = |a| self.peers.find(a).is_some_and(|root| root.slot(path).is_some());
+        let relayed = hops > 0 && self.roots.addresses().any(of_root);
+        if relayed { Source::Relay(path) } else { Source::Prefix(hello_bucket(&path.remote)) }
+    }
+
+    /// Asks one root of each root set, another one at each try: a peer may be known to one set only.
+    fn ask_roots(&mut self, now: Now, address: Address, tries: u32, out: &mut Transmits) {
+        let sets: Vec<Vec<Address>> = self.roots.sets().collect();
+        let mut asked: Vec<PeerId> = Vec::new();
+        for set in sets {
+            let mut roots: Vec<PeerId> = set
+                .iter()
+                .filter(|a| **a != address)
+                .filter_map(|a| self.peers.id(*a))
+                .filter(|id| !self.peers.get(*id).slots.is_empty())
+                .collect();
+            roots.sort_by_key(|id| self.upstream_rank(now.mono, *id));
+            let Some(root) = roots.get(tries as usize % roots.len().max(1)).copied() else { continue };
+            if asked.contains(&root) {
+                continue;
+            }
+            asked.push(root);
+            let to = self.peers.get(root).identity.address;
+            let options = SendOptions { compress: false, expect_reply: true };
+            let sent = self.send(now, to, &Whois::one(address), options, out);
+            debug_assert!(sent.is_ok(), "a root is no impossible destination");
+        }
+    }
+
+    /// The cache answered.
+    pub(crate) fn loaded(&mut self, now: Now, address: Address, bytes: Option<&[u8]>, out: &mut Transmits) {
+        let record = bytes.and_then(|bytes| PeerRecord::parse(bytes).ok()).filter(|r| r.identity.address == address);
+        let vouched = record.as_ref().zip(bytes).is_some_and(|(r, bytes)| r.is_vouched(&self.secret, bytes));
+        self.admission.loaded(address, record.as_ref().map(|r| &r.identity).filter(|_| vouched));
+        let Some(asked) = self.whois.asked.get_mut(&address) else { return };
+        let asker = asked.asker;
+        if !std::mem::take(&mut asked.loading) {
+            return;
+        }
+        match record {
+            Some(record) => {
+                let identity = record.identity;
+                self.admit(asker, Admission { identity, record: Some(record), vouched, via: None, since: now.mono });
+            }
+            None => self.ask_roots(now, address, 0, out),
+        }
+    }
+
+    /// Safer point 4: identities are validated before use, whoever tells them; but not again when we did so before.
+    pub(crate) fn admit(&mut self, asker: Asker, admission: Admission) {
+        let identity = admission.identity;
+        let address = identity.address;
+        if address == self.own.address || self.peers.id(address).is_some() || self.admissions.contains_key(&address) {
+            return;
+        }
+        let admitted = if self.roots.upstream(address).is_some_and(|u| u.identity == identity) {
+            self.jobs.admit_root(address);
+            true
+        } else if asker == Asker::Own || admission.vouched || self.is_known(&identity) {
+            self.jobs.admit(address)
+        } else if let Asker::Stranger(source) = asker {
+            // Its HELLO waits already: it is known to be no invention now.
+            if self.admission.confirm(&identity) {
+                return;
+            }
+            self.admission.named(source, address)
+        } else {
+            false
+        };
+        if admitted {
+            self.admissions.insert(address, admission);
+        } else {
+            self.drops.add(DropReason::TooManyJobs);
+        }
+        self.note_lost();
+    }
+
+    /// Names that gave way to others are asked for again while somebody waits for them; HELLOs that did are counted.
+    pub(crate) fn note_lost(&mut self) {
+        let lost = std::mem::take(&mut self.admission.lost_hellos);
+        self.count(DropReason::HelloGate, lost);
+        while let Some(address) = self.admission.poll_lost_name() {
+            self.admissions.remove(&address);
+        }
+    }
+
+    /// Validation and key agreement came back.
+    pub(crate) fn admitted(&mut self, now: Now, identity: Identity, keys: Option<Arc<PeerKeys>>, out: &mut Transmits) {
+        let Some(admission) = self.admissions.remove(&identity.address) else { return };
+        if admission.identity != identity {
+            return;
+        }
+        let Some(keys) = keys else {
+            self.admission.take(&identity);
+            self.drops.add(DropReason::InvalidIdentity);
+            return;
+        };
+        let known = self.peers.id(identity.address).is_some();
+        let id = self.admit_peer(now, identity, keys, out);
+        if known {
+            return;
+        }
+        let peer = self.peers.get_mut(id);
+        peer.via = admission.via;
+        if let Some(record) = &admission.record {
+            // The version is remembered so that AES can be used at once (03 §12).
+            peer.version = Some(record.version);
+        }
+        self.event(Vl1Event::IdentityLearned(identity.address));
+        if self.roots.is_upstream(identity.address) {
+            self.greet_root(now, id, out);
+        } else if self.roots.is_seed(identity.address) {
+            self.tend_contact(now, id, out);
+        }
+        if let Some(record) = admission.record {
+            for remote in record.endpoints().into_iter().take(MAX_CACHED_ADDRESSES) {
+                self.peers.get_mut(id).remember(remote);
+                for path in self.paths_to(remote) {
+                    self.send_hello(now, id, path, Purpose::Probe, out);
+                }
+            }
+        }
+        self.flush_unsent(now, identity.address, out);
+    }
+
+    pub(crate) fn handle_whois(&mut self, now: Now, c: &Context, m: &Whois<'_>, out: &mut Transmits) -> Handled {
+        if !self.roots.am_root() {
+            let peer = self.peers.get_mut(c.id);
+            if peer.whois_answered.is_some_and(|t| now.mono.saturating_since(t) < WHOIS_ANSWER) {
+                return Handled::Refused(DropReason::WhoisGate);
+            }
+            peer.whois_answered = Some(now.mono);
+        }
+        let asker = Asker::Stranger(self.source_of(c.path, c.hops));
+        let mut identities = Vec::new();
+        let mut lookups = 0;
+        let mut seen = BTreeSet::new();
+        // What is asked twice is answered once.
+        for address in m.addresses.iter().copied().filter(|a| seen.insert(*a)) {
+            if identities.len() >= MAX_ANSWERED {
+                break;
+            }
+            if address == self.own.address {
+                identities.push(self.own);
+            } else if let Some(peer) = self.peers.find(address) {
+                identities.push(peer.identity);
+            } else if lookups < MAX_LOOKUPS_PER_WHOIS {
+                lookups += 1;
+                self.ask_for(now, address, asker, out);
+            }
+        }
+        if !identities.is_empty() {
+            let ok = OkReply { in_re_packet: c.packet_id, body: OkBody::Whois(OkWhois { identities, rest: &[] }) };
+            self.reply(now, &c.reply_to(), &ok, SendOptions::default(), out);
+        }
+        Handled::Counted
+    }
+
+    pub(crate) fn handle_ok_whois(&mut self, now: Now, c: &Context, m: &OkWhois<'_>) -> Handled {
+        if !self.roots.is_upstream(c.from) {
+            self.drops.add(DropReason::NotARoot);
+            return Handled::Counted;
+        }
+        for identity in m.identities.iter().take(8) {
+            // Only what was asked for.
+            if let Some(asker) = self.asker_of(identity.address) {
+                let (via, since) = (Some(c.from), now.mono);
+                self.admit(asker, Admission { identity: *identity, record: None, vouched: false, via, since });
+            }
+        }
+        Handled::Counted
+    }
+
+    /// Who waits for an identity.
+    fn asker_of(&self, address: Address) -> Option<Asker> {
+        if self.unsent.destinations().contains(&address) {
+            return Some(Asker::Own);
+        }
+        self.whois.asker(address).or_else(|| {
+            let ticket = self.deferred.unknown_sender(address)?;
+            Some(Asker::Stranger(self.source_of(ticket.path, ticket.hops)))
+        })
+    }
+
+    /// Every path by which a remote address may be tried: one per link of its family that is for first contact.
+    pub(crate) fn paths_to(&self, remote: crate::link::Endpoint) -> Vec<Path> {
+        let fits = |l: &&crate::link::Link| l.local.same_family(&remote) && self.is_for_contact(l);
+        self.links.values().filter(fits).map(|l| Path { link: l.id, remote }).collect()
+    }
+}
