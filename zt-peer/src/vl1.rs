@@ -54,61 +54,61 @@ use crate::whois::{Admission, WhoisTable};
 /// batch, then [`Vl1::poll_job`], [`Vl1::poll_ready`] and [`Vl1::poll_event`] until they are empty, and call
 /// [`Vl1::handle_timeout`] when the time of [`Vl1::poll_timeout`] has come.
 pub struct Vl1 {
-    pub(crate) secret: Arc<SecretIdentity>,
-    pub(crate) own: Identity,
-    pub(crate) version: SoftwareVersion,
-    pub(crate) random: Random,
-    pub(crate) has_peer_cache: bool,
-    pub(crate) links: BTreeMap<LinkId, Link>,
-    pub(crate) peers: PeerTable,
-    pub(crate) paths: FastMap<Path, PathUse>,
-    pub(crate) roots: Roots,
-    pub(crate) expectations: Expectations,
-    pub(crate) sent_frames: SentFrames,
-    pub(crate) reassembly: Reassembly,
-    pub(crate) deferred: DeferQueue,
-    pub(crate) unsent: SendQueue,
-    pub(crate) whois: WhoisTable,
-    pub(crate) admissions: BTreeMap<Address, Admission>,
+    secret: Arc<SecretIdentity>,
+    own: Identity,
+    version: SoftwareVersion,
+    random: Random,
+    has_peer_cache: bool,
+    links: BTreeMap<LinkId, Link>,
+    peers: PeerTable,
+    paths: FastMap<Path, PathUse>,
+    roots: Roots,
+    expectations: Expectations,
+    sent_frames: SentFrames,
+    reassembly: Reassembly,
+    deferred: DeferQueue,
+    unsent: SendQueue,
+    whois: WhoisTable,
+    admissions: BTreeMap<Address, Admission>,
     /// Strangers who wait to be let in.
-    pub(crate) admission: Waiters,
+    admission: Waiters,
     /// Who has a record in the peer cache, if the owner told.
-    pub(crate) cached: Option<BTreeSet<Address>>,
+    cached: Option<BTreeSet<Address>>,
     /// Identities that the layer above knows.
-    pub(crate) known: FastMap<Address, u64>,
+    known: FastMap<Address, u64>,
     /// Records read because of HELLOs.
-    pub(crate) load_gate: Gate<Address>,
-    pub(crate) awareness: SelfAwareness,
-    pub(crate) policy: PathPolicy,
-    pub(crate) path_mtus: PathMtus,
-    pub(crate) mappings: Vec<SocketAddr>,
-    pub(crate) contacts: Vec<Address>,
-    pub(crate) held: HeldAnswers,
-    pub(crate) jobs: JobQueue,
-    pub(crate) events: Events,
-    pub(crate) hear_messages: bool,
-    pub(crate) drops: DropCounters,
-    pub(crate) online: bool,
-    pub(crate) next_round: Mono,
-    pub(crate) next_housekeeping: Mono,
-    pub(crate) next_queue: Mono,
+    load_gate: Gate<Address>,
+    awareness: SelfAwareness,
+    policy: PathPolicy,
+    path_mtus: PathMtus,
+    mappings: Vec<SocketAddr>,
+    contacts: Vec<Address>,
+    held: HeldAnswers,
+    jobs: JobQueue,
+    events: Events,
+    hear_messages: bool,
+    drops: DropCounters,
+    online: bool,
+    next_round: Mono,
+    next_housekeeping: Mono,
+    next_queue: Mono,
     /// Next look at the best root while there is traffic.
-    pub(crate) next_watch: Mono,
-    pub(crate) last_traffic: Mono,
-    pub(crate) squeeze: Vec<u8>,
-    pub(crate) desperation: Desperation,
-    pub(crate) ask_paths: bool,
-    pub(crate) ask_addresses: bool,
-    pub(crate) consents: Consents,
+    next_watch: Mono,
+    last_traffic: Mono,
+    squeeze: Vec<u8>,
+    desperation: Desperation,
+    ask_paths: bool,
+    ask_addresses: bool,
+    consents: Consents,
 }
 
 /// How a path is used, whoever uses it.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct PathUse {
+struct PathUse {
     /// Number of slots that have it.
-    pub(crate) users: u32,
+    users: u32,
     /// Last packet by it that established trust.
-    pub(crate) trust: Option<Mono>,
+    trust: Option<Mono>,
 }
 
 impl Vl1 {
@@ -183,19 +183,19 @@ impl Vl1 {
         self.events.pop()
     }
 
-    pub(crate) fn event(&mut self, event: Vl1Event) {
+    fn event(&mut self, event: Vl1Event) {
         if let Some(reason) = self.events.push(event) {
             self.drops.add(reason);
         }
     }
 
     /// Counts a refusal and returns it.
-    pub(crate) fn refuse(&mut self, reason: DropReason) -> DropReason {
+    fn refuse(&mut self, reason: DropReason) -> DropReason {
         self.drops.add(reason);
         reason
     }
 
-    pub(crate) fn count(&mut self, reason: DropReason, times: u64) {
+    fn count(&mut self, reason: DropReason, times: u64) {
         for _ in 0..times.min(1 << 20) {
             self.drops.add(reason);
         }

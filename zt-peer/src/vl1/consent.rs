@@ -53,13 +53,13 @@ impl Vl1 {
     }
 
     /// A world names this endpoint for the peer.
-    pub(crate) fn is_named(&self, peer: Address, remote: &Endpoint) -> bool {
+    pub(super) fn is_named(&self, peer: Address, remote: &Endpoint) -> bool {
         self.roots.upstream(peer).is_some_and(|u| u.endpoints.contains(remote))
     }
 
     /// Whether a peer may be asked on a path that is none of its yet: not on one that would lead through our own networks,
     /// wherever it was learnt, and as the owner says. `heard`: the peer was heard there.
-    pub(crate) fn consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
+    pub(super) fn consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
         let known = peer.slot(path).is_some() || self.is_named(peer.identity.address, &path.remote);
         if !known && self.policy.leads_inside(&path.remote, heard) {
@@ -71,7 +71,7 @@ impl Vl1 {
 
     /// Whether the owner lets a path be one of the peer's; asks when that is not known. `heard`: the peer was heard
     /// there.
-    pub(crate) fn owner_consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
+    pub(super) fn owner_consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
         let address = peer.identity.address;
         if !self.ask_paths || peer.slot(path).is_some() || self.is_named(address, &path.remote) {
@@ -87,13 +87,13 @@ impl Vl1 {
     }
 
     /// Whether [`Vl1::want_address`] would ask.
-    pub(crate) fn may_want_address(&self, now: Mono, id: PeerId) -> bool {
+    pub(super) fn may_want_address(&self, now: Mono, id: PeerId) -> bool {
         let last = self.peers.get(id).last_address_wanted;
         self.ask_addresses && last.is_none_or(|t| now.saturating_since(t) >= ADDRESS_AGAIN)
     }
 
     /// There is no direct path to a peer that is wanted: the owner may know an address.
-    pub(crate) fn want_address(&mut self, now: Mono, id: PeerId) {
+    pub(super) fn want_address(&mut self, now: Mono, id: PeerId) {
         if self.may_want_address(now, id) {
             let peer = self.peers.get_mut(id);
             peer.last_address_wanted = Some(now);

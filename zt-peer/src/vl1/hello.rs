@@ -51,7 +51,7 @@ impl Greeting {
 
 impl Vl1 {
     /// HELLO to an address that is, or may become, a path of the peer. Nothing is sent before the owner agrees.
-    pub(crate) fn send_hello(&mut self, now: Now, id: PeerId, path: Path, purpose: Purpose, out: &mut Transmits) {
+    pub(super) fn send_hello(&mut self, now: Now, id: PeerId, path: Path, purpose: Purpose, out: &mut Transmits) {
         if purpose == Purpose::Probe {
             return self.greet(now, id, path, false, out);
         }
@@ -59,7 +59,7 @@ impl Vl1 {
     }
 
     /// HELLO to an address that may become a path of the peer. `heard`: it was heard there, and what it sent pays.
-    pub(crate) fn greet(&mut self, now: Now, id: PeerId, path: Path, heard: bool, out: &mut Transmits) {
+    pub(super) fn greet(&mut self, now: Now, id: PeerId, path: Path, heard: bool, out: &mut Transmits) {
         if self.consents(now.mono, id, path, heard) {
             let heard_first = heard && !self.has_tried(id, path);
             let payer = if heard { self.payer(now.mono, id, path, false) } else { Payer::Nobody };
@@ -68,14 +68,14 @@ impl Vl1 {
     }
 
     /// HELLO over every link up to that of the path (08 §B.5): whichever brings the answer works.
-    pub(crate) fn send_hello_spread(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
+    pub(super) fn send_hello_spread(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
         if self.consents(now.mono, id, path, false) {
             self.hello(now, id, Greeting { spam: true, ..Greeting::to(path, Purpose::Probe) }, out);
         }
     }
 
     /// HELLO over a root's path, addressed to the peer.
-    pub(crate) fn send_hello_relayed(
+    pub(super) fn send_hello_relayed(
         &mut self,
         now: Now,
         id: PeerId,
@@ -146,7 +146,7 @@ impl Vl1 {
     }
 
     /// A HELLO by somebody we do not know, or under another's address: it waits for its turn to be judged.
-    pub(crate) fn introduce(
+    pub(super) fn introduce(
         &mut self,
         now: Now,
         ticket: Ticket,
@@ -179,7 +179,7 @@ impl Vl1 {
         }
     }
 
-    pub(crate) fn is_known(&self, identity: &Identity) -> bool {
+    pub(super) fn is_known(&self, identity: &Identity) -> bool {
         self.known.get(&identity.address) == Some(&mark(identity))
     }
 
@@ -193,7 +193,7 @@ impl Vl1 {
     }
 
     /// The judgement about a stranger's HELLO came back.
-    pub(crate) fn introduced(&mut self, now: Now, judged: Judged, out: &mut Transmits) {
+    pub(super) fn introduced(&mut self, now: Now, judged: Judged, out: &mut Transmits) {
         let Judged { number, identity, keys, valid } = judged;
         match self.admission.judged(number, keys, valid) {
             Judgement::Nothing => {}
@@ -265,7 +265,7 @@ impl Vl1 {
     }
 
     /// Creates a peer whose identity and keys are good, and continues what waited for it.
-    pub(crate) fn admit_peer(
+    pub(super) fn admit_peer(
         &mut self,
         now: Now,
         identity: Identity,
@@ -326,7 +326,7 @@ impl Vl1 {
     }
 
     /// An authentic HELLO of a known peer (02 §6.2 from step 7).
-    pub(crate) fn handle_hello(
+    pub(super) fn handle_hello(
         &mut self,
         now: Now,
         c: &Context,
@@ -401,7 +401,7 @@ impl Vl1 {
         self.send_over(now.mono, c.id, c.path, payer, &ok, out);
     }
 
-    pub(crate) fn handle_ok_hello(
+    pub(super) fn handle_ok_hello(
         &mut self,
         now: Now,
         c: &Context,

@@ -54,7 +54,7 @@ impl Vl1 {
     }
 
     /// A HELLO of this identity was found authentic: if a root named it too, that one need not wait for itself.
-    pub(crate) fn join_named(&mut self, identity: &Identity) {
+    pub(super) fn join_named(&mut self, identity: &Identity) {
         let named = self.admissions.get(&identity.address).is_some_and(|a| a.identity == *identity);
         let waits = !self.jobs.under_way.contains_key(&UnderWay::Admit(identity.address));
         if named && waits && !self.jobs.ours.contains(&identity.address) && self.admission.confirm(identity) {

@@ -28,12 +28,12 @@ impl Vl1 {
     }
 
     /// Whether a link is used to reach somebody who was not heard by it.
-    pub(crate) fn is_for_contact(&self, link: &Link) -> bool {
+    pub(super) fn is_for_contact(&self, link: &Link) -> bool {
         link.role != LinkRole::AnswerOnly && link.rank <= self.level()
     }
 
     /// The links are others.
-    pub(crate) fn links_changed(&mut self) {
+    pub(super) fn links_changed(&mut self) {
         if self.desperation.set_ceiling(self.links.values().map(|l| l.rank).max()) {
             self.event(Vl1Event::LevelChanged(self.level()));
         }
@@ -45,14 +45,14 @@ impl Vl1 {
     }
 
     /// A question to a peer leaves.
-    pub(crate) fn note_asked(&mut self, now: Mono, id: PeerId) {
+    pub(super) fn note_asked(&mut self, now: Mono, id: PeerId) {
         if self.desperation.may_rise() && self.speaks_for_the_level(self.peers.get(id)) {
             self.desperation.asked(now);
         }
     }
 
     /// Somebody was heard directly.
-    pub(crate) fn note_heard(&mut self, now: Mono, path: Path) {
+    pub(super) fn note_heard(&mut self, now: Mono, path: Path) {
         if self.desperation.may_rise()
             && let Some(link) = self.links.get(&path.link)
         {
@@ -61,7 +61,7 @@ impl Vl1 {
     }
 
     /// An answer proved the path by which it came.
-    pub(crate) fn note_answer(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+    pub(super) fn note_answer(&mut self, now: Now, c: &Context, out: &mut Transmits) {
         let Some(rank) = self.links.get(&c.path.link).map(|l| l.rank) else { return };
         let peer = self.peers.get(c.id);
         let counts = self.speaks_for_the_level(peer) && (self.roots.is_upstream(c.from) || is_missed(peer, now.mono));
@@ -72,7 +72,7 @@ impl Vl1 {
     }
 
     /// What is due about the level.
-    pub(crate) fn tend_level(&mut self, now: Now, out: &mut Transmits) {
+    pub(super) fn tend_level(&mut self, now: Now, out: &mut Transmits) {
         if self.desperation.is_judged(now.mono) {
             let outlook = self.outlook(now.mono);
             if self.desperation.judge(now.mono, outlook) {
@@ -126,7 +126,7 @@ impl Vl1 {
     }
 
     /// In every round: those that are reached only by a link worse than the level are tried by the better ones.
-    pub(crate) fn tend_worse(&mut self, now: Now, out: &mut Transmits) {
+    pub(super) fn tend_worse(&mut self, now: Now, out: &mut Transmits) {
         if !self.desperation.may_rise() {
             return;
         }
@@ -206,7 +206,7 @@ impl Vl1 {
     }
 
     /// A root fell silent: whether all have, is to be known before long.
-    pub(crate) fn ask_other_roots(&mut self, now: Now, silent: PeerId, since: Mono, out: &mut Transmits) {
+    pub(super) fn ask_other_roots(&mut self, now: Now, silent: PeerId, since: Mono, out: &mut Transmits) {
         if !self.desperation.may_rise() {
             return;
         }

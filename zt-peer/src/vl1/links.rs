@@ -43,7 +43,7 @@ impl Vl1 {
     }
 
     /// HELLO to all roots by a link.
-    pub(crate) fn greet_roots_by(&mut self, now: Now, link: Link, out: &mut Transmits) {
+    pub(super) fn greet_roots_by(&mut self, now: Now, link: Link, out: &mut Transmits) {
         for id in self.upstream_ids() {
             let address = self.peers.get(id).identity.address;
             let endpoints = self.roots.upstream(address).map(|u| u.endpoints.clone()).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Vl1 {
     }
 
     /// After slots were dropped: choose again, with what was used before.
-    pub(crate) fn choose_after_loss(&mut self, now: Now, id: PeerId, before: Option<Path>, out: &mut Transmits) {
+    pub(super) fn choose_after_loss(&mut self, now: Now, id: PeerId, before: Option<Path>, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
         let route = crate::path_choice::choose(peer, now.mono);
         peer.route = route;
@@ -127,7 +127,7 @@ impl Vl1 {
     }
 
     /// Addresses where a peer is or was, the present ones first.
-    pub(crate) fn known_remotes(&self, id: PeerId, most: usize) -> Vec<Endpoint> {
+    pub(super) fn known_remotes(&self, id: PeerId, most: usize) -> Vec<Endpoint> {
         let peer = self.peers.get(id);
         let present = peer.slots.iter().map(|s| s.path.remote);
         let mut seen: Vec<Endpoint> = Vec::new();
@@ -140,7 +140,7 @@ impl Vl1 {
     }
 
     /// HELLO to these peers where they are or were: by a link, or by all for first contact.
-    pub(crate) fn greet_peers(&mut self, now: Now, peers: Vec<PeerId>, link: Option<Link>, out: &mut Transmits) {
+    pub(super) fn greet_peers(&mut self, now: Now, peers: Vec<PeerId>, link: Option<Link>, out: &mut Transmits) {
         for id in peers.into_iter().take(PEERS_AT_ONCE) {
             for remote in self.known_remotes(id, REMOTES_PER_PEER) {
                 let paths = match link {
@@ -165,7 +165,7 @@ impl Vl1 {
 
     /// A root says that our external address of a scope changed (03 §9): every path of that scope is probed at once,
     /// which is what teaches the others where we are.
-    pub(crate) fn surface_changed(&mut self, now: Now, by: Path, scope: Scope, out: &mut Transmits) {
+    pub(super) fn surface_changed(&mut self, now: Now, by: Path, scope: Scope, out: &mut Transmits) {
         for id in self.peers.ids() {
             let peer = self.peers.get(id);
             let relevant = self.roots.is_upstream(peer.identity.address) || peer.is_active(now.mono);
@@ -186,7 +186,7 @@ impl Vl1 {
         }
     }
 
-    pub(crate) fn upstream_ids(&self) -> Vec<PeerId> {
+    pub(super) fn upstream_ids(&self) -> Vec<PeerId> {
         self.roots.addresses().filter_map(|a| self.peers.id(a)).collect()
     }
 

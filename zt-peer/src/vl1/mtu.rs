@@ -13,19 +13,19 @@ impl Vl1 {
         self.refresh_mtus();
     }
 
-    pub(crate) fn expire_path_mtus(&mut self, now: Mono) {
+    pub(super) fn expire_path_mtus(&mut self, now: Mono) {
         if self.path_mtus.expire(now) {
             self.refresh_mtus();
         }
     }
 
     /// Largest datagram on a path.
-    pub(crate) fn mtu(&self, path: Path) -> u16 {
+    pub(super) fn mtu(&self, path: Path) -> u16 {
         self.path_mtus.limit(&path, self.policy.mtu(self.links.get(&path.link), &path.remote))
     }
 
     /// Brings the paths in use in step with what is configured and learnt.
-    pub(crate) fn refresh_mtus(&mut self) {
+    pub(super) fn refresh_mtus(&mut self) {
         for id in self.peers.ids() {
             for slot in 0..self.peers.get(id).slots.len() {
                 let mtu = self.mtu(self.peers.get(id).slots[slot].path);

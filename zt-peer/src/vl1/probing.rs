@@ -28,7 +28,7 @@ const CANDIDATE: Duration = Duration::from_secs(30);
 
 impl Vl1 {
     /// Probes an address for a peer (03 §6.1).
-    pub(crate) fn probe(&mut self, now: Now, id: PeerId, path: Path, kind: Probe, out: &mut Transmits) {
+    pub(super) fn probe(&mut self, now: Now, id: PeerId, path: Path, kind: Probe, out: &mut Transmits) {
         let peer = self.peers.get(id);
         if kind == Probe::Hello || !peer.understands_echo() {
             return self.send_hello(now, id, path, Purpose::Probe, out);
@@ -43,7 +43,7 @@ impl Vl1 {
     }
 
     /// Bytes of a probe to an address that the peer named.
-    pub(crate) fn probe_len(&self, id: PeerId) -> usize {
+    pub(super) fn probe_len(&self, id: PeerId) -> usize {
         if self.peers.get(id).understands_echo() { HEADER_LEN } else { self.hello_len() }
     }
 
@@ -53,7 +53,7 @@ impl Vl1 {
 
     /// The peer was heard at an address that is no path of it: asks whether it is there, for no more bytes than came
     /// from there. HELLO also tells its version, ECHO is as short as any packet.
-    pub(crate) fn confirm(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
+    pub(super) fn confirm(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
         let payer = self.payer(now.mono, id, path, false);
         let peer = self.peers.get(id);
         let pays = |len| payer == Payer::Nobody || self.credit(id, path) >= len;
@@ -86,7 +86,7 @@ impl Vl1 {
     }
 
     /// Probes a slot and lets its liveness know.
-    pub(crate) fn probe_slot(&mut self, now: Now, id: PeerId, slot: usize, kind: Probe, out: &mut Transmits) {
+    pub(super) fn probe_slot(&mut self, now: Now, id: PeerId, slot: usize, kind: Probe, out: &mut Transmits) {
         let Some(path) = self.peers.get(id).slots.get(slot).map(|s| s.path) else { return };
         self.probe(now, id, path, kind, out);
         let s = &mut self.peers.get_mut(id).slots[slot];
@@ -96,7 +96,7 @@ impl Vl1 {
     }
 
     /// The peer is due: looks at each of its paths.
-    pub(crate) fn check_peer(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    pub(super) fn check_peer(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let t = now.mono;
         let mut next = Mono::FAR;
         let wanted = self.peers.get(id).is_wanted(t);
@@ -158,7 +158,7 @@ impl Vl1 {
     }
 
     /// HELLO to all endpoints of a root, from every link, except where a path works.
-    pub(crate) fn try_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    pub(super) fn try_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
         peer.last_root_try = Some(now.mono);
         let address = peer.identity.address;
@@ -181,7 +181,7 @@ impl Vl1 {
     }
 
     /// First contact with a root.
-    pub(crate) fn greet_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    pub(super) fn greet_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
         peer.root_tries = 0;
         peer.last_full_hello = Some(now.mono);
@@ -234,7 +234,7 @@ impl Vl1 {
 
     /// A packet of the peer came over a root although there is a direct path in use: it may have left that, or have
     /// started anew and not know it. `said`: it was a HELLO.
-    pub(crate) fn came_over_root(&mut self, now: Mono, id: PeerId, said: bool) {
+    pub(super) fn came_over_root(&mut self, now: Mono, id: PeerId, said: bool) {
         let peer = self.peers.get_mut(id);
         let Some(slot) = peer.route.and_then(|i| peer.slots.get_mut(i)) else { return };
         if slot.live.peer_left(now, said) {
@@ -244,7 +244,7 @@ impl Vl1 {
 
     /// The peer has shown that some of its addresses may be no longer: others are preferred until they answer, and they
     /// are probed at once.
-    pub(crate) fn doubt_slots(&mut self, now: Now, id: PeerId, gone: impl Fn(&Slot) -> bool, out: &mut Transmits) {
+    pub(super) fn doubt_slots(&mut self, now: Now, id: PeerId, gone: impl Fn(&Slot) -> bool, out: &mut Transmits) {
         for slot in 0..self.peers.get(id).slots.len() {
             let s = &mut self.peers.get_mut(id).slots[slot];
             let quiet = now.mono.saturating_since(s.live.heard) >= SIBLING_FRESH;
@@ -286,7 +286,7 @@ impl Vl1 {
     }
 
     /// An answer to a probe or question on a slot arrived on that very path.
-    pub(crate) fn answered(&mut self, now: Now, id: PeerId, slot: usize, expected: Expected, out: &mut Transmits) {
+    pub(super) fn answered(&mut self, now: Now, id: PeerId, slot: usize, expected: Expected, out: &mut Transmits) {
         let s = &mut self.peers.get_mut(id).slots[slot];
         let was_suspected = if matches!(expected.verb, Verb::HELLO | Verb::ECHO) {
             s.live.answered(expected.sent, now.mono)
@@ -300,7 +300,7 @@ impl Vl1 {
     }
 
     /// An OK proved an address: it becomes a path (03 §7.1 step 3c).
-    pub(crate) fn adopt(&mut self, now: Now, id: PeerId, path: Path, expected: Expected, out: &mut Transmits) {
+    pub(super) fn adopt(&mut self, now: Now, id: PeerId, path: Path, expected: Expected, out: &mut Transmits) {
         let Some(link) = self.links.get(&path.link).copied() else { return };
         let mut live = Liveness::new(now.mono);
         if matches!(expected.verb, Verb::HELLO | Verb::ECHO) {
@@ -364,7 +364,7 @@ impl Vl1 {
     }
 
     /// Removes slots and forgets their paths when nobody else has them.
-    pub(crate) fn drop_slots(&mut self, id: PeerId, gone: impl Fn(&Slot) -> bool) -> usize {
+    pub(super) fn drop_slots(&mut self, id: PeerId, gone: impl Fn(&Slot) -> bool) -> usize {
         let peer = self.peers.get_mut(id);
         let present = peer.route_slot().map(|s| s.path);
         let mut paths = Vec::new();
@@ -389,7 +389,7 @@ impl Vl1 {
     }
 
     /// Chooses again which path the peer's traffic takes, and tells when it changed.
-    pub(crate) fn refresh_route(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    pub(super) fn refresh_route(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
         let before = peer.route_slot().map(|s| s.path);
         let route = path_choice::choose(peer, now.mono);
@@ -398,7 +398,7 @@ impl Vl1 {
         self.tell_route(now, id, before, after, out);
     }
 
-    pub(crate) fn tell_route(
+    pub(super) fn tell_route(
         &mut self,
         now: Now,
         id: PeerId,
@@ -422,7 +422,7 @@ impl Vl1 {
     }
 
     /// Traffic for a peer without a working direct path: probes behind, and the operator's hints (03 §3 step 2c).
-    pub(crate) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
+    pub(super) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
         let peer = self.peers.get_mut(id);
         peer.unheard_relayed.get_or_insert(now);
         let hints = !self.policy.attempts(peer.identity.address).is_empty()
@@ -435,7 +435,7 @@ impl Vl1 {
     }
 
     /// Once in 30 s one configured address of a peer without a direct path gets a HELLO.
-    pub(crate) fn try_memorised(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    pub(super) fn try_memorised(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get(id);
         let address = peer.identity.address;
         let attempts = self.policy.attempts(address);
@@ -454,7 +454,7 @@ impl Vl1 {
     }
 
     /// Whether a path works to which `path` would lead: that very one or, for a wildcard, one by any link it stands for.
-    pub(crate) fn works(&self, id: PeerId, path: Path) -> bool {
+    pub(super) fn works(&self, id: PeerId, path: Path) -> bool {
         let mut slots = self.peers.get(id).slots.iter().filter(|s| !s.live.is_suspected());
         slots.any(|s| s.path == path || s.path.remote == path.remote && self.stands_for(path.link, s.path.link))
     }
@@ -464,13 +464,13 @@ impl Vl1 {
     }
 
     /// How questions spread that are handed to a link.
-    pub(crate) fn spread_of(&self, link: LinkId) -> Spread {
+    pub(super) fn spread_of(&self, link: LinkId) -> Spread {
         let wildcard = self.links.get(&link).is_some_and(|l| l.role == LinkRole::Wildcard);
         if wildcard { Spread::Sockets } else { Spread::Exact }
     }
 
     /// Whether what was sent on `asked` may be answered on `by`.
-    pub(crate) fn reaches(&self, asked: Path, spread: Spread, by: Path) -> bool {
+    pub(super) fn reaches(&self, asked: Path, spread: Spread, by: Path) -> bool {
         let below =
             |a: LinkId, b: LinkId| self.links.get(&a).zip(self.links.get(&b)).is_some_and(|(a, b)| b.rank <= a.rank);
         asked == by
@@ -483,12 +483,12 @@ impl Vl1 {
     }
 
     /// Whether we sent to where a path leads before anything was heard from there.
-    pub(crate) fn has_tried(&self, id: PeerId, path: Path) -> bool {
+    pub(super) fn has_tried(&self, id: PeerId, path: Path) -> bool {
         self.peers.get(id).tried.iter().any(|(asked, spread)| self.reaches(*asked, *spread, path))
     }
 
     /// Whether an address may become a path of a peer (03 §8) because somebody told it.
-    pub(crate) fn may_be_path(&self, peer: Address, remote: &Endpoint) -> bool {
+    pub(super) fn may_be_path(&self, peer: Address, remote: &Endpoint) -> bool {
         let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
         // An endpoint that a world names is where its root is, whatever else is routed there.
         let named = || ips.zip(remote.ip()).is_some_and(|(ips, ip)| ips.contains(&ip));
@@ -496,7 +496,7 @@ impl Vl1 {
     }
 
     /// Whether an address may be a path of a peer that was heard there.
-    pub(crate) fn may_stay_path(&self, peer: Address, remote: &Endpoint) -> bool {
+    pub(super) fn may_stay_path(&self, peer: Address, remote: &Endpoint) -> bool {
         let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
         // Somebody else may have our private address, behind another NAT; what we send there comes to ourselves.
         let is_ours = self.links.values().any(|link| link.local == *remote);

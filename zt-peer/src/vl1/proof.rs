@@ -14,7 +14,7 @@ impl Vl1 {
     /// Whether a peer has proved that it is where `path` leads: a path of it goes to that host, by whatever port, or a
     /// world in use names the address for it, so that a root which asks whether we are there is answered before it has
     /// answered us. `relayed`: the packet in hand came over others, whose own path it is.
-    pub(crate) fn is_proved(&self, id: PeerId, path: Path, relayed: bool) -> bool {
+    pub(super) fn is_proved(&self, id: PeerId, path: Path, relayed: bool) -> bool {
         if self.is_named(self.peers.get(id).identity.address, &path.remote) {
             return true;
         }
@@ -23,24 +23,24 @@ impl Vl1 {
     }
 
     /// Who pays for an answer to a packet of the peer that came by `path`.
-    pub(crate) fn payer(&self, now: Mono, id: PeerId, path: Path, relayed: bool) -> Payer {
+    pub(super) fn payer(&self, now: Mono, id: PeerId, path: Path, relayed: bool) -> Payer {
         if self.is_proved(id, path, relayed) { Payer::Nobody } else { Payer::Path(now) }
     }
 
     /// Takes down what a packet of `len` bytes is worth.
-    pub(crate) fn earn(&mut self, now: Mono, c: &Context, len: usize) {
+    pub(super) fn earn(&mut self, now: Mono, c: &Context, len: usize) {
         let proved = self.is_proved(c.id, c.path, c.hops > 0);
         let ledger = &mut self.peers.get_mut(c.id).ledger;
         if proved { ledger.save(len) } else { ledger.earn_at(now, c.path, len) }
     }
 
     /// Bytes that may be sent to an unproved address of a peer.
-    pub(crate) fn credit(&self, id: PeerId, path: Path) -> usize {
+    pub(super) fn credit(&self, id: PeerId, path: Path) -> usize {
         self.peers.get(id).ledger.credit(path)
     }
 
     /// Whether an answer to an unproved address of the peer waits.
-    pub(crate) fn holds(&self, id: PeerId, path: Path) -> bool {
+    pub(super) fn holds(&self, id: PeerId, path: Path) -> bool {
         let to = self.peers.get(id).identity.address;
         self.held.0.iter().any(|h| h.to == to && h.path == path)
     }
@@ -55,7 +55,7 @@ impl Vl1 {
     }
 
     /// The packet made last goes to an unproved address: it is paid for, or waits.
-    pub(crate) fn charge(&mut self, now: Mono, to: Address, path: Path, body: &dyn Body, out: &mut Transmits) {
+    pub(super) fn charge(&mut self, now: Mono, to: Address, path: Path, body: &dyn Body, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
         let (len, price) = (out.last_len(), price(body, out.last_len()));
         if self.pay(now, id, path, len, price) {
@@ -67,7 +67,7 @@ impl Vl1 {
     }
 
     /// Sends what waited for the peer and may go now: its address is proved, or enough came from there.
-    pub(crate) fn release_held(&mut self, now: Mono, id: PeerId, out: &mut Transmits) {
+    pub(super) fn release_held(&mut self, now: Mono, id: PeerId, out: &mut Transmits) {
         let to = self.peers.get(id).identity.address;
         for held in self.held.take_for(to) {
             let proved = self.is_proved(id, held.path, false);
@@ -82,7 +82,7 @@ impl Vl1 {
     }
 
     /// An address of the peer was proved: its account is closed.
-    pub(crate) fn proved(&mut self, now: Mono, id: PeerId, path: Path, out: &mut Transmits) {
+    pub(super) fn proved(&mut self, now: Mono, id: PeerId, path: Path, out: &mut Transmits) {
         self.release_held(now, id, out);
         self.peers.get_mut(id).ledger.close(&path.remote);
     }
@@ -100,7 +100,7 @@ impl Vl1 {
     }
 
     /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
-    pub(crate) fn probe_named(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+    pub(super) fn probe_named(&mut self, now: Now, c: &Context, out: &mut Transmits) {
         let trusted = self.peers.get(c.id).is_trusted(now.mono);
         let ledger = &mut self.peers.get_mut(c.id).ledger;
         if trusted {

@@ -40,7 +40,7 @@ impl Vl1 {
     }
 
     /// Tells a peer our addresses over the path its packet came by.
-    pub(crate) fn push_paths(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
+    pub(super) fn push_paths(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
         let records: Vec<PathRecord<'_>> =
             self.told_addresses(now.mono).into_iter().map(|a| InetAddress::from(a).into()).collect();
         for chunk in records.chunks(PER_PACKET).take(PACKETS) {
@@ -62,7 +62,7 @@ impl Vl1 {
     }
 
     /// Probes the addresses a peer told, from all links, as far as what it sent pays for that.
-    pub(crate) fn handle_push(
+    pub(super) fn handle_push(
         &mut self,
         now: Now,
         c: &Context,

@@ -390,7 +390,7 @@ impl Vl1 {
     }
 
     /// Account of a received packet (03 §7.1): liveness, trust, learning of paths.
-    pub(crate) fn account(&mut self, now: Now, c: &Context, trust: bool, out: &mut Transmits) {
+    pub(super) fn account(&mut self, now: Now, c: &Context, trust: bool, out: &mut Transmits) {
         let t = now.mono;
         let nontrivial = matches!(
             c.verb,
@@ -548,7 +548,7 @@ impl Vl1 {
     }
 
     /// Somebody tells how we appear to it.
-    pub(crate) fn sighted(&mut self, now: Now, c: &Context, seen_as: SocketAddr, out: &mut Transmits) {
+    pub(super) fn sighted(&mut self, now: Now, c: &Context, seen_as: SocketAddr, out: &mut Transmits) {
         if c.hops != 0 {
             return;
         }

@@ -12,7 +12,7 @@ use crate::rate::TRUST;
 use crate::transmit::Transmits;
 
 impl Vl1 {
-    pub(crate) fn relay_fragment(
+    pub(super) fn relay_fragment(
         &mut self,
         now: Now,
         path: Path,
@@ -33,7 +33,7 @@ impl Vl1 {
         Ok(())
     }
 
-    pub(crate) fn relay_head(
+    pub(super) fn relay_head(
         &mut self,
         now: Now,
         path: Path,

@@ -21,7 +21,7 @@ const OPENER_TTL: u8 = 2;
 
 impl Vl1 {
     /// Tells two peers, whose packet we just forwarded, of each other: once in 30 s per pair. `path`: by which it came.
-    pub(crate) fn unite(&mut self, now: Now, path: Path, source: Address, destination: Address, out: &mut Transmits) {
+    pub(super) fn unite(&mut self, now: Now, path: Path, source: Address, destination: Address, out: &mut Transmits) {
         let (Some(s), Some(d)) = (self.peers.id(source), self.peers.id(destination)) else { return };
         // Nothing in a relayed packet is proved: it must at least come from where its sender or another root is.
         let has_path = |id: PeerId| self.peers.get(id).slot(path).is_some();
@@ -59,7 +59,7 @@ impl Vl1 {
     }
 
     /// A root tells where a peer is: open our NAT towards it, then probe.
-    pub(crate) fn handle_rendezvous(
+    pub(super) fn handle_rendezvous(
         &mut self,
         now: Now,
         c: &Context,

@@ -106,7 +106,7 @@ impl Vl1 {
     }
 
     /// Sends what can go now, and asks for everybody else who is waited for: our own questions first.
-    pub(crate) fn ask_for_waiting(&mut self, now: Now, out: &mut Transmits) {
+    pub(super) fn ask_for_waiting(&mut self, now: Now, out: &mut Transmits) {
         for address in self.unsent.destinations() {
             if self.peers.id(address).is_some() {
                 self.flush_unsent(now, address, out);
@@ -186,7 +186,7 @@ impl Vl1 {
     }
 
     /// HELLO to a node of the contact list, over a root while there is no path.
-    pub(crate) fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    pub(super) fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
         if !peer.slots.is_empty() {
             return self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);
@@ -246,12 +246,12 @@ impl Vl1 {
     }
 
     /// Peers that stay in memory, however silent they are.
-    pub(crate) fn is_kept(&self, address: Address) -> bool {
+    pub(super) fn is_kept(&self, address: Address) -> bool {
         self.roots.is_upstream(address) || self.roots.is_seed(address) || self.contacts.contains(&address)
     }
 
     /// Emits what is worth keeping about a peer as soon as there is something: a proved path, and what software it runs.
-    pub(crate) fn persist_once(&mut self, id: PeerId) {
+    pub(super) fn persist_once(&mut self, id: PeerId) {
         let peer = self.peers.get_mut(id);
         let known = peer.version.is_some() && !peer.slots.is_empty();
         if known && !std::mem::replace(&mut peer.persisted, true) {

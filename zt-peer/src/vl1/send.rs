@@ -171,7 +171,7 @@ impl Vl1 {
     }
 
     /// Writes a packet into the batch. Its ID is returned if it is final.
-    pub(crate) fn make(&mut self, o: Outgoing<'_>, out: &mut Transmits) -> Result<Option<PacketId>, SendError> {
+    pub(super) fn make(&mut self, o: Outgoing<'_>, out: &mut Transmits) -> Result<Option<PacketId>, SendError> {
         let len = HEADER_LEN + o.body.encoded_len();
         if len > MAX_PACKET_LEN {
             return Err(SendError::TooLong);
@@ -221,7 +221,7 @@ impl Vl1 {
     }
 
     /// Sends a body to a peer over an explicit path, sealed at once.
-    pub(crate) fn send_over(
+    pub(super) fn send_over(
         &mut self,
         now: Mono,
         id: PeerId,
@@ -254,7 +254,7 @@ impl Vl1 {
 
     /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove
     /// itself alive.
-    pub(crate) fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
+    pub(super) fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
         let peer = self.peers.get_mut(id);
         let route = peer.route;
         if traffic {
@@ -293,7 +293,7 @@ impl Vl1 {
 
     /// The root, and its slot, over which a peer without a direct path is reached: the one through which it was heard
     /// last, else the best.
-    pub(crate) fn relay_for(&self, now: Mono, id: PeerId) -> Option<(PeerId, usize)> {
+    pub(super) fn relay_for(&self, now: Mono, id: PeerId) -> Option<(PeerId, usize)> {
         let peer = self.peers.get(id);
         let working = |root: Address| {
             let root = self.peers.id(root)?;
@@ -344,7 +344,7 @@ impl Vl1 {
     }
 
     /// Roots by rank (03 §11.4): working paths before others, then by latency and silence.
-    pub(crate) fn best_upstream(&self, now: Mono, except: Option<Address>) -> Option<PeerId> {
+    pub(super) fn best_upstream(&self, now: Mono, except: Option<Address>) -> Option<PeerId> {
         self.roots
             .addresses()
             .filter(|a| Some(*a) != except)
@@ -353,7 +353,7 @@ impl Vl1 {
             .min_by_key(|id| self.upstream_rank(now, *id))
     }
 
-    pub(crate) fn upstream_rank(&self, now: Mono, id: PeerId) -> (bool, i32, bool, u64) {
+    pub(super) fn upstream_rank(&self, now: Mono, id: PeerId) -> (bool, i32, bool, u64) {
         let peer = self.peers.get(id);
         let slot = peer.route_slot();
         let silent = !peer.heard_within(now, PEER_ACTIVITY);
@@ -374,7 +374,7 @@ impl Vl1 {
     }
 
     /// Tries to send what waits for a peer.
-    pub(crate) fn flush_unsent(&mut self, now: Now, to: Address, out: &mut Transmits) {
+    pub(super) fn flush_unsent(&mut self, now: Now, to: Address, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
         for unsent in self.unsent.take_for(to) {
             match self.next_hop(now.mono, id, carries_traffic(unsent.verb)) {

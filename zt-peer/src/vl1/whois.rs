@@ -37,7 +37,7 @@ impl Vl1 {
     }
 
     /// The same for whoever wants to know.
-    pub(crate) fn ask_for(&mut self, now: Now, address: Address, asker: Asker, out: &mut Transmits) {
+    pub(super) fn ask_for(&mut self, now: Now, address: Address, asker: Asker, out: &mut Transmits) {
         // Free choice (03 §5): nobody answers for a reserved address.
         if address == self.own.address || address.is_reserved() || self.peers.id(address).is_some() {
             return;
@@ -64,7 +64,7 @@ impl Vl1 {
     }
 
     /// The address in whose turn a packet is judged.
-    pub(crate) fn source_of(&self, path: Path, hops: u8) -> Source {
+    pub(super) fn source_of(&self, path: Path, hops: u8) -> Source {
         let of_root = |a| self.peers.find(a).is_some_and(|root| root.slot(path).is_some());
         let relayed = hops > 0 && self.roots.addresses().any(of_root);
         if relayed { Source::Relay(path) } else { Source::Prefix(hello_bucket(&path.remote)) }
@@ -95,7 +95,7 @@ impl Vl1 {
     }
 
     /// The cache answered.
-    pub(crate) fn loaded(&mut self, now: Now, address: Address, bytes: Option<&[u8]>, out: &mut Transmits) {
+    pub(super) fn loaded(&mut self, now: Now, address: Address, bytes: Option<&[u8]>, out: &mut Transmits) {
         let record = bytes.and_then(|bytes| PeerRecord::parse(bytes).ok()).filter(|r| r.identity.address == address);
         let vouched = record.as_ref().zip(bytes).is_some_and(|(r, bytes)| r.is_vouched(&self.secret, bytes));
         self.admission.loaded(address, record.as_ref().map(|r| &r.identity).filter(|_| vouched));
@@ -114,7 +114,7 @@ impl Vl1 {
     }
 
     /// Safer point 4: identities are validated before use, whoever tells them; but not again when we did so before.
-    pub(crate) fn admit(&mut self, asker: Asker, admission: Admission) {
+    pub(super) fn admit(&mut self, asker: Asker, admission: Admission) {
         let identity = admission.identity;
         let address = identity.address;
         if address == self.own.address || self.peers.id(address).is_some() || self.admissions.contains_key(&address) {
@@ -143,7 +143,7 @@ impl Vl1 {
     }
 
     /// Names that gave way to others are asked for again while somebody waits for them; HELLOs that did are counted.
-    pub(crate) fn note_lost(&mut self) {
+    pub(super) fn note_lost(&mut self) {
         let lost = std::mem::take(&mut self.admission.lost_hellos);
         self.count(DropReason::HelloGate, lost);
         while let Some(address) = self.admission.poll_lost_name() {
@@ -152,7 +152,7 @@ impl Vl1 {
     }
 
     /// Validation and key agreement came back.
-    pub(crate) fn admitted(&mut self, now: Now, identity: Identity, keys: Option<Arc<PeerKeys>>, out: &mut Transmits) {
+    pub(super) fn admitted(&mut self, now: Now, identity: Identity, keys: Option<Arc<PeerKeys>>, out: &mut Transmits) {
         let Some(admission) = self.admissions.remove(&identity.address) else { return };
         if admission.identity != identity {
             return;
@@ -190,7 +190,7 @@ impl Vl1 {
         self.flush_unsent(now, identity.address, out);
     }
 
-    pub(crate) fn handle_whois(&mut self, now: Now, c: &Context, m: &Whois<'_>, out: &mut Transmits) -> Handled {
+    pub(super) fn handle_whois(&mut self, now: Now, c: &Context, m: &Whois<'_>, out: &mut Transmits) -> Handled {
         if !self.roots.am_root() {
             let peer = self.peers.get_mut(c.id);
             if peer.whois_answered.is_some_and(|t| now.mono.saturating_since(t) < WHOIS_ANSWER) {
@@ -223,7 +223,7 @@ impl Vl1 {
         Handled::Counted
     }
 
-    pub(crate) fn handle_ok_whois(&mut self, now: Now, c: &Context, m: &OkWhois<'_>) -> Handled {
+    pub(super) fn handle_ok_whois(&mut self, now: Now, c: &Context, m: &OkWhois<'_>) -> Handled {
         if !self.roots.is_upstream(c.from) {
             self.drops.add(DropReason::NotARoot);
             return Handled::Counted;
@@ -250,7 +250,7 @@ impl Vl1 {
     }
 
     /// Every path by which a remote address may be tried: one per link of its family that is for first contact.
-    pub(crate) fn paths_to(&self, remote: crate::link::Endpoint) -> Vec<Path> {
+    pub(super) fn paths_to(&self, remote: crate::link::Endpoint) -> Vec<Path> {
         let fits = |l: &&crate::link::Link| l.local.same_family(&remote) && self.is_for_contact(l);
         self.links.values().filter(fits).map(|l| Path { link: l.id, remote }).collect()
     }

@@ -74,7 +74,7 @@ impl Vl1 {
         self.roots.wanted()
     }
 
-    pub(crate) fn offer_from_network(&mut self, now: Now, world: World, out: &mut Transmits) {
+    pub(super) fn offer_from_network(&mut self, now: Now, world: World, out: &mut Transmits) {
         if self.load_world(now, world, Source::Network, out).is_err() {
             self.drops.add(DropReason::WorldRefused);
         }
@@ -112,7 +112,7 @@ impl Vl1 {
     }
 
     /// Peers for all roots, at once; greets those we have no path to.
-    pub(crate) fn roots_changed(&mut self, now: Now, out: &mut Transmits) {
+    pub(super) fn roots_changed(&mut self, now: Now, out: &mut Transmits) {
         let identities: Vec<Identity> = self.roots.upstream_identities().copied().collect();
         for identity in identities {
             match self.peers.id(identity.address) {
@@ -131,12 +131,12 @@ impl Vl1 {
     }
 
     /// A root answered for the first time, or again: what waits can go.
-    pub(crate) fn root_is_up(&mut self, now: Now, out: &mut Transmits) {
+    pub(super) fn root_is_up(&mut self, now: Now, out: &mut Transmits) {
         self.ask_for_waiting(now, out);
     }
 
     /// Tells whether a root answers.
-    pub(crate) fn note_root(&mut self, now: Now) {
+    pub(super) fn note_root(&mut self, now: Now) {
         let answers = self.roots.am_root()
             || self.upstream_ids().into_iter().any(|id| {
                 let peer = self.peers.get(id);
