@@ -5,9 +5,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use zt_wire::FrameBatch;
 use zt_wire::batch::{Offload, PushError, vlan_tags_len};
 use zt_wire::ether::ETHERNET_HEADER_LEN;
+use zt_wire::{FrameBatch, MulticastGroup};
 
 use crate::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};
 
@@ -43,6 +43,8 @@ struct State {
     /// Buffers of frames that were received, for the next ones sent.
     spare: Vec<Vec<u8>>,
     closed: bool,
+    /// Multicast groups that the receiver listens to.
+    groups: Vec<MulticastGroup>,
     receiver: Option<Waker>,
     sender: Option<Waker>,
 }
@@ -82,6 +84,12 @@ impl ChannelTap {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.outbox.lock().frames.len() < self.outbox.capacity
+    }
+
+    /// Says which multicast groups this end listens to, in place of those before: the other end sees them in
+    /// [`Tap::multicast_groups`].
+    pub fn set_multicast_groups(&mut self, groups: Vec<MulticastGroup>) {
+        self.inbox.lock().groups = groups;
     }
 
     /// Sends one frame without a task. A frame longer than header, VLAN tags and MTU is dropped and
@@ -187,6 +195,10 @@ impl Tap for ChannelTap {
         let state = self.outbox.lock();
         self.info.mtu = state.mtu;
         Ok(PortState { mtu: state.mtu.into(), up: !state.closed, ..PortState::default() })
+    }
+
+    fn multicast_groups(&mut self) -> io::Result<Vec<MulticastGroup>> {
+        Ok(self.outbox.lock().groups.clone())
     }
 
     fn counts(&self) -> TapCounts {

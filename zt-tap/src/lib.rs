@@ -20,7 +20,5 @@ pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostStat
 pub use linux::{AsyncTap, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
-pub use linux::{
-    Bindable, Holder, HostView, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress, multicast_groups,
-};
+pub use linux::{Bindable, Holder, HostView, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress};
 pub use tap::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use zt_wire::{FrameBatch, Mac};
+use zt_wire::{FrameBatch, Mac, MulticastGroup};
 
 /// What a port is: its name on the host, its MAC address and its MTU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl From<TapSpec> for TapInfo {
 /// A port of a virtual Ethernet: batches of frames in, batches of frames out.
 ///
 /// The side that holds the `Tap` is the network; the other side is a host (a kernel, a userspace
-/// stack, a program). Four methods make a port, two more have a default; nothing here needs a runtime.
+/// stack, a program). Four methods make a port, the others have a default; nothing here needs a runtime.
 pub trait Tap: Send {
     /// Name, MAC and MTU.
     fn info(&self) -> &TapInfo;
@@ -99,6 +99,15 @@ pub trait Tap: Send {
         Ok(PortState { mtu: self.info().mtu.into(), up: true, ..PortState::default() })
     }
 
+    /// Multicast groups that the host listens to on the port (06 §8.3), in any order. Those of the addresses on the port
+    /// ([`MulticastGroup::for_ip`]) need not be among them. Cheap enough for once a second.
+    ///
+    /// # Errors
+    /// The host does not say; what it said before holds.
+    fn multicast_groups(&mut self) -> io::Result<Vec<MulticastGroup>> {
+        Ok(Vec::new())
+    }
+
     /// Frames lost so far. Ports that lose none need not say so.
     fn counts(&self) -> TapCounts {
         TapCounts::default()
@@ -124,6 +133,10 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
 
     fn observe(&mut self) -> io::Result<PortState> {
         (**self).observe()
+    }
+
+    fn multicast_groups(&mut self) -> io::Result<Vec<MulticastGroup>> {
+        (**self).multicast_groups()
     }
 
     fn counts(&self) -> TapCounts {

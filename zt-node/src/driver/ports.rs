@@ -186,8 +186,13 @@ impl Driver {
     /// Compares the multicast groups that the host joined on each port with the last scan (06 §8.3).
     pub(super) fn scan_groups(&mut self, now: Now) {
         for (&network, port) in &mut self.ports {
-            let mut groups: BTreeSet<MulticastGroup> =
-                zt_tap::multicast_groups(&port.tap.info().name).unwrap_or_default().into_iter().collect();
+            let mut groups: BTreeSet<MulticastGroup> = match port.tap.multicast_groups() {
+                Ok(groups) => groups.into_iter().collect(),
+                Err(error) => {
+                    tracing::debug!(%network, %error, "cannot read the multicast groups of the port");
+                    continue;
+                }
+            };
             // Who looks for any address on the port has to be heard (04 §7.4), also for one that a DHCP server behind a
             // bridge gave.
             let managed = port.host.addresses.iter().map(|address| address.address);

@@ -14,7 +14,7 @@ use zt_node::{ControllerStore, Driver, Handle, MemoryState, NodeConfig, StateSto
 use zt_tap::channel::{ChannelTap, ChannelTaps};
 use zt_tap::host::MemoryHost;
 use zt_tap::{Applied, HostConfig, HostError, HostState};
-use zt_wire::{Mac, NetworkId, World};
+use zt_wire::{Mac, MulticastGroup, NetworkId, World};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -278,6 +278,27 @@ fn two_members_on_loopback_exchange_frames() {
         let (mut near, mut far) = (alice.port().await, bob.port().await);
         carry(&mut near, &mut far, &frame(network, 1, 2, &[1; 60])).await;
         carry(&mut far, &mut near, &frame(network, 2, 1, &[2; 2800])).await;
+    });
+}
+
+#[test]
+fn groups_of_a_port_are_those_that_its_host_says() {
+    run(async {
+        let (root, world) = start_root(false);
+        let alice = member(1, &world);
+        let network = root.network().await;
+        alice.join(network).await;
+        let mut port = alice.port().await;
+        let group = MulticastGroup::new(Mac([1, 0, 0x5e, 9, 9, 9]));
+        let listens = async || {
+            let networks = alice.handle.control(|control| control.networks()).await.expect("it runs");
+            networks.first().is_some_and(|network| network.groups.contains(&group))
+        };
+        assert!(!listens().await);
+        port.set_multicast_groups(vec![group]);
+        until(listens).await;
+        port.set_multicast_groups(Vec::new());
+        until(async || !listens().await).await;
     });
 }
 

@@ -2,8 +2,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::unix::AsyncFd;
-
-use zt_wire::FrameBatch;
+use zt_wire::{FrameBatch, MulticastGroup};
 
 use super::LinuxTap;
 use crate::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec, sys};
@@ -66,6 +65,10 @@ impl Tap for AsyncTap {
 
     fn observe(&mut self) -> io::Result<PortState> {
         self.fd.get_mut().observe()
+    }
+
+    fn multicast_groups(&mut self) -> io::Result<Vec<MulticastGroup>> {
+        self.fd.get_mut().multicast_groups()
     }
 
     fn counts(&self) -> TapCounts {

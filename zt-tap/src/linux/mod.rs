@@ -3,6 +3,7 @@
 #[cfg(feature = "tokio")]
 mod async_tap;
 mod bindable;
+mod multicast;
 pub mod netlink;
 mod tap;
 mod watch;
@@ -11,6 +12,6 @@ mod watch;
 pub use async_tap::{AsyncTap, LinuxTaps};
 pub use bindable::{Bindable, Holder, HostView, Uplink};
 pub use tap::LinuxTap;
-pub use watch::{InterfaceFilter, InterfaceWatcher, LocalAddress, multicast_groups};
+pub use watch::{InterfaceFilter, InterfaceWatcher, LocalAddress};
 
 pub use crate::host::LinuxHost;

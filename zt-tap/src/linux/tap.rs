@@ -3,11 +3,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 use tun::AbstractDevice;
-
-use zt_wire::FrameBatch;
 use zt_wire::batch::vlan_tags_len;
 use zt_wire::ether::ETHERNET_HEADER_LEN;
+use zt_wire::{FrameBatch, MulticastGroup};
 
+use super::multicast;
 use super::netlink::{LinkChange, Netlink};
 use crate::{PortState, TapCounts, TapInfo, TapSpec, sys};
 
@@ -110,6 +110,14 @@ impl LinuxTap {
         let addresses = self.netlink.addresses(Some(self.index))?;
         let addresses = addresses.into_iter().map(|address| address.cidr.address).collect();
         Ok(PortState { mtu: link.mtu, up: link.up, addresses })
+    }
+
+    /// Multicast groups of the device; see [`Tap::multicast_groups`](crate::Tap::multicast_groups).
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn multicast_groups(&self) -> io::Result<Vec<MulticastGroup>> {
+        multicast::groups_of(self.index)
     }
 
     /// Appends waiting frames to `batch` until it is full or none is left, and returns how many.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
-use zt_wire::{Mac, MulticastGroup, Scope};
+use zt_wire::Scope;
 
 use super::bindable::{HostView, Uplink};
 use super::netlink::{Link, LinkAddress, Netlink};
@@ -192,49 +192,9 @@ const MOST_ASKED: usize = 64;
 /// Only the fact of an event counts, so the rest of a longer one may be cut off.
 const EVENT_BUFFER: usize = 4096;
 
-/// Multicast MAC addresses the host listens to on a device, as groups with ADI 0, sorted
-/// (06 §8.3): read from `/proc`, in the network namespace of the calling thread. The groups for
-/// the addresses of the port ([`MulticastGroup::for_ip`]) are the caller's to add.
-///
-/// # Errors
-/// When `/proc` cannot be read.
-pub fn multicast_groups(tap: &str) -> io::Result<Vec<MulticastGroup>> {
-    let table = std::fs::read_to_string("/proc/thread-self/net/dev_mcast")?;
-    Ok(parse_dev_mcast(&table, tap))
-}
-
-/// Fields of a line: number, device, users, global users, MAC address.
-fn parse_dev_mcast(table: &str, device: &str) -> Vec<MulticastGroup> {
-    let groups: BTreeSet<Mac> = table
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.split_ascii_whitespace().skip(1);
-            let mac = (fields.next()? == device).then(|| fields.nth(2))??;
-            let value = u64::from_str_radix(mac, 16).ok()?;
-            let bytes: [u8; 6] = value.to_be_bytes()[2..].try_into().ok()?;
-            (mac.len() == 12).then_some(Mac(bytes))
-        })
-        .collect();
-    groups.into_iter().map(MulticastGroup::new).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn multicast_table() {
-        let table = "2    eth0            1     0     333300000001\n\
-                     2    eth0            1     0     01005e000001\n\
-                     13   ztr5b5rxh2      2     0     3333ff00002a\n\
-                     13   ztr5b5rxh2      x\n\
-                     14   eth01           1     0     333300000002\n";
-        let groups = parse_dev_mcast(table, "eth0");
-        let macs: Vec<_> = groups.iter().map(|group| group.mac.0).collect();
-        assert_eq!(macs, [[1, 0, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1]]);
-        assert_eq!(parse_dev_mcast(table, "ztr5b5rxh2").len(), 1);
-        assert!(parse_dev_mcast(table, "eth").is_empty());
-    }
 
     #[test]
     fn filter_by_name_scope_and_block() {

@@ -1,8 +1,8 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use zt_wire::FrameBatch;
 use zt_wire::batch::FrameRef;
+use zt_wire::{FrameBatch, MulticastGroup};
 
 use crate::{PortState, Tap, TapCounts, TapInfo};
 
@@ -187,6 +187,10 @@ impl<T: Tap> Tap for Fault<T> {
 
     fn observe(&mut self) -> io::Result<PortState> {
         self.inner.observe()
+    }
+
+    fn multicast_groups(&mut self) -> io::Result<Vec<MulticastGroup>> {
+        self.inner.multicast_groups()
     }
 
     fn counts(&self) -> TapCounts {

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use zt_wire::FrameBatch;
+use zt_wire::{FrameBatch, MulticastGroup};
 
 use crate::{PortState, Tap, TapCounts, TapInfo};
 
@@ -129,6 +129,10 @@ impl<T: Tap, W: Write + Send> Tap for Pcap<T, W> {
 
     fn observe(&mut self) -> io::Result<PortState> {
         self.inner.observe()
+    }
+
+    fn multicast_groups(&mut self) -> io::Result<Vec<MulticastGroup>> {
+        self.inner.multicast_groups()
     }
 
     fn counts(&self) -> TapCounts {

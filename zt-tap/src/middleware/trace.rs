@@ -2,8 +2,8 @@ use std::fmt;
 use std::io;
 use std::task::{Context, Poll};
 
-use zt_wire::FrameBatch;
 use zt_wire::batch::FrameRef;
+use zt_wire::{FrameBatch, MulticastGroup};
 
 use super::Direction;
 use crate::{PortState, Tap, TapCounts, TapInfo};
@@ -65,6 +65,10 @@ where
 
     fn observe(&mut self) -> io::Result<PortState> {
         self.inner.observe()
+    }
+
+    fn multicast_groups(&mut self) -> io::Result<Vec<MulticastGroup>> {
+        self.inner.multicast_groups()
     }
 
     fn counts(&self) -> TapCounts {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use zt_tap::channel;
 use zt_tap::linux::netlink::LinkChange;
 use zt_tap::netns::{Namespace, PingOptions};
-use zt_tap::{AsyncTap, HostConfig, HostState, LinuxHost, LinuxTap, Tap, TapSpec, multicast_groups};
+use zt_tap::{AsyncTap, HostConfig, HostState, LinuxHost, LinuxTap, Tap, TapSpec};
 use zt_wire::batch::MAX_FRAME_LEN;
 use zt_wire::{FrameBatch, Mac};
 
@@ -156,7 +156,7 @@ fn frames_follow_the_larger_of_both_mtus_and_are_never_cut() {
 #[test]
 fn groups_the_host_listens_to() {
     let Some(ns) = namespace() else { return };
-    let Some(_tap) = device(&ns, "zttest0", 7) else {
+    let Some(tap) = device(&ns, "zttest0", 7) else {
         return;
     };
     apply(&ns, "zttest0", &host_state(&["fd00::1:2a/64"]));
@@ -165,7 +165,7 @@ fn groups_the_host_listens_to() {
     let mut groups = Vec::new();
     let found = (0..200).any(|_| {
         std::thread::sleep(Duration::from_millis(5));
-        groups = ns.run(|| multicast_groups("zttest0")).expect("run").expect("read");
+        groups = ns.run(|| tap.multicast_groups()).expect("run").expect("read");
         let listens = |mac: &Mac| groups.iter().any(|group| group.mac == *mac);
         expected.iter().all(listens)
     });

@@ -10,7 +10,7 @@ use zt_tap::channel::{self, ChannelTap, ChannelTaps};
 use zt_tap::middleware::{Direction, Fault, FaultPlan, Pcap, PcapWriter, Trace};
 use zt_tap::null::NullTaps;
 use zt_tap::{Tap, TapFactory, TapSpec};
-use zt_wire::{FrameBatch, Mac};
+use zt_wire::{FrameBatch, Mac, MulticastGroup};
 
 fn spec(name: &str) -> TapSpec {
     TapSpec { name: name.into(), mac: Mac([0x32, 0, 0, 0, 0, 1]), mtu: 100 }
@@ -66,6 +66,20 @@ fn a_pair_carries_frames_both_ways_in_order() {
     assert_eq!(recv(&mut b), [vec![1; 20], vec![2; 30]]);
     assert_eq!(recv(&mut a), [vec![3; 14]]);
     assert!(recv(&mut a).is_empty());
+}
+
+#[test]
+fn the_other_end_says_which_groups_it_listens_to() {
+    let (near, mut far) = pair(4);
+    let plan = FaultPlan::default();
+    let mut near = Trace::new(Fault::new(Box::new(near) as Box<dyn Tap>, plan), |_, _| {});
+    assert_eq!(near.multicast_groups().expect("in memory"), []);
+    let groups = vec![MulticastGroup::new(Mac([1, 0, 0x5e, 0, 0, 1])), MulticastGroup::new(Mac::BROADCAST)];
+    far.set_multicast_groups(groups.clone());
+    assert_eq!(near.multicast_groups().expect("in memory"), groups);
+    assert_eq!(far.multicast_groups().expect("in memory"), [], "the near end is a network");
+    let mut nobody = NullTaps.open(&spec("n")).expect("always");
+    assert_eq!(nobody.multicast_groups().expect("nobody listens"), []);
 }
 
 #[test]
