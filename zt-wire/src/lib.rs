@@ -12,6 +12,7 @@ pub mod dictionary;
 pub mod error;
 pub mod ether;
 pub mod fragment;
+pub mod gate;
 pub mod ident;
 pub mod identity;
 pub mod inet;
@@ -50,6 +51,8 @@ pub use error::{BufferFull, ParseError, TextError};
 pub use ether::EthernetRef;
 #[doc(inline)]
 pub use fragment::Fragment;
+#[doc(inline)]
+pub use gate::{Gate, Gates};
 #[doc(inline)]
 pub use ident::{Address, Mac, MulticastGroup, NetworkId, PacketId};
 #[doc(inline)]
