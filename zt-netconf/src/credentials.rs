@@ -378,15 +378,15 @@ impl Network {
             Push::BeforeFrame => PUSH_AGAIN,
             Push::Demanded => PUSH_DEMANDED,
         };
-        let due = match (record.last_push, self.last_update) {
-            (None, _) => true,
+        let due = match (record.last_push.last(), self.last_update) {
             (Some(pushed), Some(updated)) if pushed < updated => true,
-            (Some(pushed), _) => now.mono.saturating_since(pushed) > wait,
+            // Longer ago than that, not as long.
+            _ => record.last_push.since(now.mono).is_none_or(|passed| passed > wait),
         };
         if !due {
             return;
         }
-        record.last_push = Some(now.mono);
+        record.last_push.note(now.mono);
         let own = (&config.capabilities, &config.tags, &config.ownerships);
         for body in batches(membership, own.0, own.1, own.2) {
             c.send(to, &body, SendOptions { compress: true, expect_reply: false });
@@ -434,7 +434,7 @@ impl Vl2 {
         c: &mut dyn Carrier,
     ) -> Verdict {
         let (shared, _) = self.parts();
-        if !shared.credentials_gate.allow(now.mono, from.address) {
+        if !shared.credentials_gate.pass(now.mono, from.address) {
             return shared.drop(DropReason::CredentialRate);
         }
         let mut tally = Tally::default();
@@ -451,7 +451,7 @@ impl Vl2 {
         }
         if tally.deferred {
             // Deliberate: the retry of a deferred message must not meet the gate (a quirk of the reference).
-            shared.credentials_gate.release(from.address);
+            shared.credentials_gate.reopen(from.address);
             shared.drops.count(DropReason::SignerUnknown);
             return Verdict::Defer;
         }

@@ -128,7 +128,7 @@ impl Vl2 {
             Ok(chunk) => chunk,
             Err(reason) => {
                 if reason == DropReason::ChunkSignature && !known {
-                    let _ = shared.chunk_gate.allow(now.mono, from.address);
+                    let _ = shared.chunk_gate.pass(now.mono, from.address);
                 }
                 // Such a chunk counts as received, but does nothing.
                 shared.drops.count(reason);

@@ -72,8 +72,7 @@ impl Network {
         if !record.is_allowed(config, self.generation, from) {
             return Err(if record.is_revoked() { DropReason::PeerRevoked } else { DropReason::NotMember });
         }
-        if record.last_announce.is_none_or(|at| now.mono.saturating_since(at) >= ANNOUNCE) {
-            record.last_announce = Some(now.mono);
+        if record.last_announce.pass(now.mono, ANNOUNCE) {
             self.announce_to_member(from.address, c);
         }
         Ok(())
@@ -94,7 +93,7 @@ impl Network {
         }
         let Err(reason) = self.gate(now, from, c) else { return Ok(()) };
         shared.drops.count(reason);
-        if shared.error_gate.allow(now.mono, (self.id, from.address)) {
+        if shared.error_gate.pass(now.mono, (self.id, from.address)) {
             let body = ErrorReply::network_error(in_re.0, in_re.1, ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, self.id);
             c.reply(&body, SendOptions::default());
             if self.members.get(from.address).is_some_and(|record| record.membership().is_some()) {
@@ -218,7 +217,7 @@ impl Network {
         if self.members.get(com.issued_to()).is_some_and(|record| record.membership() == Some(com)) {
             return Ok(());
         }
-        if !shared.inline_gate.allow(now.mono, from) {
+        if !shared.inline_gate.pass(now.mono, from) {
             shared.drops.count(DropReason::CredentialRate);
             return Ok(());
         }
@@ -228,7 +227,7 @@ impl Network {
             Outcome::Rejected => shared.drops.count(DropReason::CredentialRefused),
             Outcome::Deferred => {
                 // The retry of this packet must not meet the gate.
-                shared.inline_gate.release(from);
+                shared.inline_gate.reopen(from);
                 shared.drops.count(DropReason::SignerUnknown);
                 return Err(Verdict::Defer);
             }
@@ -325,7 +324,7 @@ impl Network {
     /// Nothing goes to a peer whose certificate is void; but it may hold a newer one that we have not seen. The
     /// error makes it send it, and our own credentials make a peer that ignores such errors do so too.
     pub(crate) fn ask_for_membership(&mut self, shared: &mut Shared, now: Now, peer: Address, c: &mut dyn Carrier) {
-        if !shared.ask_gate.allow(now.mono, (self.id, peer)) {
+        if !shared.ask_gate.pass(now.mono, (self.id, peer)) {
             return;
         }
         let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;

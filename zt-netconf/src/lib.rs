@@ -21,7 +21,6 @@ mod exchange;
 mod frame;
 mod multicast;
 mod neighbor;
-mod rate;
 mod request;
 mod shares;
 mod subscriptions;

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use zt_crypto::fingerprint;
+use zt_wire::gate::Gate;
 use zt_wire::ident::Address;
 use zt_wire::identity::Identity;
 use zt_wire::time::Mono;
@@ -58,8 +59,8 @@ pub struct Member {
     pub(crate) ownerships: BTreeMap<u32, Ownership>,
     /// Time of a certificate of this member that was refused because it agrees with nothing: seen once is enough.
     pub(crate) disputed: Option<i64>,
-    pub(crate) last_push: Option<Mono>,
-    pub(crate) last_announce: Option<Mono>,
+    pub(crate) last_push: Gate,
+    pub(crate) last_announce: Gate,
     pub(crate) last_active: Mono,
     /// Result of [`agrees`] for a generation of our configuration.
     agreement: Option<(u64, bool)>,
@@ -104,7 +105,7 @@ impl Member {
 
     /// Time of the last push of our credentials.
     pub fn last_push(&self) -> Option<Mono> {
-        self.last_push
+        self.last_push.last()
     }
 
     /// Whether frames may be exchanged with this node, whose identity is `peer` (04 §4.6).

@@ -22,6 +22,9 @@ use crate::vl2::{Shared, Vl2};
 
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);
+/// The same while nobody is known.
+// Deliberate (04 §7.5): a steady sender would ask for every frame; once a second is enough.
+const GATHER_ANYBODY: Duration = Duration::from_millis(1_000);
 /// Most nodes asked at once.
 const GATHER_TARGETS: usize = 16;
 /// How long a frame waits for members to become known.
@@ -280,15 +283,13 @@ impl Network {
         limit: u32,
         c: &mut dyn Carrier,
     ) {
-        let last = shared.subscriptions.group(self.id, group).and_then(|group| group.last_gather);
-        let recently = last.is_some_and(|at| now.mono.saturating_since(at) < GATHER);
-        // Deliberate: with nobody known, a steady sender would ask for every frame; once a second is enough.
-        let just_asked = last.is_some_and(|at| now.mono.saturating_since(at) < Duration::from_secs(1));
-        if just_asked || (recently && members > 0) {
+        let wait = if members == 0 { GATHER_ANYBODY } else { GATHER };
+        let asked = shared.subscriptions.group(self.id, group).map(|group| group.last_gather);
+        if asked.is_some_and(|asked| !asked.is_open(now.mono, wait)) {
             return;
         }
         if let Some(group) = shared.subscriptions.group_mut(self.id, group) {
-            group.last_gather = Some(now.mono);
+            group.last_gather.note(now.mono);
         }
         let mut targets: Vec<Address> = Vec::new();
         let mut add = |address: Address| {

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use zt_wire::gate::Gate;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
 use zt_wire::identity::Identity;
 use zt_wire::time::{Mono, Now};
@@ -144,8 +145,8 @@ pub struct Network {
     tap_groups: BTreeSet<MulticastGroup>,
     bridged_groups: BTreeMap<MulticastGroup, Mono>,
     next_tick: Mono,
-    upstream_announced: Option<Mono>,
-    doubted: Option<Mono>,
+    upstream_announced: Gate,
+    doubted: Gate,
 }
 
 impl Network {
@@ -168,8 +169,8 @@ impl Network {
             tap_groups: BTreeSet::new(),
             bridged_groups: BTreeMap::new(),
             next_tick: now.mono + TICK,
-            upstream_announced: None,
-            doubted: None,
+            upstream_announced: Gate::OPEN,
+            doubted: Gate::OPEN,
         }
     }
 
@@ -377,7 +378,7 @@ impl Network {
         }
         shared.event(Vl2Event::ConfigUpdated { network: self.id });
         if first {
-            self.upstream_announced = None;
+            self.upstream_announced.reopen();
             self.announce(now, c);
         }
         Ok(())
@@ -412,7 +413,7 @@ impl Network {
 
     /// The node reaches a root, perhaps again: what waited for that is done at once.
     pub(crate) fn handle_online(&mut self, now: Now, c: &mut dyn Carrier) {
-        self.upstream_announced = None;
+        self.upstream_announced.reopen();
         self.announce(now, c);
         let stale = self.last_update.is_none_or(|at| now.mono.saturating_since(at) >= request::REFRESH);
         if !self.id.is_ad_hoc() && (stale || self.failure.is_some()) {
@@ -423,8 +424,7 @@ impl Network {
     /// Something that the controller signed is of another time than our configuration: one of the two is out of date,
     /// and the controller knows which.
     pub(crate) fn doubt(&mut self, now: Now) {
-        if self.doubted.is_none_or(|at| now.mono.saturating_since(at) >= DOUBT) {
-            self.doubted = Some(now.mono);
+        if self.doubted.pass(now.mono, DOUBT) {
             self.hurry(now);
         }
     }
@@ -473,17 +473,15 @@ impl Network {
             return;
         }
         let groups: Vec<_> = self.groups().collect();
-        let due = |last: Option<Mono>| last.is_none_or(|at| now.mono.saturating_since(at) >= ANNOUNCE);
-        if due(self.upstream_announced) {
-            self.upstream_announced = Some(now.mono);
+        if self.upstream_announced.pass(now.mono, ANNOUNCE) {
             for upstream in self.announce_targets(c) {
                 announce_to(self.id, &groups, upstream, c);
             }
         }
-        for member in self.allowed_members(c, |member| due(member.last_announce)) {
+        for member in self.allowed_members(c, |member| member.last_announce.is_open(now.mono, ANNOUNCE)) {
             announce_to(self.id, &groups, member, c);
             if let Some(record) = self.members.get_mut(member) {
-                record.last_announce = Some(now.mono);
+                record.last_announce.note(now.mono);
             }
         }
     }

@@ -6,6 +6,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
+use zt_wire::gate::Gate;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
 use zt_wire::time::Mono;
 
@@ -36,7 +37,7 @@ pub(crate) struct Group {
     /// Frames waiting for members to become known.
     pub(crate) queue: VecDeque<Queued>,
     /// When members were last asked for.
-    pub(crate) last_gather: Option<Mono>,
+    pub(crate) last_gather: Gate,
 }
 
 /// What became of a subscription.
@@ -175,8 +176,7 @@ impl Subscriptions {
         }
         self.groups.retain(|_, group| {
             group.queue.retain(|frame| frame.is_alive(now));
-            let asked = group.last_gather.is_some_and(|at| now.saturating_since(at) < LIFETIME);
-            asked || !group.queue.is_empty()
+            !group.last_gather.is_open(now, LIFETIME) || !group.queue.is_empty()
         });
     }
 

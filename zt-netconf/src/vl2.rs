@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use zt_crypto::Entropy;
 use zt_wire::Revocation;
 use zt_wire::ether::EthernetRef;
+use zt_wire::gate::Gates;
 use zt_wire::ident::{Address, MulticastGroup, NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::netconf::Specialist;
@@ -19,7 +20,6 @@ use crate::credentials::Outcome;
 use crate::drop_reason::{DropReason, Drops};
 use crate::exchange::Carried;
 use crate::network::{Authentication, Failure, Network, Origin};
-use crate::rate::RateTable;
 use crate::request::Version;
 use crate::subscriptions::{Standing, Subscriptions};
 
@@ -45,14 +45,14 @@ pub(crate) struct Shared {
     pub(crate) subscriptions: Subscriptions,
     pub(crate) asked: Asked,
     pub(crate) drops: Drops,
-    pub(crate) credentials_gate: RateTable<Address>,
+    pub(crate) credentials_gate: Gates<Address>,
     /// The same for certificates inside other messages, which old peers send.
-    pub(crate) inline_gate: RateTable<Address>,
+    pub(crate) inline_gate: Gates<Address>,
     /// Who sent a forged chunk: no other one of this peer is looked at for that long.
-    pub(crate) chunk_gate: RateTable<Address>,
-    pub(crate) error_gate: RateTable<(NetworkId, Address)>,
+    pub(crate) chunk_gate: Gates<Address>,
+    pub(crate) error_gate: Gates<(NetworkId, Address)>,
     /// The same for asking on our own account: an ERROR that answers nothing must not be sent instead of one that does.
-    pub(crate) ask_gate: RateTable<(NetworkId, Address)>,
+    pub(crate) ask_gate: Gates<(NetworkId, Address)>,
     /// Scratch for lists of recipients: kept so that frames do not allocate.
     pub(crate) recipients: Vec<Address>,
     authorised: BTreeMap<(NetworkId, Address), Mono>,
@@ -135,11 +135,11 @@ impl Vl2 {
                 subscriptions: Subscriptions::default(),
                 asked: Asked::default(),
                 drops: Drops::new(),
-                credentials_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
-                inline_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
-                chunk_gate: RateTable::new(CREDENTIALS, GATE_LIMIT),
-                error_gate: RateTable::new(ERRORS, GATE_LIMIT),
-                ask_gate: RateTable::new(ERRORS, GATE_LIMIT),
+                credentials_gate: Gates::new(CREDENTIALS, GATE_LIMIT),
+                inline_gate: Gates::new(CREDENTIALS, GATE_LIMIT),
+                chunk_gate: Gates::new(CREDENTIALS, GATE_LIMIT),
+                error_gate: Gates::new(ERRORS, GATE_LIMIT),
+                ask_gate: Gates::new(ERRORS, GATE_LIMIT),
                 recipients: Vec::new(),
                 authorised: BTreeMap::new(),
                 events: VecDeque::new(),

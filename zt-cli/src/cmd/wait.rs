@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use zt_wire::{Gate, Mono};
 
 use super::{Globals, Report, network_id};
 use crate::api;
@@ -43,7 +44,7 @@ const TELL: Duration = Duration::from_secs(2);
 /// Runs `zt wait`.
 pub fn run(args: &WaitArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     let start = Instant::now();
-    let mut told = Duration::ZERO;
+    let mut told = Gate::passed(Mono::ZERO);
     loop {
         let state = match &args.what {
             What::Online => online(globals, console),
@@ -57,9 +58,9 @@ pub fn run(args: &WaitArgs, globals: &Globals, console: &mut Console<'_>) -> Res
         if start.elapsed() >= Duration::from_secs(args.timeout) {
             bail!("not within {} s: {waiting_for}", args.timeout);
         }
-        if start.elapsed() >= told + TELL {
-            told = start.elapsed();
-            crate::complain!(console, "waiting since {} s: {waiting_for}\n", told.as_secs());
+        let waited = start.elapsed();
+        if told.pass(Mono::ZERO + waited, TELL) {
+            crate::complain!(console, "waiting since {} s: {waiting_for}\n", waited.as_secs());
         }
         std::thread::sleep(ASK);
     }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use zt_wire::gate::Gates;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Mono;
 
-/// Requests of the same node for the same network must be further apart than this.
-const MIN_INTERVAL: Duration = Duration::from_millis(1000);
+/// Requests of the same node for the same network must be further apart than 1,000 ms (05 §5): as much is not enough.
+const MIN_INTERVAL: Duration = Duration::from_micros(1_000_001);
 /// A node counts as online this long after a request.
 const ONLINE: Duration = Duration::from_millis(120_000);
-/// Gate entries are swept when there are this many.
+/// Most requests of different nodes and networks in that time.
 const MAX_GATES: usize = 16_384;
 /// Nodes whose last request is remembered, of all networks together; half of the places are for members only.
 const MAX_ASKERS: usize = 65_536;
@@ -27,9 +28,9 @@ pub(super) struct Asker {
 }
 
 /// The table of requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Presence {
-    gates: BTreeMap<(NetworkId, Address), Mono>,
+    gates: Gates<(NetworkId, Address)>,
     askers: BTreeMap<(NetworkId, Address), Asker>,
 }
 
@@ -40,21 +41,19 @@ pub(super) enum Refused {
     TooMany,
 }
 
+impl Default for Presence {
+    fn default() -> Self {
+        Self { gates: Gates::new(MIN_INTERVAL, MAX_GATES), askers: BTreeMap::new() }
+    }
+}
+
 impl Presence {
     /// The rate gate: notes the time when it passes.
     pub(super) fn pass(&mut self, now: Mono, network: NetworkId, node: Address) -> Result<(), Refused> {
-        let young = |at: &Mono| now.saturating_since(*at) <= MIN_INTERVAL;
-        if self.gates.get(&(network, node)).is_some_and(young) {
+        if !self.gates.is_open(now, (network, node)) {
             return Err(Refused::TooFast);
         }
-        if self.gates.len() >= MAX_GATES {
-            self.gates.retain(|_, at| young(at));
-            if self.gates.len() >= MAX_GATES {
-                return Err(Refused::TooMany);
-            }
-        }
-        self.gates.insert((network, node), now);
-        Ok(())
+        if self.gates.pass(now, (network, node)) { Ok(()) } else { Err(Refused::TooMany) }
     }
 
     /// Remembers a request, so that a change can be pushed to its sender. `member`: it is authorised.
@@ -91,6 +90,6 @@ impl Presence {
     /// Forgets who is no longer online.
     pub(super) fn sweep(&mut self, now: Mono) {
         self.askers.retain(|_, a| now.saturating_since(a.at) <= ONLINE);
-        self.gates.retain(|_, at| now.saturating_since(*at) <= MIN_INTERVAL);
+        self.gates.expire(now);
     }
 }

@@ -44,7 +44,7 @@ use zt_netconf::controller::{Change, Record};
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
 use zt_tap::{HostConfig, TapFactory};
 use zt_wire::time::{Mono, Now};
-use zt_wire::{FrameBatch, NetworkId, Parse as _, Reader, World};
+use zt_wire::{FrameBatch, Gate, NetworkId, Parse as _, Reader, World};
 
 /// Where the controller of a node keeps its networks and members. Runs on a thread of its own.
 pub trait ControllerStore: Send {
@@ -157,7 +157,7 @@ pub struct Driver {
     /// Frames just read from a port, whichever it is.
     incoming: FrameBatch,
     lost_frames: LostFrames,
-    ports_due: Mono,
+    ports_tried: Gate,
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
     persistence: Persistence,
@@ -184,7 +184,7 @@ pub struct Driver {
     /// When the interfaces are looked at, after news of them, and the earliest time for that.
     rebind_due: Option<Mono>,
     rebind_rest: Mono,
-    peers_due: Mono,
+    peers_discarded: Gate,
     traffic: Traffic,
     unsent: Unsent,
     stop: bool,
@@ -234,7 +234,7 @@ impl Driver {
             ports: BTreeMap::new(),
             incoming: ports::incoming(),
             lost_frames: LostFrames::default(),
-            ports_due: now.mono,
+            ports_tried: Gate::OPEN,
             taps: config.taps,
             host: config.host,
             persistence: Persistence::default(),
@@ -259,7 +259,7 @@ impl Driver {
             housekeeping_due: now.mono + HOUSEKEEPING,
             rebind_due: None,
             rebind_rest: Mono::ZERO,
-            peers_due: now.mono,
+            peers_discarded: Gate::OPEN,
             traffic: Traffic::default(),
             unsent: Unsent::default(),
             stop: false,
@@ -395,8 +395,7 @@ impl Driver {
         self.housekeeping_due = now.mono + HOUSEKEEPING;
         self.tend_ports(now);
         self.scan_groups(now);
-        if self.peers_due <= now.mono {
-            self.peers_due = now.mono + OLD_PEERS;
+        if self.peers_discarded.pass(now.mono, OLD_PEERS) {
             self.persistence.discard_old_peers();
         }
         self.persistence.write_records();

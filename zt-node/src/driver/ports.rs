@@ -137,8 +137,7 @@ impl Driver {
             port.is_up = state.up;
             port.addresses = state.addresses;
         }
-        if self.ports_due <= now.mono {
-            self.ports_due = now.mono + RETRY;
+        if self.ports_tried.pass(now.mono, RETRY) {
             let failed = |network: &&zt_netconf::Network| network.port_error().is_some();
             revived.extend(self.engine.vl2().networks().filter(failed).map(zt_netconf::Network::id));
         }

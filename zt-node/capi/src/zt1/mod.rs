@@ -24,7 +24,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use zt_node::engine::{NetworkChange, Outbox, Output, Persist};
 use zt_peer::Vl1Event;
-use zt_wire::{Address, Mono, MulticastGroup, NetworkId};
+use zt_wire::{Address, Gate, Mono, MulticastGroup, NetworkId};
 
 /// Why a call did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,11 +124,11 @@ pub(crate) struct Node {
     unsaved: Mutex<Unsaved>,
 }
 
-/// Objects that the store refused, by name, and when they are offered again.
+/// Objects that the store refused, by name, and when they were offered last.
 #[derive(Default)]
 struct Unsaved {
     objects: BTreeMap<String, Option<Vec<u8>>>,
-    again: Mono,
+    offered: Gate,
 }
 
 /// Packets, and things to tell the host, that wait for the next turn.
@@ -316,10 +316,9 @@ impl Node {
     fn retry_unsaved(&self, now: Mono) -> bool {
         let waiting = {
             let mut unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
-            if unsaved.objects.is_empty() || now < unsaved.again {
+            if unsaved.objects.is_empty() || !unsaved.offered.pass(now, OFFER_AGAIN) {
                 return unsaved.objects.is_empty();
             }
-            unsaved.again = now + OFFER_AGAIN;
             std::mem::take(&mut unsaved.objects)
         };
         let mut all = true;
