@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 use zt_wire::ident::{Address, NetworkId};
 
-use super::coerce::{self, MAX_ARRAY};
+use super::json::coerce::{self, MAX_ARRAY};
 use super::network::trace_target;
 
 /// Keys that never reach the store.

@@ -13,19 +13,17 @@
 //!
 //! | File | What it holds |
 //! |---|---|
-//! | `coerce`, `network`, `member`, `rules_json` | the objects of the API, how input is read |
+//! | `network`, `member`, `rules_json` | the objects of the API, how input is read |
 //! | `state`, `candidates`, `journal`, `presence` | records in memory, who asks to be a member, changes not yet written, who asked when |
 //! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
 //! | `stamps` | the clock of what is signed |
-//! | `api`, `json_error` | the HTTP interface as a function |
+//! | `json` | the HTTP interface as a function, how its values are coerced |
 
-mod api;
 mod assign;
 mod candidates;
-mod coerce;
 mod issue;
 mod journal;
-mod json_error;
+mod json;
 mod member;
 mod network;
 mod presence;
@@ -34,7 +32,6 @@ mod rules_json;
 mod serve;
 mod stamps;
 mod state;
-mod strict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -50,8 +47,8 @@ use zt_wire::inet::InetAddress;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{Body, Verb};
 
-pub use api::ApiOutcome;
 pub use journal::{Change, Key, Record};
+pub use json::ApiOutcome;
 pub use serve::Unserved;
 
 use journal::{Before, Journal};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::coerce;
+use super::json::coerce;
 
 /// One rule: its type byte (bit 7 NOT, bit 6 OR) and its value as it is on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use zt_wire::ident::{Address, NetworkId};
 
 use super::coerce;
-use super::rules_json;
-use super::state::NetworkState;
 use crate::config::MAX_NAME;
+use crate::controller::rules_json;
+use crate::controller::state::NetworkState;
 
 /// A field and what is wrong with it, in words.
 type Wrong = String;
@@ -57,7 +57,7 @@ pub(super) fn network(body: &Map<String, Value>, stored: Option<&Map<String, Val
 /// # Errors
 /// The first field that would not be taken as it is written.
 pub(super) fn member(body: &Map<String, Value>, network: &NetworkState, address: Address) -> Check {
-    let stored = network.member(address).map(super::member::Member::to_json);
+    let stored = network.member(address).map(crate::controller::member::Member::to_json);
     let same = |key: &str, v: &Value| stored.as_ref().and_then(|stored| stored.get(key)) == Some(v);
     for (key, v) in body.iter().filter(|(key, v)| !same(key, v)) {
         match key.as_str() {

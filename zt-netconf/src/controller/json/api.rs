@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::time::Now;
 
-use super::Controller;
-use super::json_error;
-use super::member::Member;
-use super::network::NetworkObject;
-use super::serve::version_of;
-use super::state::NetworkState;
+use super::error;
 use super::strict;
+use crate::controller::Controller;
+use crate::controller::member::Member;
+use crate::controller::network::NetworkObject;
+use crate::controller::serve::version_of;
+use crate::controller::state::NetworkState;
 
 /// Random network IDs tried before giving up.
 const MAX_TRIALS: u32 = 100_000;
@@ -317,7 +317,7 @@ fn parse_object(body: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(o)) => Ok(o),
         Ok(_) => Ok(Map::new()),
-        Err(e) => Err(json_error::describe(body, &e)),
+        Err(e) => Err(error::describe(body, &e)),
     }
 }
 
