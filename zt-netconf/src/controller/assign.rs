@@ -6,7 +6,7 @@ use zt_crypto::Entropy;
 use zt_wire::ident::Address;
 
 use super::member::Member;
-use super::network::{Pool, Settings, masked};
+use super::network::{Network, Pool, masked};
 
 /// Tries per pool before the next one is looked at.
 const MAX_TRIALS: u32 = 1000;
@@ -26,7 +26,7 @@ pub(super) struct Assigned {
 
 /// Computes the addresses of a member; `taken` tells whether any member of the network holds an address.
 pub(super) fn assign(
-    network: &Settings,
+    network: &Network,
     member: &Member,
     taken: impl Fn(IpAddr) -> bool,
     entropy: &mut dyn Entropy,
@@ -34,13 +34,13 @@ pub(super) fn assign(
     let mut out = Assigned::default();
     let auto = !member.no_auto_assign;
     if auto {
-        if network.rfc4193 {
+        if network.assign_v6.rfc4193 {
             out.addresses.push((network.id.rfc4193(member.address).into(), 88));
         }
-        if network.sixplane {
+        if network.assign_v6.sixplane {
             out.addresses.push((network.id.sixplane(member.address).into(), 40));
         }
-        out.emulate_ndp = network.rfc4193 || network.sixplane;
+        out.emulate_ndp = network.assign_v6.rfc4193 || network.assign_v6.sixplane;
     }
     let (mut have_v4, mut have_v6) = (false, false);
     for ip in &member.ips {
@@ -50,7 +50,7 @@ pub(super) fn assign(
             if ip.is_ipv4() { have_v4 = true } else { have_v6 = true }
         }
     }
-    if auto && network.assign_v6 && !have_v6 {
+    if auto && network.assign_v6.zt && !have_v6 {
         let free = |a: IpAddr| !taken(a) && !member.ips.contains(&a);
         let found = network.pools.iter().find_map(|p| from_v6_pool(network, p, member.address, &free, entropy));
         out.take(found);
@@ -73,7 +73,7 @@ impl Assigned {
 }
 
 fn from_v6_pool(
-    network: &Settings,
+    network: &Network,
     pool: &Pool,
     member: Address,
     free: &impl Fn(IpAddr) -> bool,
@@ -113,7 +113,7 @@ fn between(start: u64, end: u64, entropy: &mut dyn Entropy) -> u64 {
 }
 
 fn from_v4_pool(
-    network: &Settings,
+    network: &Network,
     pool: &Pool,
     member: Address,
     free: &impl Fn(IpAddr) -> bool,
@@ -147,70 +147,73 @@ fn from_v4_pool(
 #[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
-    use crate::controller::network::NetworkObject;
-    use serde_json::{Value, json};
+    use crate::controller::network::Route;
     use zt_crypto::SeededEntropy;
     use zt_wire::ident::NetworkId;
 
-    fn settings(body: Value) -> Settings {
-        let mut n = NetworkObject::new(NetworkId(0x6250_c6cc_f300_0006), 0);
-        n.apply(body.as_object().unwrap());
-        n.settings()
-    }
-
-    fn run(body: Value, member: &Member, taken: &[&str]) -> Assigned {
+    fn run(network: &Network, member: &Member, taken: &[&str]) -> Assigned {
         let taken: Vec<IpAddr> = taken.iter().map(|t| t.parse().unwrap()).collect();
-        assign(&settings(body), member, |a| taken.contains(&a), &mut SeededEntropy::new(1))
+        assign(network, member, |a| taken.contains(&a), &mut SeededEntropy::new(1))
     }
 
     fn member() -> Member {
         Member::new(NetworkId(0x6250_c6cc_f300_0006), Address::new(0x7f_2cb3_dbe7), 0)
     }
 
-    fn pool(start: &str, end: &str, route: &str) -> Value {
-        json!({"v4AssignMode": "zt", "v6AssignMode": "zt", "routes": [{"target": route}],
-            "ipAssignmentPools": [{"ipRangeStart": start, "ipRangeEnd": end}]})
+    fn route(target: &str, via: Option<&str>) -> Route {
+        let (target, bits) = target.split_once('/').unwrap();
+        let via = via.map(|via| via.parse().unwrap());
+        Route { target: target.parse().unwrap(), bits: bits.parse().unwrap(), via }
+    }
+
+    /// A network that assigns both families from one pool, with one route on the link.
+    fn pool(start: &str, end: &str, on_link: &str) -> Network {
+        let mut n = Network::new(NetworkId(0x6250_c6cc_f300_0006), 0);
+        (n.assign_v4, n.assign_v6.zt) = (true, true);
+        n.routes = vec![route(on_link, None)];
+        n.pools = vec![Pool { start: start.parse().unwrap(), end: end.parse().unwrap() }];
+        n
     }
 
     #[test]
     fn counts_from_the_address_and_skips_what_is_taken() {
         let p = pool("10.147.17.10", "10.147.17.20", "10.147.17.0/24");
-        assert_eq!(run(p.clone(), &member(), &[]).fresh, ["10.147.17.13".parse::<IpAddr>().unwrap()]);
-        assert_eq!(run(p, &member(), &["10.147.17.13"]).fresh, ["10.147.17.14".parse::<IpAddr>().unwrap()]);
+        assert_eq!(run(&p, &member(), &[]).fresh, ["10.147.17.13".parse::<IpAddr>().unwrap()]);
+        assert_eq!(run(&p, &member(), &["10.147.17.13"]).fresh, ["10.147.17.14".parse::<IpAddr>().unwrap()]);
     }
 
     #[test]
     fn the_last_address_of_a_range_is_never_given() {
         let p = pool("10.0.0.1", "10.0.0.3", "10.0.0.0/24");
-        assert_eq!(run(p, &member(), &["10.0.0.1", "10.0.0.2"]).fresh, [] as [IpAddr; 0]);
+        assert_eq!(run(&p, &member(), &["10.0.0.1", "10.0.0.2"]).fresh, [] as [IpAddr; 0]);
     }
 
     #[test]
     fn routes_with_host_bits_and_default_routes_give_no_ipv4_prefix() {
-        assert_eq!(run(pool("10.0.0.1", "10.0.0.9", "10.0.0.1/24"), &member(), &[]), Assigned::default());
-        assert_eq!(run(pool("10.0.0.1", "10.0.0.9", "0.0.0.0/0"), &member(), &[]), Assigned::default());
+        assert_eq!(run(&pool("10.0.0.1", "10.0.0.9", "10.0.0.1/24"), &member(), &[]), Assigned::default());
+        assert_eq!(run(&pool("10.0.0.1", "10.0.0.9", "0.0.0.0/0"), &member(), &[]), Assigned::default());
     }
 
     #[test]
     fn broadcast_like_ends_are_skipped_and_zero_starts_refused() {
-        let given = run(pool("10.0.0.255", "10.0.0.255", "10.0.0.0/24"), &member(), &[]);
+        let given = run(&pool("10.0.0.255", "10.0.0.255", "10.0.0.0/24"), &member(), &[]);
         assert_eq!(given, Assigned::default());
-        assert_eq!(run(pool("0.0.0.0", "0.0.0.9", "0.0.0.0/8"), &member(), &[]), Assigned::default());
+        assert_eq!(run(&pool("0.0.0.0", "0.0.0.9", "0.0.0.0/8"), &member(), &[]), Assigned::default());
     }
 
     #[test]
     fn small_ipv6_pools_are_filled_at_random_and_can_run_out() {
         let p = pool("fd00::1", "fd00::3", "fd00::/64");
-        let given = run(p.clone(), &member(), &["fd00::1"]);
+        let given = run(&p, &member(), &["fd00::1"]);
         assert_eq!(given.addresses, [("fd00::2".parse().unwrap(), 64)]);
-        assert_eq!(run(p, &member(), &["fd00::1", "fd00::2"]).fresh, [] as [IpAddr; 0]);
+        assert_eq!(run(&p, &member(), &["fd00::1", "fd00::2"]).fresh, [] as [IpAddr; 0]);
     }
 
     #[test]
     fn ipv6_pools_need_an_on_link_route() {
         let mut p = pool("fd00::1", "fd00::3", "fd00::/64");
-        p["routes"] = json!([{"target": "fd00::/64", "via": "fd00::9"}]);
-        assert_eq!(run(p, &member(), &[]), Assigned::default());
+        p.routes = vec![route("fd00::/64", Some("fd00::9"))];
+        assert_eq!(run(&p, &member(), &[]), Assigned::default());
     }
 
     #[test]
@@ -218,8 +221,8 @@ mod tests {
         let mut m = member();
         m.ips = vec!["10.1.2.3".parse().unwrap(), "172.20.0.1".parse().unwrap()];
         let mut p = pool("10.1.0.1", "10.1.0.9", "10.0.0.0/8");
-        p["routes"] = json!([{"target": "10.0.0.0/8"}, {"target": "10.1.0.0/16", "via": "10.0.0.1"}]);
-        let given = run(p, &m, &[]);
+        p.routes = vec![route("10.0.0.0/8", None), route("10.1.0.0/16", Some("10.0.0.1"))];
+        let given = run(&p, &m, &[]);
         assert_eq!(given.addresses, [("10.1.2.3".parse().unwrap(), 16)]);
         assert_eq!(given.fresh, [] as [IpAddr; 0]);
     }

@@ -14,11 +14,10 @@ use zt_wire::{Capability, Custody, Membership, Ownership, Qualifier, Tag, Thing}
 use super::Encoded;
 use super::assign::Assigned;
 use super::member::Member;
-use super::network::Settings;
-use super::rules_json::{self, Entry};
+use super::network::Network;
 use crate::config::{
-    MAX_ADDRESSES, MAX_CAPABILITIES, MAX_ROUTES, MAX_RULES, MAX_SPECIALISTS, MAX_TAGS, NetworkConfig, NetworkType,
-    SignOn,
+    MAX_ADDRESSES, MAX_CAPABILITIES, MAX_NAME, MAX_ROUTES, MAX_RULES, MAX_SPECIALISTS, MAX_TAGS, NetworkConfig,
+    NetworkType, SignOn,
 };
 
 /// Most rules of a capability.
@@ -33,7 +32,7 @@ const ACCEPT: &[u8] = &[1, 0];
 /// Everything a configuration is made from.
 pub(super) struct Issue<'a> {
     pub(super) signer: &'a SecretIdentity,
-    pub(super) network: &'a Settings,
+    pub(super) network: &'a Network,
     pub(super) member: &'a Member,
     pub(super) identity: &'a Identity,
     /// All members with `activeBridge`, ascending.
@@ -50,10 +49,11 @@ impl Issue<'_> {
     pub(super) fn dictionary(&self) -> Vec<u8> {
         let (network, member) = (self.network, self.member);
         let mut config = NetworkConfig::new(network.id, member.address, self.timestamp);
-        config.credential_window = network.window_ms as i64;
+        config.credential_window = network.credential_window_ms() as i64;
         config.revision = network.revision;
         config.kind = if network.private { NetworkType::Private } else { NetworkType::Public };
-        config.name = network.name.clone();
+        // Cut to its field, even inside a character.
+        config.name = network.name.bytes().take(MAX_NAME).collect();
         config.mtu = u32::from(network.mtu);
         config.multicast_limit = network.multicast_limit;
         if network.broadcast {
@@ -62,8 +62,10 @@ impl Issue<'_> {
         if self.assigned.emulate_ndp {
             config.flags |= NetworkConfig::NDP_EMULATION;
         }
-        if let Some((target, level)) = member.trace().or(network.trace) {
-            config.trace_target = Address::new(target);
+        if let Some((target, level)) =
+            member.trace().or(network.trace_target.map(|target| (target, network.trace_level)))
+        {
+            config.trace_target = target;
             config.trace_level = level;
         }
         let bridges = self.bridges.iter().take(MAX_SPECIALISTS);
@@ -97,7 +99,11 @@ impl Issue<'_> {
         let exact = |id, value| Qualifier { id, value, max_delta: 0 };
         let any = |id, value| Qualifier { id, value, max_delta: u64::MAX };
         let mut qualifiers = vec![
-            Qualifier { id: Membership::TIMESTAMP, value: self.timestamp as u64, max_delta: self.network.window_ms },
+            Qualifier {
+                id: Membership::TIMESTAMP,
+                value: self.timestamp as u64,
+                max_delta: self.network.credential_window_ms(),
+            },
             exact(Membership::NETWORK, self.network.id.0),
             any(Membership::ISSUED_TO, self.member.address.as_u64()),
         ];
@@ -172,8 +178,9 @@ impl Issue<'_> {
     }
 
     fn dns(&self) -> Dns {
-        let mut dns = Dns { domain: self.network.dns_domain.clone(), ..Dns::default() };
-        for (slot, ip) in dns.servers.iter_mut().zip(&self.network.dns_servers) {
+        let Some(own) = &self.network.dns else { return Dns::default() };
+        let mut dns = Dns { domain: own.domain.clone(), ..Dns::default() };
+        for (slot, ip) in dns.servers.iter_mut().zip(&own.servers) {
             *slot = InetAddress::new(*ip, 0);
         }
         dns
@@ -189,8 +196,9 @@ fn route(r: &super::network::Route) -> Route {
     }
 }
 
-fn table(rules: &[Entry], limit: usize) -> RuleTable {
-    RuleTable::parse_blob(&rules_json::table(rules, limit)).expect("rules read from JSON are well formed")
+/// The first rules, as many as a table may have.
+fn table(rules: &RuleTable, limit: usize) -> RuleTable {
+    if rules.len() > limit { rules[..limit].to_vec().into() } else { rules.clone() }
 }
 
 /// Cuts a dictionary into signed chunks: OKs to a request, or NETWORK_CONFIG unasked.

@@ -1,12 +1,13 @@
 //! Changes on their way to the store: nothing that depends on one leaves before it is written.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use zt_wire::ident::{Address, NetworkId};
 
 use super::member::Member;
-use super::network::NetworkObject;
+use super::network::Network;
 
 /// Names one stored object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +46,7 @@ pub type Record = Change;
 /// What an object was before a change that is not written yet.
 #[derive(Debug)]
 pub(super) enum Before {
-    Network(Option<NetworkObject>),
+    Network(Option<Arc<Network>>),
     Member(Option<Box<Member>>),
 }
 
@@ -149,7 +150,7 @@ mod tests {
     fn a_failed_commit_restores_only_what_no_later_one_writes() {
         let mut j = Journal::new();
         let a = j.add(vec![(key(1), Before::Network(None)), (key(2), Before::Network(None))], vec!["a"]);
-        let object = NetworkObject::new(NetworkId(1), 0);
+        let object = Arc::new(Network::new(NetworkId(1), 0));
         let b = j.add(vec![(key(1), Before::Network(Some(object)))], vec!["b"]);
         let restored = j.failed(a);
         assert_eq!(restored.iter().map(|(k, _)| *k).collect::<Vec<_>>(), [key(2)]);

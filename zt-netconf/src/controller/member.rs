@@ -1,71 +1,95 @@
-//! The member object: what the API reads and prints (05 §3), in typed form.
+//! A member of a network as the controller keeps it (05 §3).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
 use zt_wire::ident::{Address, NetworkId};
+use zt_wire::identity::Identity;
 
-use super::json::coerce::{self, MAX_ARRAY};
-use super::network::trace_target;
+use super::network::set;
+use super::patch::MemberPatch;
+use super::verbatim::Verbatim;
 
-/// Keys that never reach the store.
-const REMOVED: &[&str] = &[
-    "clock",
-    "physicalAddr",
-    "recentLog",
-    "lastModified",
-    "lastRequestMetaData",
-    "authenticationURL",
-    "authenticationClientID",
-];
-
-/// A value that has no coercion: answered with status 500.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotText(pub(super) &'static str);
-
-/// One member of a network, as it is stored.
+/// One member of a network.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Member {
-    pub(super) network: NetworkId,
-    pub(super) address: Address,
-    pub(super) name: Option<String>,
-    /// Public identity text; pinned once it is there.
-    pub(super) identity: Option<String>,
-    pub(super) authorized: bool,
-    pub(super) active_bridge: bool,
-    pub(super) no_auto_assign: bool,
-    pub(super) ips: Vec<IpAddr>,
-    /// Tag id and value, in stored order.
-    pub(super) tags: Vec<(u32, u32)>,
-    pub(super) capabilities: Vec<u64>,
-    pub(super) creation_time: i64,
-    pub(super) revision: u64,
-    pub(super) last_authorized: i64,
-    pub(super) last_deauthorized: i64,
-    /// `api`, `public` or `token`.
-    pub(super) credential_type: Option<String>,
-    pub(super) credential: Option<String>,
-    pub(super) authentication_expiry: u64,
-    pub(super) sso_exempt: bool,
-    pub(super) trace_target: Option<String>,
-    pub(super) trace_level: u64,
-    /// Major, minor, revision, protocol; -1 until an authorised request.
-    pub(super) version: [i64; 4],
-    /// Keys of a stored object that this controller does not know.
-    extra: BTreeMap<String, Value>,
+pub struct Member {
+    /// Its network.
+    pub network: NetworkId,
+    /// Its address.
+    pub address: Address,
+    /// Name for people.
+    pub name: Option<String>,
+    /// The identity that alone may ask with this address.
+    pub binding: Binding,
+    /// It is a member, and not only somebody who asked.
+    pub authorized: bool,
+    /// It may bridge other Ethernets in.
+    pub active_bridge: bool,
+    /// It gets no addresses but those of [`ips`](Self::ips).
+    pub no_auto_assign: bool,
+    /// Its addresses, given by hand or from the pools.
+    pub ips: Vec<IpAddr>,
+    /// Tag ID and value, in stored order.
+    pub tags: Vec<(u32, u32)>,
+    /// IDs of its capabilities. Those that the network has not, such as numbers above 32 bits, are without effect.
+    pub capabilities: Vec<u64>,
+    /// When the record was made, Unix milliseconds.
+    pub creation_time: i64,
+    /// Number of the last stored change; the first is 1.
+    pub revision: u64,
+    /// When it was authorised last, Unix milliseconds; 0: never.
+    pub last_authorized: i64,
+    /// When that was taken back last, Unix milliseconds; 0: never.
+    pub last_deauthorized: i64,
+    /// What authorised it: `api`, `public` or `token`.
+    pub credential_type: Option<String>,
+    /// The token that it showed.
+    pub credential: Option<String>,
+    /// When its sign-on ends, Unix milliseconds.
+    pub authentication_expiry: u64,
+    /// It need not sign on.
+    pub sso_exempt: bool,
+    /// Node that gets its traces; `None`: that of the network.
+    pub trace_target: Option<Address>,
+    /// How much is traced.
+    pub trace_level: u64,
+    /// Major, minor, revision, protocol of its software; -1 until an authorised request.
+    pub version: [i64; 4],
+    /// What a stored JSON object said beside all this.
+    pub verbatim: Verbatim,
 }
 
-const VERSION_KEYS: [&str; 4] = ["vMajor", "vMinor", "vRev", "vProto"];
+/// Which identity may ask with the address of a member: 40 bits alone prove nothing (05 §5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Binding {
+    /// Any: the first to ask is taken.
+    #[default]
+    Open,
+    /// This one and no other.
+    To(Identity),
+    /// The record names one that cannot be read: nobody may.
+    Unreadable,
+}
+
+impl Binding {
+    /// The identity, if there is one.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::To(identity) => Some(identity),
+            Self::Open | Self::Unreadable => None,
+        }
+    }
+}
 
 impl Member {
-    /// A new member with every default.
-    pub(super) fn new(network: NetworkId, address: Address, now_ms: i64) -> Self {
+    /// A new member with every default: not authorised.
+    #[must_use]
+    pub fn new(network: NetworkId, address: Address, now_ms: i64) -> Self {
         Self {
             network,
             address,
             name: None,
-            identity: None,
+            binding: Binding::Open,
             authorized: false,
             active_bridge: false,
             no_auto_assign: false,
@@ -83,138 +107,31 @@ impl Member {
             trace_target: None,
             trace_level: 0,
             version: [-1; 4],
-            extra: BTreeMap::new(),
+            verbatim: Verbatim::default(),
         }
     }
 
-    /// Reads a stored object; unreadable fields get their default, unknown ones are kept.
-    pub(super) fn from_stored(network: NetworkId, address: Address, o: Map<String, Value>, now_ms: i64) -> Self {
-        let mut m = Self::new(network, address, now_ms);
-        for (key, v) in o {
-            m.read(key, v);
-        }
-        m
-    }
-
-    fn read(&mut self, key: String, v: Value) {
-        let boolean = || coerce::boolean(&v).unwrap_or(false);
-        let time = || coerce::signed(&v).unwrap_or(0);
-        let number = || coerce::unsigned(&v).unwrap_or(0);
-        match key.as_str() {
-            "id" | "address" | "nwid" | "objtype" => {}
-            "name" => self.name = coerce::text(&v),
-            "identity" => self.identity = coerce::text(&v),
-            "authorized" => self.authorized = boolean(),
-            "activeBridge" => self.active_bridge = boolean(),
-            "noAutoAssignIps" => self.no_auto_assign = boolean(),
-            "ipAssignments" => {
-                let texts = v.as_array().into_iter().flatten().take(MAX_ARRAY).filter_map(Value::as_str);
-                self.ips = texts.filter_map(|t| Some(coerce::ip(t)?.0)).collect();
-            }
-            "tags" => self.tags = elements(&v).filter_map(tag).collect(),
-            "capabilities" => self.capabilities = elements(&v).filter_map(coerce::unsigned).collect(),
-            "creationTime" => self.creation_time = time(),
-            "revision" => self.revision = number(),
-            "lastAuthorizedTime" => self.last_authorized = time(),
-            "lastDeauthorizedTime" => self.last_deauthorized = time(),
-            "lastAuthorizedCredentialType" => self.credential_type = coerce::text(&v),
-            "lastAuthorizedCredential" => self.credential = coerce::text(&v),
-            "authenticationExpiryTime" => self.authentication_expiry = number(),
-            "ssoExempt" => self.sso_exempt = boolean(),
-            "remoteTraceTarget" => self.trace_target = trace_target(&v).as_str().map(str::to_owned),
-            "remoteTraceLevel" => self.trace_level = number(),
-            other => {
-                if let Some(i) = VERSION_KEYS.iter().position(|k| *k == other) {
-                    self.version[i] = coerce::signed(&v).unwrap_or(-1);
-                } else if !REMOVED.contains(&other) {
-                    self.extra.insert(key, v);
-                }
-            }
-        }
-    }
-
-    /// The object in the form the API prints: keys ascending.
-    pub(super) fn to_json(&self) -> Map<String, Value> {
-        let mut o = Map::new();
-        let mut set = |key: &str, v: Value| o.insert(key.to_owned(), v);
-        set("id", json!(self.address.to_string()));
-        set("address", json!(self.address.to_string()));
-        set("nwid", json!(self.network.to_string()));
-        set("objtype", json!("member"));
-        set("authorized", json!(self.authorized));
-        set("activeBridge", json!(self.active_bridge));
-        set("noAutoAssignIps", json!(self.no_auto_assign));
-        set("ipAssignments", json!(self.ips.iter().map(IpAddr::to_string).collect::<Vec<_>>()));
-        set("tags", json!(self.tags.iter().map(|(id, v)| [id, v]).collect::<Vec<_>>()));
-        set("capabilities", json!(self.capabilities));
-        set("creationTime", json!(self.creation_time));
-        set("revision", json!(self.revision));
-        set("lastAuthorizedTime", json!(self.last_authorized));
-        set("lastDeauthorizedTime", json!(self.last_deauthorized));
-        set("lastAuthorizedCredentialType", json!(self.credential_type));
-        set("lastAuthorizedCredential", json!(self.credential));
-        set("authenticationExpiryTime", json!(self.authentication_expiry));
-        set("ssoExempt", json!(self.sso_exempt));
-        set("remoteTraceTarget", json!(self.trace_target));
-        set("remoteTraceLevel", json!(self.trace_level));
-        for (key, v) in VERSION_KEYS.iter().zip(self.version) {
-            set(key, json!(v));
-        }
-        for (key, v) in [("name", &self.name), ("identity", &self.identity)] {
-            if let Some(v) = v {
-                set(key, json!(v));
-            }
-        }
-        for (key, v) in &self.extra {
-            set(key, v.clone());
-        }
-        let mut sorted = Value::Object(o);
-        sorted.sort_all_objects();
-        match sorted {
-            Value::Object(o) => o,
-            _ => Map::new(),
-        }
-    }
-
-    /// Applies the body of a POST: only keys that are present change anything (05 §3).
-    ///
-    /// # Errors
-    /// An element of `ipAssignments` is not text; nothing is to be stored then.
-    pub(super) fn apply(&mut self, body: &Map<String, Value>, now_ms: i64) -> Result<(), NotText> {
-        let boolean = |key: &str| body.get(key).map(|v| coerce::boolean(v).unwrap_or(false));
-        if let Some(on) = boolean("authorized") {
+    /// Sets what the patch sets; a change of authorisation is dated.
+    pub fn apply(&mut self, patch: MemberPatch, now_ms: i64) {
+        if let Some(on) = patch.authorized {
             self.set_authorized(on, now_ms);
         }
-        self.active_bridge = boolean("activeBridge").unwrap_or(self.active_bridge);
-        self.no_auto_assign = boolean("noAutoAssignIps").unwrap_or(self.no_auto_assign);
-        if let Some(v) = body.get("name") {
-            self.name = Some(coerce::text(v).unwrap_or_default());
-        }
-        if let Some(v) = body.get("authenticationExpiryTime") {
-            self.authentication_expiry = coerce::unsigned(v).unwrap_or(0);
-        }
-        if let Some(v) = body.get("remoteTraceTarget") {
-            self.trace_target = trace_target(v).as_str().map(str::to_owned);
-        }
-        // Quirk: every POST without it sets it back to 0.
-        self.trace_level = body.get("remoteTraceLevel").and_then(coerce::unsigned).unwrap_or(0);
-        if let Some(v) = body.get("ipAssignments").filter(|v| v.is_array()) {
-            self.ips = ips(v)?;
-        }
-        if let Some(v) = body.get("tags").filter(|v| v.is_array()) {
-            let by_id: BTreeMap<u32, u32> = elements(v).filter_map(tag).collect();
-            self.tags = by_id.into_iter().collect();
-        }
-        if let Some(v) = body.get("capabilities").filter(|v| v.is_array()) {
-            let unique: BTreeSet<u64> = elements(v).map(|v| coerce::unsigned(v).unwrap_or(0)).collect();
-            self.capabilities = unique.into_iter().collect();
-        }
-        Ok(())
+        let verbatim = &mut self.verbatim;
+        set(&mut self.name, patch.name.map(Some), verbatim, "name");
+        set(&mut self.active_bridge, patch.active_bridge, verbatim, "activeBridge");
+        set(&mut self.no_auto_assign, patch.no_auto_assign, verbatim, "noAutoAssignIps");
+        set(&mut self.ips, patch.ips, verbatim, "ipAssignments");
+        set(&mut self.tags, patch.tags.map(|tags| tags.into_iter().collect()), verbatim, "tags");
+        set(&mut self.capabilities, patch.capabilities.map(|c| c.into_iter().collect()), verbatim, "capabilities");
+        set(&mut self.authentication_expiry, patch.authentication_expiry, verbatim, "authenticationExpiryTime");
+        set(&mut self.trace_target, patch.trace_target, verbatim, "remoteTraceTarget");
+        set(&mut self.trace_level, patch.trace_level, verbatim, "remoteTraceLevel");
+        self.verbatim.merge(patch.verbatim);
     }
 
     /// Remote trace target and level, if a target is set.
-    pub(super) fn trace(&self) -> Option<(u64, u64)> {
-        self.trace_target.as_ref().map(|t| (coerce::leading_hex(t), self.trace_level))
+    pub(super) fn trace(&self) -> Option<(Address, u64)> {
+        Some((self.trace_target?, self.trace_level))
     }
 
     fn set_authorized(&mut self, on: bool, now_ms: i64) {
@@ -238,7 +155,8 @@ impl Member {
     }
 
     /// Equal in everything but the revision (05 §4).
-    pub(super) fn same_as(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
         Self { revision: 0, ..self.clone() } == Self { revision: 0, ..other.clone() }
     }
 
@@ -247,79 +165,5 @@ impl Member {
         let untouched =
             self.name.is_none() && self.ips.is_empty() && self.tags.is_empty() && self.capabilities.is_empty();
         !self.authorized && self.last_authorized == 0 && untouched && !self.active_bridge && !self.no_auto_assign
-    }
-}
-
-fn elements(v: &Value) -> impl Iterator<Item = &Value> {
-    v.as_array().into_iter().flatten().take(MAX_ARRAY)
-}
-
-/// A two-element array, each cut to 32 bits.
-fn tag(v: &Value) -> Option<(u32, u32)> {
-    let [id, value] = v.as_array()?.as_slice() else { return None };
-    let word = |v: &Value| coerce::unsigned(v).unwrap_or(0) as u32;
-    Some((word(id), word(value)))
-}
-
-fn ips(v: &Value) -> Result<Vec<IpAddr>, NotText> {
-    let mut out = Vec::new();
-    for element in elements(v) {
-        match element {
-            Value::String(s) => out.extend(coerce::ip(s).map(|(a, _)| a)),
-            other => return Err(NotText(type_name(other))),
-        }
-    }
-    Ok(out)
-}
-
-fn type_name(v: &Value) -> &'static str {
-    match v {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
-mod tests {
-    use super::*;
-
-    fn member() -> Member {
-        Member::new(NetworkId(1), Address::new(0x11_2233_4455), 5)
-    }
-
-    #[test]
-    fn what_is_stored_reads_back_the_same() {
-        let mut m = member();
-        let body = json!({"authorized": true, "name": "x", "ipAssignments": ["10.0.0.1/8", "fd00::1", "bogus"],
-            "tags": [[2, 1], [1, -1]], "capabilities": [3, null, 3]});
-        m.apply(body.as_object().unwrap(), 9).unwrap();
-        assert_eq!(m.capabilities, [0, 3]);
-        assert_eq!(m.tags, [(1, u32::MAX), (2, 1)]);
-        m.extra.insert("hidden".to_owned(), json!(true));
-        assert_eq!(Member::from_stored(m.network, m.address, m.to_json(), 0), m);
-    }
-
-    #[test]
-    fn a_change_of_authorisation_is_dated() {
-        let mut m = member();
-        m.apply(json!({"authorized": "t"}).as_object().unwrap(), 9).unwrap();
-        assert_eq!((m.last_authorized, m.credential_type.as_deref()), (9, Some("api")));
-        m.apply(json!({"authorized": 1}).as_object().unwrap(), 10).unwrap();
-        assert_eq!(m.last_authorized, 9);
-        m.apply(json!({"authorized": null}).as_object().unwrap(), 11).unwrap();
-        assert_eq!((m.authorized, m.last_deauthorized), (false, 11));
-    }
-
-    #[test]
-    fn an_address_that_is_no_text_is_an_error() {
-        for (v, name) in [(json!(5), "number"), (json!(null), "null"), (json!([]), "array"), (json!({}), "object")] {
-            let body = json!({ "ipAssignments": [v] });
-            assert_eq!(member().apply(body.as_object().unwrap(), 0), Err(NotText(name)));
-        }
     }
 }

@@ -13,11 +13,11 @@
 //!
 //! | File | What it holds |
 //! |---|---|
-//! | `network`, `member`, `rules_json` | the objects of the API, how input is read |
+//! | `network`, `member`, `patch`, `verbatim` | networks and members by their types, changes of them |
 //! | `state`, `candidates`, `journal`, `presence` | records in memory, who asks to be a member, changes not yet written, who asked when |
 //! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
 //! | `stamps` | the clock of what is signed |
-//! | `json` | the HTTP interface as a function, how its values are coerced |
+//! | `json`, `rules_json` | the HTTP interface as a function, its objects, how its values are coerced |
 
 mod assign;
 mod candidates;
@@ -26,12 +26,14 @@ mod journal;
 mod json;
 mod member;
 mod network;
+mod patch;
 mod presence;
 mod revoke;
 mod rules_json;
 mod serve;
 mod stamps;
 mod state;
+mod verbatim;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -49,11 +51,13 @@ use zt_wire::verb::{Body, Verb};
 
 pub use journal::{Change, Key, Record};
 pub use json::ApiOutcome;
+pub use member::{Binding, Member};
+pub use network::{AssignV6, Dns, Network, NetworkCapability, NetworkTag, Pool, Route};
+pub use patch::{MemberPatch, NetworkPatch};
 pub use serve::Unserved;
+pub use verbatim::Verbatim;
 
 use journal::{Before, Journal};
-use member::Member;
-use network::NetworkObject;
 use presence::Presence;
 use revoke::Revocations;
 use stamps::Stamps;
@@ -251,12 +255,12 @@ impl Controller {
     pub fn load(&mut self, record: Record) -> bool {
         match (record.key, record.object) {
             (Key::Network(id), Some(object)) => {
-                self.put_network(id, Some(NetworkObject::from_stored(id, object, 0)));
+                self.put_network(id, Some(Arc::new(Network::from_json(id, object, 0))));
                 true
             }
             (Key::Member(id, address), Some(object)) => match self.networks.get_mut(&id) {
                 Some(n) => {
-                    let member = Member::from_stored(id, address, object, 0);
+                    let member = Member::from_json(id, address, object, 0);
                     for time in [member.creation_time, member.last_authorized, member.last_deauthorized] {
                         self.stamps.remember(time);
                     }
@@ -296,16 +300,16 @@ impl Controller {
             (Key::Network(id), None) => self.delete_network(id).is_some(),
             (Key::Member(id, address), None) => self.delete_member(id, address).is_some(),
             (Key::Network(id), Some(object)) => {
-                let new = NetworkObject::from_stored(id, object, now.unix_ms);
-                let held = self.networks.get(&id).map(NetworkState::object);
-                if held.is_some_and(|h| h.same_as(&new) || new.revision() < h.revision()) {
+                let new = Network::from_json(id, object, now.unix_ms);
+                let held = self.networks.get(&id).map(NetworkState::network);
+                if held.is_some_and(|h| h.same_as(&new) || new.revision < h.revision) {
                     return false;
                 }
                 self.store_network(new);
                 true
             }
             (Key::Member(id, address), Some(object)) => {
-                let new = Member::from_stored(id, address, object, now.unix_ms);
+                let new = Member::from_json(id, address, object, now.unix_ms);
                 let Some(state) = self.networks.get(&id) else { return false };
                 let held = state.member(address);
                 if held.is_some_and(|h| h.same_as(&new) || new.revision < h.revision) {
@@ -407,7 +411,7 @@ impl Controller {
     /// Identities of all authorised members, as far as they are known.
     pub fn member_identities(&self) -> impl Iterator<Item = Identity> {
         let members = self.networks.values().flat_map(NetworkState::members).filter(|m| m.authorized);
-        members.filter_map(|m| m.identity.as_ref()?.parse().ok())
+        members.filter_map(|m| m.binding.identity().copied())
     }
 
     /// Number of networks, and of members of all networks.
@@ -446,14 +450,14 @@ impl Controller {
     }
 
     /// Replaces a network in memory; its members stay.
-    fn put_network(&mut self, id: NetworkId, object: Option<NetworkObject>) -> Option<NetworkObject> {
-        let Some(object) = object else {
-            return self.networks.remove(&id).map(|n| n.object().clone());
+    fn put_network(&mut self, id: NetworkId, network: Option<Arc<Network>>) -> Option<Arc<Network>> {
+        let Some(network) = network else {
+            return self.networks.remove(&id).map(|n| Arc::clone(n.network()));
         };
         match self.networks.get_mut(&id) {
-            Some(n) => Some(n.set_object(object)),
+            Some(n) => Some(n.set_network(network)),
             None => {
-                self.networks.insert(id, NetworkState::new(object));
+                self.networks.insert(id, NetworkState::new(network));
                 None
             }
         }
@@ -466,12 +470,12 @@ impl Controller {
     }
 
     /// Stores a network that differs from the one held (the caller has looked), and pushes it to its members.
-    fn store_network(&mut self, mut new: NetworkObject) -> u64 {
-        let id = new.id();
-        let held = self.networks.get(&id).map_or(0, |n| n.object().revision());
-        new.set_revision(new.revision().max(held + 1));
+    fn store_network(&mut self, mut new: Network) -> u64 {
+        let id = new.id;
+        let held = self.networks.get(&id).map_or(0, |n| n.network().revision);
+        new.set_revision(new.revision.max(held + 1));
         let change = Change { key: Key::Network(id), object: Some(new.to_json()) };
-        let before = self.put_network(id, Some(new));
+        let before = self.put_network(id, Some(Arc::new(new)));
         self.commit(vec![change], vec![(Key::Network(id), Before::Network(before))], vec![Effect::PushNetwork(id)])
     }
 
@@ -517,11 +521,11 @@ impl Controller {
     }
 
     /// Removes a network with all members; its last object, and the number of the commit.
-    fn delete_network(&mut self, id: NetworkId) -> Option<(NetworkObject, u64)> {
+    fn delete_network(&mut self, id: NetworkId) -> Option<(Arc<Network>, u64)> {
         let state = self.networks.remove(&id)?;
         let network = Key::Network(id);
         let mut changes = vec![Change { key: network, object: None }];
-        let mut before = vec![(network, Before::Network(Some(state.object().clone())))];
+        let mut before = vec![(network, Before::Network(Some(Arc::clone(state.network()))))];
         let mut authorized = Vec::new();
         for m in state.members() {
             let key = Key::Member(id, m.address);
@@ -532,6 +536,6 @@ impl Controller {
             }
         }
         let seq = self.commit(changes, before, vec![Effect::Dissolve(id, authorized)]);
-        Some((state.object().clone(), seq))
+        Some((Arc::clone(state.network()), seq))
     }
 }

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
+use zt_wire::Emit as _;
+use zt_wire::rules::{Rule, RuleTable};
 
 use super::json::coerce;
 
@@ -97,6 +99,14 @@ impl Entry {
             field.read(object, &mut value);
         }
         Some(Self { type_byte, value })
+    }
+
+    /// The entry of a rule; `None` for types that have no JSON form.
+    fn of(rule: &Rule) -> Option<Self> {
+        let bytes = rule.to_vec();
+        let (head, value) = bytes.split_at_checked(2)?;
+        let known = TYPES.iter().any(|t| t.0 == rule.kind.number());
+        known.then(|| Self { type_byte: head[0], value: value.to_vec() })
     }
 
     /// The JSON form; `not` and `or` only on matches.
@@ -219,15 +229,20 @@ pub(super) fn normalise(v: &Value) -> Value {
     Value::Array(read(v).iter().map(Entry::to_json).collect())
 }
 
-/// The binary table of the first `limit` rules.
-pub(super) fn table(rules: &[Entry], limit: usize) -> Vec<u8> {
-    let mut out = Vec::new();
-    for rule in rules.iter().take(limit) {
-        out.push(rule.type_byte);
-        out.push(rule.value.len() as u8);
-        out.extend_from_slice(&rule.value);
+/// The rules as values.
+pub(super) fn table(rules: &[Entry]) -> RuleTable {
+    let mut bytes = Vec::new();
+    for rule in rules {
+        bytes.push(rule.type_byte);
+        bytes.push(rule.value.len() as u8);
+        bytes.extend_from_slice(&rule.value);
     }
-    out
+    RuleTable::parse_blob(&bytes).expect("every type of ours is written in full")
+}
+
+/// Prints rules given as values.
+pub(super) fn print(rules: &[Rule]) -> Value {
+    rules.iter().filter_map(|rule| Some(Entry::of(rule)?.to_json())).collect()
 }
 
 #[cfg(test)]
@@ -238,7 +253,7 @@ mod tests {
     #[test]
     fn a_port_range_ends_where_it_starts_unless_told() {
         let rules = read(&json!([{"type": "MATCH_IP_DEST_PORT_RANGE", "start": 22}]));
-        assert_eq!(table(&rules, 9), [40, 4, 0, 22, 0, 22]);
+        assert_eq!(table(&rules).to_vec(), [40, 4, 0, 22, 0, 22]);
     }
 
     #[test]
@@ -248,14 +263,14 @@ mod tests {
             {"type": "ACTION_DROP", "not": true, "or": true},
             {"type": "INTEGER_RANGE"}, {"type": "ACTION_PRIORITY"}, 5, null, {}
         ]));
-        assert_eq!(table(&rules, 9), [0x80 | 0x40 | 37, 2, 8, 0, 0, 0]);
-        assert_eq!(table(&rules, 1).len(), 4);
+        assert_eq!(table(&rules).to_vec(), [0x80 | 0x40 | 37, 2, 8, 0, 0, 0]);
+        assert_eq!(table(&rules[..1]).to_vec().len(), 4);
     }
 
     #[test]
     fn an_address_of_the_other_family_matches_nothing() {
         let rules = read(&json!([{"type": "MATCH_IPV4_SOURCE", "ip": "fd00::1/8"}]));
-        assert_eq!(table(&rules, 9), [31, 5, 0, 0, 0, 0, 32]);
+        assert_eq!(table(&rules).to_vec(), [31, 5, 0, 0, 0, 0, 32]);
     }
 
     #[test]
@@ -263,6 +278,7 @@ mod tests {
         for (_, name, _) in TYPES {
             let once = normalise(&json!([{"type": name}]));
             assert_eq!(normalise(&once), once, "{name}");
+            assert_eq!(print(&table(&read(&once))), once, "{name}");
             assert_eq!(once.as_array().unwrap().len(), 1);
         }
     }

@@ -1,5 +1,7 @@
 //! Answers configuration requests (05 §5).
 
+use std::sync::Arc;
+
 use zt_wire::dictionary::Dictionary;
 use zt_wire::ident::{Address, NetworkId, PacketId};
 use zt_wire::identity::Identity;
@@ -8,8 +10,8 @@ use zt_wire::verb::{ErrorCode, ErrorReply, Verb};
 
 use super::assign;
 use super::issue;
-use super::member::Member;
-use super::network::Settings;
+use super::member::{Binding, Member};
+use super::network::Network;
 use super::presence::{Asker, MAX_METADATA, Refused};
 use super::{Controller, ControllerOutput, Effect, Encoded, OwnAnswer, Request, SendKind};
 
@@ -114,7 +116,7 @@ impl Controller {
     fn serve(&mut self, now: Now, network: NetworkId, asker: &Asker, answer: Answer) -> Result<(), Denial> {
         let node = asker.identity.address;
         let state = self.networks.get(&network).ok_or(Denial::NotFound)?;
-        let settings = state.settings().clone();
+        let settings = Arc::clone(state.network());
         let held = state.member(node);
         let created = held.is_none();
         let mut member = held.cloned().unwrap_or_else(|| Member::new(network, node, now.unix_ms));
@@ -149,7 +151,7 @@ impl Controller {
     fn answer(
         &mut self,
         now: Now,
-        settings: Settings,
+        settings: Arc<Network>,
         mut member: Member,
         asker: &Asker,
         answer: Answer,
@@ -239,20 +241,18 @@ fn unix(now: Now) -> u64 {
 
 /// Binds an address to the first identity that asks with it: 40 bits alone prove nothing.
 fn pin(member: &mut Member, identity: &Identity) -> Result<(), Denial> {
-    match &member.identity {
-        Some(text) => match text.parse::<Identity>() {
-            Ok(pinned) if pinned == *identity => Ok(()),
-            _ => Err(Denial::OtherIdentity),
-        },
-        None => {
-            member.identity = Some(identity.to_string());
+    match &member.binding {
+        Binding::To(pinned) if pinned == identity => Ok(()),
+        Binding::To(_) | Binding::Unreadable => Err(Denial::OtherIdentity),
+        Binding::Open => {
+            member.binding = Binding::To(*identity);
             Ok(())
         }
     }
 }
 
 /// Public networks and tokens authorise by themselves (05 §5 step 7).
-fn authorise(member: &mut Member, network: &Settings, metadata: &Dictionary<'_>, now_ms: i64) {
+fn authorise(member: &mut Member, network: &Network, metadata: &Dictionary<'_>, now_ms: i64) {
     if member.authorized {
         return;
     }
@@ -269,7 +269,7 @@ fn authorise(member: &mut Member, network: &Settings, metadata: &Dictionary<'_>,
 }
 
 /// Gives a member the network's defaults: capabilities only when this very request made its record, tags always.
-fn complete(member: &mut Member, network: &Settings, created: bool) {
+fn complete(member: &mut Member, network: &Network, created: bool) {
     if created {
         for capability in network.capabilities.iter().filter(|c| c.default) {
             let id = u64::from(capability.id);
@@ -278,9 +278,9 @@ fn complete(member: &mut Member, network: &Settings, created: bool) {
             }
         }
     }
-    for (id, value) in &network.tag_defaults {
-        if member.tags.iter().all(|(held, _)| held != id) {
-            member.tags.push((*id, *value));
+    for (id, value) in network.tag_defaults() {
+        if member.tags.iter().all(|(held, _)| *held != id) {
+            member.tags.push((id, value));
         }
     }
 }

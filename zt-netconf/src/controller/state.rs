@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use zt_wire::ident::Address;
 
 use super::candidates::Candidates;
 use super::member::Member;
-use super::network::{NetworkObject, Settings};
+use super::network::Network;
 
 /// One network and its members.
 #[derive(Debug)]
 pub(super) struct NetworkState {
-    object: NetworkObject,
-    settings: Settings,
+    network: Arc<Network>,
     members: BTreeMap<Address, Member>,
     /// Who holds an address, authorised or not.
     allocated: BTreeMap<IpAddr, Vec<Address>>,
@@ -22,10 +22,9 @@ pub(super) struct NetworkState {
 }
 
 impl NetworkState {
-    pub(super) fn new(object: NetworkObject) -> Self {
+    pub(super) fn new(network: Arc<Network>) -> Self {
         Self {
-            settings: object.settings(),
-            object,
+            network,
             members: BTreeMap::new(),
             allocated: BTreeMap::new(),
             candidates: Candidates::default(),
@@ -33,17 +32,12 @@ impl NetworkState {
         }
     }
 
-    pub(super) fn object(&self) -> &NetworkObject {
-        &self.object
+    pub(super) fn network(&self) -> &Arc<Network> {
+        &self.network
     }
 
-    pub(super) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    pub(super) fn set_object(&mut self, object: NetworkObject) -> NetworkObject {
-        self.settings = object.settings();
-        std::mem::replace(&mut self.object, object)
+    pub(super) fn set_network(&mut self, network: Arc<Network>) -> Arc<Network> {
+        std::mem::replace(&mut self.network, network)
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
@@ -137,7 +131,7 @@ mod tests {
     #[test]
     fn counts_follow_the_records() {
         let id = NetworkId(1 << 24);
-        let mut n = NetworkState::new(NetworkObject::new(id, 0));
+        let mut n = NetworkState::new(Arc::new(Network::new(id, 0)));
         let ip: IpAddr = "10.0.0.1".parse().unwrap();
         for i in 1..=3u64 {
             let mut m = Member::new(id, Address::new(i), 0);

@@ -3,15 +3,16 @@
 //! The listener has checked the token, removed the query from the path and decoded it; it sends what comes out of
 //! here when the commit named in it is written.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::time::Now;
 
-use super::error;
-use super::strict;
+use super::{error, member, network, strict};
 use crate::controller::Controller;
 use crate::controller::member::Member;
-use crate::controller::network::NetworkObject;
+use crate::controller::network::Network;
 use crate::controller::serve::version_of;
 use crate::controller::state::NetworkState;
 
@@ -129,7 +130,7 @@ impl Controller {
         match route {
             Route::Networks | Route::NewNetwork(true) => strict::network(&object()?, None),
             Route::Network(id) => {
-                let stored = self.networks.get(&id).map(|network| network.object().to_json());
+                let stored = self.networks.get(&id).map(|network| network.network().to_json());
                 strict::network(&object()?, stored.as_ref())
             }
             Route::Member(id, address) => match self.networks.get(&id) {
@@ -177,7 +178,7 @@ impl Controller {
                 return ApiOutcome::json(json!(ids), self.journal.last());
             }
             Route::AllNetworks => return ApiOutcome::json(self.all_networks(), self.journal.last()),
-            Route::Network(id) => self.networks.get(&id).map(|n| Value::Object(n.object().to_json())),
+            Route::Network(id) => self.networks.get(&id).map(|n| Value::Object(n.network().to_json())),
             Route::Members(id) => self.networks.get(&id).map(member_revisions),
             Route::AllMembers(id) => self.networks.get(&id).map(all_members),
             Route::Member(id, address) => {
@@ -195,7 +196,7 @@ impl Controller {
             .networks
             .values()
             .map(|n| {
-                let mut o = n.object().to_json();
+                let mut o = n.network().to_json();
                 let meta = json!({"authorizedMemberCount": n.authorized_count(), "totalMemberCount": n.member_count()});
                 o.insert("meta".to_owned(), meta);
                 Value::Object(o)
@@ -235,14 +236,14 @@ impl Controller {
     }
 
     fn post_network(&mut self, now: Now, id: NetworkId, body: &Map<String, Value>) -> ApiOutcome {
-        let held = self.networks.get(&id).map(|n| n.object().clone());
-        let mut new = held.clone().unwrap_or_else(|| NetworkObject::new(id, now.unix_ms));
-        new.apply(body);
+        let held = self.networks.get(&id).map(|n| Arc::clone(n.network()));
+        let mut new = held.as_deref().cloned().unwrap_or_else(|| Network::new(id, now.unix_ms));
+        new.apply(network::patch(body));
         // Quirk: network 0 is answered and not stored.
         let changed = id.0 != 0 && !held.is_some_and(|h| h.same_as(&new));
         if changed {
             let seq = self.store_network(new);
-            let stored = self.networks.get(&id).map(|n| n.object().to_json()).unwrap_or_default();
+            let stored = self.networks.get(&id).map(|n| n.network().to_json()).unwrap_or_default();
             return ApiOutcome::json(Value::Object(stored), Some(seq));
         }
         ApiOutcome::json(Value::Object(new.to_json()), self.journal.last_of(id))
@@ -252,9 +253,12 @@ impl Controller {
         let held = self.networks.get(&id).and_then(|n| n.member(address)).cloned();
         let was_authorized = held.as_ref().is_some_and(|member| member.authorized);
         let mut new = held.unwrap_or_else(|| Member::new(id, address, now.unix_ms));
-        if let Err(e) = new.apply(body, now.unix_ms) {
-            let text = format!("[json.exception.type_error.302] type must be string, but is {}", e.0);
-            return ApiOutcome::error(&text);
+        match member::patch(body) {
+            Ok(patch) => new.apply(patch, now.unix_ms),
+            Err(e) => {
+                let text = format!("[json.exception.type_error.302] type must be string, but is {}", e.0);
+                return ApiOutcome::error(&text);
+            }
         }
         // What the member said when it was refused a moment ago counts from now on. Quirk: not yet in this answer.
         let told = new.version;

@@ -3,6 +3,8 @@
 mod api;
 pub(super) mod coerce;
 mod error;
+mod member;
+mod network;
 mod strict;
 
 pub use api::ApiOutcome;

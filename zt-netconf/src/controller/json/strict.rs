@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use zt_wire::ident::{Address, NetworkId};
 
 use super::coerce;
+use super::network::MAX_DOMAIN;
 use crate::config::MAX_NAME;
+use crate::controller::member::Member;
 use crate::controller::rules_json;
 use crate::controller::state::NetworkState;
 
@@ -17,8 +19,6 @@ use crate::controller::state::NetworkState;
 type Wrong = String;
 type Check = Result<(), Wrong>;
 
-/// Longest DNS domain that fits its field.
-const MAX_DOMAIN: usize = 127;
 /// Most DNS servers of a network.
 const MAX_SERVERS: usize = 4;
 
@@ -57,7 +57,7 @@ pub(super) fn network(body: &Map<String, Value>, stored: Option<&Map<String, Val
 /// # Errors
 /// The first field that would not be taken as it is written.
 pub(super) fn member(body: &Map<String, Value>, network: &NetworkState, address: Address) -> Check {
-    let stored = network.member(address).map(crate::controller::member::Member::to_json);
+    let stored = network.member(address).map(Member::to_json);
     let same = |key: &str, v: &Value| stored.as_ref().and_then(|stored| stored.get(key)) == Some(v);
     for (key, v) in body.iter().filter(|(key, v)| !same(key, v)) {
         match key.as_str() {
@@ -238,8 +238,8 @@ fn dns(key: &str, v: &Value) -> Check {
 
 /// Addresses of a member: each in a route of the network, given to nobody else, and once.
 fn addresses(key: &str, v: &Value, network: &NetworkState, member: Address) -> Check {
-    let id: NetworkId = network.object().id();
-    let routes = &network.settings().routes;
+    let id: NetworkId = network.network().id;
+    let routes = &network.network().routes;
     let seen = std::cell::RefCell::new(BTreeSet::new());
     each(key, v, |key, v| {
         let ip = ip(key, Some(v))?;
