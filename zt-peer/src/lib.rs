@@ -14,9 +14,7 @@ mod fast_map;
 mod inbound;
 mod job;
 mod link;
-mod liveness;
 mod outgoing;
-mod path_choice;
 mod path_consent;
 mod path_mtu;
 mod path_policy;
@@ -31,7 +29,6 @@ mod roots;
 mod self_awareness;
 mod snapshot;
 mod transmit;
-mod united;
 mod vl1;
 mod whois;
 

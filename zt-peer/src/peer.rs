@@ -1,5 +1,11 @@
 //! One remote identity: version, liveness, and its direct paths.
 
+mod gates;
+mod ledger;
+mod paths;
+mod software;
+mod united;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,95 +15,20 @@ use zt_wire::{Address, Mono};
 
 use crate::expect::Spread;
 use crate::link::{Endpoint, Path};
-use crate::liveness::Liveness;
-use crate::path_proof::Ledger;
-use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PATH_EXPIRY, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
-use crate::united::United;
+use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
 
-/// Most direct paths kept per peer.
-pub(crate) const MAX_SLOTS: usize = 16;
+use gates::PathGate;
+use ledger::Ledger;
+use united::United;
+
+pub(crate) use ledger::{SHORT_ANSWER, take};
+pub(crate) use paths::{MAX_SLOTS, Slot, choice as path_choice, liveness};
+pub(crate) use software::Version;
+
 /// Most addresses remembered for a peer that lost its paths.
 const MAX_REMEMBERED: usize = 8;
-/// Most paths that one gate of a peer remembers.
-const MAX_GATED: usize = 16;
-
 /// Most addresses tried that are remembered per peer.
 const MAX_TRIED: usize = 16;
-
-/// Version of a peer's software, as it told us.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Version {
-    pub(crate) protocol: u8,
-    pub(crate) major: u8,
-    pub(crate) minor: u8,
-    pub(crate) revision: u16,
-}
-
-impl Version {
-    /// ECHO is understood (03 §6.1).
-    pub(crate) fn understands_echo(&self) -> bool {
-        self.protocol >= 5 && (self.major, self.minor, self.revision) != (1, 1, 0)
-    }
-}
-
-/// A direct path of a peer.
-#[derive(Clone, Debug)]
-pub(crate) struct Slot {
-    pub(crate) path: Path,
-    pub(crate) rank: i32,
-    pub(crate) live: Liveness,
-    pub(crate) last_sent: Option<Mono>,
-    /// The peer was heard there before we sent anything there.
-    pub(crate) heard_first: bool,
-    /// Last HELLO or ECHO of ours there.
-    pub(crate) last_probe: Option<Mono>,
-    /// Largest datagram.
-    pub(crate) mtu: u16,
-    /// Trusted path ID to mark packets with.
-    pub(crate) trusted: Option<u64>,
-}
-
-impl Slot {
-    pub(crate) fn is_expired(&self, now: Mono) -> bool {
-        now.saturating_since(self.live.heard) >= PATH_EXPIRY
-    }
-}
-
-/// Lets each path of a peer pass once per interval. Full: no further path of this peer passes, and other peers do not
-/// feel it.
-#[derive(Debug)]
-pub(crate) struct PathGate {
-    interval: Duration,
-    passed: Vec<(Path, Mono)>,
-}
-
-impl PathGate {
-    const fn new(interval: Duration) -> Self {
-        Self { interval, passed: Vec::new() }
-    }
-
-    /// Whether it let this path pass within its interval.
-    pub(crate) fn passed(&self, now: Mono, path: Path) -> bool {
-        self.passed.iter().any(|(p, t)| *p == path && now.saturating_since(*t) < self.interval)
-    }
-
-    pub(crate) fn pass(&mut self, now: Mono, path: Path) -> bool {
-        let interval = self.interval;
-        if let Some(entry) = self.passed.iter_mut().find(|(p, _)| *p == path) {
-            let open = now.saturating_since(entry.1) >= interval;
-            if open {
-                entry.1 = now;
-            }
-            return open;
-        }
-        self.passed.retain(|(_, t)| now.saturating_since(*t) < interval);
-        let room = self.passed.len() < MAX_GATED;
-        if room {
-            self.passed.push((path, now));
-        }
-        room
-    }
-}
 
 pub(crate) struct Peer {
     pub(crate) identity: Identity,

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::desperation::Outlook;
 use crate::event::Vl1Event;
 use crate::link::{Endpoint, Link, LinkId, LinkRole, Path};
-use crate::liveness::Probe;
+use crate::peer::liveness::Probe;
 use crate::peer::{Peer, Slot};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;

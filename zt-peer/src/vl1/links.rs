@@ -9,7 +9,7 @@ use super::Vl1;
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::expect::Purpose;
 use crate::link::{Endpoint, Link, LinkId, Path};
-use crate::liveness::Probe;
+use crate::peer::liveness::Probe;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
@@ -105,7 +105,7 @@ impl Vl1 {
     /// After slots were dropped: choose again, with what was used before.
     pub(super) fn choose_after_loss(&mut self, now: Now, id: PeerId, before: Option<Path>, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
-        let route = crate::path_choice::choose(peer, now.mono);
+        let route = crate::peer::path_choice::choose(peer, now.mono);
         peer.route = route;
         let after = peer.route_slot().map(|s| s.path);
         self.tell_route(now, id, before, after, out);
@@ -227,7 +227,7 @@ impl Vl1 {
             let gone: Vec<Path> = self.peers.get(id).slots.iter().map(|s| s.path).collect();
             let gone: Vec<Path> = gone.into_iter().filter(|p| !self.may_stay_path(address, &p.remote)).collect();
             self.drop_slots(id, |s| gone.contains(&s.path));
-            self.peers.get_mut(id).route = crate::path_choice::choose(self.peers.get(id), Mono::ZERO);
+            self.peers.get_mut(id).route = crate::peer::path_choice::choose(self.peers.get(id), Mono::ZERO);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Probes, suspicion, and the paths a peer has: what [`crate::liveness`] decides is done here.
+//! Probes, suspicion, and the paths a peer has: what [`crate::peer::liveness`] decides is done here.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::Vl1;
 use crate::event::Vl1Event;
 use crate::expect::{Expected, Purpose, Spread};
 use crate::link::{Endpoint, LinkId, LinkRole, Path};
-use crate::liveness::{Due, Liveness, Probe};
-use crate::path_choice;
 use crate::path_proof::Payer;
+use crate::peer::liveness::{Due, Liveness, Probe};
+use crate::peer::path_choice;
 use crate::peer::{MAX_SLOTS, Slot};
 use crate::peer_table::PeerId;
 use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, SIBLING_FRESH, root_retry};

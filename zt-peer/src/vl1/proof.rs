@@ -6,7 +6,8 @@ use super::Vl1;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::link::Path;
-use crate::path_proof::{Held, MAX_HELD_LEN, PATIENCE, Payer, SHORT_ANSWER, price, take};
+use crate::path_proof::{Held, MAX_HELD_LEN, PATIENCE, Payer, price};
+use crate::peer::{SHORT_ANSWER, take};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
@@ -118,7 +119,7 @@ impl Vl1 {
                 return;
             }
             for path in paths {
-                self.probe(now, c.id, path, crate::liveness::Probe::Echo, out);
+                self.probe(now, c.id, path, crate::peer::liveness::Probe::Echo, out);
             }
         }
     }

@@ -6,7 +6,7 @@ use zt_wire::{Address, Fragment, Mono, Now, Packet};
 use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::link::Path;
-use crate::path_choice;
+use crate::peer::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::TRUST;
 use crate::transmit::Transmits;

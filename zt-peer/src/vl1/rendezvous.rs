@@ -11,8 +11,8 @@ use crate::context::{Context, Handled};
 use crate::drop_reason::DropReason;
 use crate::inbound::ReplyTo;
 use crate::link::{Endpoint, Path};
-use crate::liveness::Probe;
-use crate::path_choice;
+use crate::peer::liveness::Probe;
+use crate::peer::path_choice;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 

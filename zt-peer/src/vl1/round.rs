@@ -8,8 +8,8 @@ use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
-use crate::liveness::Probe;
-use crate::path_choice;
+use crate::peer::liveness::Probe;
+use crate::peer::path_choice;
 use crate::peer_table::MAX_PEERS;
 use crate::peer_table::PeerId;
 use crate::rate::{

@@ -7,8 +7,8 @@ use zt_wire::{Address, Identity, Now};
 use super::Vl1;
 use crate::event::{PathView, PeerView, Role};
 use crate::link::Link;
-use crate::path_choice;
 use crate::peer::Peer;
+use crate::peer::path_choice;
 use crate::peer_table::PeerId;
 
 impl Vl1 {

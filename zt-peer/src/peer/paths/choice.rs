@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use crate::link::{Endpoint, LinkId, Path};
-    use crate::liveness::Liveness;
+    use crate::peer::liveness::Liveness;
 
     fn slot(addr: &str, rank: i32, ms: u64, heard: u64) -> Slot {
         let remote = Endpoint::Ip(addr.parse::<SocketAddr>().unwrap());

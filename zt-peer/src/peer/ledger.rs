@@ -1,0 +1,169 @@
+//! What a peer has sent, as far as it pays for something: see [`crate::path_proof`].
+
+use std::time::Duration;
+
+use zt_wire::Mono;
+
+use crate::link::{Endpoint, Path};
+use crate::rate::PUSH_RELAYED;
+
+/// Most unproved addresses of a peer with an account; the one heard longest ago gives way.
+const MAX_ACCOUNTS: usize = 16;
+/// Most bytes that an unproved address may have to its credit, and how many of them after some silence: the answers to a
+/// newcomer's first packets go by them, not a flood at somebody who was quiet.
+const MAX_CREDIT: usize = 1 << 10;
+const QUIET_CREDIT: usize = 128;
+const CREDIT_LASTS: Duration = Duration::from_millis(250);
+/// Most bytes that a peer may have saved for probes of addresses that it names.
+const MAX_SAVINGS: usize = 4 << 10;
+/// Members of a common network get so many bytes of probes once in [`PUSH_RELAYED`], whatever they sent: they meet soon
+/// then, and a stranger has no part in it.
+const ALLOWANCE: usize = 4 << 10;
+/// Most addresses that a peer named which wait until its savings suffice.
+const MAX_NAMED: usize = 16;
+/// Length of an answer to an empty ECHO.
+pub(crate) const SHORT_ANSWER: usize = 37;
+
+/// Bytes that came from an unproved address and were not answered yet.
+#[derive(Clone, Copy, Debug)]
+struct Account {
+    path: Path,
+    credit: usize,
+    heard: Mono,
+}
+
+/// What one peer has sent, as far as it pays for something.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    accounts: Vec<Account>,
+    pub(crate) savings: usize,
+    /// Bytes of probes that a member has beyond that, and since when.
+    pub(crate) allowance: usize,
+    allowed: Option<Mono>,
+    /// Addresses it named that are still to be probed.
+    pub(crate) named: Vec<Endpoint>,
+}
+
+impl Ledger {
+    /// A packet of `len` bytes came from an unproved address.
+    pub(crate) fn earn_at(&mut self, now: Mono, path: Path, len: usize) {
+        let account = match self.accounts.iter_mut().position(|a| a.path == path) {
+            Some(at) => &mut self.accounts[at],
+            None => {
+                if self.accounts.len() >= MAX_ACCOUNTS {
+                    let oldest = (0..self.accounts.len()).min_by_key(|i| self.accounts[*i].heard);
+                    self.accounts.swap_remove(oldest.unwrap_or(0));
+                }
+                self.accounts.push(Account { path, credit: 0, heard: now });
+                self.accounts.last_mut().expect("pushed above")
+            }
+        };
+        if now.saturating_since(account.heard) >= CREDIT_LASTS {
+            account.credit = account.credit.min(QUIET_CREDIT);
+        }
+        account.heard = now;
+        account.credit = (account.credit + len).min(MAX_CREDIT);
+    }
+
+    /// A packet of `len` bytes came by a proved path.
+    pub(crate) fn save(&mut self, len: usize) {
+        self.savings = (self.savings + len).min(MAX_SAVINGS);
+    }
+
+    pub(crate) fn credit(&self, path: Path) -> usize {
+        self.accounts.iter().find(|a| a.path == path).map_or(0, |a| a.credit)
+    }
+
+    pub(crate) fn spend_at(&mut self, path: Path, len: usize) -> bool {
+        self.accounts.iter_mut().find(|a| a.path == path).is_some_and(|a| take(&mut a.credit, len))
+    }
+
+    pub(crate) fn allow(&mut self, now: Mono) {
+        if self.allowed.is_none_or(|t| now.saturating_since(t) >= PUSH_RELAYED) {
+            self.allowed = Some(now);
+            self.allowance = ALLOWANCE;
+        }
+    }
+
+    /// An address was proved: what came from its host and was not spent is saved.
+    pub(crate) fn close(&mut self, host: &Endpoint) {
+        let (closed, open) =
+            std::mem::take(&mut self.accounts).into_iter().partition(|a| a.path.remote.same_host(host));
+        self.accounts = open;
+        let left: usize = Vec::into_iter(closed).map(|a: Account| a.credit).sum();
+        self.save(left);
+    }
+
+    /// As [`Ledger::spend_at`]; what is missing comes from the savings.
+    pub(crate) fn spend_both(&mut self, path: Path, len: usize) -> bool {
+        let credit = self.credit(path).min(len);
+        let enough = take(&mut self.savings, len - credit);
+        enough && self.spend_at(path, credit)
+    }
+
+    /// Notes an address that is to be probed later.
+    pub(crate) fn name(&mut self, remote: Endpoint) {
+        if self.named.len() < MAX_NAMED && !self.named.contains(&remote) {
+            self.named.push(remote);
+        }
+    }
+}
+
+pub(crate) fn take(from: &mut usize, len: usize) -> bool {
+    let enough = *from >= len;
+    if enough {
+        *from -= len;
+    }
+    enough
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::LinkId;
+
+    const T: Mono = Mono(60_000_000);
+
+    fn at(n: u16) -> Path {
+        Path { link: LinkId(1), remote: Endpoint::Ip(std::net::SocketAddr::from(([10, 0, 0, 1], n))) }
+    }
+
+    #[test]
+    fn no_address_gets_more_than_came_from_it() {
+        let mut l = Ledger::default();
+        assert!(!l.spend_at(at(1), 1));
+        l.earn_at(T, at(1), 100);
+        l.earn_at(T, at(2), 7);
+        assert!(l.spend_at(at(1), 60) && !l.spend_at(at(1), 41) && l.spend_at(at(1), 40));
+        assert_eq!((l.credit(at(1)), l.credit(at(2))), (0, 7));
+        l.earn_at(T, at(1), usize::MAX / 2);
+        assert_eq!(l.credit(at(1)), MAX_CREDIT);
+        l.earn_at(T + CREDIT_LASTS, at(1), 5);
+        assert_eq!(l.credit(at(1)), QUIET_CREDIT + 5);
+    }
+
+    #[test]
+    fn accounts_are_few_and_the_one_heard_longest_ago_gives_way_with_its_credit() {
+        let mut l = Ledger::default();
+        for n in 0..1000 {
+            l.earn_at(T + Duration::from_millis(u64::from(n)), at(n), 100);
+        }
+        assert_eq!(l.accounts.len(), MAX_ACCOUNTS);
+        assert_eq!((l.credit(at(999)), l.credit(at(0))), (100, 0));
+        l.close(&at(5).remote);
+        assert!(l.accounts.is_empty());
+        assert_eq!(l.savings, MAX_ACCOUNTS * 100);
+    }
+
+    #[test]
+    fn members_get_an_allowance_now_and_then() {
+        let mut l = Ledger::default();
+        l.save(10);
+        l.allow(T);
+        assert!(take(&mut l.allowance, ALLOWANCE) && !take(&mut l.allowance, 1));
+        l.allow(T);
+        assert_eq!((l.allowance, l.savings), (0, 10));
+        l.allow(T + PUSH_RELAYED);
+        assert_eq!(l.allowance, ALLOWANCE);
+    }
+}
