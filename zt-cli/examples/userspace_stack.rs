@@ -26,7 +26,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use zt_crypto::{KeyPair, SecretIdentity, sign_world};
 use zt_netconf::controller::{Change, Record};
-use zt_node::driver::OsEntropy;
+use zt_node::OsEntropy;
 use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
 use zt_tap::{Applied, HostConfig, HostError, HostState, Tap, TapFactory, TapInfo, TapSpec};
 use zt_wire::{FrameBatch, InetAddress, NetworkId, Root, Signature, World, WorldKind};

@@ -4,7 +4,8 @@ use std::env;
 use std::io;
 use std::process::ExitCode;
 
-use zt_cli::console::{Console, SystemEntropy, system_clock};
+use zt_cli::console::{Console, system_clock};
+use zt_node::OsEntropy;
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -15,7 +16,7 @@ fn main() -> ExitCode {
         folder: env::current_dir().unwrap_or_default(),
         env: &|name| env::var_os(name),
         clock: &system_clock,
-        entropy: &mut SystemEntropy,
+        entropy: &mut OsEntropy,
         color,
     };
     // Statuses are those of the shell: 134 and the like are never made here, so the low byte is enough.

@@ -7,7 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use zt_crypto::SecretIdentity;
-use zt_node::driver::OsEntropy;
+use zt_node::OsEntropy;
 use zt_node::{Driver, NodeConfig};
 use zt_tap::channel::ChannelTaps;
 use zt_wire::{Parse, Reader, World};

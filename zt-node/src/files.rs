@@ -1,9 +1,11 @@
 //! Writing files: whole or not at all, under names nobody can foresee, with the rights they had.
 
+use crate::OsEntropy;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use zt_crypto::Entropy as _;
 
 /// Larger files are not ours; reading stops here (a configuration has at most 484,520 bytes, 04 §2.5).
 const MAX_FILE: u64 = 1 << 20;
@@ -162,9 +164,7 @@ fn replace(target: &Path, old: Option<&Metadata>, content: &[u8], mode: u32, dur
 /// A new file that only we may read, under a name that nobody can foresee and that was not there.
 fn new_file_beside(target: &Path) -> io::Result<(PathBuf, File)> {
     let name = target.file_name().and_then(|name| name.to_str()).unwrap_or("state");
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let temporary = folder_of(target).join(format!(".{name}.{:016x}.tmp", u64::from_ne_bytes(random)));
+    let temporary = folder_of(target).join(format!(".{name}.{:016x}.tmp", OsEntropy.next_u64()));
     // A new file is never reached by way of a link.
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(SECRET);

@@ -6,6 +6,7 @@ pub mod status;
 
 #[cfg(feature = "tokio")]
 pub mod driver;
+mod entropy;
 mod file_state;
 mod files;
 
@@ -15,6 +16,8 @@ pub use engine::{Engine, EngineConfig, Input, Outbox, Output};
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use driver::{ControllerStore, Driver, Handle, NodeConfig};
+#[doc(inline)]
+pub use entropy::OsEntropy;
 #[doc(inline)]
 pub use state::{FileState, MemoryState, StateStore};
 

@@ -21,7 +21,7 @@ use super::local_conf::{LocalConf, Watch};
 use super::signals::StopSignals;
 use super::store::Store;
 use super::{DaemonError, Prepared};
-use crate::console::SystemEntropy;
+use zt_node::OsEntropy;
 
 /// How often `local.conf` is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ fn udp_ports(primary: u16, conf: &LocalConf) -> Vec<u16> {
     let mut ports = vec![primary];
     if settings.allow_secondary_port {
         let secondary = match settings.secondary_port {
-            0 => 20_000 + u16::try_from(SystemEntropy.below(45_500)).unwrap_or(0),
+            0 => 20_000 + u16::try_from(OsEntropy.below(45_500)).unwrap_or(0),
             port => port,
         };
         if secondary != primary {

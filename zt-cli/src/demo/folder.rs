@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use zt_crypto::Entropy as _;
 
-use crate::console::SystemEntropy;
 use crate::daemon::signals::StopSignals;
+use zt_node::OsEntropy;
 
 /// Time for daemons to end by themselves.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -82,7 +82,7 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     /// Makes one. A signal from now on ends the children, removes the folder and ends this program.
     pub(super) fn new(children: Children) -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("zt-demo-{:016x}", SystemEntropy.next_u64()));
+        let path = std::env::temp_dir().join(format!("zt-demo-{:016x}", OsEntropy.next_u64()));
         // Not one that is there already: somebody else may have made it.
         DirBuilder::new().mode(0o700).create(&path)?;
         let folder = Self(path.clone());

@@ -2,7 +2,7 @@
 
 use super::stack::{Stack, ping, transfer};
 use super::{Options, Screen, eventually};
-use crate::console::{SystemEntropy, system_clock};
+use crate::console::system_clock;
 use crate::worldfile::Template;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use zt_crypto::{Entropy as _, SecretIdentity};
 use zt_netconf::controller::{Change, Record};
+use zt_node::OsEntropy;
 use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
 use zt_tap::channel::ChannelTaps;
 use zt_wire::{Address, InetAddress, NetworkId, Root, World, WorldKind};
@@ -69,7 +70,7 @@ fn host_nodes(sender: &std::sync::mpsc::Sender<Started>) {
 }
 
 fn start_nodes(runtime: &tokio::runtime::Runtime, local: &tokio::task::LocalSet) -> Result<Vec<Node>> {
-    let mut entropy = SystemEntropy;
+    let mut entropy = OsEntropy;
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let port = UdpSocket::bind((loopback, 0)).and_then(|socket| socket.local_addr()).context("a free port")?.port();
     let root = SecretIdentity::generate(&mut entropy);

@@ -3,7 +3,6 @@
 use super::folder::{Children, Folder};
 use super::lab::{Lab, Machine, address};
 use super::{Options, Screen, eventually};
-use crate::console::SystemEntropy;
 use crate::worldfile::Template;
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use zt_crypto::{Entropy as _, SecretIdentity};
+use zt_node::OsEntropy;
 use zt_tap::netns::PingOptions;
 use zt_wire::{Emit as _, InetAddress, Root, WorldKind};
 
@@ -63,7 +63,7 @@ fn address_of(machine: &Machine) -> IpAddr {
 
 /// Gives every machine an identity and all of them the same planet.
 fn make_planet(lab: &Lab) -> Result<()> {
-    let mut entropy = SystemEntropy;
+    let mut entropy = OsEntropy;
     let root = lab.machines.first().context("a root")?;
     let identity = SecretIdentity::generate(&mut entropy);
     write_secret(&root.home, &identity.to_text())?;

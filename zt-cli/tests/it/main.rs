@@ -10,7 +10,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use zt_cli::console::{Console, SystemEntropy};
+use zt_cli::console::Console;
+use zt_node::OsEntropy;
 
 /// A folder of its own for each test, removed afterwards.
 struct Folder(PathBuf);
@@ -73,7 +74,7 @@ impl Folder {
             folder: self.0.clone(),
             env: &|name| (name == "ZEROTIER_HOME").then(|| home.clone()),
             clock: &|| 1_795_493_516_754,
-            entropy: &mut SystemEntropy,
+            entropy: &mut OsEntropy,
             color: false,
         };
         let code = zt_cli::run(args, &mut console);

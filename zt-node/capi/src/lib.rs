@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod clock;
-mod entropy;
 mod lock;
 mod machine;
 mod master;

@@ -2,13 +2,13 @@
 //! here calls the host: what the host has to do comes out as a list.
 
 use crate::clock::HostClock;
-use crate::entropy::OsEntropy;
 use crate::store;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use zt_crypto::{Entropy, SecretIdentity, verify_world};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Change, Record};
+use zt_node::OsEntropy;
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
 use zt_peer::{Job, Source, WorldRefused};
 use zt_wire::time::{Mono, Now};

@@ -1,8 +1,8 @@
 //! Planets for hosts that are their own root set (01 §10).
 
-use crate::entropy::OsEntropy;
 use std::net::SocketAddr;
 use zt_crypto::{Entropy as _, KeyPair, SecretIdentity, sign_world};
+use zt_node::OsEntropy;
 use zt_wire::world::{MAX_ENDPOINTS, MAX_ROOTS};
 use zt_wire::{Emit as _, Identity, InetAddress, Root, Signature, World, WorldKind};
 

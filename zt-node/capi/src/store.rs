@@ -1,11 +1,11 @@
 //! The data store of a node: named objects (08 §B.5), kept by the host or as files under a home folder.
 
-use crate::entropy::OsEntropy;
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use zt_crypto::SecretIdentity;
+use zt_node::OsEntropy;
 use zt_node::engine::Persist;
 use zt_node::state::{create_folder, write_atomically};
 use zt_wire::world::WorldKind;

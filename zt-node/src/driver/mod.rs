@@ -23,6 +23,7 @@ pub use control::Control;
 pub use handle::{Handle, Stopped};
 pub use interfaces::Interfaces;
 
+use crate::OsEntropy;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use crate::status::Traffic;
 use jobs::Worker;
@@ -58,16 +59,6 @@ pub trait ControllerStore: Send {
     /// # Errors
     /// Text for the operator; the answers that depend on the changes are not given.
     fn commit(&mut self, changes: &[Change]) -> Result<(), String>;
-}
-
-/// Randomness of the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OsEntropy;
-
-impl Entropy for OsEntropy {
-    fn fill(&mut self, out: &mut [u8]) {
-        getrandom::fill(out).expect("the operating system gives random bytes");
-    }
 }
 
 /// What a node is made from.

@@ -1,7 +1,7 @@
 //! Tests of the home folder.
 
 use super::*;
-use crate::console::SystemEntropy;
+use zt_node::OsEntropy;
 
 /// A folder of its own for each test.
 fn folder(name: &str) -> Home {
@@ -29,10 +29,10 @@ fn the_folder_is_named_or_from_the_environment_or_stock() {
 #[test]
 fn an_identity_is_made_once_and_kept_private() {
     let home = folder("identity");
-    let first = home.identity(&mut SystemEntropy, || None).expect("made");
+    let first = home.identity(&mut OsEntropy, || None).expect("made");
     assert_eq!(mode(&home, "identity.secret"), 0o600);
     fs::set_permissions(home.file("identity.secret"), fs::Permissions::from_mode(0o644)).expect("chmod");
-    let again = home.identity(&mut SystemEntropy, || None).expect("loaded");
+    let again = home.identity(&mut OsEntropy, || None).expect("loaded");
     assert_eq!(first.identity(), again.identity());
     assert_eq!(mode(&home, "identity.secret"), 0o600);
     assert_eq!(fs::read_to_string(home.file("identity.public")).expect("public"), first.identity().to_string());
@@ -41,32 +41,32 @@ fn an_identity_is_made_once_and_kept_private() {
 #[test]
 fn a_damaged_identity_is_refused_and_left_alone() {
     let home = folder("damaged");
-    let good = home.identity(&mut SystemEntropy, || None).expect("made");
+    let good = home.identity(&mut OsEntropy, || None).expect("made");
     let secret = good.to_text().to_string();
     let public = good.identity().to_string();
     let mut other_key = secret.clone();
     other_key.replace_range(13..14, if &secret[13..14] == "0" { "1" } else { "0" });
     for content in ["garbage", &public, &secret[..secret.len() - 1], &other_key] {
         fs::write(home.file("identity.secret"), content).expect("write");
-        let error = home.identity(&mut SystemEntropy, || None).expect_err("refused");
+        let error = home.identity(&mut OsEntropy, || None).expect_err("refused");
         assert!(error.to_string().starts_with("invalid identity loaded from disk."), "{error}");
         assert_eq!(fs::read_to_string(home.file("identity.secret")).expect("kept"), content);
     }
     // An empty file counts as missing (06 §1.5).
     fs::write(home.file("identity.secret"), "").expect("write");
-    assert_ne!(home.identity(&mut SystemEntropy, || None).expect("new").identity(), good.identity());
+    assert_ne!(home.identity(&mut OsEntropy, || None).expect("new").identity(), good.identity());
 }
 
 #[test]
 fn tokens_are_made_when_missing_or_empty() {
     let home = folder("token");
-    let token = home.control_token(&mut SystemEntropy).expect("made");
+    let token = home.control_token(&mut OsEntropy).expect("made");
     assert_eq!((token.len(), mode(&home, "authtoken.secret")), (24, 0o600));
     fs::write(home.file("authtoken.secret"), " mine\r\n").expect("write");
-    assert_eq!(home.control_token(&mut SystemEntropy).expect("read"), "mine");
+    assert_eq!(home.control_token(&mut OsEntropy).expect("read"), "mine");
     fs::write(home.file("authtoken.secret"), "\n").expect("write");
-    assert_eq!(home.control_token(&mut SystemEntropy).expect("made again").len(), 24);
-    assert_ne!(home.metrics_token(&mut SystemEntropy).expect("own"), token);
+    assert_eq!(home.control_token(&mut OsEntropy).expect("made again").len(), 24);
+    assert_ne!(home.metrics_token(&mut OsEntropy).expect("own"), token);
 }
 
 #[test]
@@ -103,14 +103,14 @@ fn a_folder_that_cannot_be_made_is_told() {
 #[test]
 fn no_new_identity_is_made_over_networks() {
     let home = folder("networks");
-    let old = home.identity(&mut SystemEntropy, || None).expect("made");
+    let old = home.identity(&mut OsEntropy, || None).expect("made");
     for content in [None, Some("")] {
         home.remove("identity.secret").expect("removed");
         if let Some(content) = content {
             fs::write(home.file("identity.secret"), content).expect("write");
         }
         let holds = || Some("2 joined networks (networks.d)".to_owned());
-        let error = home.identity(&mut SystemEntropy, holds).expect_err("refused").to_string();
+        let error = home.identity(&mut OsEntropy, holds).expect_err("refused").to_string();
         for words in ["identity.secret is missing", "2 joined networks", &old.identity().address.to_string(), "copy"] {
             assert!(error.contains(words), "{words}: {error}");
         }
@@ -122,9 +122,9 @@ fn no_new_identity_is_made_over_networks() {
 #[test]
 fn an_address_of_somebody_else_is_given_up_with_its_networks_kept() {
     let home = folder("retired");
-    let old = home.identity(&mut SystemEntropy, || None).expect("made");
-    home.retire_identity(&mut SystemEntropy).expect("retired");
-    let new = home.identity(&mut SystemEntropy, || Some("networks".to_owned())).expect("made already");
+    let old = home.identity(&mut OsEntropy, || None).expect("made");
+    home.retire_identity(&mut OsEntropy).expect("retired");
+    let new = home.identity(&mut OsEntropy, || Some("networks".to_owned())).expect("made already");
     assert_ne!(new.identity(), old.identity());
     assert_eq!(mode(&home, "identity.secret.saved_after_collision"), 0o600);
 }

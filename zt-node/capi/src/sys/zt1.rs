@@ -13,7 +13,6 @@ use super::pointers::{bytes, copy_out, guard, put, structure, structures, text};
 use super::results::{give_back, hold};
 use super::sockaddr;
 use super::{MAX_FRAME, MAX_PACKET};
-use crate::entropy::OsEntropy;
 use crate::lock::Mutex;
 use crate::master::Master;
 use crate::planet;
@@ -28,6 +27,7 @@ use std::ptr;
 use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
 use zt_crypto::SecretIdentity;
+use zt_node::OsEntropy;
 use zt_wire::{Identity, Mac, MulticastGroup, NetworkId};
 
 static NODES: Table<Node> = Table::new();
