@@ -74,7 +74,7 @@ const TABLE: &[Row] = &[
     Row {
         package: "zt-capi",
         ours: &["zt-wire", "zt-crypto", "zt-peer", "zt-netconf", "zt-node"],
-        never: &["tokio", "mio", "hyper", "redb", "socket2", "quinn-udp"],
+        never: &["tokio", "mio", "hyper", "redb", "socket2", "quinn-udp", "tun", "netlink-sys", "rustix"],
         reason: "a library without threads and sockets: the host has them",
     },
     Row {

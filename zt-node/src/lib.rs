@@ -4,7 +4,7 @@ pub mod engine;
 pub mod state;
 pub mod status;
 
-#[cfg(feature = "tokio")]
+#[cfg(feature = "driver")]
 pub mod driver;
 mod entropy;
 mod file_state;
@@ -13,7 +13,7 @@ mod files;
 #[doc(inline)]
 pub use engine::{Engine, EngineConfig, Input, Outbox, Output};
 
-#[cfg(feature = "tokio")]
+#[cfg(feature = "driver")]
 #[doc(inline)]
 pub use driver::{ControllerStore, Driver, Handle, NodeConfig};
 #[doc(inline)]

@@ -1,6 +1,6 @@
 //! The node from outside: engines by hand, drivers over loopback.
 
-#[cfg(feature = "tokio")]
+#[cfg(feature = "driver")]
 mod driver;
 mod engine;
 mod rig;
