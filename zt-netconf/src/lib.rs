@@ -1,45 +1,27 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-pub mod adhoc;
-pub mod carrier;
 pub mod config;
 #[cfg(feature = "controller")]
 pub mod controller;
-pub mod credentials;
-pub mod drop_reason;
-pub mod managed;
-pub mod membership;
-pub mod network;
+pub mod member;
 pub mod rules;
-pub mod vl2;
 
-mod asked;
-mod bridge;
-mod chunks;
-mod exchange;
-mod frame;
-mod multicast;
-mod neighbor;
-mod request;
-mod shares;
-mod subscriptions;
-
-#[doc(inline)]
-pub use carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
 #[doc(inline)]
 pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};
 #[doc(inline)]
-pub use drop_reason::DropReason;
-pub use frame::MAX_PORT_MTU;
+pub use member::carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
 #[doc(inline)]
-pub use managed::{Managed, ManagedDns, ManagedRoute, Prefix, Settings};
+pub use member::drop_reason::DropReason;
 #[doc(inline)]
-pub use membership::Member;
+pub use member::managed::{Managed, ManagedDns, ManagedRoute, Prefix, Settings};
 #[doc(inline)]
-pub use network::{Authentication, Failure, Network, NetworkStatus};
-pub use request::Version;
+pub use member::membership::Member;
+#[doc(inline)]
+pub use member::network::{Authentication, Failure, Network, NetworkStatus};
+#[doc(inline)]
+pub use member::vl2::{LocalAnswer, Vl2};
+#[doc(inline)]
+pub use member::{MAX_PORT_MTU, Version};
 #[doc(inline)]
 pub use rules::UnsupportedRule;
-#[doc(inline)]
-pub use vl2::{LocalAnswer, Vl2};

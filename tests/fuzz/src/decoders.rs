@@ -174,7 +174,7 @@ pub fn credentials(data: &[u8]) {
                 let _ = membership.signed_bytes();
                 let _ = (membership.network(), membership.timestamp(), membership.issued_to());
                 let peer = Identity { address: membership.issued_to(), public_key: [0; 64] };
-                let _ = zt_netconf::membership::agrees(&membership, &membership, &peer);
+                let _ = zt_netconf::member::membership::agrees(&membership, &membership, &peer);
             }
         }
         1 => {

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use zt_netconf::credentials::{
+use zt_netconf::member::credentials::{
     Outcome, verify_capability, verify_membership, verify_ownership, verify_revocation, verify_tag,
 };
-use zt_netconf::membership::agrees;
+use zt_netconf::member::membership::agrees;
 use zt_netconf::{NetworkConfig, Verdict};
 use zt_wire::verb::{ErrorCode, ErrorReply, Frame, NetworkCredentials};
 use zt_wire::{

@@ -1,7 +1,7 @@
 //! `netconf.json`: what a member makes of the configurations, errors and texts of the reference.
 
 use serde_json::{Value, json};
-use zt_netconf::adhoc::{self, AdHoc};
+use zt_netconf::member::adhoc::{self, AdHoc};
 use zt_netconf::{NetworkConfig, NetworkStatus, NetworkType, SignOn};
 use zt_wire::{
     Address, Capability, Credential, Emit, InetAddress, Membership, Message, NetworkId, Ownership, PacketId, Signature,

@@ -7,13 +7,13 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{ConfigAck, ConfigChunk, ErrorCode, ErrorDetail, ErrorReply, OkBody, OkReply, Verb};
 
-use crate::carrier::{Carrier, SendOptions, Verdict};
-use crate::chunks::{Chunk, Stored, TEXT_LIMIT};
+use super::carrier::{Carrier, SendOptions, Verdict};
+use super::chunks::{Chunk, Stored, TEXT_LIMIT};
+use super::credentials::Push;
+use super::drop_reason::DropReason;
+use super::network::{Authentication, Failure, Network, Origin};
+use super::vl2::{Shared, Vl2};
 use crate::config::NetworkConfig;
-use crate::credentials::Push;
-use crate::drop_reason::DropReason;
-use crate::network::{Authentication, Failure, Network, Origin};
-use crate::vl2::{Shared, Vl2};
 
 /// How a chunk came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,13 +12,13 @@ use zt_wire::verb::{
     OkReply, Subscription, Verb,
 };
 
-use crate::carrier::{Carrier, SendOptions, Verdict};
-use crate::credentials::Push;
-use crate::drop_reason::DropReason;
-use crate::frame::FRAME_LIMIT;
-use crate::network::Network;
-use crate::subscriptions::{Added, Standing};
-use crate::vl2::{Shared, Vl2};
+use super::carrier::{Carrier, SendOptions, Verdict};
+use super::credentials::Push;
+use super::drop_reason::DropReason;
+use super::frame::FRAME_LIMIT;
+use super::network::Network;
+use super::subscriptions::{Added, Standing};
+use super::vl2::{Shared, Vl2};
 
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);

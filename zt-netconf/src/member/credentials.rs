@@ -10,11 +10,11 @@ use zt_wire::time::Now;
 use zt_wire::verb::{CredentialsEnd, NetworkCredentials};
 use zt_wire::{Capability, CredentialKind, Emit, Membership, Ownership, Revocation, Signature, Tag};
 
-use crate::carrier::{Carrier, SendOptions, Verdict, Vl2Event};
-use crate::drop_reason::DropReason;
-use crate::membership::{OWNERSHIPS, PER_RECORD};
-use crate::network::Network;
-use crate::vl2::{Shared, Vl2};
+use super::carrier::{Carrier, SendOptions, Verdict, Vl2Event};
+use super::drop_reason::DropReason;
+use super::membership::{OWNERSHIPS, PER_RECORD};
+use super::network::Network;
+use super::vl2::{Shared, Vl2};
 
 /// Our credentials are pushed again to a peer we send to after this time (04 §4.7).
 const PUSH_AGAIN: Duration = Duration::from_millis(500_000);

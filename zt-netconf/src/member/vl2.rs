@@ -13,15 +13,15 @@ use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::Message;
 
-use crate::asked::Asked;
-use crate::carrier::{Carrier, FrameVerdict, Verdict, Vl2Event};
+use super::asked::Asked;
+use super::carrier::{Carrier, FrameVerdict, Verdict, Vl2Event};
+use super::credentials::Outcome;
+use super::drop_reason::{DropReason, Drops};
+use super::exchange::Carried;
+use super::network::{Authentication, Failure, Network, Origin};
+use super::request::Version;
+use super::subscriptions::{Standing, Subscriptions};
 use crate::config::NetworkConfig;
-use crate::credentials::Outcome;
-use crate::drop_reason::{DropReason, Drops};
-use crate::exchange::Carried;
-use crate::network::{Authentication, Failure, Network, Origin};
-use crate::request::Version;
-use crate::subscriptions::{Standing, Subscriptions};
 
 /// How long a controller's answer opens our subscription service to a member (04 §7.4).
 const AUTHORISED: Duration = Duration::from_millis(180_000);

@@ -8,15 +8,15 @@ use zt_wire::time::Now;
 use zt_wire::verb::{ErrorCode, ErrorReply, ExtFrame, Frame, OkBody, OkExtFrame, OkReply, Verb};
 use zt_wire::{Capability, Membership};
 
-use crate::carrier::{Carrier, FrameVerdict, SendOptions, Verdict};
+use super::carrier::{Carrier, FrameVerdict, SendOptions, Verdict};
+use super::credentials::{Outcome, Push};
+use super::drop_reason::DropReason;
+use super::multicast::Outgoing;
+use super::neighbor;
+use super::network::{ANNOUNCE, Network};
+use super::vl2::Shared;
 use crate::config::NetworkConfig;
-use crate::credentials::{Outcome, Push};
-use crate::drop_reason::DropReason;
-use crate::multicast::Outgoing;
-use crate::neighbor;
-use crate::network::{ANNOUNCE, Network};
 use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
-use crate::vl2::Shared;
 
 /// Longest payload of a frame that is taken from others (04 §7.3).
 pub(crate) const FRAME_LIMIT: usize = 10_000;

@@ -7,7 +7,7 @@ use zt_wire::ident::{Address, NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::verb::Body;
 
-use crate::drop_reason::DropReason;
+use super::drop_reason::DropReason;
 
 /// How a message is to be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

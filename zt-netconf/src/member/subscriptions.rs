@@ -10,8 +10,8 @@ use zt_wire::gate::Gate;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
 use zt_wire::time::Mono;
 
-use crate::multicast::Queued;
-use crate::shares::{Holding, Room, Share};
+use super::multicast::Queued;
+use super::shares::{Holding, Room, Share};
 
 /// How long a subscription lasts after the last LIKE or gather result that named it.
 const LIFETIME: Duration = Duration::from_secs(600);

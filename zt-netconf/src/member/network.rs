@@ -10,17 +10,17 @@ use zt_wire::identity::Identity;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{MulticastLike, NetworkConfigRequest, Subscription};
 
-use crate::adhoc;
-use crate::bridge::Bridges;
-use crate::carrier::{Carrier, SendOptions, Vl2Event};
-use crate::chunks::Assembly;
+use super::adhoc;
+use super::bridge::Bridges;
+use super::carrier::{Carrier, SendOptions, Vl2Event};
+use super::chunks::Assembly;
+use super::drop_reason::DropReason;
+use super::managed::{Managed, Settings};
+use super::membership::{Member, Members};
+use super::request::{self, Polling};
+use super::vl2::Shared;
 use crate::config::NetworkConfig;
-use crate::drop_reason::DropReason;
-use crate::managed::{Managed, Settings};
-use crate::membership::{Member, Members};
-use crate::request::{self, Polling};
 use crate::rules::{UnsupportedRule, first_unsupported};
-use crate::vl2::Shared;
 
 /// Status of a network as shown to users (04 §2.2), with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,24 @@
+//! The member's side of a network: one [`Vl2`](vl2::Vl2) with all networks that a node has joined (04).
+
+pub mod adhoc;
+pub mod carrier;
+pub mod credentials;
+pub mod drop_reason;
+pub mod managed;
+pub mod membership;
+pub mod network;
+pub mod vl2;
+
+mod asked;
+mod bridge;
+mod chunks;
+mod exchange;
+mod frame;
+mod multicast;
+mod neighbor;
+mod request;
+mod shares;
+mod subscriptions;
+
+pub use frame::MAX_PORT_MTU;
+pub use request::Version;
