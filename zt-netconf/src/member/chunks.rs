@@ -1,141 +1,157 @@
-//! Puts a configuration together from its chunks (04 §2.5).
+//! Configurations come in signed chunks, from the controller or through other members (04 §2.5).
 
-/// Updates put together at the same time.
-const SLOTS: usize = 3;
-/// Most chunks of one update.
-const CHUNKS: usize = 474;
-/// The text must be shorter than this.
-pub(crate) const TEXT_LIMIT: usize = 484_520;
+use zt_crypto::verify_credential;
+use zt_wire::ident::PacketId;
+use zt_wire::identity::Identity;
+use zt_wire::time::Now;
+use zt_wire::verb::{ConfigAck, ConfigChunk};
 
-/// One chunk whose origin was verified.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Chunk<'a> {
-    /// Which update it belongs to.
-    pub(crate) update: u64,
-    /// Tells chunks of one update apart.
-    pub(crate) key: u64,
-    /// Length of the whole text.
-    pub(crate) total: usize,
-    /// Where the data belongs.
-    pub(crate) position: usize,
-    /// Part of the text.
-    pub(crate) data: &'a [u8],
-    /// True when it came as an answer to a request of ours.
-    pub(crate) answer: bool,
+use super::assembly::{Chunk, Stored, TEXT_LIMIT};
+use super::carrier::{Carrier, SendOptions, Verdict};
+use super::drop_reason::DropReason;
+use super::network::{Network, Origin};
+use super::shared::Shared;
+use super::vl2::Vl2;
+use crate::config::NetworkConfig;
+
+/// How a chunk came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// OK to a request of ours.
+    Answer,
+    /// NETWORK_CONFIG.
+    Push,
 }
 
-/// What a chunk did.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Stored {
-    /// More chunks are needed.
-    Incomplete,
-    /// The text is complete.
-    Complete {
-        /// Dictionary text.
-        text: Vec<u8>,
-        /// True when every chunk came as an answer to a request of ours.
-        answer: bool,
-    },
-    /// The chunk does not fit.
-    Refused,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    update: u64,
-    keys: Vec<u64>,
-    data: Vec<u8>,
-    received: usize,
-    activity: u32,
-    answer: bool,
-}
-
-/// Assembly of the updates of one network.
-#[derive(Debug, Default)]
-pub(crate) struct Assembly {
-    slots: [Slot; SLOTS],
-}
-
-impl Assembly {
-    /// True when this chunk was stored before.
-    pub(crate) fn is_duplicate(&self, update: u64, key: u64) -> bool {
-        self.slots.iter().any(|slot| slot.activity > 0 && slot.update == update && slot.keys.contains(&key))
-    }
-
-    /// Stores a verified chunk.
-    pub(crate) fn store(&mut self, chunk: Chunk<'_>) -> Stored {
-        let end = chunk.position.saturating_add(chunk.data.len());
-        if end > chunk.total || chunk.total >= TEXT_LIMIT {
-            return Stored::Refused;
+impl Vl2 {
+    /// One chunk of a configuration (04 §2.5).
+    pub(crate) fn handle_chunk(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &ConfigChunk<'_>,
+        carried: Carried,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        let (shared, networks) = self.parts();
+        let Some(network) = networks.get_mut(&message.network) else {
+            shared.drops.count(DropReason::NotJoined);
+            return Verdict::Accepted { trust: false };
+        };
+        // Anybody may bring what the controller signed (step 2f); but forgeries must not cost a check each.
+        let known = message.seal.is_none() || from.address == network.id.controller();
+        let verified = if known || shared.chunk_gate.is_open(now.mono, from.address) {
+            network.verify_chunk(shared, from, packet_id, message, carried, c)
+        } else {
+            Err(DropReason::ChunkSignature)
+        };
+        let chunk = match verified {
+            Ok(chunk) => chunk,
+            Err(reason) => {
+                if reason == DropReason::ChunkSignature && !known {
+                    let _ = shared.chunk_gate.pass(now.mono, from.address);
+                }
+                // Such a chunk counts as received, but does nothing.
+                shared.drops.count(reason);
+                return Verdict::Accepted { trust: false };
+            }
+        };
+        let fast = message.seal.is_some_and(|seal| seal.flags & ConfigChunk::FAST_PROPAGATE != 0);
+        if fast {
+            network.pass_on(from, message, c);
         }
-        let slot = self.slot(chunk.update);
-        if slot.activity == 0 || slot.update != chunk.update {
-            *slot = Slot { update: chunk.update, data: vec![0; chunk.total], answer: true, ..Slot::default() };
+        let (text, answer) = match network.assembly.store(chunk) {
+            Stored::Incomplete => return Verdict::Accepted { trust: false },
+            Stored::Refused => {
+                shared.drops.count(DropReason::ChunkRange);
+                return Verdict::Accepted { trust: false };
+            }
+            Stored::Complete { text, answer } => (text, answer),
+        };
+        let Ok(config) = NetworkConfig::from_text(&text) else {
+            shared.drops.count(DropReason::ConfigMalformed);
+            return Verdict::Accepted { trust: false };
+        };
+        let origin = if answer { Origin::Answer } else { Origin::Push };
+        if let Err(reason) = network.apply(shared, now, config, origin, c) {
+            shared.drops.count(reason);
         }
-        slot.activity = slot.activity.saturating_add(1);
-        if slot.keys.len() >= CHUNKS || slot.data.len() != chunk.total {
-            return Stored::Refused;
+        if carried == Carried::Push {
+            // Quirk (04 §2.5 step 6): in-re ECHO, and also when the configuration was refused.
+            let body = ConfigAck { in_re_packet: packet_id, network: message.network, update_id: chunk.update };
+            c.reply(&body, SendOptions::default());
         }
-        slot.keys.push(chunk.key);
-        slot.data[chunk.position..end].copy_from_slice(chunk.data);
-        // Quirk (04 §2.5): completeness is the sum of lengths; only the controller can make chunks overlap.
-        slot.received += chunk.data.len();
-        slot.answer &= chunk.answer;
-        if slot.received < chunk.total {
-            return Stored::Incomplete;
-        }
-        Stored::Complete { text: core::mem::take(&mut slot.data), answer: slot.answer }
-    }
-
-    /// The slot of an update, else the least used one.
-    fn slot(&mut self, update: u64) -> &mut Slot {
-        let found = self.slots.iter().position(|slot| slot.activity > 0 && slot.update == update);
-        let index = found.unwrap_or_else(|| {
-            let least = (0..SLOTS).min_by_key(|index| self.slots[*index].activity);
-            least.expect("there is at least one slot")
-        });
-        &mut self.slots[index]
+        Verdict::Accepted { trust: false }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chunk(update: u64, position: usize, data: &[u8], total: usize) -> Chunk<'_> {
-        Chunk { update, key: update << 32 | position as u64, total, position, data, answer: true }
+impl Network {
+    /// Steps 1 to 3: nothing is stored before the origin of the chunk is certain.
+    fn verify_chunk<'a>(
+        &self,
+        shared: &Shared,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &ConfigChunk<'a>,
+        carried: Carried,
+        c: &mut dyn Carrier,
+    ) -> Result<Chunk<'a>, DropReason> {
+        let controller = self.id.controller();
+        let Some(seal) = message.seal else {
+            if from.address != controller {
+                return Err(DropReason::ChunkUnsigned);
+            }
+            let update = packet_id.0;
+            return Ok(Chunk {
+                update,
+                key: update,
+                total: message.data.len(),
+                position: 0,
+                data: message.data,
+                answer: carried == Carried::Answer,
+            });
+        };
+        let (total, position) = (seal.total as usize, seal.index as usize);
+        if position + message.data.len() > total || total >= TEXT_LIMIT {
+            return Err(DropReason::ChunkRange);
+        }
+        let (Some(signature), Some(signed)) = (seal.signature(), message.signed_bytes()) else {
+            return Err(DropReason::ChunkSignature);
+        };
+        let key = key_of(&signature.0);
+        if self.assembly.is_duplicate(seal.update_id, key) {
+            return Err(DropReason::ChunkDuplicate);
+        }
+        let identity = if controller == shared.own.address { Some(shared.own) } else { c.identity(controller) };
+        let Some(identity) = identity else {
+            c.request_identity(controller);
+            return Err(DropReason::SignerUnknown);
+        };
+        if !verify_credential(&signed, &signature, &identity) {
+            return Err(DropReason::ChunkSignature);
+        }
+        Ok(Chunk {
+            update: seal.update_id,
+            key,
+            total,
+            position,
+            data: message.data,
+            answer: carried == Carried::Answer,
+        })
     }
 
-    #[test]
-    fn chunks_in_any_order_give_the_text() {
-        let mut assembly = Assembly::default();
-        assert_eq!(assembly.store(chunk(1, 3, b"def", 6)), Stored::Incomplete);
-        assert!(assembly.is_duplicate(1, 1 << 32 | 3));
-        let complete = assembly.store(Chunk { answer: false, ..chunk(1, 0, b"abc", 6) });
-        assert_eq!(complete, Stored::Complete { text: b"abcdef".to_vec(), answer: false });
-        assert!(assembly.is_duplicate(1, 1 << 32), "a repeated chunk of a complete update stays known");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused() {
-        let mut assembly = Assembly::default();
-        assert_eq!(assembly.store(chunk(1, 1, b"abc", 3)), Stored::Refused);
-        assert_eq!(assembly.store(chunk(1, usize::MAX, b"abc", 3)), Stored::Refused);
-        assert_eq!(assembly.store(chunk(1, 0, b"a", TEXT_LIMIT)), Stored::Refused);
-        assert_eq!(assembly.store(chunk(1, 0, b"a", 3)), Stored::Incomplete);
-        assert_eq!(assembly.store(chunk(1, 0, b"a", 4)), Stored::Refused, "another total");
-    }
-
-    #[test]
-    fn a_fourth_update_takes_the_least_used_slot() {
-        let mut assembly = Assembly::default();
-        for update in 1..=3 {
-            for position in 0..update as usize {
-                assembly.store(chunk(update, position, b"x", 10));
+    /// Sends the chunk on to all members known, except the sender and the controller (04 §2.5 step 2f).
+    fn pass_on(&self, from: &Identity, message: &ConfigChunk<'_>, c: &mut dyn Carrier) {
+        for (member, _) in self.members() {
+            if member != from.address && member != self.id.controller() && member != self.own {
+                c.send(member, message, SendOptions { compress: true, expect_reply: false });
             }
         }
-        assembly.store(chunk(4, 0, b"x", 10));
-        assert!(!assembly.is_duplicate(1, 1 << 32));
-        assert!(assembly.is_duplicate(2, 2 << 32) && assembly.is_duplicate(3, 3 << 32));
     }
+}
+
+fn key_of(signature: &[u8; 96]) -> u64 {
+    let half = |at: usize| u64::from_be_bytes(signature[at..at + 8].try_into().expect("eight bytes"));
+    half(0) ^ half(8)
 }

@@ -14,7 +14,8 @@ use super::carrier::{Carrier, SendOptions, Verdict, Vl2Event};
 use super::drop_reason::DropReason;
 use super::membership::{OWNERSHIPS, PER_RECORD};
 use super::network::Network;
-use super::vl2::{Shared, Vl2};
+use super::shared::Shared;
+use super::vl2::Vl2;
 
 /// Our credentials are pushed again to a peer we send to after this time (04 §4.7).
 const PUSH_AGAIN: Duration = Duration::from_millis(500_000);

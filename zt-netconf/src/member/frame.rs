@@ -14,7 +14,7 @@ use super::drop_reason::DropReason;
 use super::multicast::Outgoing;
 use super::neighbor;
 use super::network::{ANNOUNCE, Network};
-use super::vl2::Shared;
+use super::shared::Shared;
 use crate::config::NetworkConfig;
 use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
 

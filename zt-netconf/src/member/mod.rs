@@ -9,14 +9,16 @@ pub mod membership;
 pub mod network;
 pub mod vl2;
 
+mod answers;
 mod asked;
+mod assembly;
 mod bridge;
 mod chunks;
-mod exchange;
 mod frame;
 mod multicast;
 mod neighbor;
 mod request;
+mod shared;
 mod shares;
 mod subscriptions;
 

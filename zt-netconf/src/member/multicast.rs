@@ -17,8 +17,9 @@ use super::credentials::Push;
 use super::drop_reason::DropReason;
 use super::frame::FRAME_LIMIT;
 use super::network::Network;
+use super::shared::Shared;
 use super::subscriptions::{Added, Standing};
-use super::vl2::{Shared, Vl2};
+use super::vl2::Vl2;
 
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);

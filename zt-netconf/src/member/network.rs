@@ -11,14 +11,14 @@ use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{MulticastLike, NetworkConfigRequest, Subscription};
 
 use super::adhoc;
+use super::assembly::Assembly;
 use super::bridge::Bridges;
 use super::carrier::{Carrier, SendOptions, Vl2Event};
-use super::chunks::Assembly;
 use super::drop_reason::DropReason;
 use super::managed::{Managed, Settings};
 use super::membership::{Member, Members};
 use super::request::{self, Polling};
-use super::vl2::Shared;
+use super::shared::Shared;
 use crate::config::NetworkConfig;
 use crate::rules::{UnsupportedRule, first_unsupported};
 

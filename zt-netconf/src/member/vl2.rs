@@ -1,104 +1,29 @@
 //! All joined networks of one node: entry points and the dispatch table.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use zt_crypto::Entropy;
 use zt_wire::Revocation;
 use zt_wire::ether::EthernetRef;
-use zt_wire::gate::Gates;
 use zt_wire::ident::{Address, MulticastGroup, NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
-use zt_wire::verb::Message;
+use zt_wire::verb::{ErrorCode, ErrorReply, Message, Verb};
 
-use super::asked::Asked;
-use super::carrier::{Carrier, FrameVerdict, Verdict, Vl2Event};
+use super::carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
+use super::chunks::Carried;
 use super::credentials::Outcome;
-use super::drop_reason::{DropReason, Drops};
-use super::exchange::Carried;
+use super::drop_reason::DropReason;
 use super::network::{Authentication, Failure, Network, Origin};
 use super::request::Version;
-use super::subscriptions::{Standing, Subscriptions};
+use super::shared::{AUTHORISED, AUTHORISED_LIMIT, Shared};
+use super::subscriptions::Standing;
 use crate::config::NetworkConfig;
 
-/// How long a controller's answer opens our subscription service to a member (04 §7.4).
-const AUTHORISED: Duration = Duration::from_millis(180_000);
-/// Most members remembered as authorised by the own controller.
-const AUTHORISED_LIMIT: usize = 65_536;
 /// How often subscriptions are looked through.
 const EXPIRE: Duration = Duration::from_millis(30_000);
-/// At most one NETWORK_CREDENTIALS per peer in this time (04 §5.6).
-const CREDENTIALS: Duration = Duration::from_millis(1_000);
-/// At most one NEED_MEMBERSHIP_CERTIFICATE per peer and network in this time.
-// Deliberate (04 §4.6): the reference repeats the error for every retry of every packet.
-const ERRORS: Duration = Duration::from_millis(1_000);
-/// Peers watched by a rate gate.
-const GATE_LIMIT: usize = 8_192;
-
-/// What all networks of one node share.
-pub(crate) struct Shared {
-    pub(crate) own: Identity,
-    pub(crate) version: Version,
-    pub(crate) entropy: Box<dyn Entropy + Send>,
-    pub(crate) subscriptions: Subscriptions,
-    pub(crate) asked: Asked,
-    pub(crate) drops: Drops,
-    pub(crate) credentials_gate: Gates<Address>,
-    /// The same for certificates inside other messages, which old peers send.
-    pub(crate) inline_gate: Gates<Address>,
-    /// Who sent a forged chunk: no other one of this peer is looked at for that long.
-    pub(crate) chunk_gate: Gates<Address>,
-    pub(crate) error_gate: Gates<(NetworkId, Address)>,
-    /// The same for asking on our own account: an ERROR that answers nothing must not be sent instead of one that does.
-    pub(crate) ask_gate: Gates<(NetworkId, Address)>,
-    /// Scratch for lists of recipients: kept so that frames do not allocate.
-    pub(crate) recipients: Vec<Address>,
-    authorised: BTreeMap<(NetworkId, Address), Mono>,
-    events: VecDeque<Vl2Event>,
-}
-
-impl Shared {
-    /// Queues an event; one that only repeats what still waits is left out.
-    pub(crate) fn event(&mut self, event: Vl2Event) {
-        match &event {
-            Vl2Event::Persist { network, .. } => {
-                let same = |e: &Vl2Event| matches!(e, Vl2Event::Persist { network: n, .. } if n == network);
-                self.events.retain(|waiting| !same(waiting));
-            }
-            Vl2Event::ConfigUpdated { .. } | Vl2Event::RequestOwnController { .. } if self.events.contains(&event) => {
-                return;
-            }
-            _ => {}
-        }
-        self.events.push_back(event);
-    }
-
-    /// Counts a refusal and makes it a verdict.
-    pub(crate) fn drop(&mut self, reason: DropReason) -> Verdict {
-        self.drops.count(reason);
-        Verdict::Dropped(reason)
-    }
-
-    /// True when our controller answered this member recently.
-    pub(crate) fn is_authorised(&self, now: Now, network: NetworkId, member: Address) -> bool {
-        let at = self.authorised.get(&(network, member));
-        at.is_some_and(|at| now.mono.saturating_since(*at) < AUTHORISED)
-    }
-
-    /// A uniform number below `n` (0 for 0).
-    pub(crate) fn below(&mut self, n: usize) -> usize {
-        if n < 2 { 0 } else { self.entropy.below(n as u64) as usize }
-    }
-}
-
-impl core::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Shared").field("own", &self.own.address).finish_non_exhaustive()
-    }
-}
-
 /// The answer of the own controller to [`Vl2Event::RequestOwnController`].
 #[derive(Clone, Debug)]
 pub enum LocalAnswer<'a> {
@@ -127,26 +52,7 @@ pub struct Vl2 {
 impl Vl2 {
     /// Makes the VL2 of a node that has joined nothing yet.
     pub fn new(own: Identity, version: Version, entropy: Box<dyn Entropy + Send>) -> Self {
-        Self {
-            shared: Shared {
-                own,
-                version,
-                entropy,
-                subscriptions: Subscriptions::default(),
-                asked: Asked::default(),
-                drops: Drops::new(),
-                credentials_gate: Gates::new(CREDENTIALS, GATE_LIMIT),
-                inline_gate: Gates::new(CREDENTIALS, GATE_LIMIT),
-                chunk_gate: Gates::new(CREDENTIALS, GATE_LIMIT),
-                error_gate: Gates::new(ERRORS, GATE_LIMIT),
-                ask_gate: Gates::new(ERRORS, GATE_LIMIT),
-                recipients: Vec::new(),
-                authorised: BTreeMap::new(),
-                events: VecDeque::new(),
-            },
-            networks: BTreeMap::new(),
-            next_expire: None,
-        }
+        Self { shared: Shared::new(own, version, entropy), networks: BTreeMap::new(), next_expire: None }
     }
 
     /// Joins a network. `saved` is the content of its `.conf` file, if there is one (04 §2.1). Joining twice does
@@ -221,6 +127,14 @@ impl Vl2 {
             Message::Error(m) => self.handle_error(now, from, m, c),
             _ => self.shared.drop(DropReason::Unhandled),
         }
+    }
+
+    /// A request for a configuration reached a node without controller (04 §2.3).
+    fn refuse_request(&mut self, packet_id: PacketId, network: NetworkId, c: &mut dyn Carrier) -> Verdict {
+        let code = ErrorCode::UNSUPPORTED_OPERATION;
+        let body = ErrorReply::network_error(Verb::NETWORK_CONFIG_REQUEST, packet_id, code, network);
+        c.reply(&body, SendOptions::default());
+        Verdict::Accepted { trust: false }
     }
 
     /// Sends a frame that came from the local port of a network (04 §7.2).
