@@ -4,6 +4,8 @@
 pub mod channel;
 pub mod host;
 #[cfg(target_os = "linux")]
+pub mod interfaces;
+#[cfg(target_os = "linux")]
 pub mod linux;
 pub mod middleware;
 #[cfg(all(target_os = "linux", feature = "netns"))]
@@ -15,10 +17,13 @@ mod tap;
 
 #[doc(inline)]
 pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState, ParseCidrError};
+#[cfg(target_os = "linux")]
+#[doc(inline)]
+pub use interfaces::{Bindable, Holder, HostView, InterfaceFilter, LocalAddress};
 #[cfg(all(target_os = "linux", feature = "tokio"))]
 #[doc(inline)]
 pub use linux::{AsyncTap, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
-pub use linux::{Bindable, Holder, HostView, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap, LocalAddress};
+pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap};
 pub use tap::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "tokio")]
 mod async_tap;
-mod bindable;
 mod multicast;
 pub mod netlink;
 mod tap;
@@ -10,8 +9,7 @@ mod watch;
 
 #[cfg(feature = "tokio")]
 pub use async_tap::{AsyncTap, LinuxTaps};
-pub use bindable::{Bindable, Holder, HostView, Uplink};
 pub use tap::LinuxTap;
-pub use watch::{InterfaceFilter, InterfaceWatcher, LocalAddress};
+pub use watch::InterfaceWatcher;
 
 pub use crate::host::LinuxHost;

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use zt_wire::Scope;
 
-use super::netlink::{Link, LinkAddress};
-use super::watch::{InterfaceFilter, LocalAddress};
+use super::{InterfaceFilter, LocalAddress};
 use crate::host::Cidr;
+use crate::linux::netlink::{Link, LinkAddress};
 
 /// Most addresses of one interface and family. A peer tries eight of a scope and family (03 §10.2), and hosts with more
 /// useful ones on one cable are rare; hosts with hundreds of labels are not.
