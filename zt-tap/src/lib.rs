@@ -3,7 +3,6 @@
 
 pub mod channel;
 pub mod host;
-#[cfg(target_os = "linux")]
 pub mod interfaces;
 #[cfg(target_os = "linux")]
 pub mod linux;
@@ -17,12 +16,11 @@ mod tap;
 
 #[doc(inline)]
 pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState, ParseCidrError};
-#[cfg(target_os = "linux")]
 #[doc(inline)]
-pub use interfaces::{Bindable, Holder, HostView, InterfaceFilter, LocalAddress};
+pub use interfaces::{Bindable, Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress, MemoryInterfaces};
 #[cfg(all(target_os = "linux", feature = "tokio"))]
 #[doc(inline)]
-pub use linux::{AsyncTap, LinuxTaps};
+pub use linux::{AsyncTap, LinuxInterfaces, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
 pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap};

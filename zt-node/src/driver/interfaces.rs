@@ -1,26 +1,32 @@
 //! Which local addresses are bound, followed as interfaces come and go.
 
-use super::{Driver, UdpLink, sys};
+use super::{Driver, UdpLink};
 use crate::engine::Input;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::task::{Context, Poll};
-use tokio::io::unix::AsyncFd;
+use std::task::Context;
 use zt_peer::LinkId;
-use zt_tap::{Cidr, Holder, HostView, InterfaceFilter, InterfaceWatcher, LocalAddress};
+use zt_tap::{Cidr, Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress};
 use zt_wire::Scope;
-use zt_wire::time::Now;
+use zt_wire::time::{Mono, Now};
 
 /// Bindings beyond this number are not made (06 §5.1). Only `settings.bind` can ask for so many.
 const MAX_BINDINGS: usize = 256;
+/// After a look at the interfaces, the next one waits this many times as long as it took.
+const REST: u32 = 10;
 
 /// An address to bind, and where the host has it.
 type Wanted = (SocketAddr, Option<LocalAddress>);
 
-/// The operating system's news about interfaces.
-pub struct Interfaces {
-    watcher: AsyncFd<InterfaceWatcher>,
+/// The interfaces of the host, and what was learnt from the last look at them.
+pub(super) struct Interfaces {
+    watch: Box<dyn InterfaceWatch>,
+    /// They cannot be listed, which was told.
+    is_blind: bool,
+    /// When they are looked at, after news of them, and the earliest time for that.
+    pub(super) due: Option<Mono>,
+    rest: Mono,
     /// Numbers of addresses that were left out, by interface, as they were told last.
     left_out: BTreeMap<String, usize>,
     /// Addresses of the settings that are on ports of ours, as they were told last.
@@ -32,32 +38,110 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            watcher: sys::register_watcher(InterfaceWatcher::new()?)?,
+    pub(super) fn new(watch: Box<dyn InterfaceWatch>) -> Self {
+        Self {
+            watch,
+            is_blind: false,
+            due: None,
+            rest: Mono::ZERO,
             left_out: BTreeMap::new(),
             refused: BTreeSet::new(),
             inside: Vec::new(),
             outside: Vec::new(),
-        })
+        }
     }
 
-    /// Consumes news; true when bindable addresses may have changed.
-    pub(super) fn poll_changed(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut changed = false;
-        while let Poll::Ready(Ok(mut guard)) = self.watcher.poll_read_ready_mut(cx) {
-            changed |= guard.get_inner_mut().take_events().unwrap_or(true);
-            guard.clear_ready();
+    /// Takes news in; true when it is time to look.
+    pub(super) fn poll_due(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
+        if self.watch.poll_changed(cx).is_ready() && self.due.is_none() {
+            self.due = Some(self.rest.max(now.mono));
         }
-        changed
+        self.due.is_some_and(|due| due <= now.mono)
     }
+
+    /// They were looked at, which took from `begin` to `end`. Looking takes long where there is much to see, and news may
+    /// come one by one.
+    pub(super) fn rest(&mut self, begin: Mono, end: Mono) {
+        self.due = None;
+        self.rest = end + end.saturating_since(begin) * REST;
+    }
+
+    /// What the host has. An error is told once, and the caller makes do without.
+    fn look(&mut self) -> io::Result<HostView> {
+        let view = self.watch.view();
+        match &view {
+            Err(error) if !self.is_blind => {
+                tracing::warn!(%error, "cannot list the interfaces of this host; sockets are not tied to new ones");
+            }
+            _ => {}
+        }
+        self.is_blind = view.is_err();
+        view
+    }
+
+    /// Remembers what the choice was made from, and says once what an operator should know of it.
+    fn note(&mut self, choice: &mut Choice, named: bool) {
+        self.inside = std::mem::take(&mut choice.inside);
+        self.outside = std::mem::take(&mut choice.outside);
+        if !named {
+            tell_left_out(&mut self.left_out, std::mem::take(&mut choice.left_out));
+            return;
+        }
+        for ip in choice.refused.difference(&self.refused) {
+            tracing::warn!(address = %ip, "settings.bind: not bound, the address is on one of our own networks");
+        }
+        self.refused = std::mem::take(&mut choice.refused);
+    }
+}
+
+/// Addresses to bind.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Choice {
+    /// Best first; one that two interfaces have comes first on the better one.
+    addresses: Vec<(IpAddr, Option<LocalAddress>)>,
+    /// Of those asked for, the ones that are on ports of ours.
+    refused: BTreeSet<IpAddr>,
+    left_out: BTreeMap<String, usize>,
+    inside: Vec<Cidr>,
+    outside: Vec<Cidr>,
+}
+
+/// Chooses from what the host has: the addresses in `named`, or if that is empty those of all suitable interfaces.
+fn choose(view: &HostView, filter: &InterfaceFilter, named: &[IpAddr]) -> Choice {
+    let mut found = view.bindable(filter);
+    let (inside, outside) = (std::mem::take(&mut found.inside), std::mem::take(&mut found.outside));
+    let mut choice = Choice { left_out: found.left_out, inside, outside, ..Choice::default() };
+    let all = found.addresses;
+    if named.is_empty() {
+        choice.addresses = all.into_iter().map(|local| (local.cidr.address, Some(local))).collect();
+        return choice;
+    }
+    let wanted = &mut choice.addresses;
+    for &ip in named {
+        match view.holder(ip, filter) {
+            // Of every interface: tied to each, or routes would lead some packets into our own ports.
+            _ if ip.is_unspecified() => {
+                let before = wanted.len();
+                let alike = all.iter().filter(|local| local.cidr.address.is_ipv4() == ip.is_ipv4());
+                wanted.extend(alike.map(|local| (local.cidr.address, Some(local.clone()))));
+                if wanted.len() == before {
+                    wanted.push((ip, None));
+                }
+            }
+            Holder::Nowhere => wanted.push((ip, None)),
+            Holder::Inside => drop(choice.refused.insert(ip)),
+            Holder::Interface(local) => wanted.push((ip, Some(local))),
+        }
+    }
+    choice
 }
 
 impl Driver {
     /// Binds for the first time.
     pub(super) fn rebind_at_start(&mut self, now: Now) -> io::Result<()> {
-        self.watch()?;
-        let wanted = self.wanted(now);
+        let view = self.interfaces.look();
+        let view = if self.bind.is_empty() { Some(view?) } else { view.ok() };
+        let wanted = self.wanted(now, view);
         let mut failed = Vec::new();
         for (address, interface) in wanted {
             if let Err(error) = self.bind_one(now, address, interface) {
@@ -75,27 +159,20 @@ impl Driver {
         }
     }
 
-    /// Changes which addresses are wanted.
+    /// Changes which addresses are wanted. Where the interfaces cannot be listed, addresses that the operator names can be
+    /// bound all the same.
     pub(super) fn set_bind(&mut self, addresses: Vec<IpAddr>) -> io::Result<()> {
-        self.bind = addresses;
-        self.watch()
-    }
-
-    /// Follows the interfaces. Where that is not possible, addresses that the operator names can be bound all the same.
-    fn watch(&mut self) -> io::Result<()> {
-        if self.interfaces.is_none() {
-            match Interfaces::new() {
-                Ok(interfaces) => self.interfaces = Some(interfaces),
-                Err(error) if self.bind.is_empty() => return Err(error),
-                Err(error) => tracing::warn!(%error, "cannot follow the interfaces; sockets are not tied to them"),
-            }
+        if addresses.is_empty() {
+            self.interfaces.look()?;
         }
+        self.bind = addresses;
         Ok(())
     }
 
     /// Brings sockets in step with the addresses of this host.
     pub(super) fn rebind(&mut self, now: Now) {
-        let wanted = self.wanted(now);
+        let view = self.interfaces.look().ok();
+        let wanted = self.wanted(now, view);
         let ports = std::mem::take(&mut self.udp_ports);
         let stays = |socket: &UdpLink, (address, interface): &Wanted| {
             matches(*address, socket.local, &ports) && socket.is_tied_like(interface.as_ref())
@@ -151,8 +228,15 @@ impl Driver {
     }
 
     /// What to bind, best first; tells the engine what leads through our own ports.
-    fn wanted(&mut self, now: Now) -> Vec<Wanted> {
-        let mut addresses = self.wanted_addresses();
+    fn wanted(&mut self, now: Now, view: Option<HostView>) -> Vec<Wanted> {
+        let mut addresses = match view {
+            Some(view) => {
+                let mut choice = choose(&view, &self.filter(), &self.bind);
+                self.interfaces.note(&mut choice, !self.bind.is_empty());
+                choice.addresses
+            }
+            None => self.addresses_unseen(),
+        };
         self.own_prefixes_changed(now);
         // An address that two interfaces have is bound on the better one.
         let mut seen = BTreeSet::new();
@@ -162,7 +246,7 @@ impl Driver {
         all.map(|(ip, port, held)| (SocketAddr::new(ip, port), held.clone())).take(MAX_BINDINGS).collect()
     }
 
-    fn wanted_addresses(&mut self) -> Vec<(IpAddr, Option<LocalAddress>)> {
+    fn filter(&self) -> InterfaceFilter {
         let mut filter = InterfaceFilter {
             own_taps: self.ports.values().map(|port| port.tap.info().name.clone()).collect(),
             own_routes: self.ports.values().flat_map(|port| port.host.routes.iter().map(|r| r.target)).collect(),
@@ -170,59 +254,27 @@ impl Driver {
             ..InterfaceFilter::default()
         };
         filter.excluded_prefixes.extend(self.interface_blacklist.iter().cloned());
-        let Some(interfaces) = &mut self.interfaces else { return self.bind.iter().map(|&ip| (ip, None)).collect() };
-        let view = match interfaces.watcher.get_mut().view() {
-            Ok(view) => view,
-            Err(error) => {
-                tracing::warn!(%error, "cannot list the addresses of this host");
-                if !self.sockets.is_empty() {
-                    return self.sockets.iter().map(|s| (s.local.ip(), s.interface.clone())).collect();
-                }
-                HostView::default()
-            }
-        };
-        let mut found = view.bindable(&filter);
-        interfaces.inside = std::mem::take(&mut found.inside);
-        interfaces.outside = std::mem::take(&mut found.outside);
-        let left_out = std::mem::take(&mut found.left_out);
+        filter
+    }
+
+    /// What to bind while the interfaces cannot be listed: what is bound, or what the operator names.
+    fn addresses_unseen(&self) -> Vec<(IpAddr, Option<LocalAddress>)> {
+        let bound = self.sockets.iter().map(|socket| (socket.local.ip(), socket.interface.clone()));
         if self.bind.is_empty() {
-            tell_left_out(&mut interfaces.left_out, left_out);
-            return found.addresses.into_iter().map(|local| (local.cidr.address, Some(local))).collect();
+            return bound.collect();
         }
-        let mut wanted = Vec::new();
-        let mut refused = BTreeSet::new();
-        for &ip in &self.bind {
-            match view.holder(ip, &filter) {
-                // Of every interface: tied to each, or routes would lead some packets into our own ports.
-                _ if ip.is_unspecified() => {
-                    let before = wanted.len();
-                    let all = found.addresses.iter().filter(|local| local.cidr.address.is_ipv4() == ip.is_ipv4());
-                    wanted.extend(all.map(|local| (local.cidr.address, Some(local.clone()))));
-                    if wanted.len() == before {
-                        wanted.push((ip, None));
-                    }
-                }
-                Holder::Nowhere => wanted.push((ip, None)),
-                Holder::Inside => drop(refused.insert(ip)),
-                Holder::Interface(local) => wanted.push((ip, Some(local))),
-            }
-        }
-        for ip in refused.difference(&interfaces.refused) {
-            tracing::warn!(address = %ip, "settings.bind: not bound, the address is on one of our own networks");
-        }
-        interfaces.refused = refused;
-        wanted
+        let bound: BTreeMap<_, _> = bound.collect();
+        self.bind.iter().map(|ip| (*ip, bound.get(ip).cloned().flatten())).collect()
     }
 
     /// Tells the engine which addresses lie inside our own networks, or are reached through them.
     pub(super) fn own_prefixes_changed(&mut self, now: Now) {
         let plain = |cidr: &Cidr| (cidr.network().address, cidr.prefix_len);
         let managed = self.ports.values().flat_map(|port| port.host.addresses.iter());
-        let inside = self.interfaces.iter().flat_map(|interfaces| interfaces.inside.iter());
-        let mut own: Vec<_> = managed.chain(inside).map(plain).collect();
+        let mut own: Vec<_> = managed.chain(&self.interfaces.inside).map(plain).collect();
         let routes = self.ports.values().flat_map(|port| port.host.routes.iter());
         let mut through: Vec<_> = routes.map(|route| route.target).filter(is_private).map(|c| plain(&c)).collect();
-        let mut on_link: Vec<_> = self.interfaces.iter().flat_map(|i| i.outside.iter()).map(plain).collect();
+        let mut on_link: Vec<_> = self.interfaces.outside.iter().map(plain).collect();
         for list in [&mut own, &mut through, &mut on_link] {
             list.sort_unstable();
             list.dedup();
@@ -272,4 +324,67 @@ fn tell_left_out(told: &mut BTreeMap<String, usize>, left_out: BTreeMap<String, 
 fn matches(wanted: SocketAddr, bound: SocketAddr, ports: &[u16]) -> bool {
     wanted.ip() == bound.ip()
         && (wanted.port() == bound.port() || (wanted.port() == 0 && !ports.contains(&bound.port())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zt_tap::interfaces::{Interface, InterfaceAddress};
+
+    fn view() -> HostView {
+        let device = |index, name: &str| {
+            let name = name.to_owned();
+            Interface { index, name, mtu: 1500, up: true, ..Interface::default() }
+        };
+        let address = |index, text: &str| InterfaceAddress::new(index, text.parse().expect("an address"));
+        HostView {
+            interfaces: vec![device(2, "eth0"), device(3, "eth1"), device(4, "ours")],
+            addresses: vec![address(2, "10.0.0.1/24"), address(3, "10.1.0.1/24"), address(4, "10.2.0.1/24")],
+            uplinks: Vec::new(),
+        }
+    }
+
+    fn chosen(named: &[&str]) -> (Vec<String>, BTreeSet<IpAddr>) {
+        let filter = InterfaceFilter { own_taps: BTreeSet::from(["ours".to_owned()]), ..InterfaceFilter::default() };
+        let named: Vec<IpAddr> = named.iter().map(|text| text.parse().expect("an address")).collect();
+        let choice = choose(&view(), &filter, &named);
+        let name = |(ip, local): (IpAddr, Option<LocalAddress>)| {
+            format!("{ip} {}", local.map_or("nowhere".to_owned(), |local| local.interface))
+        };
+        (choice.addresses.into_iter().map(name).collect(), choice.refused)
+    }
+
+    #[test]
+    fn without_wishes_all_suitable_addresses_are_bound() {
+        assert_eq!(chosen(&[]), (vec!["10.0.0.1 eth0".to_owned(), "10.1.0.1 eth1".to_owned()], BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_wish_is_tied_to_its_interface_and_never_to_a_port_of_ours() {
+        let inside = "10.2.0.1";
+        let (bound, refused) = chosen(&["10.1.0.1", inside, "192.0.2.1", "127.0.0.1"]);
+        assert_eq!(bound, ["10.1.0.1 eth1", "192.0.2.1 nowhere", "127.0.0.1 nowhere"]);
+        assert_eq!(refused, BTreeSet::from([inside.parse().expect("an address")]));
+    }
+
+    #[test]
+    fn the_unspecified_address_stands_for_all_of_its_family() {
+        assert_eq!(chosen(&["0.0.0.0"]).0, ["10.0.0.1 eth0", "10.1.0.1 eth1"]);
+        assert_eq!(chosen(&["::"]).0, [":: nowhere"]);
+    }
+
+    #[test]
+    fn looks_are_rare_where_they_take_long() {
+        let memory = zt_tap::MemoryInterfaces::new(view());
+        let mut interfaces = Interfaces::new(Box::new(memory.clone()));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let at = |ms| Now { mono: Mono::from_millis(ms), unix_ms: 0 };
+        assert!(!interfaces.poll_due(at(1000), &mut cx), "no news");
+        memory.set(view());
+        assert!(interfaces.poll_due(at(2000), &mut cx));
+        interfaces.rest(at(2000).mono, at(2100).mono);
+        memory.set(view());
+        assert!(!interfaces.poll_due(at(3099), &mut cx), "it took 100 ms, so the next one has 1 s to wait");
+        assert!(interfaces.poll_due(at(3100), &mut cx));
+    }
 }

@@ -21,11 +21,11 @@ pub use crate::state::{FileState, MemoryState, StateKey, StateStore, create_fold
 pub use clock::Clock;
 pub use control::Control;
 pub use handle::{Handle, Stopped};
-pub use interfaces::Interfaces;
 
 use crate::OsEntropy;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use crate::status::Traffic;
+use interfaces::Interfaces;
 use jobs::Worker;
 use persist::Persistence;
 use ports::{LostFrames, Port};
@@ -43,7 +43,7 @@ use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Change, Record};
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
-use zt_tap::{HostConfig, TapFactory};
+use zt_tap::{HostConfig, InterfaceWatch, LinuxInterfaces, TapFactory};
 use zt_wire::time::{Mono, Now};
 use zt_wire::{FrameBatch, Gate, NetworkId, Parse as _, Reader, World};
 
@@ -73,6 +73,8 @@ pub struct NodeConfig {
     pub bind: Vec<IpAddr>,
     /// Interface names with these prefixes are not used.
     pub interface_blacklist: Vec<String>,
+    /// What tells which interfaces and addresses the host has.
+    pub interfaces: Box<dyn InterfaceWatch>,
     /// What opens virtual ports.
     pub taps: Box<dyn TapFactory>,
     /// What gives them addresses and routes.
@@ -88,7 +90,8 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// A member node with everything in memory: for embedders, which then set what they want else.
+    /// A member node on the interfaces of this host, with everything else in memory: for embedders, which then set what
+    /// they want else.
     #[must_use]
     pub fn new(identity: SecretIdentity, taps: Box<dyn TapFactory>) -> Self {
         Self {
@@ -98,6 +101,7 @@ impl NodeConfig {
             bind: Vec::new(),
             interface_blacklist: Vec::new(),
             taps,
+            interfaces: Box::new(LinuxInterfaces::new()),
             host: Box::new(zt_tap::host::MemoryHost::default()),
             state: Box::new(MemoryState::default()),
             controller: None,
@@ -152,7 +156,7 @@ pub struct Driver {
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
     persistence: Persistence,
-    interfaces: Option<Interfaces>,
+    interfaces: Interfaces,
     udp_ports: Vec<u16>,
     bind: Vec<IpAddr>,
     interface_blacklist: Vec<String>,
@@ -172,9 +176,6 @@ pub struct Driver {
     armed: Option<Mono>,
     engine_due: Option<Mono>,
     housekeeping_due: Mono,
-    /// When the interfaces are looked at, after news of them, and the earliest time for that.
-    rebind_due: Option<Mono>,
-    rebind_rest: Mono,
     peers_discarded: Gate,
     traffic: Traffic,
     unsent: Unsent,
@@ -229,7 +230,7 @@ impl Driver {
             taps: config.taps,
             host: config.host,
             persistence: Persistence::default(),
-            interfaces: None,
+            interfaces: Interfaces::new(config.interfaces),
             udp_ports: config.ports,
             bind: config.bind,
             interface_blacklist: config.interface_blacklist,
@@ -248,8 +249,6 @@ impl Driver {
             armed: None,
             engine_due: None,
             housekeeping_due: now.mono + HOUSEKEEPING,
-            rebind_due: None,
-            rebind_rest: Mono::ZERO,
             peers_discarded: Gate::OPEN,
             traffic: Traffic::default(),
             unsent: Unsent::default(),

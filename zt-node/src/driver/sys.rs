@@ -4,7 +4,6 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use tokio::io::unix::AsyncFd;
-use zt_tap::InterfaceWatcher;
 
 /// Lets the kernel fragment datagrams above the path MTU (06 §5.1): some replies of stock peers and ours leave as one
 /// datagram, and a path MTU below 1432 must not lose packets.
@@ -107,13 +106,5 @@ pub(super) fn register(socket: std::net::UdpSocket) -> io::Result<AsyncFd<std::n
     // SAFETY: a `UdpSocket` owns its descriptor, which is open until the value is dropped and is the only one it returns;
     // `UdpLink` never replaces the value inside.
     let registered = unsafe { AsyncFd::register(socket) };
-    Ok(registered?)
-}
-
-/// Registers the descriptor of an interface watcher with the reactor.
-pub(super) fn register_watcher(watcher: InterfaceWatcher) -> io::Result<AsyncFd<InterfaceWatcher>> {
-    // SAFETY: the watcher owns its event socket, which is open until the value is dropped and is the only descriptor it
-    // returns; `Interfaces` never replaces the value inside.
-    let registered = unsafe { AsyncFd::register(watcher) };
     Ok(registered?)
 }

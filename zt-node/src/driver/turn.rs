@@ -10,8 +10,6 @@ use tokio::time::Instant;
 use zt_peer::{Endpoint, Path};
 use zt_wire::time::{Mono, Now};
 
-/// After a look at the interfaces, the next one waits this many times as long as it took.
-const REST: u32 = 10;
 /// Rounds in one poll before other tasks get their turn.
 const ROUNDS: usize = 32;
 
@@ -22,7 +20,7 @@ impl Driver {
             let now = self.clock.now();
             let mut progress = self.poll_calls(cx, now);
             progress |= self.poll_results(cx, now);
-            progress |= self.poll_watcher(cx, now);
+            progress |= self.poll_interfaces(cx, now);
             progress |= self.poll_timer(cx, now);
             if self.flush(cx, now) {
                 progress |= self.poll_sockets(cx, now);
@@ -61,25 +59,19 @@ impl Driver {
         progress
     }
 
-    fn poll_watcher(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
-        let changed = self.interfaces.as_mut().is_some_and(|watch| watch.poll_changed(cx));
-        if changed && self.rebind_due.is_none() {
-            self.rebind_due = Some(self.rebind_rest.max(now.mono));
-        }
-        let due = self.rebind_due.is_some_and(|due| due <= now.mono);
+    fn poll_interfaces(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let due = self.interfaces.poll_due(now, cx);
         if due {
-            self.rebind_due = None;
             self.rebind(now);
-            // Looking takes long where there is much to see, and news may come one by one.
             let after = self.clock.now().mono;
-            self.rebind_rest = after + after.saturating_since(now.mono) * REST;
+            self.interfaces.rest(now.mono, after);
         }
         due
     }
 
     /// Arms the timer for the earliest deadline and hands an expired one in.
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
-        let due = self.engine_due.into_iter().chain(self.rebind_due).fold(self.housekeeping_due, Mono::min);
+        let due = self.engine_due.into_iter().chain(self.interfaces.due).fold(self.housekeeping_due, Mono::min);
         let mut expired = false;
         if self.engine_due.is_some_and(|due| due <= now.mono) {
             self.engine.handle(now, Input::Timeout, &mut self.outbox);

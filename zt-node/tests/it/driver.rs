@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use zt_crypto::SecretIdentity;
 use zt_netconf::controller::{Change, Record};
@@ -13,7 +14,7 @@ use zt_node::driver::{StateKey, Stopped};
 use zt_node::{ControllerStore, Driver, Handle, MemoryState, NodeConfig, StateStore};
 use zt_tap::channel::{ChannelTap, ChannelTaps};
 use zt_tap::host::MemoryHost;
-use zt_tap::{Applied, HostConfig, HostError, HostState};
+use zt_tap::{Applied, HostConfig, HostError, HostState, HostView, InterfaceWatch, MemoryInterfaces};
 use zt_wire::{Mac, MulticastGroup, NetworkId, World};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -139,6 +140,7 @@ fn config(line: usize, world: &World, port: u16) -> (NodeConfig, ChannelTaps, Sh
     config.bind = vec![LOOPBACK];
     config.allow_loopback = true;
     config.host = Box::new(host.clone());
+    config.interfaces = Box::new(MemoryInterfaces::default());
     (config, taps, host)
 }
 
@@ -471,5 +473,57 @@ fn a_port_in_use_is_an_error_that_names_it() {
         let error = Driver::new(config).map(|_| ()).expect_err("the port is taken");
         assert!(error.to_string().contains("127.0.0.1"), "{error}");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    });
+}
+
+/// A host that does not say what interfaces it has.
+struct Blind;
+
+impl InterfaceWatch for Blind {
+    fn poll_changed(&mut self, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+    fn view(&mut self) -> io::Result<HostView> {
+        Err(io::ErrorKind::PermissionDenied.into())
+    }
+}
+
+#[test]
+fn addresses_by_name_are_bound_where_interfaces_cannot_be_listed() {
+    run(async {
+        let (root, world) = start_root(false);
+        let start = |bind| {
+            let (mut config, ..) = config(1, &world, 0);
+            config.interfaces = Box::new(Blind);
+            config.bind = bind;
+            Driver::new(config)
+        };
+        let error = start(Vec::new()).map(|_| ()).expect_err("nothing to bind");
+        assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        let (driver, handle) = start(vec![LOOPBACK]).expect("loopback can be bound");
+        let task = tokio::task::spawn_local(driver.run());
+        until(async || handle.engine(|engine, _| engine.is_online()).await.expect("it runs")).await;
+        let all = handle.control(|control| control.set_bind(Vec::new(), vec![0])).await.expect("it runs");
+        assert_eq!(all.map_err(|error| error.kind()), Err(io::ErrorKind::PermissionDenied));
+        let online = handle.engine(|engine, _| engine.is_online()).await.expect("it runs");
+        assert!(online, "what was bound stays");
+        handle.stop().await;
+        task.await.expect("no panic");
+        drop(root);
+    });
+}
+
+#[test]
+fn news_of_interfaces_are_looked_at() {
+    run(async {
+        let (_root, world) = start_root(false);
+        let (mut config, ..) = config(1, &world, 0);
+        let interfaces = MemoryInterfaces::default();
+        config.interfaces = Box::new(interfaces.clone());
+        let (driver, _handle) = Driver::new(config).expect("loopback can be bound");
+        tokio::task::spawn_local(driver.run());
+        assert_eq!(interfaces.views(), 1);
+        interfaces.set(HostView::default());
+        until(async || interfaces.views() == 2).await;
     });
 }

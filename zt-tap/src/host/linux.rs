@@ -3,7 +3,8 @@ use std::io;
 
 use super::memory::difference;
 use super::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState};
-use crate::linux::netlink::{Link, LinkChange, Netlink};
+use crate::interfaces::Interface;
+use crate::linux::netlink::{LinkChange, Netlink};
 
 /// Configures devices of Linux by netlink (06 §7.2, §7.3), in the network namespace of the thread
 /// that made it.
@@ -66,7 +67,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn link(&mut self, link: &Link, desired: &HostState) {
+    fn link(&mut self, link: &Interface, desired: &HostState) {
         if let Some(mac) = desired.mac.filter(|mac| link.mac != Some(*mac)) {
             let change = LinkChange { mac: Some(mac), ..LinkChange::default() };
             self.note(Change::Mac(mac), |n, i| n.change_link(i, &change));

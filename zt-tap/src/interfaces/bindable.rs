@@ -1,39 +1,18 @@
-//! Which addresses of the host sockets are bound to: a pure choice over what the kernel lists.
+//! Which addresses of the host sockets are bound to: a pure choice over what it lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use zt_wire::Scope;
 
-use super::{InterfaceFilter, LocalAddress};
+use super::{AddressState, HostView, Interface, InterfaceAddress, InterfaceFilter, LocalAddress};
 use crate::host::Cidr;
-use crate::linux::netlink::{Link, LinkAddress};
 
 /// Most addresses of one interface and family. A peer tries eight of a scope and family (03 §10.2), and hosts with more
 /// useful ones on one cable are rare; hosts with hundreds of labels are not.
 const PER_INTERFACE: usize = 4;
 /// Most addresses of the host; each is bound on every port.
 const MOST: usize = 32;
-
-/// What the kernel knows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HostView {
-    /// All devices.
-    pub links: Vec<Link>,
-    /// All addresses, in the kernel's order.
-    pub addresses: Vec<LinkAddress>,
-    /// Ways to the internet, the one that is used first, then others.
-    pub uplinks: Vec<Uplink>,
-}
-
-/// A route by which the internet can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Uplink {
-    /// Number of the device.
-    pub index: u32,
-    /// Source address that the kernel takes for it.
-    pub source: Option<IpAddr>,
-}
 
 /// Addresses to bind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,9 +47,9 @@ impl HostView {
     pub fn bindable(&self, filter: &InterfaceFilter) -> Bindable {
         let riding = self.riding(filter);
         let mut found = Bindable::default();
-        let mut groups: BTreeMap<(usize, u32, bool), Vec<&LinkAddress>> = BTreeMap::new();
+        let mut groups: BTreeMap<(usize, u32, bool), Vec<&InterfaceAddress>> = BTreeMap::new();
         for address in &self.addresses {
-            let Some(link) = self.link(address.index) else { continue };
+            let Some(link) = self.interface(address.index) else { continue };
             if riding.contains(&link.index) {
                 found.inside.push(address.cidr);
                 continue;
@@ -79,7 +58,7 @@ impl HostView {
                 continue;
             }
             found.outside.push(address.cidr);
-            if filter.accepts_address(address.cidr.address) && !address.is_unusable() {
+            if filter.accepts_address(address.cidr.address) && address.state != AddressState::Tentative {
                 let group = (self.rank(link.index), link.index, address.cidr.address.is_ipv6());
                 groups.entry(group).or_default().push(address);
             }
@@ -111,12 +90,12 @@ impl HostView {
     /// with an end in its prefixes, bridges that have no other way out. A bridge that has a cable too is none: the one-NIC
     /// bridge is the host's way to the internet.
     fn riding(&self, filter: &InterfaceFilter) -> BTreeSet<u32> {
-        let own = self.links.iter().filter(|link| filter.own_taps.contains(&link.name));
+        let own = self.interfaces.iter().filter(|link| filter.own_taps.contains(&link.name));
         let mut riding: BTreeSet<u32> = own.map(|link| link.index).collect();
         // Each round adds what rides on the last one; a chain is no longer than there are devices.
-        for _ in 0..self.links.len() {
+        for _ in 0..self.interfaces.len() {
             let more: Vec<u32> = self
-                .links
+                .interfaces
                 .iter()
                 .filter(|link| !riding.contains(&link.index) && self.rides(link, &riding, filter))
                 .map(|link| link.index)
@@ -129,9 +108,9 @@ impl HostView {
         riding
     }
 
-    fn rides(&self, link: &Link, riding: &BTreeSet<u32>, filter: &InterfaceFilter) -> bool {
+    fn rides(&self, link: &Interface, riding: &BTreeSet<u32>, filter: &InterfaceFilter) -> bool {
         let lower = link.lower.filter(|lower| *lower != link.index);
-        let below = match lower.and_then(|lower| self.link(lower)) {
+        let below = match lower.and_then(|lower| self.interface(lower)) {
             // The other end of a cable within the host leads where that end is plugged in.
             Some(other) if link.is_cable => other.master.is_some_and(|master| riding.contains(&master)),
             Some(other) => riding.contains(&other.index),
@@ -140,8 +119,8 @@ impl HostView {
         below || link.ends.iter().any(|end| self.is_inside(*end, riding, filter)) || self.is_bridge_inside(link, riding)
     }
 
-    fn is_bridge_inside(&self, link: &Link, riding: &BTreeSet<u32>) -> bool {
-        let mut ports = self.links.iter().filter(|port| port.master == Some(link.index)).peekable();
+    fn is_bridge_inside(&self, link: &Interface, riding: &BTreeSet<u32>) -> bool {
+        let mut ports = self.interfaces.iter().filter(|port| port.master == Some(link.index)).peekable();
         ports.peek().is_some() && ports.all(|port| riding.contains(&port.index))
     }
 
@@ -156,16 +135,16 @@ impl HostView {
     }
 
     /// The best addresses of one interface and family, best first.
-    fn best_of<'a>(&self, group: Vec<&'a LinkAddress>) -> Vec<&'a LinkAddress> {
-        let source_of = |a: &LinkAddress| self.uplinks.iter().any(|uplink| uplink.source == Some(a.cidr.address));
-        let worth = |a: &LinkAddress| {
+    fn best_of<'a>(&self, group: Vec<&'a InterfaceAddress>) -> Vec<&'a InterfaceAddress> {
+        let source_of = |a: &InterfaceAddress| self.uplinks.iter().any(|uplink| uplink.source == Some(a.cidr.address));
+        let worth = |a: &InterfaceAddress| {
             let alone = a.cidr.prefix_len == if a.cidr.address.is_ipv4() { 32 } else { 128 };
-            (a.is_deprecated(), a.is_temporary(), !source_of(a), a.is_secondary(), alone)
+            (a.state, a.is_temporary, !source_of(a), a.is_secondary, alone)
         };
-        let mut best: Vec<&LinkAddress> = Vec::new();
+        let mut best: Vec<&InterfaceAddress> = Vec::new();
         for address in &group {
             let scope = Scope::of(address.cidr.address);
-            let class = |a: &LinkAddress| (a.is_deprecated(), a.is_temporary());
+            let class = |a: &InterfaceAddress| (a.state, a.is_temporary);
             let alike = group.iter().filter(|other| Scope::of(other.cidr.address) == scope);
             if alike.map(|other| class(other)).min() == Some(class(address)) {
                 best.push(address);
@@ -187,12 +166,12 @@ impl HostView {
         self.uplinks.iter().position(|uplink| uplink.index == index).unwrap_or(self.uplinks.len())
     }
 
-    fn link(&self, index: u32) -> Option<&Link> {
-        self.links.iter().find(|link| link.index == index)
+    fn interface(&self, index: u32) -> Option<&Interface> {
+        self.interfaces.iter().find(|link| link.index == index)
     }
 
-    fn local(&self, address: &LinkAddress) -> Option<LocalAddress> {
-        let Link { name, index, mtu, .. } = self.link(address.index)?;
+    fn local(&self, address: &InterfaceAddress) -> Option<LocalAddress> {
+        let Interface { name, index, mtu, .. } = self.interface(address.index)?;
         Some(LocalAddress { interface: name.clone(), index: *index, cidr: address.cidr, mtu: *mtu })
     }
 }

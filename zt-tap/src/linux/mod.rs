@@ -2,6 +2,8 @@
 
 #[cfg(feature = "tokio")]
 mod async_tap;
+#[cfg(feature = "tokio")]
+mod async_watch;
 mod multicast;
 pub mod netlink;
 mod tap;
@@ -9,6 +11,8 @@ mod watch;
 
 #[cfg(feature = "tokio")]
 pub use async_tap::{AsyncTap, LinuxTaps};
+#[cfg(feature = "tokio")]
+pub use async_watch::LinuxInterfaces;
 pub use tap::LinuxTap;
 pub use watch::InterfaceWatcher;
 

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-use super::netlink::{Link, LinkAddress, Netlink};
-use crate::interfaces::{HostView, LocalAddress, Uplink, is_physical_scope};
+use super::netlink::Netlink;
+use crate::interfaces::{HostView, Interface, InterfaceAddress, LocalAddress, Uplink, is_physical_scope};
 
 /// Tells when interfaces or addresses of the host change, and which addresses sockets may be
 /// bound to (06 §5.1, §5.2). It watches the network namespace of the thread that made it.
@@ -60,13 +60,13 @@ impl InterfaceWatcher {
     pub fn view(&mut self) -> io::Result<HostView> {
         let (links, addresses) = (self.netlink.links()?, self.netlink.addresses(None)?);
         let uplinks = self.uplinks(&links, &addresses);
-        Ok(HostView { links, addresses, uplinks })
+        Ok(HostView { interfaces: links, addresses, uplinks })
     }
 
     /// Asks how packets to the internet would leave, at all and by each interface that has a usable address. (The tables
     /// themselves may have a million routes.)
-    fn uplinks(&mut self, links: &[Link], addresses: &[LinkAddress]) -> Vec<Uplink> {
-        let carries = |link: &&Link| {
+    fn uplinks(&mut self, links: &[Interface], addresses: &[InterfaceAddress]) -> Vec<Uplink> {
+        let carries = |link: &&Interface| {
             link.up && addresses.iter().any(|a| a.index == link.index && is_physical_scope(a.cidr.address))
         };
         let asked: Vec<u32> = links.iter().filter(carries).map(|link| link.index).take(MOST_ASKED).collect();

@@ -26,7 +26,8 @@ pub use traffic::{TcpSink, Transfer};
 pub use user::UserNamespace;
 
 use crate::host::{Cidr, HostRoute};
-use crate::linux::netlink::{LinkAddress, LinkChange, Netlink};
+use crate::interfaces::InterfaceAddress;
+use crate::linux::netlink::{LinkChange, Netlink};
 use crate::sys;
 
 /// A network namespace: an IP stack of its own.
@@ -169,7 +170,7 @@ impl Namespace {
     ///
     /// # Errors
     /// `ENODEV`, or of the kernel.
-    pub fn addresses(&self, device: &str) -> io::Result<Vec<LinkAddress>> {
+    pub fn addresses(&self, device: &str) -> io::Result<Vec<InterfaceAddress>> {
         self.with_device(device, |netlink, index| netlink.addresses(Some(index)))
     }
 

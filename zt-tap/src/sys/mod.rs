@@ -23,3 +23,14 @@ pub(crate) fn register(tap: crate::LinuxTap) -> std::io::Result<tokio::io::unix:
     let registered = unsafe { tokio::io::unix::AsyncFd::register(tap) };
     Ok(registered?)
 }
+
+/// Registers the descriptor of an interface watcher with the tokio reactor.
+#[cfg(feature = "tokio")]
+pub(crate) fn register_watcher(
+    watcher: crate::InterfaceWatcher,
+) -> std::io::Result<tokio::io::unix::AsyncFd<crate::InterfaceWatcher>> {
+    // SAFETY: the watcher owns its event socket, which is open until the value is dropped and is the only descriptor it
+    // returns; the caller, `LinuxInterfaces`, never replaces the value inside.
+    let registered = unsafe { tokio::io::unix::AsyncFd::register(watcher) };
+    Ok(registered?)
+}

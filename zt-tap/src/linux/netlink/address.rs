@@ -8,62 +8,14 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeade
 
 use super::{Netlink, family};
 use crate::host::Cidr;
-
-/// One address of a device, as the kernel tells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkAddress {
-    /// Number of the device.
-    pub index: u32,
-    /// The address and the length of its prefix.
-    pub cidr: Cidr,
-    /// Kernel flags (`IFA_F_*`).
-    pub flags: u32,
-}
-
-impl LinkAddress {
-    /// Not for use as a source yet or any more, or made to be forgotten: tentative, deprecated,
-    /// failed duplicate detection, or a temporary (privacy) IPv6 address.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        self.is_unusable() || self.is_deprecated() || self.is_temporary()
-    }
-
-    /// Not for use: duplicate detection goes on or failed.
-    #[must_use]
-    pub fn is_unusable(&self) -> bool {
-        self.has(AddressFlags::Tentative | AddressFlags::Dadfailed)
-    }
-
-    /// Not for use as a source any more, though still there.
-    #[must_use]
-    pub fn is_deprecated(&self) -> bool {
-        self.has(AddressFlags::Deprecated)
-    }
-
-    /// A temporary (privacy) IPv6 address.
-    #[must_use]
-    pub fn is_temporary(&self) -> bool {
-        // On IPv6 the flag "secondary" means temporary; on IPv4 it is an ordinary second address.
-        self.cidr.address.is_ipv6() && self.has(AddressFlags::Secondary)
-    }
-
-    /// A second IPv4 address in the subnet of another.
-    #[must_use]
-    pub fn is_secondary(&self) -> bool {
-        self.cidr.address.is_ipv4() && self.has(AddressFlags::Secondary)
-    }
-
-    fn has(&self, flags: AddressFlags) -> bool {
-        AddressFlags::from_bits_retain(self.flags).intersects(flags)
-    }
-}
+use crate::interfaces::{AddressState, InterfaceAddress};
 
 impl Netlink {
     /// All addresses, or those of one device.
     ///
     /// # Errors
     /// Of the kernel.
-    pub fn addresses(&mut self, index: Option<u32>) -> io::Result<Vec<LinkAddress>> {
+    pub fn addresses(&mut self, index: Option<u32>) -> io::Result<Vec<InterfaceAddress>> {
         let mut message = AddressMessage::default();
         message.header.index = index.unwrap_or(0);
         Ok(self
@@ -112,7 +64,7 @@ impl Netlink {
     }
 }
 
-fn parse_address(message: &AddressMessage) -> Option<LinkAddress> {
+fn parse_address(message: &AddressMessage) -> Option<InterfaceAddress> {
     let mut address = None;
     let mut local = None;
     let mut flags = u32::from(message.header.flags.bits());
@@ -124,11 +76,22 @@ fn parse_address(message: &AddressMessage) -> Option<LinkAddress> {
             _ => {}
         }
     }
-    Some(LinkAddress {
-        index: message.header.index,
-        cidr: Cidr::new(local.or(address)?, message.header.prefix_len)?,
-        flags,
-    })
+    let cidr = Cidr::new(local.or(address)?, message.header.prefix_len)?;
+    Some(with_flags(message.header.index, cidr, AddressFlags::from_bits_retain(flags)))
+}
+
+/// What the kernel's flags (`IFA_F_*`) say of an address.
+fn with_flags(index: u32, cidr: Cidr, flags: AddressFlags) -> InterfaceAddress {
+    let state = if flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed) {
+        AddressState::Tentative
+    } else if flags.intersects(AddressFlags::Deprecated) {
+        AddressState::Deprecated
+    } else {
+        AddressState::Preferred
+    };
+    // On IPv6 the flag "secondary" means temporary; on IPv4 it is an ordinary second address.
+    let (secondary, ipv6) = (flags.intersects(AddressFlags::Secondary), cidr.address.is_ipv6());
+    InterfaceAddress { index, cidr, state, is_temporary: secondary && ipv6, is_secondary: secondary && !ipv6 }
 }
 
 fn address_message(index: u32, cidr: Cidr) -> AddressMessage {
@@ -141,4 +104,22 @@ fn address_message(index: u32, cidr: Cidr) -> AddressMessage {
         message.attributes.push(AddressAttribute::Local(cidr.address));
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_addresses() {
+        let of = |text: &str, flags| with_flags(2, text.parse().expect("address"), flags);
+        let v6 = |flags| of("2001:db8::1/64", flags);
+        assert_eq!(v6(AddressFlags::Permanent), InterfaceAddress::new(2, "2001:db8::1/64".parse().expect("address")));
+        assert!(v6(AddressFlags::Secondary).is_temporary && !v6(AddressFlags::Secondary).is_secondary);
+        assert_eq!(v6(AddressFlags::Tentative | AddressFlags::Deprecated).state, AddressState::Tentative);
+        assert_eq!(v6(AddressFlags::Dadfailed).state, AddressState::Tentative);
+        assert_eq!(v6(AddressFlags::Deprecated).state, AddressState::Deprecated);
+        let second = of("10.0.0.2/24", AddressFlags::Secondary);
+        assert!(second.is_secondary && !second.is_temporary && !second.is_transient());
+    }
 }

@@ -12,29 +12,7 @@ use netlink_packet_route::link::{
 use zt_wire::Mac;
 
 use super::Netlink;
-
-/// One network device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Number of the device in its namespace.
-    pub index: u32,
-    /// Name of the device.
-    pub name: String,
-    /// MAC address; `None` for devices without one (or of another length).
-    pub mac: Option<Mac>,
-    /// Largest packet in bytes, without a link-layer header.
-    pub mtu: u32,
-    /// Administratively up.
-    pub up: bool,
-    /// Number of the device below it (of a VLAN, MACVLAN, tunnel), or of the other end of a cable, in this namespace.
-    pub lower: Option<u32>,
-    /// Number of the bridge, bond or VRF that it is a port of.
-    pub master: Option<u32>,
-    /// It is one end of a cable (veth).
-    pub is_cable: bool,
-    /// Outer addresses of a tunnel, both ends, as far as they are fixed.
-    pub ends: Vec<IpAddr>,
-}
+use crate::interfaces::Interface;
 
 /// What to change on a device; `None` leaves a value as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,9 +32,9 @@ impl Netlink {
     ///
     /// # Errors
     /// Of the kernel.
-    pub fn links(&mut self) -> io::Result<Vec<Link>> {
+    pub fn links(&mut self) -> io::Result<Vec<Interface>> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
-        let mut links: Vec<Link> = self
+        let mut links: Vec<Interface> = self
             .dump(request)?
             .into_iter()
             .filter_map(|message| match message {
@@ -72,7 +50,7 @@ impl Netlink {
     ///
     /// # Errors
     /// Of the kernel. A missing device is `Ok(None)`.
-    pub fn link(&mut self, name: &str) -> io::Result<Option<Link>> {
+    pub fn link(&mut self, name: &str) -> io::Result<Option<Interface>> {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.into()));
         self.one_link(message)
@@ -82,13 +60,13 @@ impl Netlink {
     ///
     /// # Errors
     /// `ENODEV` when it is gone; else of the kernel.
-    pub fn link_at(&mut self, index: u32) -> io::Result<Link> {
+    pub fn link_at(&mut self, index: u32) -> io::Result<Interface> {
         let mut message = LinkMessage::default();
         message.header.index = index;
         self.one_link(message)?.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
     }
 
-    fn one_link(&mut self, message: LinkMessage) -> io::Result<Option<Link>> {
+    fn one_link(&mut self, message: LinkMessage) -> io::Result<Option<Interface>> {
         match self.request(RouteNetlinkMessage::GetLink(message), 0) {
             Ok(answers) => Ok(answers.into_iter().find_map(|answer| match answer {
                 RouteNetlinkMessage::NewLink(link) => Some(parse_link(&link)),
@@ -103,7 +81,7 @@ impl Netlink {
     ///
     /// # Errors
     /// `ENODEV` when it is not; else of the kernel.
-    pub fn require_link(&mut self, name: &str) -> io::Result<Link> {
+    pub fn require_link(&mut self, name: &str) -> io::Result<Interface> {
         self.link(name)?.ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))
     }
 
@@ -208,17 +186,11 @@ fn is_no_device(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENXIO | libc::ENOENT))
 }
 
-fn parse_link(message: &LinkMessage) -> Link {
-    let mut link = Link {
+fn parse_link(message: &LinkMessage) -> Interface {
+    let mut link = Interface {
         index: message.header.index,
-        name: String::new(),
-        mac: None,
-        mtu: 0,
         up: message.header.flags.contains(LinkFlags::Up),
-        lower: None,
-        master: None,
-        is_cable: false,
-        ends: Vec::new(),
+        ..Interface::default()
     };
     let mut elsewhere = false;
     for attribute in &message.attributes {
@@ -260,7 +232,7 @@ fn address_in(bytes: &[u8]) -> Option<IpAddr> {
     Some(address).filter(|address| !address.is_unspecified())
 }
 
-fn parse_link_info(infos: &[LinkInfo], link: &mut Link) {
+fn parse_link_info(infos: &[LinkInfo], link: &mut Interface) {
     let ends = &mut link.ends;
     for info in infos {
         match info {

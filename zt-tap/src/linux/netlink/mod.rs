@@ -15,8 +15,7 @@ mod address;
 mod link;
 mod route;
 
-pub use address::LinkAddress;
-pub use link::{Link, LinkChange};
+pub use link::LinkChange;
 pub use route::RouteTo;
 
 /// A route socket of the network namespace in which it was opened; it stays there, whatever
