@@ -28,6 +28,7 @@ mod reassembly;
 mod roots;
 mod self_awareness;
 mod snapshot;
+mod surface;
 mod transmit;
 mod vl1;
 mod whois;

@@ -77,6 +77,10 @@ pub(crate) struct Roots {
     wanted: BTreeMap<u64, Vec<Address>>,
     upstreams: BTreeMap<Address, Upstream>,
     am_root: bool,
+    /// A root answers, or we are one.
+    online: bool,
+    /// Nodes to stay in contact with besides the roots.
+    contacts: Vec<Address>,
 }
 
 /// A root of some world, not ourselves.
@@ -254,8 +258,34 @@ impl Roots {
         self.wanted.values().any(|seeds| seeds.contains(&a))
     }
 
-    pub(crate) fn seeds(&self) -> impl Iterator<Item = Address> + '_ {
-        self.wanted.values().flatten().copied()
+    /// Notes whether a root `answers`; `Some`: that is news.
+    pub(crate) fn note_answers(&mut self, answers: bool) -> Option<bool> {
+        let online = answers || self.am_root;
+        (std::mem::replace(&mut self.online, online) != online).then_some(online)
+    }
+
+    pub(crate) const fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// Stays in contact with these nodes as well: anchors and multicast replicators.
+    pub(crate) fn set_contacts(&mut self, contacts: Vec<Address>) {
+        self.contacts = contacts;
+    }
+
+    /// Whether we greet an address of our own accord although it is no root.
+    pub(crate) fn is_contact(&self, a: Address) -> bool {
+        self.contacts.contains(&a) || self.is_seed(a)
+    }
+
+    /// Nodes that are greeted although they are no roots: contacts, and seeds of moons.
+    pub(crate) fn contacts(&self) -> Vec<Address> {
+        self.contacts.iter().copied().chain(self.wanted.values().flatten().copied()).collect()
+    }
+
+    /// Whether a peer stays in memory, however silent it is.
+    pub(crate) fn keeps(&self, a: Address) -> bool {
+        self.is_upstream(a) || self.is_contact(a)
     }
 
     pub(crate) fn worlds(&self) -> impl Iterator<Item = &World> + '_ {

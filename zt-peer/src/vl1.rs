@@ -19,7 +19,6 @@ mod whois;
 mod worlds;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use zt_crypto::SecretIdentity;
@@ -45,7 +44,7 @@ use crate::random::Random;
 use crate::rate::LOAD_FOR_HELLO;
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
-use crate::self_awareness::SelfAwareness;
+use crate::surface::Surface;
 use crate::whois::{Admission, WhoisTable};
 
 /// VL1 of one node: peers, paths and roots as one pure state machine.
@@ -78,17 +77,14 @@ pub struct Vl1 {
     known: FastMap<Address, u64>,
     /// Records read because of HELLOs.
     load_gate: Gate<Address>,
-    awareness: SelfAwareness,
+    surface: Surface,
     policy: PathPolicy,
     path_mtus: PathMtus,
-    mappings: Vec<SocketAddr>,
-    contacts: Vec<Address>,
     held: HeldAnswers,
     jobs: JobQueue,
     events: Events,
     hear_messages: bool,
     drops: DropCounters,
-    online: bool,
     next_round: Mono,
     next_housekeeping: Mono,
     next_queue: Mono,
@@ -139,17 +135,14 @@ impl Vl1 {
             cached: None,
             known: FastMap::default(),
             load_gate: Gate::new(LOAD_FOR_HELLO, 4096),
-            awareness: SelfAwareness::default(),
+            surface: Surface::default(),
             policy,
             path_mtus: PathMtus::default(),
-            mappings: Vec::new(),
-            contacts: Vec::new(),
             held: HeldAnswers::default(),
             jobs: JobQueue::default(),
             events: Events::default(),
             hear_messages,
             drops: DropCounters::new(),
-            online: false,
             next_round: now.mono + crate::rate::ROUND,
             next_housekeeping: now.mono + crate::rate::HOUSEKEEPING,
             next_queue: Mono::FAR,

@@ -105,3 +105,27 @@ fn planets_are_held_together_and_a_hello_names_the_root_s_own() {
     roots.offer(w, Source::File, &own, |_| None).unwrap();
     assert!(roots.am_root());
 }
+
+#[test]
+fn being_online_is_told_once_and_a_root_is_so_by_itself() {
+    let mut dice = SeededEntropy::new(4);
+    let own = *SecretIdentity::generate(&mut dice).identity();
+    let key = KeyPair::generate(&mut dice);
+    let mut roots = Roots::default();
+    assert_eq!(roots.note_answers(false), None, "nobody is online at first");
+    assert_eq!((roots.note_answers(true), roots.note_answers(true)), (Some(true), None));
+    assert_eq!((roots.note_answers(false), roots.is_online()), (Some(false), false));
+    let planet = world(WorldKind::Planet, 1, 5, &[&own], &key, &key);
+    assert_eq!(roots.offer(planet, Source::File, &own, |_| None), Ok(Accepted::New));
+    assert_eq!(roots.note_answers(false), Some(true));
+}
+
+#[test]
+fn roots_seeds_and_contacts_are_kept() {
+    let mut roots = Roots::default();
+    let [seed, contact, other] = [5, 6, 7].map(Address::new);
+    roots.want(9, Some(seed));
+    roots.set_contacts(vec![contact]);
+    assert!(roots.keeps(seed) && roots.keeps(contact) && !roots.keeps(other));
+    assert_eq!(roots.contacts(), [contact, seed]);
+}

@@ -289,7 +289,7 @@ impl Vl1 {
         let mut silent: Vec<(Option<Mono>, PeerId)> = Vec::new();
         for id in self.peers.ids() {
             let peer = self.peers.get(id);
-            if peer.trust.is_none() && !self.is_kept(peer.identity.address) {
+            if peer.trust.is_none() && !self.roots.keeps(peer.identity.address) {
                 silent.push((peer.last_receive, id));
             }
         }

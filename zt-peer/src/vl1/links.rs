@@ -80,7 +80,7 @@ impl Vl1 {
         }
         self.links_changed();
         self.reassembly.forget(|p| p.link == id);
-        self.awareness.forget_link(id);
+        self.surface.forget_link(id);
         self.path_mtus.forget_link(id);
         for peer in self.peers.ids() {
             let before = self.peers.get(peer).route_slot().map(|s| s.path);
@@ -233,11 +233,11 @@ impl Vl1 {
 
     /// External addresses that a gateway mapped for us (UPnP, NAT-PMP): told to peers.
     pub fn set_mappings(&mut self, mappings: Vec<SocketAddr>) {
-        self.mappings = mappings;
+        self.surface.set_mappings(mappings);
     }
 
     /// Nodes to stay in contact with besides the roots: anchors and multicast replicators.
     pub fn keep_contact(&mut self, contacts: Vec<Address>) {
-        self.contacts = contacts;
+        self.roots.set_contacts(contacts);
     }
 }

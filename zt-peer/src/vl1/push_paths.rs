@@ -31,7 +31,7 @@ impl Vl1 {
         let bound = self.links.values().filter(shown).filter_map(|l| l.local.socket_addr());
         let bound = bound.filter(|a| self.policy.tellable(a.ip()) && a.port() != 0);
         let mut all: Vec<SocketAddr> = Vec::new();
-        for a in bound.chain(self.mappings.iter().copied()).chain(self.awareness.surfaces(now)) {
+        for a in bound.chain(self.surface.addresses(now)) {
             if !all.contains(&a) {
                 all.push(a);
             }

@@ -560,7 +560,7 @@ impl Vl1 {
             return;
         };
         let sighting = Sighting { reporter: c.from, by, link: c.path.link, from: c.path.remote, seen_as };
-        if let Some(scope) = self.awareness.report(now.mono, sighting) {
+        if let Some(scope) = self.surface.report(now.mono, sighting) {
             self.surface_changed(now, c.path, scope, out);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zt_wire::{Address, Mono, Now};
+use zt_wire::{Mono, Now};
 
 use super::Vl1;
 use crate::drop_reason::DropReason;
@@ -131,14 +131,13 @@ impl Vl1 {
             let address = peer.identity.address;
             if self.roots.is_upstream(address) {
                 self.tend_root(now, id, out);
-            } else if self.contacts.contains(&address) || self.roots.is_seed(address) {
+            } else if self.roots.is_contact(address) {
                 self.tend_contact(now, id, out);
             } else if peer.is_active(t) {
                 self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);
             }
         }
-        let contacts: Vec<Address> = self.contacts.iter().copied().chain(self.roots.seeds()).collect();
-        for address in contacts {
+        for address in self.roots.contacts() {
             self.whois(now, address, out);
         }
         self.tend_worse(now, out);
@@ -225,7 +224,7 @@ impl Vl1 {
     fn housekeeping(&mut self, now: Now) {
         let t = now.mono;
         self.whois.expire(t);
-        self.awareness.expire(t);
+        self.surface.expire(t);
         self.admission.expire(t);
         self.jobs.expire();
         self.load_gate.expire(t);
@@ -237,17 +236,12 @@ impl Vl1 {
             let peer = self.peers.get(id);
             let address = peer.identity.address;
             let silent = !peer.heard_within(t, PEER_ACTIVITY) && t.saturating_since(peer.created) >= PEER_ACTIVITY;
-            if silent && !self.is_kept(address) {
+            if silent && !self.roots.keeps(address) {
                 self.persist(id);
                 self.drop_slots(id, |_| true);
                 self.peers.remove(id);
             }
         }
-    }
-
-    /// Peers that stay in memory, however silent they are.
-    pub(super) fn is_kept(&self, address: Address) -> bool {
-        self.roots.is_upstream(address) || self.roots.is_seed(address) || self.contacts.contains(&address)
     }
 
     /// Emits what is worth keeping about a peer as soon as there is something: a proved path, and what software it runs.

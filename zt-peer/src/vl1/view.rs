@@ -32,7 +32,7 @@ impl Vl1 {
 
     /// Whether a root answers, or we are one.
     pub const fn is_online(&self) -> bool {
-        self.online
+        self.roots.is_online()
     }
 
     /// Roots, best first.

@@ -137,14 +137,12 @@ impl Vl1 {
 
     /// Tells whether a root answers.
     pub(super) fn note_root(&mut self, now: Now) {
-        let answers = self.roots.am_root()
-            || self.upstream_ids().into_iter().any(|id| {
-                let peer = self.peers.get(id);
-                !peer.slots.is_empty() && peer.heard_within(now.mono, ONLINE)
-            });
-        if answers != self.online {
-            self.online = answers;
-            self.event(Vl1Event::Online(answers));
+        let answers = self.upstream_ids().into_iter().any(|id| {
+            let peer = self.peers.get(id);
+            !peer.slots.is_empty() && peer.heard_within(now.mono, ONLINE)
+        });
+        if let Some(online) = self.roots.note_answers(answers) {
+            self.event(Vl1Event::Online(online));
         }
     }
 }
