@@ -1,18 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod admission;
 mod config;
 mod context;
 mod desperation;
+mod directory;
 mod drop_reason;
 mod event;
 mod event_queue;
 mod expect;
-mod fair_queue;
 mod fast_map;
 mod inbound;
-mod job;
 mod link;
 mod outgoing;
 mod path_consent;
@@ -31,13 +29,12 @@ mod snapshot;
 mod surface;
 mod transmit;
 mod vl1;
-mod whois;
 
 pub use config::{PhysicalPrefix, SendOptions, SoftwareVersion, VirtualPeer, Vl1Config};
+pub use directory::job::{Job, JobDone};
 pub use drop_reason::DropReason;
 pub use event::{PathView, PeerView, Role, Vl1Event};
 pub use inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, ReplyTo, Scratch, Ticket};
-pub use job::{Job, JobDone};
 pub use link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
 pub use outgoing::SendError;
 pub use roots::{Accepted, MAX_MOONS, MAX_PLANETS, Source, WorldRefused};

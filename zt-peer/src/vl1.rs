@@ -24,15 +24,16 @@ use std::sync::Arc;
 use zt_crypto::SecretIdentity;
 use zt_wire::{Address, Identity, Mono, Now};
 
-use crate::admission::Admission as Waiters;
 use crate::config::{SoftwareVersion, Vl1Config};
 use crate::desperation::Desperation;
+use crate::directory::job::JobQueue;
+use crate::directory::strangers::Admission as Waiters;
+use crate::directory::whois::{Admission, WhoisTable};
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
 use crate::event_queue::Events;
 use crate::expect::{Expectations, SentFrames};
 use crate::fast_map::{FastMap, Gate};
-use crate::job::JobQueue;
 use crate::link::{Link, LinkId, Path};
 use crate::path_consent::Consents;
 use crate::path_mtu::PathMtus;
@@ -45,7 +46,6 @@ use crate::rate::LOAD_FOR_HELLO;
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
 use crate::surface::Surface;
-use crate::whois::{Admission, WhoisTable};
 
 /// VL1 of one node: peers, paths and roots as one pure state machine.
 ///

@@ -10,12 +10,12 @@ use zt_wire::verb::{
 use zt_wire::{Address, Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
 use super::Vl1;
-use crate::admission::{Arrival, Case, Judgement, Waiting};
 use crate::context::{Context, Handled};
+use crate::directory::job::Judged;
+use crate::directory::strangers::{Arrival, Case, Judgement, Waiting};
 use crate::drop_reason::DropReason;
 use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
-use crate::job::Judged;
 use crate::link::Path;
 use crate::outgoing::Outgoing;
 use crate::path_proof::ANSWER_LEN;

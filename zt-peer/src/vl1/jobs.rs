@@ -3,8 +3,8 @@
 use zt_wire::{Address, Identity, Now};
 
 use super::Vl1;
-use crate::admission::Task;
-use crate::job::{AT_ONCE, Job, JobDone, Judged, UnderWay};
+use crate::directory::job::{AT_ONCE, Job, JobDone, Judged, UnderWay};
+use crate::directory::strangers::Task;
 use crate::transmit::Transmits;
 
 impl Vl1 {

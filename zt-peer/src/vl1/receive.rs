@@ -9,9 +9,10 @@ use zt_wire::verb::{ErrorCode, ErrorReply, Message, OkBody, OkEcho, OkReply, Ver
 use zt_wire::{Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4};
 
 use super::Vl1;
-use crate::admission::Source;
 use crate::config::SendOptions;
 use crate::context::{Context, Handled};
+use crate::directory::strangers::Source;
+use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scratch, Ticket};
@@ -23,7 +24,6 @@ use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, ROOT_WATCH, SIBL
 use crate::reassembly::{Piece, Step};
 use crate::self_awareness::{Reporter, Sighting};
 use crate::transmit::Transmits;
-use crate::whois::Asker;
 
 impl Vl1 {
     /// First of three steps: looks at a datagram's header. `datagram` may be changed (hops, decryption in the next

@@ -5,6 +5,7 @@ use std::time::Duration;
 use zt_wire::{Mono, Now};
 
 use super::Vl1;
+use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
@@ -18,7 +19,6 @@ use crate::rate::{
 };
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
-use crate::whois::Asker;
 
 /// Paths of a peer that are kept alive.
 const KEPT_PATHS: usize = 4;

@@ -8,9 +8,10 @@ use zt_wire::verb::{OkBody, OkReply, OkWhois, Whois};
 use zt_wire::{Address, Identity, Now};
 
 use super::Vl1;
-use crate::admission::Source;
 use crate::config::SendOptions;
 use crate::context::{Context, Handled};
+use crate::directory::strangers::Source;
+use crate::directory::whois::{Admission, Asker};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
@@ -19,7 +20,6 @@ use crate::peer_table::PeerId;
 use crate::rate::{QUEUE_RETRY, WHOIS_ANSWER, hello_bucket};
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
-use crate::whois::{Admission, Asker};
 
 /// Most addresses looked up for one WHOIS of a peer.
 const MAX_LOOKUPS_PER_WHOIS: usize = 4;

@@ -4,12 +4,12 @@ use zt_crypto::{verify, verify_world};
 use zt_wire::{Address, Emit, Identity, Now, Signature, World, WorldKind};
 
 use super::Vl1;
+use crate::directory::whois::{Admission, Asker};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::rate::ONLINE;
 use crate::roots::{Accepted, Source, WorldRefused};
 use crate::transmit::Transmits;
-use crate::whois::{Admission, Asker};
 
 /// Between a stored world and our signature of it. Other software reads the world and ignores what follows.
 const VOUCHED: &[u8] = b"\0kept by zt\0";

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use zt_wire::{Address, Identity, Mono};
 
-use crate::admission::Source;
-use crate::fair_queue::{FairQueue, GivesWay};
+use crate::directory::fair_queue::{FairQueue, GivesWay};
+use crate::directory::strangers::Source;
 use crate::rate::{QUEUE_TIMEOUT, WHOIS_ASK};
 use crate::snapshot::PeerRecord;
 

@@ -106,7 +106,7 @@ pub(crate) enum UnderWay {
 }
 
 /// Jobs waiting to be taken. Work for known names goes before work for strangers, who wait in
-/// [`Admission`](crate::admission::Admission).
+/// [`Admission`](crate::directory::strangers::Admission).
 #[derive(Default)]
 pub(crate) struct JobQueue {
     pub(crate) loads: VecDeque<Address>,

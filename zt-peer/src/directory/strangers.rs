@@ -21,8 +21,8 @@ use zt_crypto::PeerKeys;
 use zt_wire::verb::{Message, OkBody, OkReply};
 use zt_wire::{Address, Identity, Mono, Packet, PacketId, Verb};
 
+use crate::directory::fair_queue::{Added, FairQueue, GivesWay};
 use crate::drop_reason::DropReason;
-use crate::fair_queue::{Added, FairQueue, GivesWay};
 use crate::inbound::Ticket;
 use crate::link::Path;
 
