@@ -9,6 +9,7 @@ mod drop_reason;
 mod event;
 mod event_queue;
 mod expect;
+mod fair_queue;
 mod fast_map;
 mod inbound;
 mod link;

@@ -7,8 +7,8 @@ use zt_wire::verb::Verb;
 use zt_wire::{Address, Mono};
 
 use crate::config::SendOptions;
-use crate::directory::fair_queue::{FairQueue, GivesWay};
 use crate::drop_reason::DropReason;
+use crate::fair_queue::{FairQueue, GivesWay};
 use crate::inbound::{Receipt, Ticket};
 use crate::link::Path;
 use crate::rate::{QUEUE_RETRY, QUEUE_TIMEOUT};

@@ -18,7 +18,7 @@ mod view;
 mod whois;
 mod worlds;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zt_crypto::SecretIdentity;
@@ -26,14 +26,12 @@ use zt_wire::{Address, Identity, Mono, Now};
 
 use crate::config::{SoftwareVersion, Vl1Config};
 use crate::desperation::Desperation;
-use crate::directory::job::JobQueue;
-use crate::directory::strangers::Admission as Waiters;
-use crate::directory::whois::{Admission, WhoisTable};
+use crate::directory::Directory;
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
 use crate::event_queue::Events;
 use crate::expect::{Expectations, SentFrames};
-use crate::fast_map::{FastMap, Gate};
+use crate::fast_map::FastMap;
 use crate::link::{Link, LinkId, Path};
 use crate::path_consent::Consents;
 use crate::path_mtu::PathMtus;
@@ -42,7 +40,6 @@ use crate::path_proof::HeldAnswers;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
 use crate::random::Random;
-use crate::rate::LOAD_FOR_HELLO;
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
 use crate::surface::Surface;
@@ -57,7 +54,6 @@ pub struct Vl1 {
     own: Identity,
     version: SoftwareVersion,
     random: Random,
-    has_peer_cache: bool,
     links: BTreeMap<LinkId, Link>,
     peers: PeerTable,
     paths: FastMap<Path, PathUse>,
@@ -67,21 +63,11 @@ pub struct Vl1 {
     reassembly: Reassembly,
     deferred: DeferQueue,
     unsent: SendQueue,
-    whois: WhoisTable,
-    admissions: BTreeMap<Address, Admission>,
-    /// Strangers who wait to be let in.
-    admission: Waiters,
-    /// Who has a record in the peer cache, if the owner told.
-    cached: Option<BTreeSet<Address>>,
-    /// Identities that the layer above knows.
-    known: FastMap<Address, u64>,
-    /// Records read because of HELLOs.
-    load_gate: Gate<Address>,
+    directory: Directory,
     surface: Surface,
     policy: PathPolicy,
     path_mtus: PathMtus,
     held: HeldAnswers,
-    jobs: JobQueue,
     events: Events,
     hear_messages: bool,
     drops: DropCounters,
@@ -119,7 +105,6 @@ impl Vl1 {
             secret: identity,
             version,
             random: Random::new(entropy),
-            has_peer_cache,
             links: BTreeMap::new(),
             peers: PeerTable::default(),
             paths: FastMap::default(),
@@ -129,17 +114,11 @@ impl Vl1 {
             reassembly: Reassembly::default(),
             deferred: DeferQueue::default(),
             unsent: SendQueue::default(),
-            whois: WhoisTable::default(),
-            admissions: BTreeMap::new(),
-            admission: Waiters::default(),
-            cached: None,
-            known: FastMap::default(),
-            load_gate: Gate::new(LOAD_FOR_HELLO, 4096),
+            directory: Directory::new(has_peer_cache),
             surface: Surface::default(),
             policy,
             path_mtus: PathMtus::default(),
             held: HeldAnswers::default(),
-            jobs: JobQueue::default(),
             events: Events::default(),
             hear_messages,
             drops: DropCounters::new(),

@@ -12,7 +12,7 @@ const MAX_OURS: usize = 256;
 const MAX_LOADS: usize = 256;
 /// Jobs handed out at a time: one that runs, and one behind it so that a worker is never idle. All others wait here,
 /// where it can still be decided who is next. Roots do not wait.
-pub(crate) const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 2;
 
 /// Work for any thread: [`Job::run`], then [`Vl1::handle_job`](crate::Vl1::handle_job).
 #[derive(Clone, Debug)]
@@ -106,14 +106,14 @@ pub(crate) enum UnderWay {
 }
 
 /// Jobs waiting to be taken. Work for known names goes before work for strangers, who wait in
-/// [`Admission`](crate::directory::strangers::Admission).
+/// [`Strangers`](super::strangers::Strangers).
 #[derive(Default)]
 pub(crate) struct JobQueue {
-    pub(crate) loads: VecDeque<Address>,
-    pub(crate) roots: VecDeque<Address>,
-    pub(crate) ours: VecDeque<Address>,
+    loads: VecDeque<Address>,
+    roots: VecDeque<Address>,
+    ours: VecDeque<Address>,
     /// `true`: a housekeeping has seen it already.
-    pub(crate) under_way: BTreeMap<UnderWay, bool>,
+    under_way: BTreeMap<UnderWay, bool>,
 }
 
 impl JobQueue {
@@ -140,16 +140,43 @@ impl JobQueue {
         room
     }
 
+    /// The next record to be read.
+    pub(crate) fn next_load(&mut self) -> Option<Address> {
+        self.loads.pop_front()
+    }
+
+    /// The next root, or while there is capacity the next name of ours.
+    pub(crate) fn next_named(&mut self) -> Option<Address> {
+        let root = self.roots.pop_front();
+        root.or_else(|| if self.is_full() { None } else { self.ours.pop_front() })
+    }
+
+    /// Whether there is no capacity for one more: roots do not ask for it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way.len() >= AT_ONCE
+    }
+
+    /// A job is handed out; false: it is already.
+    pub(crate) fn begin(&mut self, job: UnderWay) -> bool {
+        self.under_way.insert(job, false).is_none()
+    }
+
+    /// A job came back.
+    pub(crate) fn done(&mut self, job: UnderWay) {
+        self.under_way.remove(&job);
+    }
+
+    pub(crate) fn is_under_way(&self, job: UnderWay) -> bool {
+        self.under_way.contains_key(&job)
+    }
+
+    /// Whether the admission of an address is under way, or among our own.
+    pub(crate) fn holds(&self, address: Address) -> bool {
+        self.is_under_way(UnderWay::Admit(address)) || self.ours.contains(&address)
+    }
+
     /// Jobs that do not come back do not block others for ever: they are given up at the second housekeeping.
     pub(crate) fn expire(&mut self) {
         self.under_way.retain(|_, seen| !std::mem::replace(seen, true));
     }
-}
-
-/// Result of [`Job::Introduce`] without the packet: perhaps a later one has come.
-pub(crate) struct Judged {
-    pub(crate) number: u64,
-    pub(crate) identity: Identity,
-    pub(crate) keys: Option<Arc<PeerKeys>>,
-    pub(crate) valid: bool,
 }

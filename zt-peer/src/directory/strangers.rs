@@ -21,8 +21,8 @@ use zt_crypto::PeerKeys;
 use zt_wire::verb::{Message, OkBody, OkReply};
 use zt_wire::{Address, Identity, Mono, Packet, PacketId, Verb};
 
-use crate::directory::fair_queue::{Added, FairQueue, GivesWay};
 use crate::drop_reason::DropReason;
+use crate::fair_queue::{Added, FairQueue, GivesWay};
 use crate::inbound::Ticket;
 use crate::link::Path;
 
@@ -151,7 +151,7 @@ enum Queued {
 }
 
 /// See the module.
-pub(crate) struct Admission {
+pub(crate) struct Strangers {
     waiting: BTreeMap<u64, Waiting>,
     by_address: BTreeSet<(Address, u64)>,
     next_number: u64,
@@ -164,13 +164,13 @@ pub(crate) struct Admission {
     /// Named identities that gave way, to be taken.
     lost_names: Vec<Address>,
     /// HELLOs that gave way or waited in vain, since last asked.
-    pub(crate) lost_hellos: u64,
+    lost_hellos: u64,
     /// Checks that may go before the next validation.
     checks: usize,
     swept: Mono,
 }
 
-impl Default for Admission {
+impl Default for Strangers {
     fn default() -> Self {
         Self {
             waiting: BTreeMap::new(),
@@ -190,7 +190,7 @@ impl Default for Admission {
     }
 }
 
-impl Admission {
+impl Strangers {
     /// Takes a HELLO. `Some(number)`: challenge its sender.
     pub(crate) fn hello(&mut self, now: Mono, arrival: Arrival<'_>) -> Result<Option<u64>, DropReason> {
         let Arrival { source, ticket, identity, packet, case, known } = arrival;
@@ -262,6 +262,11 @@ impl Admission {
             self.lose(added);
         }
         !refused
+    }
+
+    /// HELLOs that gave way or waited in vain, since last asked.
+    pub(crate) fn take_lost_hellos(&mut self) -> u64 {
+        std::mem::take(&mut self.lost_hellos)
     }
 
     /// The next named identity that gave way to others.

@@ -1,13 +1,12 @@
-//! Finding identities: WHOIS, the peer cache, and admission of what was found (03 §5, 02 §6.7).
+//! Who is asked for, and by whom (03 §5).
 
 use std::collections::BTreeMap;
 
-use zt_wire::{Address, Identity, Mono};
+use zt_wire::{Address, Mono};
 
-use crate::directory::fair_queue::{FairQueue, GivesWay};
-use crate::directory::strangers::Source;
+use super::strangers::Source;
+use crate::fair_queue::{FairQueue, GivesWay};
 use crate::rate::{QUEUE_TIMEOUT, WHOIS_ASK};
-use crate::snapshot::PeerRecord;
 
 /// Most addresses that we ask for ourselves at a time; the one that was asked for longest ago gives way.
 const MAX_ASKED: usize = 512;
@@ -27,30 +26,18 @@ pub(crate) enum Asker {
     Stranger(Source),
 }
 
-/// Identity whose validation and key agreement is a job.
-pub(crate) struct Admission {
-    pub(crate) identity: Identity,
-    /// From the peer cache.
-    pub(crate) record: Option<PeerRecord>,
-    /// We vouched for that record ourselves: no validation.
-    pub(crate) vouched: bool,
-    /// The root that told it.
-    pub(crate) via: Option<Address>,
-    pub(crate) since: Mono,
-}
-
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
-    pub(crate) last: Mono,
-    pub(crate) tries: u32,
+struct Asked {
+    last: Mono,
+    tries: u32,
     /// The cache was asked and has not answered.
-    pub(crate) loading: bool,
-    pub(crate) asker: Asker,
+    loading: bool,
+    asker: Asker,
 }
 
 /// Addresses asked for.
 pub(crate) struct WhoisTable {
-    pub(crate) asked: BTreeMap<Address, Asked>,
+    asked: BTreeMap<Address, Asked>,
     own: usize,
     strangers: FairQueue<Source, Address>,
 }
@@ -79,6 +66,19 @@ impl WhoisTable {
     /// Who asks for an address.
     pub(crate) fn asker(&self, address: Address) -> Option<Asker> {
         self.asked.get(&address).map(|a| a.asker)
+    }
+
+    /// The cache is asked.
+    pub(crate) fn note_loading(&mut self, address: Address) {
+        if let Some(asked) = self.asked.get_mut(&address) {
+            asked.loading = true;
+        }
+    }
+
+    /// The cache answered; `Some`: for whom it was asked.
+    pub(crate) fn loaded(&mut self, address: Address) -> Option<Asker> {
+        let asked = self.asked.get_mut(&address)?;
+        std::mem::take(&mut asked.loading).then_some(asked.asker)
     }
 
     /// Whether an address may be asked for now, and how often it was before; `None`: it was asked for lately.

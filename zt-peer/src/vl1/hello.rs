@@ -7,12 +7,11 @@ use zt_wire::packet::{PROTO_VERSION, PROTO_VERSION_MIN};
 use zt_wire::verb::{
     Echo, ErrorCode, ErrorReply, Hello, OkBody, OkHello, OkReply, Verb, WorldVersion, emit_moons, parse_moons,
 };
-use zt_wire::{Address, Identity, InetAddress, Mono, Now, Parse, Reader, World};
+use zt_wire::{Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
 use super::Vl1;
 use crate::context::{Context, Handled};
-use crate::directory::job::Judged;
-use crate::directory::strangers::{Arrival, Case, Judgement, Waiting};
+use crate::directory::strangers::{Judgement, Waiting};
 use crate::drop_reason::DropReason;
 use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
@@ -154,18 +153,10 @@ impl Vl1 {
         packet: &[u8],
         out: &mut Transmits,
     ) -> Result<(), DropReason> {
-        let address = identity.address;
         let source = self.source_of(ticket.path, ticket.hops);
-        let case = if self.peers.id(address).is_some() {
-            Case::Collision
-        } else if self.may_be_cached(now.mono, address) {
-            Case::Cached
-        } else {
-            Case::Stranger
-        };
-        let known = self.is_known(&identity);
-        let challenge = self.admission.hello(now.mono, Arrival { source, ticket, identity, packet, case, known });
-        self.note_lost();
+        let collision = self.peers.id(identity.address).is_some();
+        let challenge = self.directory.hello(now.mono, source, ticket, identity, packet, collision);
+        self.count_lost_hellos();
         if let Some(number) = challenge? {
             self.challenge_stranger(now, number, out);
         }
@@ -174,52 +165,33 @@ impl Vl1 {
 
     /// The layer above knows this identity: when more come than can be judged it goes before strangers.
     pub fn note_known(&mut self, identity: &Identity) {
-        if self.known.len() < MAX_PEERS || self.known.contains_key(&identity.address) {
-            self.known.insert(identity.address, mark(identity));
-        }
-    }
-
-    pub(super) fn is_known(&self, identity: &Identity) -> bool {
-        self.known.get(&identity.address) == Some(&mark(identity))
-    }
-
-    /// Whether the peer cache is being asked for the sender of a HELLO, or may be.
-    fn may_be_cached(&mut self, now: Mono, address: Address) -> bool {
-        if self.admission.is_loading(address) {
-            return true;
-        }
-        let listed = self.cached.as_ref().is_some_and(|c| c.contains(&address));
-        listed && self.load_gate.pass(now, address) && self.jobs.load(address)
+        self.directory.note_known(identity);
     }
 
     /// The judgement about a stranger's HELLO came back.
-    pub(super) fn introduced(&mut self, now: Now, judged: Judged, out: &mut Transmits) {
-        let Judged { number, identity, keys, valid } = judged;
-        match self.admission.judged(number, keys, valid) {
+    pub(super) fn introduced(&mut self, now: Now, identity: &Identity, judgement: Judgement, out: &mut Transmits) {
+        match judgement {
             Judgement::Nothing => {}
             Judgement::Refused(reason) => self.drops.add(reason),
             Judgement::Collision(waiting) => self.answer_collision(&waiting, out),
-            Judgement::Authentic(number) => {
-                self.challenge_stranger(now, number, out);
-                self.join_named(&identity);
-            }
+            Judgement::Authentic(number) => self.challenge_stranger(now, number, out),
             Judgement::Valid(waiting) => {
-                let other = self.peers.find(identity.address).is_some_and(|p| p.identity != identity);
+                let other = self.peers.find(identity.address).is_some_and(|p| p.identity != *identity);
                 let Some(first) = waiting.first() else { return };
                 if other {
                     return self.answer_collision(first, out);
                 }
                 let Some(keys) = first.keys.clone() else { return };
-                self.admit_peer(now, identity, keys, out);
+                self.admit_peer(now, *identity, keys, out);
                 self.heard_waiting(now, waiting, out);
             }
         }
-        self.note_lost();
+        self.count_lost_hellos();
     }
 
     /// Asks the sender of an authentic HELLO whether it is where it came from.
     fn challenge_stranger(&mut self, now: Now, number: u64, out: &mut Transmits) {
-        let Some((ticket, keys)) = self.admission.to_challenge(number) else { return };
+        let Some((ticket, keys)) = self.directory.to_challenge(number) else { return };
         let outgoing = Outgoing {
             to: ticket.source,
             keys,
@@ -236,7 +208,7 @@ impl Vl1 {
             payer: Payer::Nobody,
         };
         if let Ok(Some(packet)) = self.make(outgoing, out) {
-            self.admission.challenged(now.mono, number, packet);
+            self.directory.challenged(now.mono, number, packet);
         }
     }
 
@@ -276,10 +248,9 @@ impl Vl1 {
             self.make_room_for_peers();
         }
         let id = self.peers.insert(Peer::new(now.mono, identity, keys));
-        self.whois.arrived(identity.address);
         self.deferred.hurry();
         self.flush_unsent(now, identity.address, out);
-        let waiting = self.admission.take(&identity);
+        let waiting = self.directory.arrived(&identity);
         self.heard_waiting(now, waiting, out);
         id
     }
@@ -435,9 +406,4 @@ impl Vl1 {
         }
         ok.missing == 0
     }
-}
-
-/// Tells identities of one address apart, as far as it is about who goes first.
-fn mark(identity: &Identity) -> u64 {
-    u64::from_be_bytes(*identity.public_key.first_chunk().expect("64 bytes"))
 }

@@ -164,7 +164,7 @@ impl Vl1 {
 
     /// A packet of somebody we do not know: an answer to our challenge, or it waits until we know who that is.
     fn heard_stranger(&mut self, now: Now, ticket: Ticket, bytes: &[u8], out: &mut Transmits) {
-        if self.admission.answers(&ticket, bytes) {
+        if self.directory.answers(&ticket, bytes) {
             return;
         }
         let source = self.source_of(ticket.path, ticket.hops);

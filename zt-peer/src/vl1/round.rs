@@ -9,9 +9,8 @@ use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
-use crate::peer::liveness::Probe;
-use crate::peer::path_choice;
-use crate::peer_table::MAX_PEERS;
+use crate::liveness::Probe;
+use crate::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::{
     CONTACT_HELLO, FULL_HELLO, HEARTBEAT, HOUSEKEEPING, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO,
@@ -22,8 +21,6 @@ use crate::transmit::Transmits;
 
 /// Paths of a peer that are kept alive.
 const KEPT_PATHS: usize = 4;
-/// Jobs that do not come back are forgotten after this.
-const JOB_PATIENCE: Duration = Duration::from_secs(60);
 /// Most peers looked at in one call; the rest follows in the next.
 const DUE_PER_CALL: usize = 4096;
 
@@ -223,15 +220,11 @@ impl Vl1 {
 
     fn housekeeping(&mut self, now: Now) {
         let t = now.mono;
-        self.whois.expire(t);
         self.surface.expire(t);
-        self.admission.expire(t);
-        self.jobs.expire();
-        self.load_gate.expire(t);
         self.held.expire(t);
         self.consents.expire(t);
         self.expire_path_mtus(t);
-        self.admissions.retain(|_, a| t.saturating_since(a.since) < JOB_PATIENCE);
+        self.directory.expire(t);
         for id in self.peers.ids() {
             let peer = self.peers.get(id);
             let address = peer.identity.address;
@@ -268,9 +261,7 @@ impl Vl1 {
         let record = PeerRecord { identity: peer.identity, version, addresses };
         let address = peer.identity.address;
         let record = record.emit_vouched(&self.secret);
-        if let Some(cached) = self.cached.as_mut().filter(|c| c.len() < MAX_PEERS) {
-            cached.insert(address);
-        }
+        self.directory.note_persisted(address);
         self.event(Vl1Event::PersistPeer { address, record });
     }
 

@@ -11,22 +11,20 @@ use super::Vl1;
 use crate::config::SendOptions;
 use crate::context::{Context, Handled};
 use crate::directory::strangers::Source;
-use crate::directory::whois::{Admission, Asker};
+use crate::directory::whois::Asker;
+use crate::directory::{Admission, Admitted, Loaded};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
 use crate::link::Path;
 use crate::peer_table::PeerId;
 use crate::rate::{QUEUE_RETRY, WHOIS_ANSWER, hello_bucket};
-use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
 
 /// Most addresses looked up for one WHOIS of a peer.
 const MAX_LOOKUPS_PER_WHOIS: usize = 4;
 /// Most identities in one answer. Deliberate: never longer than what all receivers can take.
 const MAX_ANSWERED: usize = 100;
-/// Most addresses remembered of those that the peer cache has a record of.
-const MAX_CACHED: usize = 1 << 17;
 /// Most addresses of a cached peer that get a HELLO.
 const MAX_CACHED_ADDRESSES: usize = 4;
 
@@ -42,25 +40,19 @@ impl Vl1 {
         if address == self.own.address || address.is_reserved() || self.peers.id(address).is_some() {
             return;
         }
-        if self.admissions.contains_key(&address) {
+        if self.directory.is_admitting(address) {
             return;
         }
         self.next_queue = self.next_queue.min(now.mono + QUEUE_RETRY);
-        let Some(tries) = self.whois.ask(now.mono, address, asker) else { return };
-        let cached = self.has_peer_cache && self.cached.as_ref().is_none_or(|c| c.contains(&address));
-        if tries == 0 && cached && self.jobs.load(address) {
-            if let Some(asked) = self.whois.asked.get_mut(&address) {
-                asked.loading = true;
-            }
-            return;
+        if let Some(tries) = self.directory.ask(now.mono, address, asker) {
+            self.ask_roots(now, address, tries, out);
         }
-        self.ask_roots(now, address, tries, out);
     }
 
     /// The addresses that the peer cache has a record of. Without this list the cache is asked for every address that is
     /// sent to, and for none of a stranger.
     pub fn note_cached(&mut self, addresses: impl IntoIterator<Item = Address>) {
-        self.cached = Some(addresses.into_iter().take(MAX_CACHED).collect());
+        self.directory.note_cached(addresses);
     }
 
     /// The address in whose turn a packet is judged.
@@ -96,72 +88,46 @@ impl Vl1 {
 
     /// The cache answered.
     pub(super) fn loaded(&mut self, now: Now, address: Address, bytes: Option<&[u8]>, out: &mut Transmits) {
-        let record = bytes.and_then(|bytes| PeerRecord::parse(bytes).ok()).filter(|r| r.identity.address == address);
-        let vouched = record.as_ref().zip(bytes).is_some_and(|(r, bytes)| r.is_vouched(&self.secret, bytes));
-        self.admission.loaded(address, record.as_ref().map(|r| &r.identity).filter(|_| vouched));
-        let Some(asked) = self.whois.asked.get_mut(&address) else { return };
-        let asker = asked.asker;
-        if !std::mem::take(&mut asked.loading) {
-            return;
-        }
-        match record {
-            Some(record) => {
-                let identity = record.identity;
-                self.admit(asker, Admission { identity, record: Some(record), vouched, via: None, since: now.mono });
-            }
-            None => self.ask_roots(now, address, 0, out),
+        match self.directory.loaded(now.mono, address, bytes, &self.secret) {
+            Loaded::Nothing => {}
+            Loaded::Unknown => self.ask_roots(now, address, 0, out),
+            Loaded::Found(asker, admission) => self.admit(asker, *admission),
         }
     }
 
-    /// Safer point 4: identities are validated before use, whoever tells them; but not again when we did so before.
+    /// An identity is to be let in, unless we know its address already.
     pub(super) fn admit(&mut self, asker: Asker, admission: Admission) {
         let identity = admission.identity;
-        let address = identity.address;
-        if address == self.own.address || self.peers.id(address).is_some() || self.admissions.contains_key(&address) {
+        if identity.address == self.own.address || self.peers.id(identity.address).is_some() {
             return;
         }
-        let admitted = if self.roots.upstream(address).is_some_and(|u| u.identity == identity) {
-            self.jobs.admit_root(address);
-            true
-        } else if asker == Asker::Own || admission.vouched || self.is_known(&identity) {
-            self.jobs.admit(address)
-        } else if let Asker::Stranger(source) = asker {
-            // Its HELLO waits already: it is known to be no invention now.
-            if self.admission.confirm(&identity) {
-                return;
-            }
-            self.admission.named(source, address)
-        } else {
-            false
-        };
-        if admitted {
-            self.admissions.insert(address, admission);
-        } else {
-            self.drops.add(DropReason::TooManyJobs);
+        let root = self.roots.upstream(identity.address).is_some_and(|u| u.identity == identity);
+        if let Err(reason) = self.directory.admit(asker, admission, root) {
+            self.drops.add(reason);
         }
-        self.note_lost();
+        self.count_lost_hellos();
     }
 
-    /// Names that gave way to others are asked for again while somebody waits for them; HELLOs that did are counted.
-    pub(super) fn note_lost(&mut self) {
-        let lost = std::mem::take(&mut self.admission.lost_hellos);
+    pub(super) fn count_lost_hellos(&mut self) {
+        let lost = self.directory.take_lost_hellos();
         self.count(DropReason::HelloGate, lost);
-        while let Some(address) = self.admission.poll_lost_name() {
-            self.admissions.remove(&address);
-        }
     }
 
     /// Validation and key agreement came back.
-    pub(super) fn admitted(&mut self, now: Now, identity: Identity, keys: Option<Arc<PeerKeys>>, out: &mut Transmits) {
-        let Some(admission) = self.admissions.remove(&identity.address) else { return };
-        if admission.identity != identity {
-            return;
-        }
-        let Some(keys) = keys else {
-            self.admission.take(&identity);
-            self.drops.add(DropReason::InvalidIdentity);
-            return;
+    pub(super) fn admitted(
+        &mut self,
+        now: Now,
+        identity: Identity,
+        admitted: Admitted,
+        keys: Option<Arc<PeerKeys>>,
+        out: &mut Transmits,
+    ) {
+        let admission = match admitted {
+            Admitted::Nothing => return,
+            Admitted::Invalid => return self.drops.add(DropReason::InvalidIdentity),
+            Admitted::Valid(admission) => *admission,
         };
+        let Some(keys) = keys else { return };
         let known = self.peers.id(identity.address).is_some();
         let id = self.admit_peer(now, identity, keys, out);
         if known {
@@ -243,7 +209,7 @@ impl Vl1 {
         if self.unsent.destinations().contains(&address) {
             return Some(Asker::Own);
         }
-        self.whois.asker(address).or_else(|| {
+        self.directory.asker(address).or_else(|| {
             let ticket = self.deferred.unknown_sender(address)?;
             Some(Asker::Stranger(self.source_of(ticket.path, ticket.hops)))
         })

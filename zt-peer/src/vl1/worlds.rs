@@ -4,7 +4,8 @@ use zt_crypto::{verify, verify_world};
 use zt_wire::{Address, Emit, Identity, Now, Signature, World, WorldKind};
 
 use super::Vl1;
-use crate::directory::whois::{Admission, Asker};
+use crate::directory::Admission;
+use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::rate::ONLINE;

@@ -44,7 +44,7 @@ fn packet(n: u64, id: u64, body: &dyn Body) -> Vec<u8> {
     bytes
 }
 
-fn hello(a: &mut Admission, n: u64, from: u64, at: Mono) -> Result<Option<u64>, DropReason> {
+fn hello(a: &mut Strangers, n: u64, from: u64, at: Mono) -> Result<Option<u64>, DropReason> {
     let bytes = packet(n, 1_000 + n, &Echo { data: b"stands for a HELLO" });
     a.hello(at, arrival(n, from, at, &bytes))
 }
@@ -54,7 +54,7 @@ fn arrival(n: u64, from: u64, at: Mono, packet: &[u8]) -> Arrival<'_> {
     Arrival { source, ticket, identity, packet, case: Case::Stranger, known: false }
 }
 
-fn next(a: &mut Admission) -> Option<(u64, Identity, bool)> {
+fn next(a: &mut Strangers) -> Option<(u64, Identity, bool)> {
     a.next(|_| true, nobody).map(|task| match task {
         Task::Judge { number, identity, validate, .. } => (number, identity, validate),
         Task::Admit(address) => panic!("nobody named {address}"),
@@ -62,7 +62,7 @@ fn next(a: &mut Admission) -> Option<(u64, Identity, bool)> {
 }
 
 /// Lets the checks of all who wait pass, and challenges them; who is validated meanwhile turns out to be invalid.
-fn check_all(a: &mut Admission, at: Mono) {
+fn check_all(a: &mut Strangers, at: Mono) {
     while !a.unchecked.is_empty() {
         let (number, identity, validate) = next(a).unwrap();
         let n = identity.address.as_u64() - 0x10_0000_0000;
@@ -76,14 +76,14 @@ fn check_all(a: &mut Admission, at: Mono) {
     }
 }
 
-fn answer(a: &mut Admission, n: u64, from: u64, id: PacketId) -> bool {
-    let ok = OkReply { in_re_packet: id, body: OkBody::Echo(OkEcho { data: &[] }) };
+fn answer(a: &mut Strangers, n: u64, from: u64, id: PacketId) -> bool {
+    let ok = OkMessage { in_re_packet: id, body: OkBody::Echo(OkEcho { data: &[] }) };
     a.answers(&ticket(n, from, T), &packet(n, 77, &ok))
 }
 
 #[test]
 fn while_nobody_waits_both_steps_are_one() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     assert_eq!(hello(&mut a, 1, 1, T), Ok(None));
     let (number, who, validate) = next(&mut a).unwrap();
     assert!(who == identity(1) && validate);
@@ -96,7 +96,7 @@ fn while_nobody_waits_both_steps_are_one() {
 
 #[test]
 fn who_answers_the_challenge_goes_before_all_who_do_not() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     for n in 0..200 {
         hello(&mut a, n, n, T).unwrap();
     }
@@ -111,7 +111,7 @@ fn who_answers_the_challenge_goes_before_all_who_do_not() {
 
 #[test]
 fn a_flood_from_one_prefix_takes_one_turn_in_two() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     for n in 0..5_000 {
         let _ = hello(&mut a, n, 1, T);
     }
@@ -125,7 +125,7 @@ fn a_flood_from_one_prefix_takes_one_turn_in_two() {
 
 #[test]
 fn a_repeated_hello_keeps_its_place_and_the_newest_is_answered() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     for n in 0..3 {
         hello(&mut a, n, n, T).unwrap();
     }
@@ -147,7 +147,7 @@ fn a_repeated_hello_keeps_its_place_and_the_newest_is_answered() {
 
 #[test]
 fn one_identity_by_two_ways_is_validated_once_and_both_are_answered() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     hello(&mut a, 1, 1, T).unwrap();
     let (first, _, validate) = next(&mut a).unwrap();
     assert!(validate);
@@ -166,7 +166,7 @@ fn one_identity_by_two_ways_is_validated_once_and_both_are_answered() {
 
 #[test]
 fn names_that_the_cache_vouches_for_are_let_in_by_the_check() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     for n in 0..100 {
         hello(&mut a, n, n, T).unwrap();
     }
@@ -189,7 +189,7 @@ fn names_that_the_cache_vouches_for_are_let_in_by_the_check() {
 
 #[test]
 fn names_that_the_layer_above_knows_are_validated_first() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     for n in 0..20 {
         hello(&mut a, n, n, T).unwrap();
     }
@@ -205,7 +205,7 @@ fn names_that_the_layer_above_knows_are_validated_first() {
 
 #[test]
 fn validations_and_checks_take_turns() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     for n in 0..20 {
         hello(&mut a, n, n, T).unwrap();
     }
@@ -229,7 +229,7 @@ fn validations_and_checks_take_turns() {
 
 #[test]
 fn memory_is_bounded_and_old_ones_are_forgotten() {
-    let mut a = Admission::default();
+    let mut a = Strangers::default();
     for n in 0..20_000 {
         let _ = hello(&mut a, n, n, T);
         if n % 500 == 499 {
