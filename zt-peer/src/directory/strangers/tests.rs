@@ -77,7 +77,7 @@ fn check_all(a: &mut Strangers, at: Mono) {
 }
 
 fn answer(a: &mut Strangers, n: u64, from: u64, id: PacketId) -> bool {
-    let ok = OkMessage { in_re_packet: id, body: OkBody::Echo(OkEcho { data: &[] }) };
+    let ok = OkReply { in_re_packet: id, body: OkBody::Echo(OkEcho { data: &[] }) };
     a.answers(&ticket(n, from, T), &packet(n, 77, &ok))
 }
 
