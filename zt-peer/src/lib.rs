@@ -3,7 +3,6 @@
 
 mod config;
 mod context;
-mod desperation;
 mod directory;
 mod drop_reason;
 mod event;
@@ -13,10 +12,10 @@ mod fair_queue;
 mod fast_map;
 mod inbound;
 mod link;
+mod links;
+mod liveness;
 mod outgoing;
-mod path_consent;
-mod path_mtu;
-mod path_policy;
+mod path_choice;
 mod path_proof;
 mod peer;
 mod peer_table;

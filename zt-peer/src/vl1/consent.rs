@@ -6,7 +6,7 @@ use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::link::{Endpoint, Path};
-use crate::path_consent::{ADDRESS_AGAIN, Verdict};
+use crate::links::path_consent::{ADDRESS_AGAIN, Verdict};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 

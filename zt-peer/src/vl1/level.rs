@@ -4,10 +4,10 @@ use zt_wire::{Mono, Now};
 
 use super::Vl1;
 use crate::context::Context;
-use crate::desperation::Outlook;
 use crate::event::Vl1Event;
 use crate::link::{Endpoint, Link, LinkId, LinkRole, Path};
-use crate::peer::liveness::Probe;
+use crate::links::desperation::Outlook;
+use crate::liveness::Probe;
 use crate::peer::{Peer, Slot};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
