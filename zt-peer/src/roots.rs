@@ -238,6 +238,11 @@ impl Roots {
         self.upstreams.get(&a)
     }
 
+    /// Where worlds say that a root is.
+    pub(crate) fn ips(&self, a: Address) -> Option<&[IpAddr]> {
+        self.upstream(a).map(|u| u.ips.as_slice())
+    }
+
     /// Addresses of all upstreams, in order.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
         self.upstreams.keys().copied()

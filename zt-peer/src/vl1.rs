@@ -18,7 +18,6 @@ mod view;
 mod whois;
 mod worlds;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use zt_crypto::SecretIdentity;
@@ -31,11 +30,8 @@ use crate::event::Vl1Event;
 use crate::event_queue::Events;
 use crate::expect::{Expectations, SentFrames};
 use crate::fast_map::FastMap;
-use crate::link::{Link, LinkId, Path};
-use crate::links::desperation::Desperation;
-use crate::links::path_consent::Consents;
-use crate::links::path_mtu::PathMtus;
-use crate::links::path_policy::PathPolicy;
+use crate::link::Path;
+use crate::links::{Asks, Links};
 use crate::path_proof::HeldAnswers;
 use crate::peer_table::PeerTable;
 use crate::pending::{DeferQueue, SendQueue};
@@ -54,7 +50,7 @@ pub struct Vl1 {
     own: Identity,
     version: SoftwareVersion,
     random: Random,
-    links: BTreeMap<LinkId, Link>,
+    links: Links,
     peers: PeerTable,
     paths: FastMap<Path, PathUse>,
     roots: Roots,
@@ -65,8 +61,6 @@ pub struct Vl1 {
     unsent: SendQueue,
     directory: Directory,
     surface: Surface,
-    policy: PathPolicy,
-    path_mtus: PathMtus,
     held: HeldAnswers,
     events: Events,
     hear_messages: bool,
@@ -78,10 +72,6 @@ pub struct Vl1 {
     next_watch: Mono,
     last_traffic: Mono,
     squeeze: Vec<u8>,
-    desperation: Desperation,
-    ask_paths: bool,
-    ask_addresses: bool,
-    consents: Consents,
 }
 
 /// How a path is used, whoever uses it.
@@ -98,14 +88,12 @@ impl Vl1 {
     pub fn new(now: Now, config: Vl1Config) -> Self {
         let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback, .. } = config;
         let Vl1Config { ask_paths, ask_addresses, hear_messages, .. } = config;
-        let mut policy = PathPolicy::default();
-        policy.set_allow_loopback(allow_loopback);
         Self {
             own: *identity.identity(),
             secret: identity,
             version,
             random: Random::new(entropy),
-            links: BTreeMap::new(),
+            links: Links::new(allow_loopback, Asks { paths: ask_paths, addresses: ask_addresses }),
             peers: PeerTable::default(),
             paths: FastMap::default(),
             roots: Roots::default(),
@@ -116,8 +104,6 @@ impl Vl1 {
             unsent: SendQueue::default(),
             directory: Directory::new(has_peer_cache),
             surface: Surface::default(),
-            policy,
-            path_mtus: PathMtus::default(),
             held: HeldAnswers::default(),
             events: Events::default(),
             hear_messages,
@@ -128,10 +114,6 @@ impl Vl1 {
             next_watch: Mono::FAR,
             last_traffic: Mono::ZERO,
             squeeze: Vec::new(),
-            desperation: Desperation::default(),
-            ask_paths,
-            ask_addresses,
-            consents: Consents::default(),
         }
     }
 

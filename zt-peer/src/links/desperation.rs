@@ -54,6 +54,10 @@ impl Desperation {
         self.lower_to(self.ceiling)
     }
 
+    pub(crate) const fn level(&self) -> i32 {
+        self.level
+    }
+
     pub(crate) const fn may_rise(&self) -> bool {
         self.level < self.ceiling
     }

@@ -6,7 +6,7 @@ use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::link::{Endpoint, Path};
-use crate::links::path_consent::{ADDRESS_AGAIN, Verdict};
+use crate::links::Verdict;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
@@ -15,7 +15,7 @@ impl Vl1 {
     /// waited for it goes on with a HELLO there. Refused: a path in use is dropped. The endpoints that worlds name for
     /// their roots are not asked about and cannot be refused.
     pub fn answer_path(&mut self, now: Now, peer: Address, path: Path, allowed: bool, out: &mut Transmits) {
-        let waited = self.consents.answer(now.mono, (peer, path), allowed);
+        let waited = self.links.answer(now.mono, peer, path, allowed);
         let Some(id) = self.peers.id(peer) else { return };
         let known = self.peers.get(id).slot(path).is_some();
         if allowed {
@@ -45,7 +45,7 @@ impl Vl1 {
             self.drops.add(DropReason::UnusablePath);
             return;
         }
-        for path in self.paths_to(remote) {
+        for path in self.links.paths_to(remote) {
             if !self.works(id, path) {
                 self.greet(now, id, path, false, out);
             }
@@ -62,7 +62,7 @@ impl Vl1 {
     pub(super) fn consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
         let known = peer.slot(path).is_some() || self.is_named(peer.identity.address, &path.remote);
-        if !known && self.policy.leads_inside(&path.remote, heard) {
+        if !known && self.links.leads_inside(&path.remote, heard) {
             self.drops.add(DropReason::UnusablePath);
             return false;
         }
@@ -74,10 +74,10 @@ impl Vl1 {
     pub(super) fn owner_consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
         let address = peer.identity.address;
-        if !self.ask_paths || peer.slot(path).is_some() || self.is_named(address, &path.remote) {
+        if peer.slot(path).is_some() || self.is_named(address, &path.remote) {
             return true;
         }
-        match self.consents.judge(now, (address, path), heard) {
+        match self.links.consent(now, address, path, heard) {
             Verdict::Allowed => return true,
             Verdict::Ask => self.event(Vl1Event::PathQuestion { peer: address, path }),
             Verdict::Refused => self.drops.add(DropReason::UnusablePath),
@@ -88,8 +88,7 @@ impl Vl1 {
 
     /// Whether [`Vl1::want_address`] would ask.
     pub(super) fn may_want_address(&self, now: Mono, id: PeerId) -> bool {
-        let last = self.peers.get(id).last_address_wanted;
-        self.ask_addresses && last.is_none_or(|t| now.saturating_since(t) >= ADDRESS_AGAIN)
+        self.links.may_want_address(now, self.peers.get(id).last_address_wanted)
     }
 
     /// There is no direct path to a peer that is wanted: the owner may know an address.

@@ -87,14 +87,14 @@ impl Vl1 {
 
     fn hello(&mut self, now: Now, id: PeerId, greeting: Greeting, out: &mut Transmits) {
         let Greeting { path, direct, purpose, spam, heard_first, payer } = greeting;
-        if !self.links.contains_key(&path.link) {
+        if self.links.get(path.link).is_none() {
             return;
         }
         self.note_asked(now.mono, id);
-        let spread = if spam { Spread::Levels } else { self.spread_of(path.link) };
+        let spread = if spam { Spread::Levels } else { self.links.spread_of(path.link) };
         let destination = if direct { path.remote.inet() } else { InetAddress::None };
         let packet_id = self.random.packet_id();
-        let mtu = self.mtu(path);
+        let mtu = self.links.mtu(path);
         let peer = self.peers.get_mut(id);
         peer.hello_turn = peer.hello_turn.wrapping_add(1);
         let to = peer.identity.address;
@@ -197,7 +197,7 @@ impl Vl1 {
             keys,
             suite: Suite::Salsa2012Poly1305,
             path: ticket.path,
-            mtu: self.mtu(ticket.path),
+            mtu: self.links.mtu(ticket.path),
             trusted: None,
             body: &Echo { data: &[] },
             compress: false,
@@ -282,7 +282,7 @@ impl Vl1 {
             keys,
             suite: Suite::Salsa2012Poly1305,
             path: ticket.path,
-            mtu: self.mtu(ticket.path),
+            mtu: self.links.mtu(ticket.path),
             trusted: None,
             body: &error,
             compress: false,

@@ -5,7 +5,7 @@ use zt_wire::{Mono, Now};
 use super::Vl1;
 use crate::context::Context;
 use crate::event::Vl1Event;
-use crate::link::{Endpoint, Link, LinkId, LinkRole, Path};
+use crate::link::{Endpoint, Path};
 use crate::links::desperation::Outlook;
 use crate::liveness::Probe;
 use crate::peer::{Peer, Slot};
@@ -24,18 +24,13 @@ impl Vl1 {
     /// worse rank serve only the paths heard by them. Changes are told by
     /// [`Vl1Event::LevelChanged`](crate::Vl1Event::LevelChanged).
     pub const fn level(&self) -> i32 {
-        self.desperation.level
+        self.links.level()
     }
 
-    /// Whether a link is used to reach somebody who was not heard by it.
-    pub(super) fn is_for_contact(&self, link: &Link) -> bool {
-        link.role != LinkRole::AnswerOnly && link.rank <= self.level()
-    }
-
-    /// The links are others.
-    pub(super) fn links_changed(&mut self) {
-        if self.desperation.set_ceiling(self.links.values().map(|l| l.rank).max()) {
-            self.event(Vl1Event::LevelChanged(self.level()));
+    /// Tells that the level is another.
+    pub(super) fn level_changed(&mut self, level: Option<i32>) {
+        if let Some(level) = level {
+            self.event(Vl1Event::LevelChanged(level));
         }
     }
 
@@ -46,41 +41,31 @@ impl Vl1 {
 
     /// A question to a peer leaves.
     pub(super) fn note_asked(&mut self, now: Mono, id: PeerId) {
-        if self.desperation.may_rise() && self.speaks_for_the_level(self.peers.get(id)) {
-            self.desperation.asked(now);
-        }
-    }
-
-    /// Somebody was heard directly.
-    pub(super) fn note_heard(&mut self, now: Mono, path: Path) {
-        if self.desperation.may_rise()
-            && let Some(link) = self.links.get(&path.link)
-        {
-            self.desperation.heard(now, link.rank);
+        if self.links.may_rise() && self.speaks_for_the_level(self.peers.get(id)) {
+            self.links.asked(now);
         }
     }
 
     /// An answer proved the path by which it came.
     pub(super) fn note_answer(&mut self, now: Now, c: &Context, out: &mut Transmits) {
-        let Some(rank) = self.links.get(&c.path.link).map(|l| l.rank) else { return };
         let peer = self.peers.get(c.id);
         let counts = self.speaks_for_the_level(peer) && (self.roots.is_upstream(c.from) || is_missed(peer, now.mono));
-        if counts && self.desperation.answered(rank) {
-            self.event(Vl1Event::LevelChanged(self.level()));
+        if counts && let Some(level) = self.links.answered(c.path.link) {
+            self.event(Vl1Event::LevelChanged(level));
             self.come_back(now, out);
         }
     }
 
     /// What is due about the level.
     pub(super) fn tend_level(&mut self, now: Now, out: &mut Transmits) {
-        if self.desperation.is_judged(now.mono) {
+        if self.links.is_judged(now.mono) {
             let outlook = self.outlook(now.mono);
-            if self.desperation.judge(now.mono, outlook) {
-                self.event(Vl1Event::LevelChanged(self.level()));
+            if let Some(level) = self.links.judge(now.mono, outlook) {
+                self.event(Vl1Event::LevelChanged(level));
                 self.greet_by_level(now, out);
             }
         }
-        if let Some(turn) = self.desperation.looks_up(now.mono) {
+        if let Some(turn) = self.links.looks_up(now.mono) {
             self.look_up(now, turn, out);
         }
     }
@@ -103,10 +88,7 @@ impl Vl1 {
 
     /// Nobody answered by better means: HELLO to all roots and active peers by the links of the new level.
     fn greet_by_level(&mut self, now: Now, out: &mut Transmits) {
-        let level = self.level();
-        let fresh: Vec<Link> =
-            self.links.values().filter(|l| l.rank == level && l.role != LinkRole::AnswerOnly).copied().collect();
-        for link in fresh {
+        for link in self.links.of_the_level() {
             self.greet_roots_by(now, link, out);
             let missed = self.missed_peers(now.mono);
             self.greet_peers(now, missed, Some(link), out);
@@ -127,7 +109,7 @@ impl Vl1 {
 
     /// In every round: those that are reached only by a link worse than the level are tried by the better ones.
     pub(super) fn tend_worse(&mut self, now: Now, out: &mut Transmits) {
-        if !self.desperation.may_rise() {
+        if !self.links.may_rise() {
             return;
         }
         let mut left = self.missed_peers(now.mono);
@@ -192,22 +174,15 @@ impl Vl1 {
         picked
     }
 
-    /// The link of the present level that probes of better ones are handed to; where that level has none of the
-    /// family, the next better one.
-    fn link_to_look_up(&self, remote: Endpoint) -> Option<LinkId> {
-        let fits = |l: &&Link| self.is_for_contact(l) && l.local.same_family(&remote);
-        self.links.values().filter(fits).max_by_key(|l| (l.rank, std::cmp::Reverse(l.id))).map(|l| l.id)
-    }
-
     fn probe_up(&mut self, now: Now, id: PeerId, remote: Endpoint, out: &mut Transmits) {
-        if let Some(link) = self.link_to_look_up(remote) {
+        if let Some(link) = self.links.link_to_look_up(remote) {
             self.send_hello_spread(now, id, Path { link, remote }, out);
         }
     }
 
     /// A root fell silent: whether all have, is to be known before long.
     pub(super) fn ask_other_roots(&mut self, now: Now, silent: PeerId, since: Mono, out: &mut Transmits) {
-        if !self.desperation.may_rise() {
+        if !self.links.may_rise() {
             return;
         }
         for id in self.upstream_ids().into_iter().filter(|id| *id != silent) {

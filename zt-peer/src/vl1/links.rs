@@ -9,7 +9,8 @@ use super::Vl1;
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::expect::Purpose;
 use crate::link::{Endpoint, Link, LinkId, Path};
-use crate::peer::liveness::Probe;
+use crate::links::LinkChange;
+use crate::liveness::Probe;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
@@ -22,21 +23,18 @@ impl Vl1 {
     /// A link is there (or has another local address, rank or MTU): HELLO to all roots and active peers by it, at once, unless only its
     /// MTU is another.
     pub fn add_link(&mut self, now: Now, link: Link, out: &mut Transmits) {
-        if self.links.get(&link.id).is_some_and(|old| old.local != link.local) {
+        if self.links.get(link.id).is_some_and(|old| old.local != link.local) {
             self.remove_link(now, link.id, out);
         }
-        let old = self.links.insert(link.id, link);
-        if old.is_some_and(|old| old.mtu != link.mtu && Link { mtu: link.mtu, ..old } == link) {
-            // Nobody need hear of it; what was learnt by the old size may be wrong now.
-            self.path_mtus.forget_link(link.id);
+        let LinkChange::Link { rank_changed, level } = self.links.insert(link) else {
             self.refresh_mtus();
             return;
-        }
-        self.links_changed();
-        if old.is_some_and(|old| old.rank != link.rank) {
+        };
+        self.level_changed(level);
+        if rank_changed {
             self.rank_changed(now, link, out);
         }
-        if self.is_for_contact(&link) {
+        if self.links.is_for_contact(&link) {
             self.greet_roots_by(now, link, out);
             self.greet_active(now, Some(link), out);
         }
@@ -75,13 +73,10 @@ impl Vl1 {
 
     /// A link is gone: its paths are forgotten, and peers that lost their last one are greeted by other links.
     pub fn remove_link(&mut self, now: Now, id: LinkId, out: &mut Transmits) {
-        if self.links.remove(&id).is_none() {
-            return;
-        }
-        self.links_changed();
+        let Some(level) = self.links.remove(id) else { return };
+        self.level_changed(level);
         self.reassembly.forget(|p| p.link == id);
         self.surface.forget_link(id);
-        self.path_mtus.forget_link(id);
         for peer in self.peers.ids() {
             let before = self.peers.get(peer).route_slot().map(|s| s.path);
             let remotes: Vec<Endpoint> =
@@ -146,7 +141,7 @@ impl Vl1 {
                 let paths = match link {
                     Some(l) if l.local.same_family(&remote) => vec![Path { link: l.id, remote }],
                     Some(_) => Vec::new(),
-                    None => self.paths_to(remote),
+                    None => self.links.paths_to(remote),
                 };
                 for path in paths {
                     self.send_hello(now, id, path, Purpose::Probe, out);
@@ -192,12 +187,12 @@ impl Vl1 {
 
     /// Takes over the operator's `physical` entries (03 §13): at most 32, in ascending order.
     pub fn set_physical(&mut self, prefixes: Vec<PhysicalPrefix>) {
-        self.policy.set_physical(prefixes);
+        self.links.set_physical(prefixes);
         self.drop_unusable();
         for id in self.peers.ids() {
-            let policy = &self.policy;
+            let links = &self.links;
             for slot in &mut self.peers.get_mut(id).slots {
-                slot.trusted = policy.trusted_id(&slot.path.remote);
+                slot.trusted = links.trusted_id(&slot.path.remote);
             }
         }
         self.refresh_mtus();
@@ -205,19 +200,19 @@ impl Vl1 {
 
     /// Takes over the operator's `virtual` entries: addresses to try, and not to use, per peer.
     pub fn set_virtual(&mut self, peers: Vec<VirtualPeer>) {
-        self.policy.set_virtual(peers);
+        self.links.set_virtual(peers);
     }
 
     /// Prefixes on our own virtual interfaces: never paths.
     pub fn set_own_prefixes(&mut self, prefixes: Vec<(IpAddr, u8)>) {
-        self.policy.set_own_prefixes(prefixes);
+        self.links.set_own_prefixes(prefixes);
         self.drop_unusable();
     }
 
     /// Prefixes that are `routed` through our own virtual interfaces: never tried either, except what is nearer by a prefix
     /// of a physical interface (`on_link`), and peers that are heard there.
     pub fn set_routed(&mut self, routed: Vec<(IpAddr, u8)>, on_link: Vec<(IpAddr, u8)>) {
-        self.policy.set_routed(routed, on_link);
+        self.links.set_routed(routed, on_link);
     }
 
     /// Drops paths that may be none any more.

@@ -1,6 +1,6 @@
 //! Sizes of datagrams by path: learnt ones are applied to the paths in use.
 
-use zt_wire::{Mono, Now};
+use zt_wire::Now;
 
 use super::Vl1;
 use crate::link::Path;
@@ -9,26 +9,15 @@ impl Vl1 {
     /// The owner found out that `path` takes no datagrams above `size` bytes of payload: packets are cut accordingly
     /// (any split is legal, 02 §3.3) for some minutes.
     pub fn learn_path_mtu(&mut self, now: Now, path: Path, size: u16) {
-        self.path_mtus.learn(now.mono, path, size);
+        self.links.learn_mtu(now.mono, path, size);
         self.refresh_mtus();
-    }
-
-    pub(super) fn expire_path_mtus(&mut self, now: Mono) {
-        if self.path_mtus.expire(now) {
-            self.refresh_mtus();
-        }
-    }
-
-    /// Largest datagram on a path.
-    pub(super) fn mtu(&self, path: Path) -> u16 {
-        self.path_mtus.limit(&path, self.policy.mtu(self.links.get(&path.link), &path.remote))
     }
 
     /// Brings the paths in use in step with what is configured and learnt.
     pub(super) fn refresh_mtus(&mut self) {
         for id in self.peers.ids() {
             for slot in 0..self.peers.get(id).slots.len() {
-                let mtu = self.mtu(self.peers.get(id).slots[slot].path);
+                let mtu = self.links.mtu(self.peers.get(id).slots[slot].path);
                 self.peers.get_mut(id).slots[slot].mtu = mtu;
             }
         }

@@ -8,8 +8,10 @@ use zt_wire::{Address, Mono, Now};
 
 use super::Vl1;
 use crate::event::Vl1Event;
-use crate::expect::{Expected, Purpose, Spread};
-use crate::link::{Endpoint, LinkId, LinkRole, Path};
+use crate::expect::{Expected, Purpose};
+use crate::link::{Endpoint, Path};
+use crate::liveness::{Due, Liveness, Probe};
+use crate::path_choice;
 use crate::path_proof::Payer;
 use crate::peer::liveness::{Due, Liveness, Probe};
 use crate::peer::path_choice;
@@ -36,7 +38,7 @@ impl Vl1 {
         if !self.consents(now.mono, id, path, false) {
             return;
         }
-        let spread = self.spread_of(path.link);
+        let spread = self.links.spread_of(path.link);
         let peer = self.peers.get_mut(id);
         peer.note_tried(path, spread);
         self.echo(now, id, path, false, Payer::Nobody, out);
@@ -72,7 +74,7 @@ impl Vl1 {
 
     fn echo(&mut self, now: Now, id: PeerId, path: Path, heard_first: bool, payer: Payer, out: &mut Transmits) {
         self.note_asked(now.mono, id);
-        let spread = self.spread_of(path.link);
+        let spread = self.links.spread_of(path.link);
         let peer = self.peers.get_mut(id);
         let to = peer.identity.address;
         if let Some(slot) = peer.slot(path) {
@@ -172,7 +174,7 @@ impl Vl1 {
             self.want_address(now.mono, id);
         }
         for remote in remotes {
-            for path in self.paths_to(remote) {
+            for path in self.links.paths_to(remote) {
                 if !self.works(id, path) {
                     self.send_hello(now, id, path, Purpose::Probe, out);
                 }
@@ -301,12 +303,12 @@ impl Vl1 {
 
     /// An OK proved an address: it becomes a path (03 §7.1 step 3c).
     pub(super) fn adopt(&mut self, now: Now, id: PeerId, path: Path, expected: Expected, out: &mut Transmits) {
-        let Some(link) = self.links.get(&path.link).copied() else { return };
+        let Some(link) = self.links.get(path.link).copied() else { return };
         let mut live = Liveness::new(now.mono);
         if matches!(expected.verb, Verb::HELLO | Verb::ECHO) {
             live.rtt.sample(now.mono.saturating_since(expected.sent));
         }
-        let trusted = self.policy.trusted_id(&path.remote);
+        let trusted = self.links.trusted_id(&path.remote);
         let slot = Slot {
             path,
             rank: link.rank,
@@ -314,7 +316,7 @@ impl Vl1 {
             last_sent: Some(expected.sent),
             heard_first: expected.heard_first,
             last_probe: Some(expected.sent).filter(|_| matches!(expected.verb, Verb::HELLO | Verb::ECHO)),
-            mtu: self.mtu(path),
+            mtu: self.links.mtu(path),
             trusted,
         };
         let before = self.peers.get(id).route_slot().map(|s| s.path);
@@ -425,7 +427,7 @@ impl Vl1 {
     pub(super) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
         let peer = self.peers.get_mut(id);
         peer.unheard_relayed.get_or_insert(now);
-        let hints = !self.policy.attempts(peer.identity.address).is_empty()
+        let hints = !self.links.attempts(peer.identity.address).is_empty()
             && peer.last_memorised.is_none_or(|t| now.saturating_since(t) >= MEMORISED);
         let due = peer.due;
         let hints = hints || !peer.slots.is_empty() || self.may_want_address(now, id);
@@ -438,7 +440,7 @@ impl Vl1 {
     pub(super) fn try_memorised(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get(id);
         let address = peer.identity.address;
-        let attempts = self.policy.attempts(address);
+        let attempts = self.links.attempts(address);
         if peer.route.is_some()
             || attempts.is_empty()
             || peer.last_memorised.is_some_and(|t| now.mono.saturating_since(t) < MEMORISED)
@@ -446,9 +448,9 @@ impl Vl1 {
             return;
         }
         let pick = self.random.below(attempts.len());
-        let Some(remote) = self.policy.attempts(address).get(pick).copied() else { return };
+        let Some(remote) = self.links.attempts(address).get(pick).copied() else { return };
         self.peers.get_mut(id).last_memorised = Some(now.mono);
-        for path in self.paths_to(Endpoint::Ip(remote)) {
+        for path in self.links.paths_to(Endpoint::Ip(remote)) {
             self.send_hello(now, id, path, Purpose::Probe, out);
         }
     }
@@ -456,50 +458,21 @@ impl Vl1 {
     /// Whether a path works to which `path` would lead: that very one or, for a wildcard, one by any link it stands for.
     pub(super) fn works(&self, id: PeerId, path: Path) -> bool {
         let mut slots = self.peers.get(id).slots.iter().filter(|s| !s.live.is_suspected());
-        slots.any(|s| s.path == path || s.path.remote == path.remote && self.stands_for(path.link, s.path.link))
-    }
-
-    fn stands_for(&self, wildcard: LinkId, link: LinkId) -> bool {
-        self.links.get(&wildcard).zip(self.links.get(&link)).is_some_and(|(w, l)| w.stands_for(l))
-    }
-
-    /// How questions spread that are handed to a link.
-    pub(super) fn spread_of(&self, link: LinkId) -> Spread {
-        let wildcard = self.links.get(&link).is_some_and(|l| l.role == LinkRole::Wildcard);
-        if wildcard { Spread::Sockets } else { Spread::Exact }
-    }
-
-    /// Whether what was sent on `asked` may be answered on `by`.
-    pub(super) fn reaches(&self, asked: Path, spread: Spread, by: Path) -> bool {
-        let below =
-            |a: LinkId, b: LinkId| self.links.get(&a).zip(self.links.get(&b)).is_some_and(|(a, b)| b.rank <= a.rank);
-        asked == by
-            || asked.remote == by.remote
-                && match spread {
-                    Spread::Exact => false,
-                    Spread::Sockets => self.stands_for(asked.link, by.link),
-                    Spread::Levels => below(asked.link, by.link),
-                }
+        slots.any(|s| s.path == path || s.path.remote == path.remote && self.links.stands_for(path.link, s.path.link))
     }
 
     /// Whether we sent to where a path leads before anything was heard from there.
     pub(super) fn has_tried(&self, id: PeerId, path: Path) -> bool {
-        self.peers.get(id).tried.iter().any(|(asked, spread)| self.reaches(*asked, *spread, path))
+        self.peers.get(id).tried.iter().any(|(asked, spread)| self.links.reaches(*asked, *spread, path))
     }
 
     /// Whether an address may become a path of a peer (03 §8) because somebody told it.
     pub(super) fn may_be_path(&self, peer: Address, remote: &Endpoint) -> bool {
-        let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
-        // An endpoint that a world names is where its root is, whatever else is routed there.
-        let named = || ips.zip(remote.ip()).is_some_and(|(ips, ip)| ips.contains(&ip));
-        self.may_stay_path(peer, remote) && (!self.policy.leads_inside(remote, false) || named())
+        self.links.may_be_path(peer, remote, self.roots.ips(peer))
     }
 
     /// Whether an address may be a path of a peer that was heard there.
     pub(super) fn may_stay_path(&self, peer: Address, remote: &Endpoint) -> bool {
-        let ips = self.roots.upstream(peer).map(|u| u.ips.as_slice());
-        // Somebody else may have our private address, behind another NAT; what we send there comes to ourselves.
-        let is_ours = self.links.values().any(|link| link.local == *remote);
-        !is_ours && self.policy.usable(peer, remote, ips)
+        self.links.may_stay_path(peer, remote, self.roots.ips(peer))
     }
 }

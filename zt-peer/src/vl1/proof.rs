@@ -109,7 +109,7 @@ impl Vl1 {
         }
         let mut waiting = std::mem::take(&mut ledger.named).into_iter();
         while let Some(remote) = waiting.next() {
-            let mut paths = self.paths_to(remote);
+            let mut paths = self.links.paths_to(remote);
             paths.retain(|p| !self.works(c.id, *p));
             let len = paths.len() * self.probe_len(c.id);
             if !self.spend_for(c, len) {

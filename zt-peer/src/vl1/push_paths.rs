@@ -9,7 +9,7 @@ use zt_wire::{InetAddress, Mono, Now};
 use super::Vl1;
 use crate::context::{Context, Handled};
 use crate::drop_reason::DropReason;
-use crate::link::{Endpoint, Link, LinkKind, Path};
+use crate::link::{Endpoint, Path};
 use crate::path_proof::Payer;
 use crate::peer_table::PeerId;
 use crate::rate::PUSH_PER_SCOPE;
@@ -27,11 +27,8 @@ impl Vl1 {
     }
 
     fn told_addresses(&self, now: Mono) -> Vec<SocketAddr> {
-        let shown = |l: &&Link| l.kind == LinkKind::Udp && l.rank <= self.level();
-        let bound = self.links.values().filter(shown).filter_map(|l| l.local.socket_addr());
-        let bound = bound.filter(|a| self.policy.tellable(a.ip()) && a.port() != 0);
         let mut all: Vec<SocketAddr> = Vec::new();
-        for a in bound.chain(self.surface.addresses(now)) {
+        for a in self.links.told().chain(self.surface.addresses(now)) {
             if !all.contains(&a) {
                 all.push(a);
             }

@@ -38,7 +38,7 @@ impl Vl1 {
         out: &mut Transmits,
     ) -> Look {
         let path = Path { link, remote };
-        if !self.links.contains_key(&link) {
+        if self.links.get(link).is_none() {
             return Look::Dropped(self.refuse(DropReason::UnknownLink));
         }
         let result = match classify(datagram) {
@@ -144,7 +144,7 @@ impl Vl1 {
             Some(Cipher::Trusted) => {
                 // Safer point 5: a non-zero ID, and only on the sender's own path.
                 let matches = |id| trusted_path_id_matches(bytes, id);
-                if hops != 0 || !self.policy.trusted_ids(&path.remote).any(matches) {
+                if hops != 0 || !self.links.trusted_ids(&path.remote).any(matches) {
                     return Err(DropReason::UntrustedPath);
                 }
                 ticket.trusted = true;
@@ -429,7 +429,7 @@ impl Vl1 {
 
     fn heard_directly(&mut self, now: Now, c: &Context, nontrivial: bool, out: &mut Transmits) {
         let t = now.mono;
-        self.note_heard(t, c.path);
+        self.links.heard(t, c.path);
         let peer = self.peers.get_mut(c.id);
         if let Some(slot) = peer.slot(c.path) {
             let wake = peer.slots[slot].live.heard(t, nontrivial);
@@ -492,7 +492,7 @@ impl Vl1 {
             return Handled::Refused(DropReason::NotExpected);
         };
         // … and to the address that was asked: only from there does it teach a path.
-        if c.hops == 0 && expected.direct && self.reaches(expected.path, expected.spread, c.path) {
+        if c.hops == 0 && expected.direct && self.links.reaches(expected.path, expected.spread, c.path) {
             c.teaches = Some(expected);
         }
         match &m.body {

@@ -81,10 +81,10 @@ impl Vl1 {
     }
 
     fn punch(&mut self, now: Now, id: PeerId, path: Path, remote: SocketAddr, out: &mut Transmits) {
-        let fits = self.links.get(&path.link);
-        let fits = fits.is_some_and(|l| l.local.same_family(&path.remote) && self.is_for_contact(l));
+        let fits = self.links.get(path.link);
+        let fits = fits.is_some_and(|l| l.local.same_family(&path.remote) && self.links.is_for_contact(l));
         // Told over a link of the other family, or one that only answers: all links that can.
-        let paths = if fits { vec![path] } else { self.paths_to(Endpoint::Ip(remote)) };
+        let paths = if fits { vec![path] } else { self.links.paths_to(Endpoint::Ip(remote)) };
         for path in paths {
             // A recorded introduction, played back again and again, moves us once a second.
             let passes = self.peers.get_mut(id).introduced.pass(now.mono, path);

@@ -38,7 +38,7 @@ impl Vl1 {
         if now.mono >= self.next_watch {
             self.watch_root(now, out);
         }
-        if self.desperation.deadline().is_some_and(|t| now.mono >= t) {
+        if self.links.deadline().is_some_and(|t| now.mono >= t) {
             self.tend_level(now, out);
         }
         if now.mono >= self.next_round {
@@ -59,7 +59,7 @@ impl Vl1 {
             (self.reassembly.deadline(), "give up an incomplete packet"),
             (Some(self.next_queue).filter(|t| *t != Mono::FAR), "retry unsent packets"),
             (Some(self.next_watch).filter(|t| *t != Mono::FAR), "watch the best root"),
-            (self.desperation.deadline(), "judge the level"),
+            (self.links.deadline(), "judge the level"),
             (Some(self.next_round), "keep-alive round"),
             (Some(self.next_housekeeping), "housekeeping"),
         ];
@@ -169,8 +169,10 @@ impl Vl1 {
     fn try_idle_links(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get(id);
         let endpoints = self.roots.upstream(peer.identity.address).map(|u| u.endpoints.clone()).unwrap_or_default();
-        let idle =
-            self.links.values().filter(|l| self.is_for_contact(l) && peer.slots.iter().all(|s| s.path.link != l.id));
+        let idle = self
+            .links
+            .iter()
+            .filter(|l| self.links.is_for_contact(l) && peer.slots.iter().all(|s| s.path.link != l.id));
         let idle: Vec<_> = idle.copied().collect();
         for link in idle {
             let fitting: Vec<_> = endpoints.iter().filter(|e| e.same_family(&link.local)).copied().collect();
@@ -222,8 +224,9 @@ impl Vl1 {
         let t = now.mono;
         self.surface.expire(t);
         self.held.expire(t);
-        self.consents.expire(t);
-        self.expire_path_mtus(t);
+        if self.links.expire(t) {
+            self.refresh_mtus();
+        }
         self.directory.expire(t);
         for id in self.peers.ids() {
             let peer = self.peers.get(id);

@@ -92,7 +92,7 @@ impl Vl1 {
             keys,
             suite,
             path,
-            mtu: self.mtu(path),
+            mtu: self.links.mtu(path),
             trusted: None,
             body,
             compress: options.compress,
@@ -110,7 +110,7 @@ impl Vl1 {
                 verb: body.verb(),
                 sent: now.mono,
                 purpose: Purpose::Content,
-                spread: self.spread_of(path.link),
+                spread: self.links.spread_of(path.link),
                 heard_first: false,
             };
             self.expectations.add(packet, expected);
@@ -162,7 +162,7 @@ impl Vl1 {
         if options.expect_reply
             && let Some(packet) = sealed
         {
-            let (purpose, spread) = (Purpose::Content, self.spread_of(hop.path.link));
+            let (purpose, spread) = (Purpose::Content, self.links.spread_of(hop.path.link));
             let NextHop { path, direct, .. } = hop;
             let expected = Expected { to, path, direct, verb, sent: now, purpose, spread, heard_first: false };
             self.expectations.add(packet, expected);
@@ -230,7 +230,7 @@ impl Vl1 {
         body: &dyn Body,
         out: &mut Transmits,
     ) -> Option<PacketId> {
-        let mtu = self.mtu(path);
+        let mtu = self.links.mtu(path);
         let peer = self.peers.get_mut(id);
         if let Some(slot) = peer.slot(path) {
             peer.slots[slot].last_sent = Some(now);
@@ -261,7 +261,7 @@ impl Vl1 {
             peer.last_traffic_out = Some(now);
             self.last_traffic = now;
             self.next_watch = self.next_watch.min(now + ROOT_WATCH);
-            self.desperation.asked(now);
+            self.links.asked(now);
         }
         if let Some(slot) = route {
             return self.use_slot(now, id, slot, true, traffic);

@@ -71,7 +71,7 @@ impl Vl1 {
 
     /// Links in use.
     pub fn links(&self) -> impl Iterator<Item = &Link> + '_ {
-        self.links.values()
+        self.links.iter()
     }
 
     /// Counters of refusals by name.

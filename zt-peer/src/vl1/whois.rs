@@ -148,7 +148,7 @@ impl Vl1 {
         if let Some(record) = admission.record {
             for remote in record.endpoints().into_iter().take(MAX_CACHED_ADDRESSES) {
                 self.peers.get_mut(id).remember(remote);
-                for path in self.paths_to(remote) {
+                for path in self.links.paths_to(remote) {
                     self.send_hello(now, id, path, Purpose::Probe, out);
                 }
             }
@@ -213,11 +213,5 @@ impl Vl1 {
             let ticket = self.deferred.unknown_sender(address)?;
             Some(Asker::Stranger(self.source_of(ticket.path, ticket.hops)))
         })
-    }
-
-    /// Every path by which a remote address may be tried: one per link of its family that is for first contact.
-    pub(super) fn paths_to(&self, remote: crate::link::Endpoint) -> Vec<Path> {
-        let fits = |l: &&crate::link::Link| l.local.same_family(&remote) && self.is_for_contact(l);
-        self.links.values().filter(fits).map(|l| Path { link: l.id, remote }).collect()
     }
 }
