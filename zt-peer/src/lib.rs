@@ -24,6 +24,7 @@ mod random;
 mod rate;
 mod reassembly;
 mod roots;
+mod schedule;
 mod self_awareness;
 mod snapshot;
 mod surface;

@@ -38,6 +38,7 @@ use crate::pending::{DeferQueue, SendQueue};
 use crate::random::Random;
 use crate::reassembly::Reassembly;
 use crate::roots::Roots;
+use crate::schedule::Schedule;
 use crate::surface::Surface;
 
 /// VL1 of one node: peers, paths and roots as one pure state machine.
@@ -65,12 +66,7 @@ pub struct Vl1 {
     events: Events,
     hear_messages: bool,
     drops: DropCounters,
-    next_round: Mono,
-    next_housekeeping: Mono,
-    next_queue: Mono,
-    /// Next look at the best root while there is traffic.
-    next_watch: Mono,
-    last_traffic: Mono,
+    schedule: Schedule,
     squeeze: Vec<u8>,
 }
 
@@ -108,11 +104,7 @@ impl Vl1 {
             events: Events::default(),
             hear_messages,
             drops: DropCounters::new(),
-            next_round: now.mono + crate::rate::ROUND,
-            next_housekeeping: now.mono + crate::rate::HOUSEKEEPING,
-            next_queue: Mono::FAR,
-            next_watch: Mono::FAR,
-            last_traffic: Mono::ZERO,
+            schedule: Schedule::new(now.mono),
             squeeze: Vec::new(),
         }
     }

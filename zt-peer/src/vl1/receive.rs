@@ -20,7 +20,7 @@ use crate::link::{Endpoint, LinkId, Path};
 use crate::outgoing::is_frame;
 use crate::peer_table::PeerId;
 use crate::pending::DeferredState;
-use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, ROOT_WATCH, SIBLING_FRESH};
+use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, SIBLING_FRESH};
 use crate::reassembly::{Piece, Step};
 use crate::self_awareness::{Reporter, Sighting};
 use crate::transmit::Transmits;
@@ -401,8 +401,7 @@ impl Vl1 {
         peer.unheard_relayed = None;
         if nontrivial {
             peer.last_nontrivial = Some(t);
-            self.last_traffic = t;
-            self.next_watch = self.next_watch.min(t + ROOT_WATCH);
+            self.schedule.traffic(t);
         }
         if trust {
             self.peers.get_mut(c.id).trust = Some(t);

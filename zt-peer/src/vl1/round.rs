@@ -13,8 +13,7 @@ use crate::liveness::Probe;
 use crate::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::{
-    CONTACT_HELLO, FULL_HELLO, HEARTBEAT, HOUSEKEEPING, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO,
-    ROOT_WATCH, ROUND, TRAFFIC_LINGERS,
+    CONTACT_HELLO, FULL_HELLO, HEARTBEAT, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO, ROUND,
 };
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
@@ -32,21 +31,19 @@ impl Vl1 {
             self.check_peer(now, id, out);
         }
         self.expire_waiting(now.mono);
-        if now.mono >= self.next_queue {
+        if self.schedule.takes_queue(now.mono) {
             self.retry_queues(now, out);
         }
-        if now.mono >= self.next_watch {
+        if self.schedule.takes_watch(now.mono) {
             self.watch_root(now, out);
         }
         if self.links.deadline().is_some_and(|t| now.mono >= t) {
             self.tend_level(now, out);
         }
-        if now.mono >= self.next_round {
-            self.next_round = now.mono + ROUND;
+        if self.schedule.takes_round(now.mono) {
             self.round(now, out);
         }
-        if now.mono >= self.next_housekeeping {
-            self.next_housekeeping = now.mono + HOUSEKEEPING;
+        if self.schedule.takes_housekeeping(now.mono) {
             self.housekeeping(now);
         }
     }
@@ -57,22 +54,14 @@ impl Vl1 {
             (self.peers.next_due(), "probe a path"),
             (self.deferred.deadline(), "retry a deferred packet"),
             (self.reassembly.deadline(), "give up an incomplete packet"),
-            (Some(self.next_queue).filter(|t| *t != Mono::FAR), "retry unsent packets"),
-            (Some(self.next_watch).filter(|t| *t != Mono::FAR), "watch the best root"),
             (self.links.deadline(), "judge the level"),
-            (Some(self.next_round), "keep-alive round"),
-            (Some(self.next_housekeeping), "housekeeping"),
         ];
-        all.into_iter().filter_map(|(at, why)| at.map(|at| (at, why))).min_by_key(|(at, _)| *at)
+        let all = all.into_iter().filter_map(|(at, why)| at.map(|at| (at, why)));
+        all.chain(self.schedule.deadlines()).min_by_key(|(at, _)| *at)
     }
 
     fn watch_root(&mut self, now: Now, out: &mut Transmits) {
         let t = now.mono;
-        self.next_watch = Mono::FAR;
-        if t.saturating_since(self.last_traffic) >= TRAFFIC_LINGERS {
-            return;
-        }
-        self.next_watch = t + ROOT_WATCH;
         let Some(root) = self.best_upstream(t, None) else { return };
         let peer = self.peers.get(root);
         if let Some(slot) = peer.route.filter(|s| peer.slots[*s].live.is_stale(t)) {
@@ -93,11 +82,10 @@ impl Vl1 {
     }
 
     fn retry_queues(&mut self, now: Now, out: &mut Transmits) {
-        self.next_queue = Mono::FAR;
         let wanted = self.unsent.destinations();
         let strangers = self.deferred.unknown_senders();
         if !wanted.is_empty() || !strangers.is_empty() {
-            self.next_queue = now.mono + QUEUE_RETRY;
+            self.schedule.something_waits(now.mono);
         }
         self.ask_for_waiting(now, out);
     }

@@ -18,7 +18,7 @@ use crate::outgoing::{NextHop, Outgoing, SendError, carries_traffic, is_frame};
 use crate::path_proof::Payer;
 use crate::peer::path_choice;
 use crate::peer_table::PeerId;
-use crate::rate::{ERROR_OUT, PEER_ACTIVITY, QUEUE_RETRY, ROOT_WATCH};
+use crate::rate::{ERROR_OUT, PEER_ACTIVITY};
 use crate::transmit::{Plan, Transmits};
 
 impl Vl1 {
@@ -259,8 +259,7 @@ impl Vl1 {
         let route = peer.route;
         if traffic {
             peer.last_traffic_out = Some(now);
-            self.last_traffic = now;
-            self.next_watch = self.next_watch.min(now + ROOT_WATCH);
+            self.schedule.traffic(now);
             self.links.asked(now);
         }
         if let Some(slot) = route {
@@ -370,7 +369,7 @@ impl Vl1 {
         if let Some(reason) = dropped {
             self.drops.add(reason);
         }
-        self.next_queue = self.next_queue.min(now + QUEUE_RETRY);
+        self.schedule.something_waits(now);
     }
 
     /// Tries to send what waits for a peer.

@@ -18,7 +18,7 @@ use crate::event::Vl1Event;
 use crate::expect::Purpose;
 use crate::link::Path;
 use crate::peer_table::PeerId;
-use crate::rate::{QUEUE_RETRY, WHOIS_ANSWER, hello_bucket};
+use crate::rate::{WHOIS_ANSWER, hello_bucket};
 use crate::transmit::Transmits;
 
 /// Most addresses looked up for one WHOIS of a peer.
@@ -43,7 +43,7 @@ impl Vl1 {
         if self.directory.is_admitting(address) {
             return;
         }
-        self.next_queue = self.next_queue.min(now.mono + QUEUE_RETRY);
+        self.schedule.something_waits(now.mono);
         if let Some(tries) = self.directory.ask(now.mono, address, asker) {
             self.ask_roots(now, address, tries, out);
         }

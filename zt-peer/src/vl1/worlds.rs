@@ -57,7 +57,7 @@ impl Vl1 {
         for id in self.upstream_ids().into_iter().chain(known_seed) {
             self.peers.get_mut(id).last_full_hello = None;
         }
-        self.next_round = self.next_round.min(now.mono);
+        self.schedule.hurry_round(now.mono);
     }
 
     /// Forgets a moon and does not want it any more.
