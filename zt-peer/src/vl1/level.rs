@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::event::Vl1Event;
 use crate::link::{Endpoint, Path};
 use crate::links::desperation::Outlook;
-use crate::liveness::Probe;
+use crate::peer::liveness::Probe;
 use crate::peer::{Peer, Slot};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;

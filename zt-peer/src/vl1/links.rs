@@ -10,7 +10,7 @@ use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::expect::Purpose;
 use crate::link::{Endpoint, Link, LinkId, Path};
 use crate::links::LinkChange;
-use crate::liveness::Probe;
+use crate::peer::liveness::Probe;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 

@@ -10,8 +10,6 @@ use super::Vl1;
 use crate::event::Vl1Event;
 use crate::expect::{Expected, Purpose};
 use crate::link::{Endpoint, Path};
-use crate::liveness::{Due, Liveness, Probe};
-use crate::path_choice;
 use crate::path_proof::Payer;
 use crate::peer::liveness::{Due, Liveness, Probe};
 use crate::peer::path_choice;

@@ -9,8 +9,8 @@ use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::expect::Purpose;
-use crate::liveness::Probe;
-use crate::path_choice;
+use crate::peer::liveness::Probe;
+use crate::peer::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::{
     CONTACT_HELLO, FULL_HELLO, HEARTBEAT, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO, ROUND,
