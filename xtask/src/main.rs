@@ -21,7 +21,7 @@ Automation of the zt workspace.
 
 Usage: cargo xtask <command> [options]
 
-  ci                      everything that CI runs: tidy, format, lints, test
+  ci                      everything that CI runs: tidy, format, licences, lints, documentation, test
   test                    the whole test suite: vectors, properties, simulation, namespaces
   tidy                    what needs no compiler: dependency table, file sizes, names, citations, links
   vectors                 recorded cases, with the number passed per file
