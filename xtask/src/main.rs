@@ -1,6 +1,6 @@
 //! Automation of the workspace: `cargo xtask <command>`.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
 mod attacks;
 mod bench;

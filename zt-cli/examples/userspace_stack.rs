@@ -8,7 +8,7 @@
 //! [`HostConfig`]; neither zt-tap nor zt-node knows of it. Two nodes meet over loopback, one of them also the root
 //! and the controller, and one stack pings the other over the virtual LAN.
 
-#![allow(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use smoltcp::iface::{Config, Interface, SocketSet};

@@ -2,7 +2,7 @@
 //!
 //! The work of AES is done by every back end that was looked at, so that the choice can be checked on any machine.
 
-#![allow(clippy::print_stdout, clippy::disallowed_methods)] // a benchmark prints, and reads the clock
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark prints, and reads the clock")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

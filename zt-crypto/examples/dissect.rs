@@ -9,7 +9,7 @@
 //! secret is taken, wherever it stands; public identities are learnt from it and from the packets as well.
 //! The exit status is 1 if a packet stayed closed although secrets were given.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)] // an example that prints
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "an example that reads a file and prints")]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

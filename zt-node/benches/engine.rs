@@ -4,9 +4,10 @@
 //! sealed, copied once as a kernel would, looked at, opened, decided on and laid out for the other host. The second
 //! table is the same in its steps; sealing and opening are those that other cores could do.
 
-#![allow(clippy::print_stdout, clippy::disallowed_methods)] // a benchmark prints, and reads the clock
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 #[path = "../tests/it/rig.rs"]
+#[expect(dead_code, reason = "a module of a test, of which a benchmark needs a part")]
 mod rig;
 
 use rig::{ALICE, BOB, LINK, Node, Rig};

@@ -4,7 +4,7 @@
 //! cargo run -p zt-node --example embed -- planet 8056c2e21c000001
 //! ```
 
-#![allow(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use zt_crypto::SecretIdentity;
 use zt_node::OsEntropy;

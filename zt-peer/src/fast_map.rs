@@ -1,7 +1,5 @@
 //! Hash maps for keys that strangers cannot choose freely, and a bounded gate.
 
-#![allow(clippy::disallowed_types)]
-
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
@@ -18,10 +16,7 @@ pub(crate) struct FoldHasher(u64);
 impl FoldHasher {
     fn mix(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        #[allow(clippy::cast_possible_truncation)]
-        {
-            self.0 = (product as u64) ^ ((product >> 64) as u64).rotate_left(23);
-        }
+        self.0 = (product as u64) ^ ((product >> 64) as u64).rotate_left(23);
     }
 }
 

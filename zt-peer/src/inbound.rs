@@ -66,7 +66,7 @@ pub struct Ticket {
 }
 
 /// What became of an opened packet.
-#[allow(clippy::large_enum_variant, reason = "one per packet, on the stack; a box would cost an allocation")]
+#[expect(clippy::large_enum_variant, reason = "one per packet, on the stack; a box would cost an allocation")]
 #[derive(Debug)]
 pub enum Inbound<'p> {
     /// Handled inside.

@@ -106,7 +106,6 @@ pub(crate) fn hello_bucket(remote: &Endpoint) -> u64 {
     match remote {
         Endpoint::Ip(a) => match a.ip() {
             IpAddr::V4(ip) => u64::from(ip.to_bits() >> 8),
-            #[allow(clippy::cast_possible_truncation)]
             IpAddr::V6(ip) => (1 << 48) | (ip.to_bits() >> 80) as u64,
         },
         Endpoint::Mac(m) => m.0.iter().fold(2, |h, b| (h << 8) | u64::from(*b)),

@@ -3,7 +3,7 @@
 //! The payloads are those of a recorded session, one of each kind, decrypted and decompressed (`packets.txt`: name, verb,
 //! payload). Parsing makes a [`Message`] of a payload; emitting writes it into a buffer that is there already.
 
-#![allow(clippy::print_stdout, clippy::disallowed_methods)] // a benchmark prints, and reads the clock
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark prints, and reads the clock")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

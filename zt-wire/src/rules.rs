@@ -53,7 +53,7 @@ pub struct TagMatch {
 
 /// Type and value of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are those of the table in 04 §6.2")]
+#[expect(missing_docs, reason = "the names are those of the table in 04 §6.2")]
 pub enum RuleKind {
     Drop,
     Accept,

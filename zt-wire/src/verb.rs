@@ -51,7 +51,7 @@ pub struct Verb(pub u8);
 
 macro_rules! verbs {
     ($($number:literal $name:ident $text:literal)*) => {
-        #[allow(missing_docs, reason = "the names are those of the table in 02 §6.1")]
+        #[expect(missing_docs, reason = "the names are those of the table in 02 §6.1")]
         impl Verb {
             $(pub const $name: Self = Self($number);)*
 

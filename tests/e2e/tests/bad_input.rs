@@ -1,6 +1,6 @@
 //! What a daemon does when its home folder, its disk, its ports, its rights or its settings are not as they should be:
 //! an answer with a name, nothing lost, nothing left behind (issue 3, Bad input).
-#![allow(clippy::print_stdout, reason = "figures and skipped parts are told")]
+#![expect(clippy::print_stdout, reason = "figures and skipped parts are told")]
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};

@@ -1,6 +1,6 @@
 //! The walks of READMEs for two machines, run word for word: each machine a namespace with a shell of its own.
 
-#![allow(clippy::print_stdout, reason = "what the machines print is the record of the walk")]
+#![expect(clippy::print_stdout, reason = "what the machines print is the record of the walk")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

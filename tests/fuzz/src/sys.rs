@@ -2,7 +2,7 @@
 //! make them. Four living nodes exchange real packets, which may be changed on the way; handles are valid, stale or
 //! nothing; stores fail; callbacks call back.
 
-#![allow(unsafe_code, reason = "what C would call is called")]
+#![expect(unsafe_code, reason = "what C would call is called")]
 
 mod host;
 mod stage;

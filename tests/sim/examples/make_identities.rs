@@ -1,7 +1,7 @@
 //! Prints the identities that the simulator uses: `cargo run --release -p zt-test-sim --example make_identities`.
 //!
 //! Making an identity takes some tenths of a second, so they are committed. Their secrets are known to everybody.
-#![allow(clippy::print_stdout)]
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use zt_crypto::{SecretIdentity, SeededEntropy};
 

@@ -103,7 +103,7 @@ pub struct Sim {
 impl Sim {
     /// An empty world. The seed is `seed`, or that of `ZT_SIM_SEED`; it is printed.
     #[must_use]
-    #[allow(clippy::print_stdout, reason = "the seed has to be in the output of a failed test")]
+    #[expect(clippy::print_stdout, reason = "the seed has to be in the output of a failed test")]
     pub fn new(name: &str, seed: u64) -> Self {
         let seed = std::env::var("ZT_SIM_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(seed);
         println!("{name}: seed {seed} (ZT_SIM_SEED={seed} replays it)");
@@ -677,7 +677,7 @@ fn keep(store: &mut crate::node::Store, persist: Persist) {
 }
 
 impl Drop for Sim {
-    #[allow(clippy::print_stderr, reason = "tells where the record of a failed test is")]
+    #[expect(clippy::print_stderr, reason = "tells where the record of a failed test is")]
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;

@@ -1,6 +1,6 @@
 //! Every recorded case passes, and the harness notices a wrong expectation.
 
-#![allow(clippy::print_stdout, reason = "the number of cases passed per file is part of the result")]
+#![expect(clippy::print_stdout, reason = "the number of cases passed per file is part of the result")]
 
 use zt_test_vectors::{execute, load, suites};
 

@@ -262,5 +262,4 @@ fn failed_io(path: &Path, e: &io::Error) -> StoreError {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests;

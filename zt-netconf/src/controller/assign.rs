@@ -144,7 +144,6 @@ fn from_v4_pool(
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
     use crate::controller::network::Route;

@@ -126,7 +126,6 @@ impl<E> Journal<E> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

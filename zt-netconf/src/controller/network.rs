@@ -243,7 +243,6 @@ pub(super) fn masked(a: IpAddr, bits: u8) -> IpAddr {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

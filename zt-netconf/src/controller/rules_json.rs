@@ -246,7 +246,6 @@ pub(super) fn print(rules: &[Rule]) -> Value {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

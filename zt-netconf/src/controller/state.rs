@@ -123,7 +123,6 @@ impl NetworkState {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
     use zt_wire::ident::NetworkId;

@@ -19,6 +19,7 @@ pub(crate) const METADATA: &[u8] =
     revv=0000000000000001\nrevr=0000000000000001";
 
 /// The recorded file with the identities.
+#[expect(clippy::disallowed_methods, reason = "a test reads a file")]
 pub(crate) fn recorded() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/data/netconf.json");
     serde_json::from_slice(&std::fs::read(path).expect("the vectors are there")).expect("they are JSON")

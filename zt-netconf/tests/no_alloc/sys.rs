@@ -1,6 +1,6 @@
 //! The allocator that counts.
 
-#![allow(unsafe_code, reason = "an allocator cannot be written otherwise")]
+#![expect(unsafe_code, reason = "an allocator cannot be written otherwise")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

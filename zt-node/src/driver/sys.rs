@@ -1,5 +1,5 @@
 //! The socket options which the safe libraries do not offer.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};

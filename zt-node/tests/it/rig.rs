@@ -1,6 +1,6 @@
 //! Engines and a wire, nothing else: what the driver does, by hand and in memory. The benchmark uses it too.
 
-#![allow(unreachable_pub, dead_code, reason = "a module of a test and of a benchmark, each of which uses a part")]
+#![expect(unreachable_pub, reason = "a module of a test and of benchmarks")]
 
 use serde_json::{Value, json};
 use std::collections::VecDeque;

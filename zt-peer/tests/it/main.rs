@@ -1,6 +1,6 @@
 //! VL1 through its public interface only: nodes in one process under a virtual clock.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its seed and figures")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its seed and figures")]
 
 mod contact;
 mod embedding;

@@ -1,5 +1,5 @@
 //! The unsafe calls of this crate, and nothing else.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 

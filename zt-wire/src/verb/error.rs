@@ -8,7 +8,7 @@ use crate::{BufferFull, Emit, MulticastGroup, NetworkId, PacketId, Parse, ParseE
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(pub u8);
 
-#[allow(missing_docs, reason = "the names are those of the table in 02 §6.6")]
+#[expect(missing_docs, reason = "the names are those of the table in 02 §6.6")]
 impl ErrorCode {
     pub const NONE: Self = Self(0);
     pub const INVALID_REQUEST: Self = Self(1);

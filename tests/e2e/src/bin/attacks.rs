@@ -1,5 +1,5 @@
 //! Plays the attacks of [`zt_test_e2e::attacks`] and prints what they did; see `cargo xtask attacks`.
-#![allow(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

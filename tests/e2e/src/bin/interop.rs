@@ -1,6 +1,6 @@
 //! Runs the scenario of [`zt_test_e2e::roles`], NATs and C hosts with stock binaries in some roles; see `cargo xtask
 //! interop`.
-#![allow(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
 //! The table of [`zt_test_e2e::mtu_table`] for our program and, beside it, for a stock one; see `cargo xtask mtu`.
-#![allow(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;

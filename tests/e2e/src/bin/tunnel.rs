@@ -1,6 +1,6 @@
 //! One TCP stream over two of our nodes, over two stock ones and over wireguard-go where it is installed, in the same
 //! kind of rig and in turn; see `cargo xtask bench tunnel`.
-#![allow(clippy::print_stdout, reason = "a program for people")]
+#![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
 //! Scenarios: many nodes, one virtual clock.
-#![allow(clippy::print_stdout, reason = "figures are the point of these tests")]
+#![expect(clippy::print_stdout, reason = "figures are the point of these tests")]
 
 mod attacks;
 mod bad_input;

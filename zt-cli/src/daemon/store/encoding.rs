@@ -96,7 +96,6 @@ fn value(n: Node) -> Value {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
     use proptest::prelude::*;

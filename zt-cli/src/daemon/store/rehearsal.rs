@@ -152,7 +152,6 @@ impl StorageBackend for Rehearsal {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

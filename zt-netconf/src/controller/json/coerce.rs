@@ -107,7 +107,6 @@ pub(in crate::controller) fn width(a: &IpAddr) -> u16 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
     use serde_json::json;

@@ -38,7 +38,6 @@ fn offset(body: &[u8], error: &serde_json::Error) -> usize {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

@@ -332,7 +332,6 @@ fn dns(o: &Map<String, Value>) -> Value {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // a panic is how a test fails
 mod tests {
     use super::*;
 

@@ -4,9 +4,10 @@
 //! interface, in turns, and one packet comes out of each; then the packet goes into the other end. Then the memory of a
 //! node without peers.
 
-#![allow(clippy::print_stdout, clippy::disallowed_methods)] // a benchmark prints, and reads the clock
+#![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 #[path = "../../../tests/it/rig.rs"]
+#[expect(dead_code, reason = "a module of a test, of which a benchmark needs a part")]
 mod rig;
 mod sys;
 

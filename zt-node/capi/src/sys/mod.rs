@@ -3,7 +3,7 @@
 //! A function here checks what C gave it, turns it into values, calls the safe code and turns the answer back. No panic
 //! leaves it: a fault of ours becomes an error code.
 
-#![allow(unsafe_code, reason = "C calls in and is called")]
+#![expect(unsafe_code, reason = "C calls in and is called")]
 
 mod arrays;
 mod controllers;

@@ -1,6 +1,6 @@
 //! Nodes of both interfaces, called as C calls them.
 
-#![allow(unsafe_code, unreachable_pub, reason = "the functions under measurement are C's; a module of a benchmark")]
+#![expect(unsafe_code, unreachable_pub, reason = "the functions under measurement are C's; a module of a benchmark")]
 
 mod zt;
 mod zt1;

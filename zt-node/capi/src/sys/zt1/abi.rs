@@ -3,7 +3,7 @@
 //! Names, orders and numbers are those of the header; `tests/it/headers.rs` holds the two against each other.
 //! Enumerations are plain integers with constants: a value that C invents must not be undefined behaviour here.
 
-#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals, reason = "the names of the C header")]
+#![expect(non_camel_case_types, non_snake_case, non_upper_case_globals, reason = "the names of the C header")]
 
 use core::ffi::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void};
 
