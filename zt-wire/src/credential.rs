@@ -11,6 +11,8 @@ pub mod ownership;
 pub mod revocation;
 pub mod tag;
 
+use capability::Custody;
+
 /// Signature of the combined key pair: 96 opaque bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signature(pub [u8; 96]);
@@ -96,7 +98,7 @@ impl fmt::Debug for CredentialKind {
     }
 }
 
-/// What tags, capabilities, ownership certificates and revocations have in common.
+/// What memberships, tags, capabilities, ownership certificates and revocations have in common.
 pub trait Credential {
     /// Kind of credential.
     fn kind(&self) -> CredentialKind;
@@ -110,6 +112,13 @@ pub trait Credential {
     fn issued_to(&self) -> Address;
     /// The bytes the signature is over, markers included.
     fn signed_bytes(&self) -> Vec<u8>;
+    /// Who signed them, for whom, in order: one link from the controller to the holder, of a capability its chain of
+    /// custody.
+    fn chain(&self) -> impl Iterator<Item = Custody>;
+    /// Most links that count.
+    fn max_chain(&self) -> usize {
+        1
+    }
 }
 
 /// Reads "additional fields": a length and bytes that are skipped (04 §5.1).

@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use zt_netconf::member::credentials::{
-    Outcome, verify_capability, verify_membership, verify_ownership, verify_revocation, verify_tag,
-};
+use zt_netconf::member::credentials::{Outcome, verify};
 use zt_netconf::member::membership::agrees;
 use zt_netconf::{NetworkConfig, Verdict};
 use zt_wire::verb::{ErrorCode, ErrorReply, Frame, NetworkCredentials};
@@ -126,11 +124,11 @@ impl Any {
 
     fn verify(&self, own: &Identity, c: &mut Below) -> Outcome {
         match self {
-            Self::Com(x) => verify_membership(x, own, c),
-            Self::Tag(x) => verify_tag(x, own, c),
-            Self::Capability(x) => verify_capability(x, own, c),
-            Self::Ownership(x) => verify_ownership(x, own, c),
-            Self::Revocation(x) => verify_revocation(x, own, c),
+            Self::Com(x) => verify(x, own, c),
+            Self::Tag(x) => verify(x, own, c),
+            Self::Capability(x) => verify(x, own, c),
+            Self::Ownership(x) => verify(x, own, c),
+            Self::Revocation(x) => verify(x, own, c),
         }
     }
 

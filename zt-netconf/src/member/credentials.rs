@@ -1,18 +1,18 @@
 //! Credentials of other members: checked, filed, passed on; and the push of our own (04 §4.4–§4.8, §5).
 
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zt_crypto::verify_credential;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{CredentialsEnd, NetworkCredentials};
-use zt_wire::{Capability, CredentialKind, Emit, Membership, Ownership, Revocation, Signature, Tag};
+use zt_wire::{Capability, Credential, CredentialKind, Emit, Membership, Ownership, Revocation, Signature, Tag};
 
 use super::carrier::{Carrier, SendOptions, Verdict, Vl2Event};
 use super::drop_reason::DropReason;
-use super::membership::{OWNERSHIPS, PER_RECORD};
+use super::membership::{Member, OWNERSHIPS, PER_RECORD};
 use super::network::Network;
 use super::shared::Shared;
 use super::vl2::Vl2;
@@ -54,47 +54,15 @@ fn check(own: &Identity, c: &mut dyn Carrier, signer: Address, signed: &[u8], si
     }
 }
 
-/// Checks a certificate of membership on its own (04 §4.4).
-pub fn verify_membership(com: &Membership, own: &Identity, c: &mut dyn Carrier) -> Outcome {
-    if com.signer.is_nil() || com.signer != com.network().controller() {
+/// Checks a credential on its own (04 §4.4, §5.3): the controller of its network signed it, and whoever stands between
+/// that and the holder.
+pub fn verify(credential: &impl Credential, own: &Identity, c: &mut dyn Carrier) -> Outcome {
+    if !(1..=credential.max_chain()).contains(&credential.chain().count()) {
         return Outcome::Rejected;
     }
-    check(own, c, com.signer, &com.signed_bytes(), &com.signature)
-}
-
-/// Checks a tag on its own.
-pub fn verify_tag(tag: &Tag, own: &Identity, c: &mut dyn Carrier) -> Outcome {
-    if tag.signer.is_nil() || tag.signer != tag.network.controller() {
-        return Outcome::Rejected;
-    }
-    check(own, c, tag.signer, &tag.signed_bytes(), &tag.signature)
-}
-
-/// Checks a certificate of ownership on its own.
-pub fn verify_ownership(ownership: &Ownership, own: &Identity, c: &mut dyn Carrier) -> Outcome {
-    if ownership.signer.is_nil() || ownership.signer != ownership.network.controller() {
-        return Outcome::Rejected;
-    }
-    check(own, c, ownership.signer, &ownership.signed_bytes(), &ownership.signature)
-}
-
-/// Checks a revocation on its own.
-pub fn verify_revocation(revocation: &Revocation, own: &Identity, c: &mut dyn Carrier) -> Outcome {
-    if revocation.signer.is_nil() || revocation.signer != revocation.network.controller() {
-        return Outcome::Rejected;
-    }
-    check(own, c, revocation.signer, &revocation.signed_bytes(), &revocation.signature)
-}
-
-/// Checks a capability and its chain of custody on its own (04 §5.3).
-pub fn verify_capability(capability: &Capability, own: &Identity, c: &mut dyn Carrier) -> Outcome {
-    let most = usize::from(capability.max_custody);
-    if !(1..=7).contains(&most) || capability.custody.is_empty() || capability.custody.len() > most {
-        return Outcome::Rejected;
-    }
-    let signed = capability.signed_bytes();
-    let mut holder = capability.network.controller();
-    for link in &capability.custody {
+    let signed = credential.signed_bytes();
+    let mut holder = credential.network().controller();
+    for link in credential.chain() {
         if link.to.is_nil() || link.from.is_nil() || link.from != holder {
             return Outcome::Rejected;
         }
@@ -104,6 +72,54 @@ pub fn verify_capability(capability: &Capability, own: &Identity, c: &mut dyn Ca
         }
     }
     Outcome::New
+}
+
+/// A credential of which the record of a member keeps one for each ID.
+pub(crate) trait Filed: Credential + Clone + PartialEq {
+    /// Most of them in one record.
+    const MOST: usize;
+
+    /// Where a record keeps them.
+    fn shelf(record: &Member) -> &BTreeMap<u32, Self>;
+
+    /// The same, to file one.
+    fn shelf_mut(record: &mut Member) -> &mut BTreeMap<u32, Self>;
+}
+
+impl Filed for Tag {
+    const MOST: usize = PER_RECORD;
+
+    fn shelf(record: &Member) -> &BTreeMap<u32, Self> {
+        &record.tags
+    }
+
+    fn shelf_mut(record: &mut Member) -> &mut BTreeMap<u32, Self> {
+        &mut record.tags
+    }
+}
+
+impl Filed for Capability {
+    const MOST: usize = PER_RECORD;
+
+    fn shelf(record: &Member) -> &BTreeMap<u32, Self> {
+        &record.capabilities
+    }
+
+    fn shelf_mut(record: &mut Member) -> &mut BTreeMap<u32, Self> {
+        &mut record.capabilities
+    }
+}
+
+impl Filed for Ownership {
+    const MOST: usize = OWNERSHIPS;
+
+    fn shelf(record: &Member) -> &BTreeMap<u32, Self> {
+        &record.ownerships
+    }
+
+    fn shelf_mut(record: &mut Member) -> &mut BTreeMap<u32, Self> {
+        &mut record.ownerships
+    }
 }
 
 /// Why credentials are pushed.
@@ -145,7 +161,7 @@ impl Network {
                 }
             }
         }
-        match verify_membership(com, &shared.own, c) {
+        match verify(com, &shared.own, c) {
             Outcome::New => {}
             other => return other,
         }
@@ -168,77 +184,22 @@ impl Network {
         }
     }
 
-    pub(crate) fn take_tag(&mut self, shared: &Shared, now: Now, tag: &Tag, c: &mut dyn Carrier) -> Outcome {
-        let record = self.members.get(tag.issued_to);
-        let held = record.and_then(|r| r.tags.get(&tag.id));
-        let id = (CredentialKind::TAG, tag.id);
-        match self.screen(tag.issued_to, id, tag.timestamp, held.map(|h| (h.timestamp, h == tag))) {
+    /// Takes a tag, a capability or a certificate of ownership (04 §5.6). Filed under its holder, whoever delivered it.
+    pub(crate) fn take<C: Filed>(&mut self, shared: &Shared, now: Now, credential: &C, c: &mut dyn Carrier) -> Outcome {
+        match self.screen(credential) {
             Outcome::New => {}
             other => return other,
         }
-        match verify_tag(tag, &shared.own, c) {
+        match verify(credential, &shared.own, c) {
             Outcome::New => {}
             other => return other,
         }
-        let Some(record) = self.members.record(now.mono, tag.issued_to) else { return Outcome::Rejected };
-        if record.tags.len() >= PER_RECORD && !record.tags.contains_key(&tag.id) {
+        let Some(record) = self.members.record(now.mono, credential.issued_to()) else { return Outcome::Rejected };
+        let shelf = C::shelf_mut(record);
+        if shelf.len() >= C::MOST && !shelf.contains_key(&credential.id()) {
             return Outcome::Rejected;
         }
-        record.tags.insert(tag.id, tag.clone());
-        Outcome::New
-    }
-
-    pub(crate) fn take_capability(
-        &mut self,
-        shared: &Shared,
-        now: Now,
-        capability: &Capability,
-        c: &mut dyn Carrier,
-    ) -> Outcome {
-        let holder = capability.issued_to();
-        let record = self.members.get(holder);
-        let held = record.and_then(|r| r.capabilities.get(&capability.id));
-        let id = (CredentialKind::CAPABILITY, capability.id);
-        match self.screen(holder, id, capability.timestamp, held.map(|h| (h.timestamp, h == capability))) {
-            Outcome::New => {}
-            other => return other,
-        }
-        match verify_capability(capability, &shared.own, c) {
-            Outcome::New => {}
-            other => return other,
-        }
-        let Some(record) = self.members.record(now.mono, holder) else { return Outcome::Rejected };
-        if record.capabilities.len() >= PER_RECORD && !record.capabilities.contains_key(&capability.id) {
-            return Outcome::Rejected;
-        }
-        record.capabilities.insert(capability.id, capability.clone());
-        Outcome::New
-    }
-
-    pub(crate) fn take_ownership(
-        &mut self,
-        shared: &Shared,
-        now: Now,
-        ownership: &Ownership,
-        c: &mut dyn Carrier,
-    ) -> Outcome {
-        let holder = ownership.issued_to;
-        let record = self.members.get(holder);
-        let held = record.and_then(|r| r.ownerships.get(&ownership.id));
-        let id = (CredentialKind::OWNERSHIP, ownership.id);
-        match self.screen(holder, id, ownership.timestamp, held.map(|h| (h.timestamp, h == ownership))) {
-            Outcome::New => {}
-            other => return other,
-        }
-        match verify_ownership(ownership, &shared.own, c) {
-            Outcome::New => {}
-            other => return other,
-        }
-        let Some(record) = self.members.record(now.mono, holder) else { return Outcome::Rejected };
-        if record.ownerships.len() >= OWNERSHIPS && !record.ownerships.contains_key(&ownership.id) {
-            return Outcome::Rejected;
-        }
-        record.ownerships.insert(ownership.id, ownership.clone());
+        shelf.insert(credential.id(), credential.clone());
         Outcome::New
     }
 
@@ -259,26 +220,22 @@ impl Network {
         timestamp >= held || (self.is_current(timestamp) && !self.is_current(held))
     }
 
-    /// The checks that need no signature (04 §5.6): `held` is the time of what is held under the same ID and
-    /// whether it is identical.
-    fn screen(
-        &self,
-        holder: Address,
-        (kind, id): (CredentialKind, u32),
-        timestamp: i64,
-        held: Option<(i64, bool)>,
-    ) -> Outcome {
+    /// The checks that need no signature (04 §5.6).
+    fn screen<C: Filed>(&self, credential: &C) -> Outcome {
+        let holder = credential.issued_to();
         if holder.is_reserved() || holder == self.own {
             return Outcome::Rejected;
         }
-        match held {
-            Some((time, _)) if !self.supersedes(timestamp, time) => return Outcome::Rejected,
+        let Some(record) = self.members.get(holder) else { return Outcome::New };
+        let timestamp = credential.timestamp();
+        match C::shelf(record).get(&credential.id()) {
+            Some(held) if !self.supersedes(timestamp, held.timestamp()) => return Outcome::Rejected,
             // Quirk (04 §5.6): this comes before the revocation test; a revoked one is invalid all the same.
-            Some((_, true)) => return Outcome::Redundant,
+            Some(held) if held == credential => return Outcome::Redundant,
             _ => {}
         }
-        let threshold = self.members.get(holder).and_then(|record| record.revocations.get(&(kind.0, id)));
-        if threshold.is_some_and(|threshold| *threshold >= timestamp) { Outcome::Rejected } else { Outcome::New }
+        let threshold = record.revoked_until(credential.kind(), credential.id());
+        if threshold.is_some_and(|threshold| threshold >= timestamp) { Outcome::Rejected } else { Outcome::New }
     }
 
     /// Takes a revocation (04 §5.5).
@@ -295,7 +252,7 @@ impl Network {
         if !known.contains(&kind) || revocation.target.is_reserved() {
             return Outcome::Rejected;
         }
-        match verify_revocation(revocation, &shared.own, c) {
+        match verify(revocation, &shared.own, c) {
             Outcome::New => {}
             other => return other,
         }
@@ -492,13 +449,13 @@ impl Vl2 {
         }
         for capability in &message.capabilities {
             let Some(network) = networks.get_mut(&capability.network) else { continue };
-            if tally.add(network.take_capability(shared, now, capability, c)) {
+            if tally.add(network.take(shared, now, capability, c)) {
                 return;
             }
         }
         for tag in &message.tags {
             let Some(network) = networks.get_mut(&tag.network) else { continue };
-            if tally.add(network.take_tag(shared, now, tag, c)) {
+            if tally.add(network.take(shared, now, tag, c)) {
                 return;
             }
         }
@@ -517,7 +474,7 @@ impl Vl2 {
         }
         for ownership in &message.ownerships {
             let Some(network) = networks.get_mut(&ownership.network) else { continue };
-            if tally.add(network.take_ownership(shared, now, ownership, c)) {
+            if tally.add(network.take(shared, now, ownership, c)) {
                 return;
             }
         }

@@ -89,6 +89,13 @@ impl Credential for Capability {
     fn signed_bytes(&self) -> Vec<u8> {
         self.signed_bytes()
     }
+    fn chain(&self) -> impl Iterator<Item = Custody> {
+        self.custody.iter().copied()
+    }
+    fn max_chain(&self) -> usize {
+        let most = usize::from(self.max_custody);
+        if most > MAX_CUSTODY { 0 } else { most }
+    }
 }
 
 impl<'a> Parse<'a> for Capability {

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::{Address, BufferFull, Emit, NetworkId, Parse, ParseError, Reader, Signature, Writer};
 
+use super::capability::Custody;
 use super::{Credential, CredentialKind};
 
 /// Most qualifiers of a certificate.
@@ -95,6 +96,9 @@ impl Credential for Membership {
     }
     fn signed_bytes(&self) -> Vec<u8> {
         self.signed_bytes()
+    }
+    fn chain(&self) -> impl Iterator<Item = Custody> {
+        core::iter::once(Custody { to: self.issued_to(), from: self.signer, signature: self.signature })
     }
 }
 

@@ -5,6 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::{Address, BufferFull, Emit, Mac, NetworkId, Parse, ParseError, Reader, Signature, Writer};
 
+use super::capability::Custody;
 use super::{Credential, CredentialKind, marked, skip_additional};
 
 /// Most things in one certificate.
@@ -133,6 +134,9 @@ impl Credential for Ownership {
     }
     fn signed_bytes(&self) -> Vec<u8> {
         self.signed_bytes()
+    }
+    fn chain(&self) -> impl Iterator<Item = Custody> {
+        core::iter::once(Custody { to: self.issued_to, from: self.signer, signature: self.signature })
     }
 }
 

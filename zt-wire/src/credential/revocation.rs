@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::{Address, BufferFull, Emit, NetworkId, Parse, ParseError, Reader, Signature, Writer};
 
+use super::capability::Custody;
 use super::{Credential, CredentialKind, marked, skip_additional};
 
 /// A revocation. The two unused words of the layout are skipped and written as 0.
@@ -78,6 +79,9 @@ impl Credential for Revocation {
     }
     fn signed_bytes(&self) -> Vec<u8> {
         self.signed_bytes()
+    }
+    fn chain(&self) -> impl Iterator<Item = Custody> {
+        core::iter::once(Custody { to: self.target, from: self.signer, signature: self.signature })
     }
 }
 
