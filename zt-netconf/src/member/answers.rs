@@ -8,9 +8,9 @@ use zt_wire::verb::{ErrorCode, ErrorDetail, ErrorReply, OkBody, OkReply, Verb};
 
 use super::carrier::{Carrier, Verdict};
 use super::chunks::Carried;
-use super::credentials::Push;
 use super::drop_reason::DropReason;
 use super::network::{Authentication, Failure};
+use super::push::Push;
 use super::vl2::Vl2;
 
 impl Vl2 {

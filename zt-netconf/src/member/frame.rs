@@ -9,11 +9,12 @@ use zt_wire::verb::{ErrorCode, ErrorReply, ExtFrame, Frame, OkBody, OkExtFrame, 
 use zt_wire::{Capability, Membership};
 
 use super::carrier::{Carrier, FrameVerdict, SendOptions, Verdict};
-use super::credentials::{Outcome, Push};
+use super::credentials::Outcome;
 use super::drop_reason::DropReason;
 use super::multicast::Outgoing;
 use super::neighbor;
 use super::network::{ANNOUNCE, Network};
+use super::push::Push;
 use super::shared::Shared;
 use crate::config::NetworkConfig;
 use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};

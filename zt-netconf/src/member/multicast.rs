@@ -13,10 +13,10 @@ use zt_wire::verb::{
 };
 
 use super::carrier::{Carrier, SendOptions, Verdict};
-use super::credentials::Push;
 use super::drop_reason::DropReason;
 use super::frame::FRAME_LIMIT;
 use super::network::Network;
+use super::push::Push;
 use super::shared::Shared;
 use super::subscriptions::{Added, Standing};
 use super::vl2::Vl2;

@@ -1,0 +1,83 @@
+//! The push of our own credentials (04 §4.7).
+
+use core::time::Duration;
+
+use zt_wire::ident::Address;
+use zt_wire::time::Now;
+use zt_wire::verb::NetworkCredentials;
+use zt_wire::{Capability, Emit, Membership, Ownership, Tag};
+
+use super::carrier::{Carrier, SendOptions};
+use super::network::Network;
+
+/// Our credentials are pushed again to a peer we send to after this time (04 §4.7).
+const PUSH_AGAIN: Duration = Duration::from_millis(500_000);
+/// A peer that asks for our credentials gets them at most once in this time.
+const PUSH_DEMANDED: Duration = Duration::from_millis(1_000);
+/// Bytes of credentials in one packet; the limit of a packet is 10 024.
+const PUSH_BYTES: usize = 9_800;
+
+/// Why credentials are pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// A frame is about to leave.
+    BeforeFrame,
+    /// The peer said that it needs them.
+    Demanded,
+}
+
+impl Network {
+    /// Pushes our credentials to a member when it is time to (04 §4.7).
+    pub(crate) fn push_credentials(&mut self, now: Now, to: Address, push: Push, c: &mut dyn Carrier) {
+        let Some(config) = &self.config else { return };
+        let Some(membership) = &config.membership else { return };
+        let Some(record) = self.members.record(now.mono, to) else { return };
+        let wait = match push {
+            Push::BeforeFrame => PUSH_AGAIN,
+            Push::Demanded => PUSH_DEMANDED,
+        };
+        let due = match (record.last_push.last(), self.last_update) {
+            (Some(pushed), Some(updated)) if pushed < updated => true,
+            // Longer ago than that, not as long.
+            _ => record.last_push.since(now.mono).is_none_or(|passed| passed > wait),
+        };
+        if !due {
+            return;
+        }
+        record.last_push.note(now.mono);
+        let own = (&config.capabilities, &config.tags, &config.ownerships);
+        for body in batches(membership, own.0, own.1, own.2) {
+            c.send(to, &body, SendOptions { compress: true, expect_reply: false });
+        }
+    }
+}
+
+/// Splits our credentials over packets; one is enough for all but extreme networks.
+fn batches(
+    membership: &Membership,
+    capabilities: &[Capability],
+    tags: &[Tag],
+    ownerships: &[Ownership],
+) -> Vec<NetworkCredentials<'static>> {
+    let mut done = Vec::new();
+    let mut body = NetworkCredentials { memberships: vec![membership.clone()], ..NetworkCredentials::default() };
+    let mut flush = |body: &mut NetworkCredentials<'static>, next: usize| {
+        if body.encoded_len() + next > PUSH_BYTES {
+            done.push(core::mem::take(body));
+        }
+    };
+    for tag in tags {
+        flush(&mut body, tag.encoded_len());
+        body.tags.push(tag.clone());
+    }
+    for ownership in ownerships {
+        flush(&mut body, ownership.encoded_len());
+        body.ownerships.push(ownership.clone());
+    }
+    for capability in capabilities {
+        flush(&mut body, capability.encoded_len());
+        body.capabilities.push(capability.clone());
+    }
+    done.push(body);
+    done
+}
