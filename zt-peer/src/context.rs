@@ -4,10 +4,10 @@ use zt_wire::verb::Verb;
 use zt_wire::{Address, Mono, PacketId};
 
 use crate::drop_reason::DropReason;
-use crate::expect::Expected;
 use crate::inbound::ReplyTo;
 use crate::link::Path;
 use crate::peer_table::PeerId;
+use crate::wire::expect::Expected;
 
 /// What has been established about an opened packet.
 #[derive(Clone, Copy, Debug)]

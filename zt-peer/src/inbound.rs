@@ -8,8 +8,8 @@ use zt_wire::verb::{Message, Verb};
 use zt_wire::{Address, Mono, PacketId};
 
 use crate::drop_reason::DropReason;
-use crate::expect::Expected;
 use crate::link::Path;
+use crate::wire::expect::Expected;
 
 /// What [`Vl1::look`](crate::Vl1::look) made of a datagram.
 #[derive(Debug)]

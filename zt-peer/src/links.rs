@@ -18,8 +18,8 @@ use std::net::{IpAddr, SocketAddr};
 use zt_wire::{Address, Mono};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
-use crate::expect::Spread;
 use crate::link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
+use crate::wire::expect::Spread;
 use desperation::{Desperation, Outlook};
 use path_consent::Consents;
 use path_mtu::PathMtus;

@@ -13,9 +13,9 @@ use zt_crypto::{PeerKeys, Suite};
 use zt_wire::Identity;
 use zt_wire::{Address, Mono};
 
-use crate::expect::Spread;
 use crate::link::{Endpoint, Path};
 use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
+use crate::wire::expect::Spread;
 
 use gates::PathGate;
 use ledger::Ledger;

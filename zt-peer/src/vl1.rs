@@ -28,18 +28,18 @@ use crate::directory::Directory;
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
 use crate::event_queue::Events;
-use crate::expect::{Expectations, SentFrames};
 use crate::fast_map::FastMap;
 use crate::link::Path;
 use crate::links::{Asks, Links};
 use crate::path_proof::HeldAnswers;
 use crate::peer_table::PeerTable;
-use crate::pending::{DeferQueue, SendQueue};
-use crate::random::Random;
-use crate::reassembly::Reassembly;
 use crate::roots::Roots;
 use crate::schedule::Schedule;
 use crate::surface::Surface;
+use crate::waiting::pending::{DeferQueue, SendQueue};
+use crate::waiting::reassembly::Reassembly;
+use crate::wire::expect::{Expectations, SentFrames};
+use crate::wire::random::Random;
 
 /// VL1 of one node: peers, paths and roots as one pure state machine.
 ///

@@ -13,7 +13,6 @@ use super::Vl1;
 use crate::context::{Context, Handled};
 use crate::directory::strangers::{Judgement, Waiting};
 use crate::drop_reason::DropReason;
-use crate::expect::{Expected, Purpose, Spread};
 use crate::inbound::Ticket;
 use crate::link::Path;
 use crate::outgoing::Outgoing;
@@ -23,6 +22,7 @@ use crate::peer::{Peer, Version};
 use crate::peer_table::MAX_PEERS;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
+use crate::wire::expect::{Expected, Purpose, Spread};
 
 /// Room for worlds in an answer.
 const WORLDS_ROOM: usize = 9_000;

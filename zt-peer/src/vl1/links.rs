@@ -7,12 +7,12 @@ use zt_wire::{Address, Mono, Now};
 
 use super::Vl1;
 use crate::config::{PhysicalPrefix, VirtualPeer};
-use crate::expect::Purpose;
 use crate::link::{Endpoint, Link, LinkId, Path};
 use crate::links::LinkChange;
 use crate::peer::liveness::Probe;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
+use crate::wire::expect::Purpose;
 
 /// Addresses of an active peer that get a HELLO from a new link.
 const REMOTES_PER_PEER: usize = 3;

@@ -8,7 +8,6 @@ use zt_wire::{Address, Mono, Now};
 
 use super::Vl1;
 use crate::event::Vl1Event;
-use crate::expect::{Expected, Purpose};
 use crate::link::{Endpoint, Path};
 use crate::path_proof::Payer;
 use crate::peer::liveness::{Due, Liveness, Probe};
@@ -17,6 +16,7 @@ use crate::peer::{MAX_SLOTS, Slot};
 use crate::peer_table::PeerId;
 use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, SIBLING_FRESH, root_retry};
 use crate::transmit::Transmits;
+use crate::wire::expect::{Expected, Purpose};
 
 /// Bytes of a HELLO to an IPv6 address, and of each moon in it.
 const HELLO_LEN: usize = 149;

@@ -19,11 +19,11 @@ use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scr
 use crate::link::{Endpoint, LinkId, Path};
 use crate::outgoing::is_frame;
 use crate::peer_table::PeerId;
-use crate::pending::DeferredState;
 use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, SIBLING_FRESH};
-use crate::reassembly::{Piece, Step};
 use crate::self_awareness::{Reporter, Sighting};
 use crate::transmit::Transmits;
+use crate::waiting::pending::DeferredState;
+use crate::waiting::reassembly::{Piece, Step};
 
 impl Vl1 {
     /// First of three steps: looks at a datagram's header. `datagram` may be changed (hops, decryption in the next

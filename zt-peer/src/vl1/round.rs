@@ -8,7 +8,6 @@ use super::Vl1;
 use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::expect::Purpose;
 use crate::peer::liveness::Probe;
 use crate::peer::path_choice;
 use crate::peer_table::PeerId;
@@ -17,6 +16,7 @@ use crate::rate::{
 };
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
+use crate::wire::expect::Purpose;
 
 /// Paths of a peer that are kept alive.
 const KEPT_PATHS: usize = 4;

@@ -11,7 +11,6 @@ use zt_wire::{Address, Body, Mono, Now, Packet, PacketId, Writer, fragment, lz4,
 use super::Vl1;
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
-use crate::expect::{Expected, Purpose};
 use crate::inbound::ReplyTo;
 use crate::link::Path;
 use crate::outgoing::{NextHop, Outgoing, SendError, carries_traffic, is_frame};
@@ -20,6 +19,7 @@ use crate::peer::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::{ERROR_OUT, PEER_ACTIVITY};
 use crate::transmit::{Plan, Transmits};
+use crate::wire::expect::{Expected, Purpose};
 
 impl Vl1 {
     /// Sends a message: directly, over a root, or later when the peer must first be found. The packet ID is known

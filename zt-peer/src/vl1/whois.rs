@@ -15,11 +15,11 @@ use crate::directory::whois::Asker;
 use crate::directory::{Admission, Admitted, Loaded};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::expect::Purpose;
 use crate::link::Path;
 use crate::peer_table::PeerId;
 use crate::rate::{WHOIS_ANSWER, hello_bucket};
 use crate::transmit::Transmits;
+use crate::wire::expect::Purpose;
 
 /// Most addresses looked up for one WHOIS of a peer.
 const MAX_LOOKUPS_PER_WHOIS: usize = 4;

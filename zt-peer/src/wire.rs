@@ -1,0 +1,4 @@
+//! What leaves, and what may be answered.
+
+pub(crate) mod expect;
+pub(crate) mod random;
