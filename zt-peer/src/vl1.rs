@@ -23,7 +23,7 @@ use std::sync::Arc;
 use zt_crypto::SecretIdentity;
 use zt_wire::{Address, Identity, Mono, Now};
 
-use crate::config::{SoftwareVersion, Vl1Config};
+use crate::config::Vl1Config;
 use crate::directory::Directory;
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
@@ -38,8 +38,7 @@ use crate::schedule::Schedule;
 use crate::surface::Surface;
 use crate::waiting::pending::{DeferQueue, SendQueue};
 use crate::waiting::reassembly::Reassembly;
-use crate::wire::expect::{Expectations, SentFrames};
-use crate::wire::random::Random;
+use crate::wire::Wire;
 
 /// VL1 of one node: peers, paths and roots as one pure state machine.
 ///
@@ -47,16 +46,11 @@ use crate::wire::random::Random;
 /// batch, then [`Vl1::poll_job`], [`Vl1::poll_ready`] and [`Vl1::poll_event`] until they are empty, and call
 /// [`Vl1::handle_timeout`] when the time of [`Vl1::poll_timeout`] has come.
 pub struct Vl1 {
-    secret: Arc<SecretIdentity>,
-    own: Identity,
-    version: SoftwareVersion,
-    random: Random,
+    wire: Wire,
     links: Links,
     peers: PeerTable,
     paths: FastMap<Path, PathUse>,
     roots: Roots,
-    expectations: Expectations,
-    sent_frames: SentFrames,
     reassembly: Reassembly,
     deferred: DeferQueue,
     unsent: SendQueue,
@@ -67,7 +61,6 @@ pub struct Vl1 {
     hear_messages: bool,
     drops: DropCounters,
     schedule: Schedule,
-    squeeze: Vec<u8>,
 }
 
 /// How a path is used, whoever uses it.
@@ -85,16 +78,11 @@ impl Vl1 {
         let Vl1Config { identity, version, entropy, has_peer_cache, allow_loopback, .. } = config;
         let Vl1Config { ask_paths, ask_addresses, hear_messages, .. } = config;
         Self {
-            own: *identity.identity(),
-            secret: identity,
-            version,
-            random: Random::new(entropy),
+            wire: Wire::new(identity, version, entropy),
             links: Links::new(allow_loopback, Asks { paths: ask_paths, addresses: ask_addresses }),
             peers: PeerTable::default(),
             paths: FastMap::default(),
             roots: Roots::default(),
-            expectations: Expectations::default(),
-            sent_frames: SentFrames::default(),
             reassembly: Reassembly::default(),
             deferred: DeferQueue::default(),
             unsent: SendQueue::default(),
@@ -105,23 +93,22 @@ impl Vl1 {
             hear_messages,
             drops: DropCounters::new(),
             schedule: Schedule::new(now.mono),
-            squeeze: Vec::new(),
         }
     }
 
     /// Our secret identity, for [`Job::run`](crate::Job::run).
     pub const fn secret(&self) -> &Arc<SecretIdentity> {
-        &self.secret
+        self.wire.secret()
     }
 
     /// Our public identity.
     pub const fn identity(&self) -> &Identity {
-        &self.own
+        self.wire.own()
     }
 
     /// Our address.
     pub const fn address(&self) -> Address {
-        self.own.address
+        self.wire.address()
     }
 
     /// Takes the next event.

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use zt_crypto::{PeerKeys, Suite};
-use zt_wire::packet::{PROTO_VERSION, PROTO_VERSION_MIN};
-use zt_wire::verb::{
-    Echo, ErrorCode, ErrorReply, Hello, OkBody, OkHello, OkReply, Verb, WorldVersion, emit_moons, parse_moons,
-};
+use zt_wire::packet::PROTO_VERSION_MIN;
+use zt_wire::verb::{Echo, ErrorCode, ErrorReply, Hello, OkBody, OkHello, OkReply, Verb, WorldVersion, parse_moons};
 use zt_wire::{Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
 use super::Vl1;
@@ -15,14 +13,14 @@ use crate::directory::strangers::{Judgement, Waiting};
 use crate::drop_reason::DropReason;
 use crate::inbound::Ticket;
 use crate::link::Path;
-use crate::outgoing::Outgoing;
 use crate::path_proof::ANSWER_LEN;
 use crate::path_proof::{MAX_HELD_LEN, Payer};
 use crate::peer::{Peer, Version};
 use crate::peer_table::MAX_PEERS;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
-use crate::wire::expect::{Expected, Purpose, Spread};
+use crate::wire::Outgoing;
+use crate::wire::expect::{Expected, Purpose, Question, Spread};
 
 /// Room for worlds in an answer.
 const WORLDS_ROOM: usize = 9_000;
@@ -93,54 +91,26 @@ impl Vl1 {
         self.note_asked(now.mono, id);
         let spread = if spam { Spread::Levels } else { self.links.spread_of(path.link) };
         let destination = if direct { path.remote.inet() } else { InetAddress::None };
-        let packet_id = self.random.packet_id();
-        let mtu = self.links.mtu(path);
+        let question = Question { sent: now.mono, purpose, direct, spread, heard_first };
+        let outgoing = self.outgoing(now.mono, id, path);
         let peer = self.peers.get_mut(id);
         peer.hello_turn = peer.hello_turn.wrapping_add(1);
-        let to = peer.identity.address;
-        let (planet, timestamp) = self.roots.planet_for(to, peer.hello_turn);
-        let tuples = self.roots.moon_tuples();
-        let moons: Vec<_> = tuples.into_iter().map(|(id, timestamp)| WorldVersion { id, timestamp }).collect();
-        let mut moons = emit_moons(&moons);
-        peer.keys.mask_hello_tail(packet_id, &mut moons);
+        let (planet, timestamp) = self.roots.planet_for(peer.identity.address, peer.hello_turn);
         if let Some(slot) = peer.slot(path) {
-            peer.slots[slot].last_sent = Some(now.mono);
             peer.slots[slot].last_probe = Some(now.mono);
         } else if direct && purpose == Purpose::Probe && !heard_first {
             peer.note_tried(path, spread);
         }
-        let body = Hello {
-            protocol: PROTO_VERSION,
-            major: self.version.major,
-            minor: self.version.minor,
-            revision: self.version.revision,
-            timestamp: u64::try_from(now.unix_ms).unwrap_or(0),
-            identity: self.own,
-            destination: Some(destination),
-            planet: Some(WorldVersion { id: planet, timestamp }),
-            moons: &moons,
-        };
-        let outgoing = Outgoing {
-            to,
-            keys: Arc::clone(&peer.keys),
-            suite: Suite::Poly1305None,
-            path,
-            mtu,
-            trusted: None,
-            body: &body,
-            compress: false,
-            at_once: true,
-            note: false,
-            packet_id: Some(packet_id),
-            payer,
-        };
-        if self.make(outgoing, out).is_ok() {
-            if spam && payer == Payer::Nobody {
-                out.spam_last();
-            }
-            let verb = Verb::HELLO;
-            let expected = Expected { to, path, direct, verb, sent: now.mono, purpose, spread, heard_first };
-            self.expectations.add(packet_id, expected);
+        let moons = self.roots.moon_tuples().into_iter().map(|(id, timestamp)| WorldVersion { id, timestamp });
+        let outgoing = Outgoing { suite: Suite::Poly1305None, asks: Some(question), ..outgoing };
+        let (to, planet, moons) = (outgoing.to, WorldVersion { id: planet, timestamp }, moons.collect::<Vec<_>>());
+        if self.wire.write_hello(now, outgoing, destination, planet, &moons, out).is_err() {
+            return;
+        }
+        match payer {
+            Payer::Path(now) => self.charge(now, to, path, out.last_len(), out),
+            Payer::Nobody if spam => out.spam_last(),
+            Payer::Nobody => {}
         }
     }
 
@@ -192,22 +162,10 @@ impl Vl1 {
     /// Asks the sender of an authentic HELLO whether it is where it came from.
     fn challenge_stranger(&mut self, now: Now, number: u64, out: &mut Transmits) {
         let Some((ticket, keys)) = self.directory.to_challenge(number) else { return };
-        let outgoing = Outgoing {
-            to: ticket.source,
-            keys,
-            suite: Suite::Salsa2012Poly1305,
-            path: ticket.path,
-            mtu: self.links.mtu(ticket.path),
-            trusted: None,
-            body: &Echo { data: &[] },
-            compress: false,
-            at_once: true,
-            note: false,
-            packet_id: None,
-            // Shorter than any HELLO, once for each that was judged.
-            payer: Payer::Nobody,
-        };
-        if let Ok(Some(packet)) = self.make(outgoing, out) {
+        let (to, suite) = (ticket.source, Suite::Salsa2012Poly1305);
+        let outgoing = Outgoing::new(to, keys, suite, ticket.path, self.links.mtu(ticket.path));
+        // Nobody pays: shorter than any HELLO, once for each that was judged.
+        if let Ok(Some(packet)) = self.wire.write(outgoing, &Echo { data: &[] }, out) {
             self.directory.challenged(now.mono, number, packet);
         }
     }
@@ -277,22 +235,10 @@ impl Vl1 {
         let Some(keys) = waiting.keys.clone() else { return };
         let (ticket, identity) = (waiting.ticket, waiting.identity);
         let error = ErrorReply::plain(Verb::HELLO, ticket.packet_id, ErrorCode::IDENTITY_COLLISION);
-        let outgoing = Outgoing {
-            to: identity.address,
-            keys,
-            suite: Suite::Salsa2012Poly1305,
-            path: ticket.path,
-            mtu: self.links.mtu(ticket.path),
-            trusted: None,
-            body: &error,
-            compress: false,
-            at_once: true,
-            note: false,
-            packet_id: None,
-            // Shorter than any HELLO, once for each that was judged.
-            payer: Payer::Nobody,
-        };
-        let made = self.make(outgoing, out);
+        let (to, suite) = (identity.address, Suite::Salsa2012Poly1305);
+        let outgoing = Outgoing::new(to, keys, suite, ticket.path, self.links.mtu(ticket.path));
+        // Nobody pays: shorter than any HELLO, once for each that was judged.
+        let made = self.wire.write(outgoing, &error, out);
         debug_assert!(made.is_ok(), "short enough");
     }
 
@@ -357,17 +303,7 @@ impl Vl1 {
         let address = c.path.remote.inet();
         // Peers this old compare ports and would reset for ever behind symmetric NATs (03 §9).
         let address = if m.protocol < 5 { address.with_port(0) } else { address };
-        let ok = OkHello {
-            timestamp: m.timestamp,
-            protocol: PROTO_VERSION,
-            major: self.version.major,
-            minor: self.version.minor,
-            revision: self.version.revision,
-            address: Some(address),
-            worlds: Some(&worlds),
-            missing: 0,
-            rest: &[],
-        };
+        let ok = self.wire.answer_to_hello(m.timestamp, address, &worlds);
         let ok = OkReply { in_re_packet: c.packet_id, body: OkBody::Hello(ok) };
         self.send_over(now.mono, c.id, c.path, payer, &ok, out);
     }

@@ -16,7 +16,8 @@ use crate::peer::{MAX_SLOTS, Slot};
 use crate::peer_table::PeerId;
 use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, SIBLING_FRESH, root_retry};
 use crate::transmit::Transmits;
-use crate::wire::expect::{Expected, Purpose};
+use crate::wire::Outgoing;
+use crate::wire::expect::{Expected, Purpose, Question};
 
 /// Bytes of a HELLO to an IPv6 address, and of each moon in it.
 const HELLO_LEN: usize = 149;
@@ -74,15 +75,13 @@ impl Vl1 {
         self.note_asked(now.mono, id);
         let spread = self.links.spread_of(path.link);
         let peer = self.peers.get_mut(id);
-        let to = peer.identity.address;
         if let Some(slot) = peer.slot(path) {
             peer.slots[slot].last_probe = Some(now.mono);
         }
-        if let Some(packet) = self.send_over(now.mono, id, path, payer, &Echo { data: &[] }, out) {
-            let (purpose, verb) = (Purpose::Probe, Verb::ECHO);
-            let expected = Expected { to, path, direct: true, verb, sent: now.mono, purpose, spread, heard_first };
-            self.expectations.add(packet, expected);
-        }
+        let question = Question { sent: now.mono, purpose: Purpose::Probe, direct: true, spread, heard_first };
+        let outgoing = Outgoing { asks: Some(question), ..self.outgoing(now.mono, id, path) };
+        let sent = self.make(outgoing, payer, &Echo { data: &[] }, out);
+        debug_assert!(sent.is_ok(), "short enough");
     }
 
     /// Probes a slot and lets its liveness know.
@@ -445,7 +444,7 @@ impl Vl1 {
         {
             return;
         }
-        let pick = self.random.below(attempts.len());
+        let pick = self.wire.random_below(attempts.len());
         let Some(remote) = self.links.attempts(address).get(pick).copied() else { return };
         self.peers.get_mut(id).last_memorised = Some(now.mono);
         for path in self.links.paths_to(Endpoint::Ip(remote)) {

@@ -1,12 +1,12 @@
 //! Packets to unproved addresses are paid for, or wait.
 
-use zt_wire::{Address, Body, Mono, Now};
+use zt_wire::{Address, Mono, Now};
 
 use super::Vl1;
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::link::Path;
-use crate::path_proof::{Held, MAX_HELD_LEN, PATIENCE, Payer, price};
+use crate::path_proof::{Held, MAX_HELD_LEN, PATIENCE, Payer};
 use crate::peer::{SHORT_ANSWER, take};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
@@ -56,10 +56,9 @@ impl Vl1 {
     }
 
     /// The packet made last goes to an unproved address: it is paid for, or waits.
-    pub(super) fn charge(&mut self, now: Mono, to: Address, path: Path, body: &dyn Body, out: &mut Transmits) {
+    pub(super) fn charge(&mut self, now: Mono, to: Address, path: Path, price: usize, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
-        let (len, price) = (out.last_len(), price(body, out.last_len()));
-        if self.pay(now, id, path, len, price) {
+        if self.pay(now, id, path, out.last_len(), price) {
             return;
         }
         let packet = out.take_last().filter(|p| p.len() <= MAX_HELD_LEN);

@@ -61,7 +61,7 @@ impl Vl1 {
         if !fragment.is_sane() {
             return Err(DropReason::BadFragment);
         }
-        if fragment.destination() != self.own.address {
+        if fragment.destination() != self.wire.address() {
             let to = fragment.destination();
             return self.relay_fragment(now, path, to, datagram, out).map(|()| Look::Done);
         }
@@ -86,13 +86,13 @@ impl Vl1 {
     ) -> Result<Look, DropReason> {
         let packet = Packet::new_checked(&*datagram).map_err(|_| DropReason::TooLong)?;
         let source = packet.source();
-        if source == self.own.address {
+        if source == self.wire.address() {
             return Err(DropReason::FromOurself);
         }
         if source.is_reserved() {
             return Err(DropReason::ReservedAddress);
         }
-        if packet.destination() != self.own.address {
+        if packet.destination() != self.wire.address() {
             return self.relay_head(now, path, datagram, out).map(|()| Look::Done);
         }
         if packet.is_fragmented() {
@@ -135,7 +135,7 @@ impl Vl1 {
     ) -> Result<Look, DropReason> {
         let packet = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
         let (source, hops) = (packet.source(), packet.hops());
-        if source == self.own.address {
+        if source == self.wire.address() {
             return Err(DropReason::FromOurself);
         }
         let mut ticket = Ticket { source, path, hops, packet_id: packet.id(), arrived: now.mono, trusted: false };
@@ -486,8 +486,7 @@ impl Vl1 {
 
     fn handle_ok(&mut self, now: Now, c: &mut Context, m: &OkReply<'_>, out: &mut Transmits) -> Handled {
         // Safer point 1: bound to the peer and the verb, consumed, expiring.
-        let Some(expected) = self.expectations.take(now.mono, c.from, m.in_re_verb(), m.in_re_packet, c.path.link)
-        else {
+        let Some(expected) = self.wire.answered(now.mono, c.from, m.in_re_verb(), m.in_re_packet, c.path.link) else {
             return Handled::Refused(DropReason::NotExpected);
         };
         // … and to the address that was asked: only from there does it teach a path.
@@ -504,7 +503,7 @@ impl Vl1 {
 
     fn handle_error(&mut self, now: Now, c: &Context, m: &ErrorReply<'_>) -> Handled {
         // Safer point 7: gated like OKs.
-        let asked = self.expectations.end(now.mono, c.from, m.in_re_verb, m.in_re_packet, c.path.link)
+        let asked = self.wire.refused(now.mono, c.from, m.in_re_verb, m.in_re_packet, c.path.link)
             || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet);
         if !asked {
             return Handled::Refused(DropReason::NotExpected);
@@ -525,7 +524,7 @@ impl Vl1 {
     fn is_frame_error(&mut self, now: Mono, c: &Context, id: PacketId) -> bool {
         let peer = self.peers.get_mut(c.id);
         let soon = peer.frame_error.is_some_and(|t| now.saturating_since(t) < FRAME_ERROR_AGAIN);
-        let fits = !soon && self.sent_frames.contains(now, c.from, id);
+        let fits = !soon && self.wire.has_sent_frame(now, c.from, id);
         if fits {
             self.peers.get_mut(c.id).frame_error = Some(now);
         }

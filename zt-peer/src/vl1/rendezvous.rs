@@ -35,7 +35,7 @@ impl Vl1 {
         }
         let Some((path_of_d, path_of_s)) = self.common_ground(now.mono, d, s) else { return };
         let mut both = [(destination, path_of_d, source, path_of_s), (source, path_of_s, destination, path_of_d)];
-        if self.random.below(2) == 1 {
+        if self.wire.random_below(2) == 1 {
             both.swap(0, 1);
         }
         for (to, via, other, where_) in both {
@@ -91,7 +91,7 @@ impl Vl1 {
             if !passes || !self.consents(now.mono, id, path, false) {
                 continue;
             }
-            let junk = self.random.next_u64().to_be_bytes();
+            let junk = self.wire.random().to_be_bytes();
             out.push_datagram(path, &junk[..4], remote.is_ipv4().then_some(OPENER_TTL));
             self.probe(now, id, path, Probe::Echo, out);
         }

@@ -164,7 +164,7 @@ impl Vl1 {
         let idle: Vec<_> = idle.copied().collect();
         for link in idle {
             let fitting: Vec<_> = endpoints.iter().filter(|e| e.same_family(&link.local)).copied().collect();
-            let pick = self.random.below(fitting.len());
+            let pick = self.wire.random_below(fitting.len());
             if let Some(remote) = fitting.get(pick).copied() {
                 self.send_hello(now, id, crate::link::Path { link: link.id, remote }, Purpose::Probe, out);
             }
@@ -251,7 +251,7 @@ impl Vl1 {
         addresses.truncate(8);
         let record = PeerRecord { identity: peer.identity, version, addresses };
         let address = peer.identity.address;
-        let record = record.emit_vouched(&self.secret);
+        let record = record.emit_vouched(self.wire.secret());
         self.directory.note_persisted(address);
         self.event(Vl1Event::PersistPeer { address, record });
     }

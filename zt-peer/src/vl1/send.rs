@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zt_crypto::trusted_path;
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
 use zt_wire::verb::{Unknown, Verb};
-use zt_wire::{Address, Body, Mono, Now, Packet, PacketId, Writer, fragment, lz4, write_header};
+use zt_wire::{Address, Body, Mono, Now, PacketId};
 
 use super::Vl1;
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::inbound::ReplyTo;
 use crate::link::Path;
-use crate::outgoing::{NextHop, Outgoing, SendError, carries_traffic, is_frame};
-use crate::path_proof::Payer;
+use crate::outgoing::{NextHop, SendError, carries_traffic, is_frame};
+use crate::path_proof::{Payer, price};
 use crate::peer::path_choice;
 use crate::peer_table::PeerId;
 use crate::rate::{ERROR_OUT, PEER_ACTIVITY};
-use crate::transmit::{Plan, Transmits};
-use crate::wire::expect::{Expected, Purpose};
+use crate::transmit::Transmits;
+use crate::wire::Outgoing;
+use crate::wire::expect::{Purpose, Question};
 
 impl Vl1 {
     /// Sends a message: directly, over a root, or later when the peer must first be found. The packet ID is known
@@ -35,7 +35,7 @@ impl Vl1 {
         options: SendOptions,
         out: &mut Transmits,
     ) -> Result<Option<PacketId>, SendError> {
-        if to == self.own.address || to.is_reserved() {
+        if to == self.wire.address() || to.is_reserved() {
             return Err(SendError::Destination);
         }
         if HEADER_LEN + body.encoded_len() > MAX_PACKET_LEN {
@@ -81,40 +81,12 @@ impl Vl1 {
             // What teaches no path goes where the peer is known to be.
             (payer, path) = (Payer::Nobody, route.path);
         }
-        let peer = self.peers.get_mut(id);
-        let slot = peer.slot(path);
-        if let Some(slot) = slot {
-            peer.slots[slot].last_sent = Some(now.mono);
-        }
-        let (keys, suite) = (Arc::clone(&peer.keys), peer.suite());
-        let outgoing = Outgoing {
-            to: to.address,
-            keys,
-            suite,
-            path,
-            mtu: self.links.mtu(path),
-            trusted: None,
-            body,
-            compress: options.compress,
-            at_once: options.expect_reply,
-            note: false,
-            packet_id: None,
-            payer,
-        };
-        let Ok(sealed) = self.make(outgoing, out) else { return };
-        if let Some(packet) = sealed.filter(|_| options.expect_reply) {
-            let expected = Expected {
-                to: to.address,
-                path,
-                direct: slot.is_some(),
-                verb: body.verb(),
-                sent: now.mono,
-                purpose: Purpose::Content,
-                spread: self.links.spread_of(path.link),
-                heard_first: false,
-            };
-            self.expectations.add(packet, expected);
-        }
+        let outgoing = self.outgoing(now.mono, id, path);
+        let direct = self.peers.get(id).slot(path).is_some();
+        let asks = options.expect_reply.then(|| self.question(now.mono, path, direct));
+        let outgoing = Outgoing { compress: options.compress, at_once: options.expect_reply, asks, ..outgoing };
+        // Too long an answer is none.
+        _ = self.make(outgoing, payer, body, out);
     }
 
     /// [`Transmits::seal`], and remembers the packet IDs that an ERROR may name.
@@ -126,9 +98,7 @@ impl Vl1 {
     /// Remembers the packet IDs of frames, once they are sealed: ERRORs that name none of them are refused. Only
     /// needed by an owner that calls [`Transmits::seal`] itself.
     pub fn handle_sealed(&mut self, now: Now, out: &Transmits) {
-        for (to, id) in out.sealed() {
-            self.sent_frames.note(now.mono, to, id);
-        }
+        self.wire.note_sealed(now.mono, out);
     }
 
     fn send_by(
@@ -140,83 +110,52 @@ impl Vl1 {
         options: SendOptions,
         out: &mut Transmits,
     ) -> Result<Option<PacketId>, SendError> {
+        let NextHop { path, mtu, direct, .. } = hop;
+        let asks = options.expect_reply.then(|| self.question(now, path, direct));
         let peer = self.peers.get(id);
-        let to = peer.identity.address;
-        let verb = body.verb();
         let outgoing = Outgoing {
-            to,
+            to: peer.identity.address,
             keys: Arc::clone(&peer.keys),
             suite: peer.suite(),
-            path: hop.path,
-            mtu: hop.mtu,
+            path,
+            mtu,
             // Deliberate: trusted marking on direct paths only (03 §3, safer point 5).
-            trusted: hop.trusted.filter(|_| hop.direct),
-            body,
+            trusted: hop.trusted.filter(|_| direct),
             compress: options.compress,
             at_once: options.expect_reply,
-            note: is_frame(verb),
-            packet_id: None,
-            payer: Payer::Nobody,
+            asks,
         };
-        let sealed = self.make(outgoing, out)?;
-        if options.expect_reply
-            && let Some(packet) = sealed
-        {
-            let (purpose, spread) = (Purpose::Content, self.links.spread_of(hop.path.link));
-            let NextHop { path, direct, .. } = hop;
-            let expected = Expected { to, path, direct, verb, sent: now, purpose, spread, heard_first: false };
-            self.expectations.add(packet, expected);
-        }
-        Ok(sealed)
+        self.wire.write(outgoing, body, out)
     }
 
-    /// Writes a packet into the batch. Its ID is returned if it is final.
-    pub(super) fn make(&mut self, o: Outgoing<'_>, out: &mut Transmits) -> Result<Option<PacketId>, SendError> {
-        let len = HEADER_LEN + o.body.encoded_len();
-        if len > MAX_PACKET_LEN {
-            return Err(SendError::TooLong);
+    /// A question for its content.
+    fn question(&self, sent: Mono, path: Path, direct: bool) -> Question {
+        let (purpose, spread) = (Purpose::Content, self.links.spread_of(path.link));
+        Question { sent, purpose, direct, spread, heard_first: false }
+    }
+
+    /// A packet to a peer over an explicit path, sealed at once.
+    pub(super) fn outgoing(&mut self, now: Mono, id: PeerId, path: Path) -> Outgoing {
+        let mtu = self.links.mtu(path);
+        let peer = self.peers.get_mut(id);
+        if let Some(slot) = peer.slot(path) {
+            peer.slots[slot].last_sent = Some(now);
         }
-        let verb = o.body.verb();
-        let draft = out.room(len);
-        let bytes = out.draft(&draft);
-        let (header, payload) = bytes.split_at_mut(HEADER_LEN);
-        write_header(header.try_into().expect("split at its length"), o.to, self.own.address, verb);
-        if o.body.emit(&mut Writer::new(payload)).is_err() {
-            debug_assert!(false, "encoded_len of {verb} is wrong");
-            out.cancel(draft);
-            return Err(SendError::TooLong);
-        }
-        let mut packed = None;
-        if o.compress
-            && let Some(block) = lz4::compress(payload, &mut self.squeeze)
-        {
-            payload[..block.len()].copy_from_slice(block);
-            packed = Some(HEADER_LEN + block.len());
-        }
-        let len = packed.unwrap_or(len);
-        let mtu = o.mtu.max(fragment::least_mtu(len));
-        let Some(pieces) = fragment::pieces(len, usize::from(mtu)) else {
-            out.cancel(draft);
-            return Err(SendError::TooLong);
-        };
-        out.shorten(&draft, len);
-        let mut packet = Packet::new_checked(out.draft(&draft)).expect("has a header and is not too long");
-        packet.set_id(o.packet_id.unwrap_or_else(|| self.random.packet_id()));
-        packet.set_compressed(packed.is_some());
-        packet.set_fragmented(pieces.total() > 1);
-        let seal = match o.trusted {
-            Some(id) => {
-                trusted_path(packet.into_inner(), id);
-                None
-            }
-            None => Some((o.keys, o.suite)),
-        };
-        let note = o.note.then_some(o.to);
-        let at_once = o.at_once || o.payer != Payer::Nobody;
-        let sealed = out.finish(draft, Plan { path: o.path, mtu, seal, at_once, note });
-        if let Payer::Path(now) = o.payer {
-            self.charge(now, o.to, o.path, o.body, out);
-        }
+        Outgoing::new(peer.identity.address, Arc::clone(&peer.keys), peer.suite(), path, mtu)
+    }
+
+    /// Writes a packet into the batch, for whose bytes somebody answers. Its ID is returned if it is final.
+    pub(super) fn make(
+        &mut self,
+        outgoing: Outgoing,
+        payer: Payer,
+        body: &dyn Body,
+        out: &mut Transmits,
+    ) -> Result<Option<PacketId>, SendError> {
+        let Payer::Path(now) = payer else { return self.wire.write(outgoing, body, out) };
+        let (to, path) = (outgoing.to, outgoing.path);
+        let sealed = self.wire.write(Outgoing { at_once: true, ..outgoing }, body, out)?;
+        self.charge(now, to, path, price(body, out.last_len()), out);
         Ok(sealed)
     }
 
@@ -229,27 +168,11 @@ impl Vl1 {
         payer: Payer,
         body: &dyn Body,
         out: &mut Transmits,
-    ) -> Option<PacketId> {
-        let mtu = self.links.mtu(path);
-        let peer = self.peers.get_mut(id);
-        if let Some(slot) = peer.slot(path) {
-            peer.slots[slot].last_sent = Some(now);
-        }
-        let outgoing = Outgoing {
-            to: peer.identity.address,
-            keys: Arc::clone(&peer.keys),
-            suite: peer.suite(),
-            path,
-            mtu,
-            trusted: None,
-            body,
-            compress: body.verb() == Verb::PUSH_DIRECT_PATHS,
-            at_once: true,
-            note: false,
-            packet_id: None,
-            payer,
-        };
-        self.make(outgoing, out).ok().flatten()
+    ) {
+        let compress = body.verb() == Verb::PUSH_DIRECT_PATHS;
+        let outgoing = Outgoing { compress, ..self.outgoing(now, id, path) };
+        // Too long an answer is none.
+        _ = self.make(outgoing, payer, body, out);
     }
 
     /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove

@@ -14,8 +14,8 @@ use crate::peer_table::PeerId;
 impl Vl1 {
     /// Identity of an address: our own, or a peer's in memory.
     pub fn identity_of(&self, address: Address) -> Option<&Identity> {
-        if address == self.own.address {
-            return Some(&self.own);
+        if address == self.wire.address() {
+            return Some(self.wire.own());
         }
         self.peers.find(address).map(|p| &p.identity)
     }

@@ -37,7 +37,7 @@ impl Vl1 {
     /// The same for whoever wants to know.
     pub(super) fn ask_for(&mut self, now: Now, address: Address, asker: Asker, out: &mut Transmits) {
         // Free choice (03 §5): nobody answers for a reserved address.
-        if address == self.own.address || address.is_reserved() || self.peers.id(address).is_some() {
+        if address == self.wire.address() || address.is_reserved() || self.peers.id(address).is_some() {
             return;
         }
         if self.directory.is_admitting(address) {
@@ -88,7 +88,7 @@ impl Vl1 {
 
     /// The cache answered.
     pub(super) fn loaded(&mut self, now: Now, address: Address, bytes: Option<&[u8]>, out: &mut Transmits) {
-        match self.directory.loaded(now.mono, address, bytes, &self.secret) {
+        match self.directory.loaded(now.mono, address, bytes, self.wire.secret()) {
             Loaded::Nothing => {}
             Loaded::Unknown => self.ask_roots(now, address, 0, out),
             Loaded::Found(asker, admission) => self.admit(asker, *admission),
@@ -98,7 +98,7 @@ impl Vl1 {
     /// An identity is to be let in, unless we know its address already.
     pub(super) fn admit(&mut self, asker: Asker, admission: Admission) {
         let identity = admission.identity;
-        if identity.address == self.own.address || self.peers.id(identity.address).is_some() {
+        if identity.address == self.wire.address() || self.peers.id(identity.address).is_some() {
             return;
         }
         let root = self.roots.upstream(identity.address).is_some_and(|u| u.identity == identity);
@@ -173,8 +173,8 @@ impl Vl1 {
             if identities.len() >= MAX_ANSWERED {
                 break;
             }
-            if address == self.own.address {
-                identities.push(self.own);
+            if address == self.wire.address() {
+                identities.push(*self.wire.own());
             } else if let Some(peer) = self.peers.find(address) {
                 identities.push(peer.identity);
             } else if lookups < MAX_LOOKUPS_PER_WHOIS {

@@ -31,7 +31,7 @@ impl Vl1 {
         let (kind, id) = (world.kind, world.id);
         let peers = &self.peers;
         let known = |a: Address| peers.find(a).map(|p| p.identity);
-        let accepted = self.roots.offer(world, source, &self.own, known)?;
+        let accepted = self.roots.offer(world, source, self.wire.own(), known)?;
         if accepted != Accepted::Unchanged {
             if !matches!(source, Source::Saved | Source::BuiltIn) {
                 let bytes = self.provable(kind, id, bytes);
@@ -87,7 +87,7 @@ impl Vl1 {
         let vouched = bytes.len().checked_sub(VOUCHED.len() + Signature::LEN).and_then(|end| {
             let (world, rest) = bytes.split_at_checked(end)?;
             let signature = Signature(*rest.strip_prefix(VOUCHED)?.first_chunk()?);
-            Some(verify(&self.own.public_key, world, &signature))
+            Some(verify(&self.wire.own().public_key, world, &signature))
         });
         if vouched == Some(true) { Source::Saved } else { Source::File }
     }
@@ -96,7 +96,7 @@ impl Vl1 {
     fn provable(&self, kind: WorldKind, id: u64, mut bytes: Vec<u8>) -> Vec<u8> {
         let proves_itself = |w: &World| w.kind == kind && w.id == id && verify_world(w, &w.update_key);
         if !self.roots.worlds().any(proves_itself) {
-            let signature = self.secret.sign(&bytes);
+            let signature = self.wire.secret().sign(&bytes);
             bytes.extend_from_slice(VOUCHED);
             bytes.extend_from_slice(&signature.0);
         }
@@ -104,7 +104,7 @@ impl Vl1 {
     }
 
     fn remove_world(&mut self, now: Now, kind: WorldKind, id: u64, out: &mut Transmits) -> bool {
-        let removed = self.roots.remove(kind, id, &self.own);
+        let removed = self.roots.remove(kind, id, self.wire.own());
         if removed {
             self.event(Vl1Event::WorldRemoved { kind, id });
             self.roots_changed(now, out);

@@ -44,8 +44,21 @@ pub(crate) enum Spread {
     Levels,
 }
 
+/// What makes a packet a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) sent: Mono,
+    pub(crate) purpose: Purpose,
+    /// The path is the peer's own, not a relay's.
+    pub(crate) direct: bool,
+    /// Anything but exact: each link may bring the answer once.
+    pub(crate) spread: Spread,
+    /// Asked because the peer was heard there first.
+    pub(crate) heard_first: bool,
+}
+
 /// A question of ours.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     /// Who was asked.
     pub(crate) to: Address,
@@ -60,6 +73,13 @@ pub(crate) struct Expected {
     pub(crate) spread: Spread,
     /// Asked because the peer was heard there first.
     pub(crate) heard_first: bool,
+}
+
+impl Expected {
+    pub(crate) const fn new(to: Address, path: Path, verb: Verb, question: Question) -> Self {
+        let Question { sent, purpose, direct, spread, heard_first } = question;
+        Self { to, path, direct, verb, sent, purpose, spread, heard_first }
+    }
 }
 
 /// A question that may still be answered.
