@@ -203,8 +203,8 @@ impl HostConfig for Stacks {
     fn apply(&mut self, tap: &str, desired: &HostState) -> Result<Applied, HostError> {
         if let Some(shared) = self.lock().get(tap) {
             // This stack was built for IPv4 only.
-            let addresses = desired.addresses.iter().filter_map(|cidr| match cidr.address {
-                IpAddr::V4(address) => Some(IpCidr::new(IpAddress::Ipv4(address), cidr.prefix_len)),
+            let addresses = desired.addresses.iter().filter_map(|cidr| match cidr.address() {
+                IpAddr::V4(address) => Some(IpCidr::new(IpAddress::Ipv4(address), cidr.bits())),
                 IpAddr::V6(_) => None,
             });
             shared.lock().interface.update_ip_addrs(|list| {

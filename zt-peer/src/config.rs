@@ -1,10 +1,10 @@
 //! What a [`Vl1`](crate::Vl1) is made from and told by the operator.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use zt_crypto::{Entropy, SecretIdentity};
-use zt_wire::Address;
+use zt_wire::{Address, IpPrefix};
 
 /// Software version told in HELLO and OK(HELLO).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,10 +62,8 @@ impl Vl1Config {
 /// One `physical` entry of local.conf (03 §13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PhysicalPrefix {
-    /// Network address.
-    pub net: IpAddr,
-    /// Length of the prefix in bits.
-    pub prefix_len: u8,
+    /// The network; host bits do not count.
+    pub prefix: IpPrefix,
     /// Trusted path ID; 0 = not trusted.
     pub trusted_path_id: u64,
     /// Datagram payload size; 0 = default, else clamped to 1400…10324.
@@ -82,7 +80,7 @@ pub struct VirtualPeer {
     /// Addresses to try when there is no direct path.
     pub attempt: Vec<SocketAddr>,
     /// Prefixes never to be used for this peer.
-    pub blacklist: Vec<(IpAddr, u8)>,
+    pub blacklist: Vec<IpPrefix>,
 }
 
 /// How a packet is to be sent.
@@ -92,18 +90,4 @@ pub struct SendOptions {
     pub compress: bool,
     /// Remember the packet ID: an OK or ERROR will answer it.
     pub expect_reply: bool,
-}
-
-pub(crate) fn prefix_contains(net: IpAddr, prefix_len: u8, ip: IpAddr) -> bool {
-    fn same(a: u128, b: u128, width: u32, len: u32) -> bool {
-        let drop = width - len.min(width);
-        drop == width || (a >> drop) == (b >> drop)
-    }
-    match (net, ip) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => {
-            same(u128::from(a.to_bits()), u128::from(b.to_bits()), 32, u32::from(prefix_len))
-        }
-        (IpAddr::V6(a), IpAddr::V6(b)) => same(a.to_bits(), b.to_bits(), 128, u32::from(prefix_len)),
-        _ => false,
-    }
 }

@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use zt_wire::{Address, Mono};
+use zt_wire::{Address, IpPrefix, Mono};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
@@ -217,11 +217,11 @@ impl Links {
         self.policy.set_virtual(peers);
     }
 
-    pub(crate) fn set_own_prefixes(&mut self, prefixes: Vec<(IpAddr, u8)>) {
+    pub(crate) fn set_own_prefixes(&mut self, prefixes: Vec<IpPrefix>) {
         self.policy.set_own_prefixes(prefixes);
     }
 
-    pub(crate) fn set_routed(&mut self, routed: Vec<(IpAddr, u8)>, on_link: Vec<(IpAddr, u8)>) {
+    pub(crate) fn set_routed(&mut self, routed: Vec<IpPrefix>, on_link: Vec<IpPrefix>) {
         self.policy.set_routed(routed, on_link);
     }
 

@@ -15,7 +15,7 @@ mod sys;
 mod tap;
 
 #[doc(inline)]
-pub use host::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState, ParseCidrError};
+pub use host::{Applied, Change, HostConfig, HostError, HostRoute, HostState};
 #[doc(inline)]
 pub use interfaces::{Bindable, Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress, MemoryInterfaces};
 #[cfg(all(target_os = "linux", feature = "tokio"))]

@@ -103,7 +103,12 @@ impl NetworkId {
         self.0 >> 56 == 0xff
     }
 
-    /// RFC 4193 address of a member; its prefix length is 88 (01 §1.4).
+    /// Prefix length of the RFC 4193 address of a member (01 §1.4).
+    pub const RFC4193_BITS: u8 = 88;
+    /// Prefix length of the 6PLANE address of a member (01 §1.4).
+    pub const SIXPLANE_BITS: u8 = 40;
+
+    /// RFC 4193 address of a member; its prefix length is [`NetworkId::RFC4193_BITS`] (01 §1.4).
     pub fn rfc4193(self, member: Address) -> Ipv6Addr {
         let mut b = [0; 16];
         b[0] = 0xfd;
@@ -114,7 +119,8 @@ impl NetworkId {
         Ipv6Addr::from(b)
     }
 
-    /// 6PLANE address of a member; its prefix length is 40, and the member owns the /80 (01 §1.4).
+    /// 6PLANE address of a member; its prefix length is [`NetworkId::SIXPLANE_BITS`], and the member owns the
+    /// /80 (01 §1.4).
     pub fn sixplane(self, member: Address) -> Ipv6Addr {
         let mut b = [0; 16];
         b[0] = 0xfc;

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::FromStr;
 
-use crate::{BufferFull, Emit, Parse, ParseError, Reader, TextError, Writer};
+use crate::{BufferFull, Emit, IpPrefix, Parse, ParseError, Reader, TextError, Writer};
 
 /// An IP address with a port, or none. In configurations the port is a prefix length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -203,16 +203,14 @@ impl Scope {
 
     /// Scope classes of all addresses of a prefix, from its first to its last; a class may be named more than once.
     ///
-    /// `bits` is the prefix length; more than the family has counts as one address. Host bits of `ip` are ignored.
-    ///
     /// ```
     /// use zt_wire::inet::Scope;
-    /// let half = Scope::in_prefix("128.0.0.0".parse().unwrap(), 1);
+    /// let half = Scope::in_prefix("128.0.0.0/1".parse().unwrap());
     /// assert!(half.into_iter().any(|scope| scope == Scope::Multicast));
     /// ```
-    pub fn in_prefix(ip: IpAddr, bits: u8) -> impl Iterator<Item = Self> {
+    pub fn in_prefix(prefix: IpPrefix) -> impl Iterator<Item = Self> {
         // The class is constant between two changes, so the first address and the changes inside tell all.
-        let (first, last) = ends(ip, bits);
+        let (first, last) = (prefix.first(), prefix.last());
         let inside = move |at: &IpAddr| first < *at && *at <= last;
         let v4 = CHANGES_V4.iter().map(|at| IpAddr::V4(Ipv4Addr::from(*at)));
         let v6 = CHANGES_V6.iter().map(|at| IpAddr::V6(Ipv6Addr::from(*at)));
@@ -261,22 +259,6 @@ impl Scope {
             return Self::Private;
         }
         Self::Global
-    }
-}
-
-/// First and last address of a prefix.
-fn ends(ip: IpAddr, bits: u8) -> (IpAddr, IpAddr) {
-    match ip {
-        IpAddr::V4(ip) => {
-            let host = u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
-            let first = u32::from(ip) & !host;
-            (Ipv4Addr::from(first).into(), Ipv4Addr::from(first | host).into())
-        }
-        IpAddr::V6(ip) => {
-            let host = u128::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
-            let first = u128::from(ip) & !host;
-            (Ipv6Addr::from(first).into(), Ipv6Addr::from(first | host).into())
-        }
     }
 }
 
@@ -367,19 +349,19 @@ mod tests {
 
     #[test]
     fn a_prefix_has_the_scopes_of_all_its_addresses() {
-        let scopes = |text: &str, bits| {
-            let mut all: Vec<_> = Scope::in_prefix(text.parse().expect("an address"), bits).collect();
+        let scopes = |text: &str| {
+            let mut all: Vec<_> = Scope::in_prefix(text.parse().expect("a range")).collect();
             all.sort_unstable();
             all.dedup();
             all
         };
-        assert_eq!(scopes("10.1.2.3", 32), [Scope::Private]);
-        assert_eq!(scopes("10.1.2.3", 8), [Scope::Private]);
-        assert_eq!(scopes("10.1.2.3", 7), [Scope::PseudoPrivate, Scope::Private]);
-        assert_eq!(scopes("8.0.0.0", 5), [Scope::PseudoPrivate, Scope::Global, Scope::Private]);
-        assert_eq!(scopes("10.0.0.0", 0).len(), 7);
-        assert_eq!(scopes("fd00::", 0).len(), 6);
-        assert_eq!(scopes("2000::", 3), [Scope::Global]);
-        assert_eq!(scopes("fc00::", 7), [Scope::Private]);
+        assert_eq!(scopes("10.1.2.3/32"), [Scope::Private]);
+        assert_eq!(scopes("10.1.2.3/8"), [Scope::Private]);
+        assert_eq!(scopes("10.1.2.3/7"), [Scope::PseudoPrivate, Scope::Private]);
+        assert_eq!(scopes("8.0.0.0/5"), [Scope::PseudoPrivate, Scope::Global, Scope::Private]);
+        assert_eq!(scopes("10.0.0.0/0").len(), 7);
+        assert_eq!(scopes("fd00::/0").len(), 6);
+        assert_eq!(scopes("2000::/3"), [Scope::Global]);
+        assert_eq!(scopes("fc00::/7"), [Scope::Private]);
     }
 }

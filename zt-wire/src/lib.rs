@@ -20,6 +20,7 @@ pub mod lz4;
 pub mod netconf;
 mod number;
 pub mod packet;
+pub mod prefix;
 pub mod rules;
 pub mod time;
 pub mod verb;
@@ -61,6 +62,8 @@ pub use identity::Identity;
 pub use inet::{InetAddress, Scope};
 #[doc(inline)]
 pub use packet::{Cipher, Opened, Packet, write_header};
+#[doc(inline)]
+pub use prefix::IpPrefix;
 #[doc(inline)]
 pub use rules::{Rule, RuleKind, RuleTable};
 #[doc(inline)]

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
-use zt_tap::Cidr;
 use zt_tap::netns::{Namespace, Process};
-use zt_wire::{Address, NetworkId};
+use zt_wire::{Address, IpPrefix, NetworkId};
 
 use crate::program::{cargo_build, profile_folder};
 use crate::{Home, Host, wait_for};
@@ -254,7 +253,7 @@ impl CHost {
     ///
     /// # Errors
     /// Not within `patience`.
-    pub fn await_joined(&mut self, network: NetworkId, patience: Duration) -> Result<Vec<Cidr>> {
+    pub fn await_joined(&mut self, network: NetworkId, patience: Duration) -> Result<Vec<IpPrefix>> {
         self.await_event(&format!("addresses in {network}"), patience, |event| {
             let of_network = event["event"] == "port" && event["network"] == network.to_string();
             let joined = of_network && (event["status"] == "AUTHORIZED" || event["status"] == "OK");

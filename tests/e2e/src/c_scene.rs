@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
-use zt_tap::Cidr;
-use zt_wire::NetworkId;
+use zt_wire::{IpPrefix, NetworkId};
 
 use crate::c_host::{CHost, CoreLibrary, Example};
 use crate::rig::network_settings;
@@ -32,7 +31,7 @@ pub struct Member<N> {
     /// The node.
     pub node: N,
     /// Its addresses in the network.
-    pub addresses: Vec<Cidr>,
+    pub addresses: Vec<IpPrefix>,
 }
 
 /// Is told each step that passed, and how long it took.
@@ -100,8 +99,8 @@ pub fn ping_both_ways<A, B>(a: &Member<A>, b: &Member<B>, step: Step<'_>) -> Res
     for (from, to, addresses) in [(&a.host, &b.host, &b.addresses), (&b.host, &a.host, &a.addresses)] {
         for target in addresses {
             let how = Ping { patience: WAIT, ..Ping::default() };
-            let time = from.ping(target.address, how)?;
-            step(&format!("{} pings {} at {}", from.name(), to.name(), target.address), time);
+            let time = from.ping(target.address(), how)?;
+            step(&format!("{} pings {} at {}", from.name(), to.name(), target.address()), time);
         }
     }
     Ok(())

@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
-use zt_tap::Cidr;
 use zt_tap::netns::{Namespace, Process};
-use zt_wire::{Address, NetworkId};
+use zt_wire::{Address, IpPrefix, NetworkId};
 
 use crate::{Api, Home, Host, Options, Program, wait_for};
 
@@ -161,7 +160,7 @@ impl Daemon {
     ///
     /// # Errors
     /// Not within `patience`.
-    pub fn wait_joined(&self, network: NetworkId, patience: Duration) -> Result<Vec<Cidr>> {
+    pub fn wait_joined(&self, network: NetworkId, patience: Duration) -> Result<Vec<IpPrefix>> {
         self.wait(&format!("addresses in {network}"), patience, || {
             let found = self.network(network)?;
             let addresses = addresses_of(&found)?;
@@ -170,7 +169,7 @@ impl Daemon {
             }
             let device = found["portDeviceName"].as_str().unwrap_or_default();
             let present = self.namespace.addresses(device)?;
-            let is_there = |wanted: &Cidr| present.iter().any(|a| a.cidr == *wanted && !a.is_transient());
+            let is_there = |wanted: &IpPrefix| present.iter().any(|a| a.cidr == *wanted && !a.is_transient());
             Ok(addresses.iter().all(is_there).then_some(addresses))
         })
     }
@@ -292,7 +291,7 @@ fn address_of(status: &Value) -> Result<Address> {
     text.parse().map_err(|_| anyhow!("{text} is no address"))
 }
 
-fn addresses_of(network: &Value) -> Result<Vec<Cidr>> {
+fn addresses_of(network: &Value) -> Result<Vec<IpPrefix>> {
     let list = network["assignedAddresses"].as_array().context("no addresses")?;
     list.iter()
         .map(|text| {

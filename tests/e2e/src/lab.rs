@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use zt_crypto::SecretIdentity;
+use zt_tap::HostRoute;
 use zt_tap::linux::netlink::LinkChange;
 use zt_tap::netns::{Masquerade, Namespace, NatBox};
-use zt_tap::{Cidr, HostRoute};
-use zt_wire::Identity;
+use zt_wire::{Identity, IpPrefix};
 
 use crate::Home;
 use crate::home::{self, Folder};
@@ -53,9 +53,9 @@ pub struct Nat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     /// Where they come from.
-    pub from: Cidr,
+    pub from: IpPrefix,
     /// Where they go.
-    pub to: Cidr,
+    pub to: IpPrefix,
 }
 
 impl Lab {
@@ -116,7 +116,7 @@ impl Lab {
         let gateway = cidr(inside)?;
         namespace.add_address("lan", gateway)?;
         let nat = NatBox::new(namespace, "lan", "wan", kind)?;
-        Ok(Nat { nat, inside: inner, gateway: gateway.address })
+        Ok(Nat { nat, inside: inner, gateway: gateway.address() })
     }
 
     /// An empty home folder.
@@ -178,7 +178,7 @@ impl Switch {
     pub fn cut(&self, cuts: &[Cut]) -> Result<()> {
         let mut rules = String::new();
         for Cut { from, to } in cuts {
-            let family = if from.address.is_ipv4() { "ip" } else { "ip6" };
+            let family = if from.address().is_ipv4() { "ip" } else { "ip6" };
             writeln!(rules, "{family} saddr {} {family} daddr {} drop", from.network(), to.network())?;
         }
         self.forward_rules("cut", &rules)
@@ -350,13 +350,13 @@ impl Cut {
     }
 }
 
-fn cidr(text: &str) -> Result<Cidr> {
+fn cidr(text: &str) -> Result<IpPrefix> {
     text.parse().map_err(|_| anyhow!("{text} is not IP/BITS"))
 }
 
-fn block(text: &str) -> Result<Cidr> {
+fn block(text: &str) -> Result<IpPrefix> {
     match text.parse::<IpAddr>() {
-        Ok(ip) => Ok(Cidr { address: ip, prefix_len: if ip.is_ipv4() { 32 } else { 128 } }),
+        Ok(ip) => Ok(IpPrefix::host(ip)),
         Err(_) => cidr(text),
     }
 }

@@ -21,5 +21,5 @@ pub use daemon::Daemon;
 pub use home::Home;
 pub use lab::{Cut, Host, Lab, Nat, Switch};
 pub use program::{Options, Program};
-pub use zt_tap::Cidr;
 pub use zt_tap::netns::{Masquerade, Namespace, Transfer};
+pub use zt_wire::IpPrefix;

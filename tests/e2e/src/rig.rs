@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use zt_tap::Cidr;
-use zt_wire::NetworkId;
+use zt_wire::{IpPrefix, NetworkId};
 
 use crate::{Daemon, Host, Lab, Program};
 
@@ -69,7 +68,7 @@ impl Rig {
     ///
     /// # Errors
     /// Not within `patience` each.
-    pub fn join(&self, patience: Duration) -> Result<[Vec<Cidr>; 2]> {
+    pub fn join(&self, patience: Duration) -> Result<[Vec<IpPrefix>; 2]> {
         for member in &self.members {
             member.wait_online(patience)?;
             member.join(self.network)?;
@@ -79,7 +78,7 @@ impl Rig {
         let [a, b] = &self.members;
         let mut addresses = [a.wait_joined(self.network, patience)?, b.wait_joined(self.network, patience)?];
         for list in &mut addresses {
-            list.sort_by_key(|cidr| cidr.address.is_ipv6());
+            list.sort_by_key(|cidr| cidr.address().is_ipv6());
         }
         Ok(addresses)
     }
@@ -89,8 +88,8 @@ impl Rig {
 ///
 /// # Errors
 /// It is empty.
-pub fn first(addresses: &[Cidr]) -> Result<IpAddr> {
-    Ok(addresses.first().context("an address")?.address)
+pub fn first(addresses: &[IpPrefix]) -> Result<IpAddr> {
+    Ok(addresses.first().context("an address")?.address())
 }
 
 /// A private network with IPv4, rfc4193 and 6plane addresses.

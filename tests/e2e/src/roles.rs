@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use zt_tap::Cidr;
-use zt_wire::NetworkId;
+use zt_wire::{IpPrefix, NetworkId};
 
 use crate::rig::network_settings;
 use crate::{Daemon, Host, Lab, Ping, Program, multicast, tcp};
@@ -140,7 +139,7 @@ struct Play {
     cast: [usize; 4],
     underlay: Underlay,
     network: NetworkId,
-    addresses: [Vec<Cidr>; 2],
+    addresses: [Vec<IpPrefix>; 2],
 }
 
 impl Play {
@@ -217,10 +216,10 @@ impl Play {
         for &payload in payloads {
             let how = Ping { payload, patience: WAIT, ..Ping::default() };
             for target in &self.addresses[1] {
-                self.host(A).ping(target.address, how)?;
+                self.host(A).ping(target.address(), how)?;
             }
             for target in &self.addresses[0] {
-                self.host(B).ping(target.address, how)?;
+                self.host(B).ping(target.address(), how)?;
             }
         }
         Ok(())
@@ -237,7 +236,7 @@ impl Play {
     fn tcp(&self) -> Result<()> {
         for (from, to, place) in [(A, B, 1), (B, A, 0)] {
             for target in &self.addresses[place] {
-                tcp(self.host(from), self.host(to), target.address, 1_000_000)?;
+                tcp(self.host(from), self.host(to), target.address(), 1_000_000)?;
             }
         }
         Ok(())
@@ -272,7 +271,7 @@ impl Play {
             Ok((!links.iter().any(|link| link.name.starts_with("zt"))).then_some(()))
         })?;
         for target in &self.addresses[1] {
-            self.host(A).silent(target.address, Duration::from_millis(300))?;
+            self.host(A).silent(target.address(), Duration::from_millis(300))?;
         }
         Ok(())
     }
@@ -302,8 +301,8 @@ fn underlay_address(underlay: Underlay, number: usize) -> String {
     }
 }
 
-fn first_v4(addresses: &[Cidr]) -> Result<Ipv4Addr> {
-    let found = addresses.iter().find_map(|cidr| match cidr.address {
+fn first_v4(addresses: &[IpPrefix]) -> Result<Ipv4Addr> {
+    let found = addresses.iter().find_map(|cidr| match cidr.address() {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     });

@@ -153,7 +153,7 @@ fn damaged_worlds_peers_and_networks_are_named_and_left_alone() -> Result<()> {
 fn a_member_whose_caches_are_damaged_comes_back() -> Result<()> {
     let Some(mut rig) = Rig::new("caches")? else { return Ok(()) };
     let [_, of_b] = rig.join(WAIT)?;
-    rig.hosts[0].ping(of_b[0].address, Ping::default())?;
+    rig.hosts[0].ping(of_b[0].address(), Ping::default())?;
     let [a, b] = rig.members;
     let home = rig.lab.home("a")?;
     a.stop()?;
@@ -173,7 +173,7 @@ fn a_member_whose_caches_are_damaged_comes_back() -> Result<()> {
     assert!(count >= 3, "{count} files of caches");
     rig.members = [rig.hosts[0].start(&Program::ours()?, home)?, b];
     rig.members[0].wait_joined(rig.network, WAIT)?;
-    rig.hosts[0].ping(of_b[0].address, Ping { patience: WAIT, ..Ping::default() })?;
+    rig.hosts[0].ping(of_b[0].address(), Ping { patience: WAIT, ..Ping::default() })?;
     Ok(())
 }
 
@@ -436,7 +436,7 @@ fn without_tun_the_network_has_a_port_error_and_the_daemon_lives() -> Result<()>
     blind.stop()?;
     rig.members = [rig.hosts[0].start(&zt, home)?, b];
     rig.members[0].wait_joined(rig.network, WAIT)?;
-    rig.hosts[0].ping(of_b[0].address, Ping { patience: WAIT, ..Ping::default() })?;
+    rig.hosts[0].ping(of_b[0].address(), Ping { patience: WAIT, ..Ping::default() })?;
     Ok(())
 }
 
@@ -590,14 +590,14 @@ fn a_device_that_vanishes_comes_back() -> Result<()> {
     let Some(rig) = Rig::new("device")? else { return Ok(()) };
     let [_, of_b] = rig.join(WAIT)?;
     let device = rig.members[0].network(rig.network)?["portDeviceName"].as_str().unwrap_or_default().to_owned();
-    rig.hosts[0].ping(of_b[0].address, Ping::default())?;
+    rig.hosts[0].ping(of_b[0].address(), Ping::default())?;
     rig.hosts[0].namespace().delete_device(&device)?;
     rig.members[0].wait("a new device", WAIT, || {
         let output = rig.members[0].output().join("\n");
         Ok((output.matches("virtual port is up").count() == 2).then_some(()))
     })?;
     rig.members[0].wait_joined(rig.network, WAIT)?;
-    rig.hosts[0].ping(of_b[0].address, Ping { patience: WAIT, ..Ping::default() })?;
+    rig.hosts[0].ping(of_b[0].address(), Ping { patience: WAIT, ..Ping::default() })?;
     Ok(())
 }
 

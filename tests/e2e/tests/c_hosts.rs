@@ -9,7 +9,7 @@ use zt_test_e2e::c_cut::{self, Loss, path_types, peer};
 use zt_test_e2e::c_host::{CHost, CoreLibrary, Example};
 use zt_test_e2e::c_scene::beside_a_daemon;
 use zt_test_e2e::rig::first;
-use zt_test_e2e::{Cidr, Host, Lab, Ping, Program};
+use zt_test_e2e::{Host, IpPrefix, Lab, Ping, Program};
 
 const WAIT: Duration = Duration::from_secs(30);
 
@@ -19,7 +19,7 @@ fn tell(what: &str, time: Duration) {
 }
 
 /// Waits for the first answer to a ping.
-fn ping(from: &Host, addresses: &[Cidr]) -> Result<()> {
+fn ping(from: &Host, addresses: &[IpPrefix]) -> Result<()> {
     let target = first(addresses)?;
     let time = from.ping(target, Ping { patience: WAIT, ..Ping::default() })?;
     tell(&format!("{} pings {target}", from.name()), time);

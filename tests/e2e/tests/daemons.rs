@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use zt_test_e2e::rig::Rig;
-use zt_test_e2e::{Cidr, Ping, multicast, tcp};
+use zt_test_e2e::{IpPrefix, Ping, multicast, tcp};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -17,17 +17,17 @@ fn a_network_carries_everything() -> Result<()> {
     for (from, to) in [(a, &of_b), (b, &of_a)] {
         for target in to {
             for payload in [56, 2700, 9000] {
-                from.ping(target.address, Ping { payload, ..Ping::default() })?;
+                from.ping(target.address(), Ping { payload, ..Ping::default() })?;
             }
         }
     }
     for (from, to, addresses) in [(a, b, &of_b), (b, a, &of_a)] {
         for target in addresses {
-            tcp(from, to, target.address, 2_000_000)?;
+            tcp(from, to, target.address(), 2_000_000)?;
         }
     }
-    let v4 = |list: &[Cidr]| {
-        list.iter().find_map(|cidr| match cidr.address {
+    let v4 = |list: &[IpPrefix]| {
+        list.iter().find_map(|cidr| match cidr.address() {
             std::net::IpAddr::V4(ip) => Some(ip),
             std::net::IpAddr::V6(_) => None,
         })
@@ -63,7 +63,7 @@ fn a_network_carries_everything() -> Result<()> {
 fn each_daemon_may_restart() -> Result<()> {
     let Some(mut rig) = Rig::new("restart")? else { return Ok(()) };
     let [_, of_b] = rig.join(WAIT)?;
-    let target = of_b[0].address;
+    let target = of_b[0].address();
     rig.hosts[0].ping(target, Ping::default())?;
     rig.root = rig.root.restart()?;
     rig.hosts[0].ping(target, Ping::default())?;

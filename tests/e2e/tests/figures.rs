@@ -50,7 +50,7 @@ fn from_start_to_online_and_from_join_to_ping() -> Result<()> {
     a.wait_online(WAIT)?;
     a.join(rig.network)?;
     let mut addresses = a.wait_joined(rig.network, WAIT)?;
-    addresses.sort_by_key(|cidr| cidr.address.is_ipv6());
+    addresses.sort_by_key(|cidr| cidr.address().is_ipv6());
     let start = Instant::now();
     b.join(rig.network)?;
     b.wait_joined(rig.network, WAIT)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use zt_test_e2e::rig::{Rig, first};
-use zt_test_e2e::{Cidr, Daemon, Host, Lab, Masquerade, Nat, Ping, Program, tcp, wait_for};
+use zt_test_e2e::{Daemon, Host, IpPrefix, Lab, Masquerade, Nat, Ping, Program, tcp, wait_for};
 
 const WAIT: Duration = Duration::from_secs(60);
 const PATIENT: Ping = Ping { payload: 56, interval: Duration::from_millis(200), patience: WAIT };
@@ -41,7 +41,7 @@ fn listening(node: &Daemon) -> Result<Vec<String>> {
     Ok(serde_json::from_value(status["config"]["settings"]["listeningOn"].clone())?)
 }
 
-fn v4(addresses: &[Cidr]) -> Result<std::net::Ipv4Addr> {
+fn v4(addresses: &[IpPrefix]) -> Result<std::net::Ipv4Addr> {
     match first(addresses)? {
         std::net::IpAddr::V4(address) => Ok(address),
         std::net::IpAddr::V6(_) => anyhow::bail!("IPv4 comes first"),
@@ -76,7 +76,7 @@ fn addresses_behind_a_managed_route_are_no_path() -> Result<()> {
         watch(host, "zt")?;
     }
     let [of_a, of_b] = rig.join(WAIT)?;
-    let route = |number: u32, via: &[Cidr]| -> Result<Value> {
+    let route = |number: u32, via: &[IpPrefix]| -> Result<Value> {
         Ok(json!({ "target": format!("192.168.{number}0.0/24"), "via": first(via)?.to_string() }))
     };
     let own = json!({ "target": "10.9.0.0/16", "via": null });

@@ -98,13 +98,13 @@ fn what_the_operator_sets_on_a_device_stays() -> Result<()> {
     rig.root.change_member(rig.network, a.address(), &more)?;
     wait_for("another address", WAIT, || {
         let present = host.namespace().addresses(&name)?;
-        Ok(present.iter().any(|address| address.cidr.address.to_string() == "10.9.0.200").then_some(()))
+        Ok(present.iter().any(|address| address.cidr.address().to_string() == "10.9.0.200").then_some(()))
     })?;
     assert_eq!((link()?.mtu, link()?.up), (1300, false));
     // Up again by hand: the routes and IPv6 addresses that went with it come back by themselves.
     change(host, &name, &LinkChange { up: Some(true), ..LinkChange::default() })?;
     ping(host, &target)?;
-    let six = addresses[1].iter().find(|cidr| cidr.address.is_ipv6()).context("an IPv6 address")?.address;
+    let six = addresses[1].iter().find(|cidr| cidr.address().is_ipv6()).context("an IPv6 address")?.address();
     ping(host, &six.to_string())?;
     assert_eq!(link()?.mtu, 1300);
     // Larger by hand, on both sides: such frames pass.
@@ -211,11 +211,12 @@ fn multicast_of_the_host_works_from_the_start() -> Result<()> {
         router.send_to(&router_advertisement(), &SocketAddrV6::new("ff02::1".parse()?, 0, 0, at_a).into())?;
         std::thread::sleep(Duration::from_millis(100));
         let present = rig.hosts[1].namespace().addresses(&name)?;
-        Ok(present.iter().any(|address| address.cidr.address.to_string().starts_with("fd77:77:77:77:")).then_some(()))
+        Ok(present.iter().any(|address| address.cidr.address().to_string().starts_with("fd77:77:77:77:")).then_some(()))
     })?;
 
     let four =
-        |list: &[zt_test_e2e::Cidr]| match list.iter().find(|cidr| cidr.address.is_ipv4()).map(|cidr| cidr.address) {
+        |list: &[zt_wire::IpPrefix]| match list.iter().find(|cidr| cidr.address().is_ipv4()).map(|cidr| cidr.address())
+        {
             Some(IpAddr::V4(address)) => Ok(address),
             _ => anyhow::bail!("no IPv4 address"),
         };

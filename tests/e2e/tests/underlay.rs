@@ -74,7 +74,7 @@ fn a_narrow_path_behind_a_router_carries_tcp() -> Result<()> {
         root.authorise(network, node.address(), true)?;
     }
     let [target, _] = [&root, &member].map(|node| node.wait_joined(network, WAIT));
-    let target = target?.iter().map(|cidr| cidr.address).find(IpAddr::is_ipv4).context("an IPv4 address")?;
+    let target = target?.iter().map(|cidr| cidr.address()).find(IpAddr::is_ipv4).context("an IPv4 address")?;
     host.ping(target, Ping { patience: WAIT, ..Ping::default() })?;
     tcp(&host, &root_host, target, BYTES)?;
     member.stop()

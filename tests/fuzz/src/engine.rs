@@ -17,7 +17,8 @@ use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkKind, LinkRole, Physical
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, write_header};
 use zt_wire::verb::{Hello, OkHello, WorldVersion, emit_moons};
 use zt_wire::{
-    Address, DictionaryWriter, Emit, FrameBatch, InetAddress, Mac, Mono, MulticastGroup, NetworkId, Now, PacketId, Verb,
+    Address, DictionaryWriter, Emit, FrameBatch, InetAddress, IpPrefix, Mac, Mono, MulticastGroup, NetworkId, Now,
+    PacketId, Verb,
 };
 
 /// Keys of a configuration (04 §3.1).
@@ -386,7 +387,7 @@ impl Scene {
             4 => {
                 let address = self.stage.puppets[input.below(5)].identity().address;
                 let attempt = vec![address_of(MEMBER, input.u8())];
-                let blacklist = vec![(IpAddr::from([44, input.u8() & 3, 0, 0]), input.u8() % 33)];
+                let blacklist = vec![IpPrefix::clamped(IpAddr::from([44, input.u8() & 3, 0, 0]), input.u8() % 33)];
                 self.engine.vl1_mut().set_virtual(vec![VirtualPeer { address, attempt, blacklist }]);
             }
             5 => {
@@ -404,17 +405,18 @@ impl Scene {
             }
             2 => {
                 let net = IpAddr::from([44, input.u8() & 3, 0, 0]);
-                let (prefix_len, mtu, blacklist) = (input.u8() % 33, input.u16(), input.bool());
+                let prefix = IpPrefix::clamped(net, input.u8() % 33);
+                let (mtu, blacklist) = (input.u16(), input.bool());
                 let trusted_path_id = u64::from(input.u8() & 3);
-                let prefix = PhysicalPrefix { net, prefix_len, trusted_path_id, mtu, blacklist };
+                let prefix = PhysicalPrefix { prefix, trusted_path_id, mtu, blacklist };
                 self.engine.vl1_mut().set_physical(vec![prefix]);
             }
             _ => {
                 let (net, len) = (input.u8(), input.u8());
-                let own = vec![(IpAddr::from([44, 1, net, 0]), len % 33)];
+                let own = vec![IpPrefix::clamped(IpAddr::from([44, 1, net, 0]), len % 33)];
                 self.engine.handle(self.now, Input::OwnPrefixes(own), &mut self.outbox);
-                let through = vec![(IpAddr::from([44, net & 3, 0, 0]), len % 33)];
-                let on_link = vec![(IpAddr::from([44, net & 1, 0, 0]), len / 8)];
+                let through = vec![IpPrefix::clamped(IpAddr::from([44, net & 3, 0, 0]), len % 33)];
+                let on_link = vec![IpPrefix::clamped(IpAddr::from([44, net & 1, 0, 0]), len / 8)];
                 self.engine.handle(self.now, Input::Routed { through, on_link }, &mut self.outbox);
                 let (link, remote) = (LinkId(1 + u32::from(len & 3)), Endpoint::Ip(address_of(MEMBER, net)));
                 let narrow = Input::PathMtu { link, remote, size: u16::from(net) * 16 };

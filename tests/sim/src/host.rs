@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use zt_netconf::Prefix;
-use zt_wire::{Mac, MulticastGroup};
+use zt_wire::{IpPrefix, Mac, MulticastGroup};
 
 /// How long the host waits before it asks again for a neighbour, as Linux does. Microseconds.
 const ASK_AGAIN: u64 = 1_000_000;
@@ -44,7 +43,7 @@ struct Asked {
 /// The host's side of one port.
 pub struct Host {
     mac: Mac,
-    addresses: Vec<Prefix>,
+    addresses: Vec<IpPrefix>,
     neighbours: BTreeMap<IpAddr, Mac>,
     asked: BTreeMap<IpAddr, Asked>,
     /// Frames that the host sends.
@@ -72,12 +71,12 @@ impl Host {
 
     /// Its addresses.
     #[must_use]
-    pub fn addresses(&self) -> &[Prefix] {
+    pub fn addresses(&self) -> &[IpPrefix] {
         &self.addresses
     }
 
     /// Gives it addresses.
-    pub fn set_addresses(&mut self, addresses: Vec<Prefix>) {
+    pub fn set_addresses(&mut self, addresses: Vec<IpPrefix>) {
         self.addresses = addresses;
     }
 
@@ -99,7 +98,7 @@ impl Host {
             MulticastGroup::new(Mac([0x33, 0x33, 0, 0, 0, 1])),
         ];
         for prefix in &self.addresses {
-            match prefix.address {
+            match prefix.address() {
                 IpAddr::V4(ip) => groups.push(MulticastGroup { mac: Mac::BROADCAST, adi: ip.to_bits() }),
                 IpAddr::V6(ip) => groups.push(MulticastGroup::new(solicited_mac(ip))),
             }
@@ -185,22 +184,22 @@ impl Host {
     }
 
     fn source4(&self, to: Ipv4Addr) -> Option<Ipv4Addr> {
-        let own = |prefix: &&Prefix| prefix.contains(to.into()) || (to.is_broadcast() && prefix.address.is_ipv4());
-        match self.addresses.iter().find(own)?.address {
+        let own = |prefix: &&IpPrefix| prefix.contains(to.into()) || (to.is_broadcast() && prefix.address().is_ipv4());
+        match self.addresses.iter().find(own)?.address() {
             IpAddr::V4(ip) => Some(ip),
             IpAddr::V6(_) => None,
         }
     }
 
     fn source6(&self, to: Ipv6Addr) -> Option<Ipv6Addr> {
-        match self.addresses.iter().find(|prefix| prefix.contains(to.into()))?.address {
+        match self.addresses.iter().find(|prefix| prefix.contains(to.into()))?.address() {
             IpAddr::V6(ip) => Some(ip),
             IpAddr::V4(_) => None,
         }
     }
 
     fn owns(&self, ip: IpAddr) -> bool {
-        self.addresses.iter().any(|prefix| prefix.address == ip)
+        self.addresses.iter().any(|prefix| prefix.address() == ip)
     }
 
     fn frame(&self, to: Mac, ethertype: u16, body: &[u8]) -> Vec<u8> {
@@ -450,8 +449,8 @@ mod tests {
         for (ip_a, ip_b, bits) in [("10.1.0.1", "10.1.0.2", 24), ("fd00::1", "fd00::2", 64)] {
             let (mut a, mut b) = (Host::new(Mac([2, 0, 0, 0, 0, 1])), Host::new(Mac([2, 0, 0, 0, 0, 2])));
             let (ip_a, ip_b): (IpAddr, IpAddr) = (ip_a.parse().expect("ip"), ip_b.parse().expect("ip"));
-            a.set_addresses(vec![Prefix { address: ip_a, bits }]);
-            b.set_addresses(vec![Prefix { address: ip_b, bits }]);
+            a.set_addresses(vec![IpPrefix::new(ip_a, bits).expect("a range")]);
+            b.set_addresses(vec![IpPrefix::new(ip_b, bits).expect("a range")]);
             let mark = Mark { stream: 3, seq: 4 };
             a.ping(0, ip_b, mark, 56);
             assert!(a.due().is_some());
@@ -469,7 +468,7 @@ mod tests {
     #[test]
     fn a_silent_neighbour_is_asked_three_times() {
         let mut a = Host::new(Mac([2, 0, 0, 0, 0, 1]));
-        a.set_addresses(vec![Prefix { address: "10.1.0.1".parse().expect("ip"), bits: 24 }]);
+        a.set_addresses(vec!["10.1.0.1/24".parse().expect("a range")]);
         a.ping(0, "10.1.0.9".parse().expect("ip"), Mark { stream: 0, seq: 0 }, 8);
         for round in 1..=4 {
             a.handle_timeout(round * ASK_AGAIN);

@@ -180,7 +180,7 @@ impl Sim {
 
     fn address_of(&self, id: NodeId, network: NetworkId, v4: bool) -> Option<IpAddr> {
         let prefixes = self.node(id).hosts.get(&network)?.addresses();
-        prefixes.iter().map(|prefix| prefix.address).find(|ip| ip.is_ipv4() == v4)
+        prefixes.iter().map(|prefix| prefix.address()).find(|ip| ip.is_ipv4() == v4)
     }
 
     /// Waits until all members have an address; how long it took.

@@ -512,7 +512,7 @@ impl Sim {
                 let host = node.hosts.entry(network).or_insert_with(|| Host::new(managed.mac));
                 host.set_addresses(managed.addresses);
                 let groups = host.groups();
-                let own = node.hosts.values().flat_map(|host| host.addresses().iter().map(|p| (p.address, p.bits)));
+                let own = node.hosts.values().flat_map(|host| host.addresses().iter().copied());
                 let own = own.collect();
                 let Some(engine) = node.engine.as_mut() else { return };
                 engine.handle(now, Input::Groups(network, &groups), &mut node.outbox);

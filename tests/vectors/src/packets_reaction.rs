@@ -360,8 +360,8 @@ fn prepare(rig: &mut Rig, name: &str, case: &Value, remote: SocketAddr) -> Resul
             rig.pass(50);
         }
         "ECHO-10" | "ECHO-11" | "ECHO-12" | "USER_MESSAGE-05" => {
-            let net = "10.9.0.0".parse().map_err(|_| "net")?;
-            let entry = PhysicalPrefix { net, prefix_len: 24, trusted_path_id: 0x1234, mtu: 0, blacklist: false };
+            let prefix = "10.9.0.0/24".parse().map_err(|_| "prefix")?;
+            let entry = PhysicalPrefix { prefix, trusted_path_id: 0x1234, mtu: 0, blacklist: false };
             rig.vl1.set_physical(vec![entry]);
         }
         "RELAY-02" | "RELAY-04" => {

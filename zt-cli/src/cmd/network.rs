@@ -1,15 +1,16 @@
 //! `zt network`: networks hosted by this node's controller (05 §2).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use zt_wire::IpPrefix;
 
 use super::join::yes_no;
 use super::{Globals, Node, Report, network_id};
 use crate::console::Console;
-use crate::daemon::local_conf::Prefix;
+use crate::daemon::local_conf::read_range;
 use crate::render::json::pretty;
 use crate::render::table::{Table, Tone, facts};
 
@@ -75,22 +76,22 @@ struct Changes {
     private: Option<bool>,
     /// Give members IPv4 or IPv6 addresses out of this range, and route it; instead of the present pools
     #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
-    pool: Vec<Prefix>,
+    pool: Vec<IpPrefix>,
     /// Route: TARGET, or TARGET=GATEWAY; instead of the present routes, but for those of the pools
     #[arg(long, value_name = "IP/BITS[=IP]", value_parser = route)]
-    route: Vec<(Prefix, Option<IpAddr>)>,
+    route: Vec<(IpPrefix, Option<IpAddr>)>,
     /// One more pool, routed
     #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
-    add_pool: Vec<Prefix>,
+    add_pool: Vec<IpPrefix>,
     /// One more route
     #[arg(long, value_name = "IP/BITS[=IP]", value_parser = route)]
-    add_route: Vec<(Prefix, Option<IpAddr>)>,
+    add_route: Vec<(IpPrefix, Option<IpAddr>)>,
     /// Take a pool away, with its route
     #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
-    remove_pool: Vec<Prefix>,
+    remove_pool: Vec<IpPrefix>,
     /// Take a route away
     #[arg(long, value_name = "IP/BITS", value_parser = prefix)]
-    remove_route: Vec<Prefix>,
+    remove_route: Vec<IpPrefix>,
     /// Give members RFC 4193 IPv6 addresses
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     rfc4193: Option<bool>,
@@ -213,8 +214,8 @@ impl Changes {
         set("routes", routes.map(Value::Array));
         let mut v6 = Map::new();
         let new_pools = || self.pool.iter().chain(&self.add_pool);
-        set("v4AssignMode", new_pools().any(|pool| pool.net.is_ipv4()).then(|| json!({"zt": true})));
-        if new_pools().any(|pool| pool.net.is_ipv6()) {
+        set("v4AssignMode", new_pools().any(|pool| pool.address().is_ipv4()).then(|| json!({"zt": true})));
+        if new_pools().any(|pool| pool.address().is_ipv6()) {
             v6.insert("zt".to_owned(), json!(true));
         }
         for (key, flag) in [("rfc4193", self.rfc4193), ("6plane", self.sixplane)] {
@@ -282,38 +283,32 @@ fn push_new(list: &mut Vec<Value>, value: Value) {
     }
 }
 
-fn pool_json(pool: Prefix) -> Result<Value> {
+fn pool_json(pool: IpPrefix) -> Result<Value> {
     let (first, last) = range(pool)?;
     Ok(json!({"ipRangeStart": first.to_string(), "ipRangeEnd": last.to_string()}))
 }
 
-fn route_json(target: Prefix, via: Option<IpAddr>) -> Value {
+fn route_json(target: IpPrefix, via: Option<IpAddr>) -> Value {
     json!({"target": target.to_string(), "via": via.map(|v| v.to_string())})
 }
 
 /// First and last address of a range that members may have: neither the network's own nor the broadcast address.
-fn range(pool: Prefix) -> Result<(IpAddr, IpAddr)> {
-    match pool.net {
-        IpAddr::V4(net) if pool.bits <= 30 => {
-            let (first, size) = (u32::from(net), 1_u64 << (32 - pool.bits));
-            let last = first + u32::try_from(size - 1).unwrap_or(u32::MAX);
-            Ok((IpAddr::V4((first + 1).into()), IpAddr::V4((last - 1).into())))
+fn range(pool: IpPrefix) -> Result<(IpAddr, IpAddr)> {
+    match (pool.first(), pool.last()) {
+        (IpAddr::V4(first), IpAddr::V4(last)) if pool.bits() <= 30 => {
+            Ok((Ipv4Addr::from_bits(first.to_bits() + 1).into(), Ipv4Addr::from_bits(last.to_bits() - 1).into()))
         }
-        IpAddr::V6(net) if pool.bits <= 126 => {
-            let first = u128::from(net);
-            let last = first | (u128::MAX >> pool.bits.min(127));
-            Ok((IpAddr::V6((first + 1).into()), IpAddr::V6(last.into())))
-        }
+        (IpAddr::V6(first), last) if pool.bits() <= 126 => Ok((Ipv6Addr::from_bits(first.to_bits() + 1).into(), last)),
         _ => bail!("{pool} has no room for members; use a shorter prefix, such as /24"),
     }
 }
 
-fn prefix(text: &str) -> Result<Prefix, String> {
-    let prefix = text.parse::<Prefix>().ok().filter(|_| text.contains('/'));
+fn prefix(text: &str) -> Result<IpPrefix, String> {
+    let prefix = read_range(text).filter(|_| text.contains('/'));
     prefix.ok_or_else(|| "write a range such as 10.9.8.0/24".to_owned())
 }
 
-fn route(text: &str) -> Result<(Prefix, Option<IpAddr>), String> {
+fn route(text: &str) -> Result<(IpPrefix, Option<IpAddr>), String> {
     let (target, via) = text.split_once('=').map_or((text, None), |(target, via)| (target, Some(via)));
     let via = via.map(|via| via.parse().map_err(|_| format!("{via} is no address"))).transpose()?;
     Ok((prefix(target)?, via))

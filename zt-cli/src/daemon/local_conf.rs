@@ -1,15 +1,13 @@
 //! `local.conf`: the operator's settings of a node (06 §3), as typed values with remarks on what could not be used.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
-use zt_wire::Address;
+use zt_wire::{Address, IpPrefix};
 
 use super::home::read_file;
 use crate::render::json::sorted;
@@ -105,66 +103,23 @@ impl LocalConfError {
     }
 }
 
-/// An address range `ip/bits`; the address is kept with its host bits cleared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Prefix {
-    /// First address of the range.
-    pub net: IpAddr,
-    /// Number of leading bits that count.
-    pub bits: u8,
-}
-
-impl Prefix {
-    /// The range of an address and a prefix length; `None` if the length is too long for the family.
-    pub fn new(ip: IpAddr, bits: u8) -> Option<Self> {
-        let net = match ip {
-            IpAddr::V4(ip) if bits <= 32 => {
-                IpAddr::V4((u32::from(ip) & u32::MAX.checked_shl(32 - u32::from(bits)).unwrap_or(0)).into())
-            }
-            IpAddr::V6(ip) if bits <= 128 => {
-                IpAddr::V6((u128::from(ip) & u128::MAX.checked_shl(128 - u32::from(bits)).unwrap_or(0)).into())
-            }
-            _ => return None,
-        };
-        Some(Self { net, bits })
-    }
-
-    /// The address lies inside.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        self.net.is_ipv4() == ip.is_ipv4() && Self::new(ip, self.bits).is_some_and(|other| other.net == self.net)
-    }
-}
-
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.net, self.bits)
-    }
-}
-
-impl FromStr for Prefix {
-    type Err = ();
-
-    /// Reads `ip/bits`.
-    ///
-    /// Deliberate: a missing length means the one address, host bits are cleared, and text which is no address is
-    /// refused; the original reads these as "every address" or "no address" (06 §4.2).
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (ip, bits) = match text.split_once('/') {
-            Some((ip, bits)) => (ip, Some(bits)),
-            None => (text, None),
-        };
-        let ip: IpAddr = ip.trim().parse().map_err(|_| ())?;
-        let whole = if ip.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(whole), |bits| bits.trim().parse().map_err(|_| ()))?;
-        Self::new(ip, bits).ok_or(())
-    }
+/// Reads `ip/bits`.
+///
+/// Deliberate: a missing length means the one address, host bits are cleared, and text which is no address is refused
+/// (`None`); the original reads these as "every address" or "no address" (06 §4.2).
+pub fn read_range(text: &str) -> Option<IpPrefix> {
+    let prefix = match text.split_once('/') {
+        Some((ip, bits)) => IpPrefix::new(ip.trim().parse().ok()?, bits.trim().parse().ok()?)?,
+        None => IpPrefix::host(text.trim().parse().ok()?),
+    };
+    Some(prefix.network())
 }
 
 /// One entry of `physical` (06 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhysicalEntry {
     /// Remote (and for `blacklist` also local) addresses concerned.
-    pub prefix: Prefix,
+    pub prefix: IpPrefix,
     /// Neither bind to nor send to these addresses.
     pub blacklist: bool,
     /// Non-zero: packets to and from there carry this ID instead of encryption.
@@ -179,7 +134,7 @@ pub struct VirtualEntry {
     /// Addresses at which the node may be tried.
     pub try_addresses: Vec<SocketAddr>,
     /// Addresses never used for this node.
-    pub blacklist: Vec<Prefix>,
+    pub blacklist: Vec<IpPrefix>,
 }
 
 /// The part of `settings` with an effect here (06 §3.3).
@@ -196,7 +151,7 @@ pub struct Settings {
     /// Interfaces whose names begin so are not used.
     pub interface_prefix_blacklist: Vec<String>,
     /// Sources other than loopback which may use the HTTP interface.
-    pub allow_management_from: Vec<Prefix>,
+    pub allow_management_from: Vec<IpPrefix>,
 }
 
 impl Default for Settings {
@@ -310,12 +265,12 @@ impl LocalConf {
                 self.remark(format!("{field}: ignored, must be an object"));
                 continue;
             };
-            let Ok(prefix) = key.parse::<Prefix>() else {
+            let Some(prefix) = read_range(key) else {
                 self.remark(format!("{field}: ignored, the key must be a range such as \"10.0.0.0/8\""));
                 continue;
             };
             let mut blacklist = entry.get("blacklist").is_some_and(|v| boolean(v, false));
-            if blacklist && (!key.contains('/') || prefix.bits == 0) {
+            if blacklist && (!key.contains('/') || prefix.bits() == 0) {
                 // As in the original, a blacklist needs a prefix length (06 §3.1).
                 self.remark(format!("{field}.blacklist: ignored, write the key with a prefix length: \"{prefix}\""));
                 blacklist = false;
@@ -384,17 +339,17 @@ impl LocalConf {
         items.iter().map(|item| text(item, "")).collect()
     }
 
-    fn prefixes(&mut self, field: &str, value: &Value) -> Vec<Prefix> {
+    fn prefixes(&mut self, field: &str, value: &Value) -> Vec<IpPrefix> {
         let mut prefixes = Vec::new();
         for text in self.texts(field, value) {
-            match text.parse::<Prefix>() {
-                Ok(prefix) => {
+            match read_range(&text) {
+                Some(prefix) => {
                     if prefix.to_string() != text {
                         self.remark(format!("{field}: \"{text}\" is read as {prefix}"));
                     }
                     prefixes.push(prefix);
                 }
-                Err(()) => self.remark(format!("{field}: \"{text}\" ignored, write a range such as \"10.0.0.0/8\"")),
+                None => self.remark(format!("{field}: \"{text}\" ignored, write a range such as \"10.0.0.0/8\"")),
             }
         }
         prefixes

@@ -11,8 +11,8 @@ use zt_netconf::Settings;
 use zt_node::driver::{Control, StateKey};
 use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
 use zt_peer::{PhysicalPrefix, VirtualPeer};
-use zt_tap::{Cidr, LinuxHost, LinuxTaps};
-use zt_wire::{NetworkId, Parse as _, Reader, World};
+use zt_tap::{LinuxHost, LinuxTaps};
+use zt_wire::{IpPrefix, NetworkId, Parse as _, Reader, World};
 
 use super::backend::{NodeBackend, Ports};
 use super::home::Home;
@@ -201,18 +201,17 @@ async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16]) {
         .physical
         .iter()
         .map(|entry| PhysicalPrefix {
-            net: entry.prefix.net,
-            prefix_len: entry.prefix.bits,
+            prefix: entry.prefix,
             trusted_path_id: entry.trusted_path_id,
             mtu: entry.mtu,
             blacklist: entry.blacklist,
         })
         .collect();
-    let blocks: Vec<Cidr> = conf
+    let blocks: Vec<IpPrefix> = conf
         .physical
         .iter()
-        .filter(|entry| entry.blacklist && entry.prefix.bits > 0)
-        .filter_map(|entry| Cidr::new(entry.prefix.net, entry.prefix.bits))
+        .filter(|entry| entry.blacklist && entry.prefix.bits() > 0)
+        .map(|entry| entry.prefix)
         .collect();
     let peers: Vec<VirtualPeer> = conf
         .peers
@@ -220,7 +219,7 @@ async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16]) {
         .map(|(address, entry)| VirtualPeer {
             address: *address,
             attempt: entry.try_addresses.clone(),
-            blacklist: entry.blacklist.iter().map(|prefix| (prefix.net, prefix.bits)).collect(),
+            blacklist: entry.blacklist.clone(),
         })
         .collect();
     let settings = conf.settings.clone();

@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use zt_tap::Cidr;
 use zt_tap::netns::{Namespace, Process};
+use zt_wire::IpPrefix;
 
 /// A machine: a namespace with one cable to the switch, and the home of its daemon.
 pub(super) struct Machine {
@@ -44,7 +44,7 @@ impl Lab {
             let port = format!("port{number}");
             namespace.connect("eth0", &switch, &port).context("cannot make a veth pair")?;
             switch.join_bridge(&port, "sw0").context("cannot plug into the bridge")?;
-            let cidr = Cidr::new(address(number), 24).ok_or_else(|| anyhow!("address"))?;
+            let cidr = IpPrefix::new(address(number), 24).ok_or_else(|| anyhow!("address"))?;
             namespace.add_address("eth0", cidr).context("cannot set an address")?;
             let home = folder.join(name);
             std::fs::create_dir_all(&home).context("cannot make a home folder")?;

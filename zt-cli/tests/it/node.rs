@@ -10,8 +10,7 @@ use zt_cli::client::Client;
 use zt_cli::daemon::http::{
     Access, Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, Server, Shared,
 };
-use zt_cli::daemon::local_conf::Prefix;
-use zt_wire::{Address, NetworkId};
+use zt_wire::{Address, IpPrefix, NetworkId};
 
 use super::Folder;
 
@@ -475,7 +474,7 @@ fn planets_and_moons_change_while_the_node_runs() {
 #[test]
 fn access_follows_the_rules_without_a_restart() {
     let node = Fake::start();
-    let everybody: Prefix = "0.0.0.0/0".parse().expect("a range");
+    let everybody: IpPrefix = "0.0.0.0/0".parse().expect("a range");
     let client = node.client();
     assert_eq!(client.get("/status").status, 200);
     node.access.send_modify(|access| access.allow_from.push(everybody));

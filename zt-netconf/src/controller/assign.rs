@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zt_crypto::Entropy;
-use zt_wire::ident::Address;
+use zt_wire::ident::{Address, NetworkId};
+use zt_wire::prefix::{IpPrefix, longest_match};
 
 use super::member::Member;
-use super::network::{Network, Pool, masked};
+use super::network::{Network, Pool};
 
 /// Tries per pool before the next one is looked at.
 const MAX_TRIALS: u32 = 1000;
@@ -17,7 +18,7 @@ const ADDRESS_SPAN: u64 = 0xff_ffff_ffff;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Assigned {
     /// Addresses with their prefix length, in the order of the configuration.
-    pub(super) addresses: Vec<(IpAddr, u8)>,
+    pub(super) addresses: Vec<IpPrefix>,
     /// Taken from a pool just now: to be stored with the member.
     pub(super) fresh: Vec<IpAddr>,
     /// An RFC 4193 or 6PLANE address is among them: the member answers neighbor solicitations itself.
@@ -35,18 +36,20 @@ pub(super) fn assign(
     let auto = !member.no_auto_assign;
     if auto {
         if network.assign_v6.rfc4193 {
-            out.addresses.push((network.id.rfc4193(member.address).into(), 88));
+            let ip = network.id.rfc4193(member.address).into();
+            out.addresses.extend(IpPrefix::new(ip, NetworkId::RFC4193_BITS));
         }
         if network.assign_v6.sixplane {
-            out.addresses.push((network.id.sixplane(member.address).into(), 40));
+            let ip = network.id.sixplane(member.address).into();
+            out.addresses.extend(IpPrefix::new(ip, NetworkId::SIXPLANE_BITS));
         }
         out.emulate_ndp = network.assign_v6.rfc4193 || network.assign_v6.sixplane;
     }
     let (mut have_v4, mut have_v6) = (false, false);
     for ip in &member.ips {
-        let routed = network.routes.iter().filter(|r| r.contains(*ip)).map(|r| r.bits).max();
-        if let Some(bits) = routed {
-            out.addresses.push((*ip, bits));
+        let routed = longest_match(network.routes.iter().map(|r| r.target), *ip);
+        if let Some(prefix) = routed.and_then(|bits| IpPrefix::new(*ip, bits)) {
+            out.addresses.push(prefix);
             if ip.is_ipv4() { have_v4 = true } else { have_v6 = true }
         }
     }
@@ -64,10 +67,10 @@ pub(super) fn assign(
 }
 
 impl Assigned {
-    fn take(&mut self, found: Option<(IpAddr, u8)>) {
-        if let Some((ip, bits)) = found {
-            self.addresses.push((ip, bits));
-            self.fresh.push(ip);
+    fn take(&mut self, found: Option<IpPrefix>) {
+        if let Some(prefix) = found {
+            self.addresses.push(prefix);
+            self.fresh.push(prefix.address());
         }
     }
 }
@@ -78,7 +81,7 @@ fn from_v6_pool(
     member: Address,
     free: &impl Fn(IpAddr) -> bool,
     entropy: &mut dyn Entropy,
-) -> Option<(IpAddr, u8)> {
+) -> Option<IpPrefix> {
     let (IpAddr::V6(start), IpAddr::V6(end)) = (pool.start, pool.end) else { return None };
     let (s_high, s_low) = halves(start);
     let (e_high, e_low) = halves(end);
@@ -91,9 +94,10 @@ fn from_v6_pool(
         };
         let ip = IpAddr::V6(ip);
         // The last on-link route that contains it decides.
-        let bits = network.routes.iter().rev().find(|r| r.via.is_none() && r.contains(ip)).map_or(0, |r| r.bits);
+        let route = network.routes.iter().rev().find(|r| r.via.is_none() && r.target.contains(ip));
+        let bits = route.map_or(0, |r| r.target.bits());
         if bits > 0 && free(ip) {
-            return Some((ip, bits));
+            return IpPrefix::new(ip, bits);
         }
     }
     None
@@ -112,12 +116,7 @@ fn between(start: u64, end: u64, entropy: &mut dyn Entropy) -> u64 {
     if end > start { start + entropy.next_u64() % (end - start) } else { start }
 }
 
-fn from_v4_pool(
-    network: &Network,
-    pool: &Pool,
-    member: Address,
-    free: &impl Fn(IpAddr) -> bool,
-) -> Option<(IpAddr, u8)> {
+fn from_v4_pool(network: &Network, pool: &Pool, member: Address, free: &impl Fn(IpAddr) -> bool) -> Option<IpPrefix> {
     let (IpAddr::V4(start), IpAddr::V4(end)) = (pool.start, pool.end) else { return None };
     let (start, end) = (u32::from(start), u32::from(end));
     if end < start || start == 0 {
@@ -133,11 +132,13 @@ fn from_v4_pool(
             continue;
         }
         let ip = IpAddr::V4(Ipv4Addr::from(ip));
-        let route = network.routes.iter().find(|r| r.bits > 0 && r.target == masked(ip, r.bits));
+        // Quirk (05 §8): a target with host bits contains nothing.
+        let holds = |target: IpPrefix| target.bits() > 0 && target.network() == target && target.contains(ip);
+        let route = network.routes.iter().map(|r| r.target).find(|target| holds(*target));
         if let Some(route) = route
             && free(ip)
         {
-            return Some((ip, route.bits));
+            return IpPrefix::new(ip, route.bits());
         }
     }
     None
@@ -148,7 +149,6 @@ mod tests {
     use super::*;
     use crate::controller::network::Route;
     use zt_crypto::SeededEntropy;
-    use zt_wire::ident::NetworkId;
 
     fn run(network: &Network, member: &Member, taken: &[&str]) -> Assigned {
         let taken: Vec<IpAddr> = taken.iter().map(|t| t.parse().unwrap()).collect();
@@ -160,9 +160,8 @@ mod tests {
     }
 
     fn route(target: &str, via: Option<&str>) -> Route {
-        let (target, bits) = target.split_once('/').unwrap();
         let via = via.map(|via| via.parse().unwrap());
-        Route { target: target.parse().unwrap(), bits: bits.parse().unwrap(), via }
+        Route { target: target.parse().unwrap(), via }
     }
 
     /// A network that assigns both families from one pool, with one route on the link.
@@ -204,7 +203,7 @@ mod tests {
     fn small_ipv6_pools_are_filled_at_random_and_can_run_out() {
         let p = pool("fd00::1", "fd00::3", "fd00::/64");
         let given = run(&p, &member(), &["fd00::1"]);
-        assert_eq!(given.addresses, [("fd00::2".parse().unwrap(), 64)]);
+        assert_eq!(given.addresses, ["fd00::2/64".parse::<IpPrefix>().unwrap()]);
         assert_eq!(run(&p, &member(), &["fd00::1", "fd00::2"]).fresh, [] as [IpAddr; 0]);
     }
 
@@ -222,7 +221,7 @@ mod tests {
         let mut p = pool("10.1.0.1", "10.1.0.9", "10.0.0.0/8");
         p.routes = vec![route("10.0.0.0/8", None), route("10.1.0.0/16", Some("10.0.0.1"))];
         let given = run(&p, &m, &[]);
-        assert_eq!(given.addresses, [("10.1.2.3".parse().unwrap(), 16)]);
+        assert_eq!(given.addresses, ["10.1.2.3/16".parse::<IpPrefix>().unwrap()]);
         assert_eq!(given.fresh, [] as [IpAddr; 0]);
     }
 }

@@ -72,7 +72,7 @@ impl Issue<'_> {
         config.specialists = bridges.map(|a| Specialist::new(*a, Specialist::ACTIVE_BRIDGE)).collect();
         config.routes = network.routes.iter().take(MAX_ROUTES).map(route).collect();
         let addresses = self.assigned.addresses.iter().take(MAX_ADDRESSES);
-        config.addresses = addresses.map(|(ip, bits)| InetAddress::new(*ip, u16::from(*bits))).collect();
+        config.addresses = addresses.map(|prefix| InetAddress::from(*prefix)).collect();
         config.dns = self.dns();
         if network.sign_on && !member.sso_exempt {
             config.sign_on = SignOn::V0 { enabled: true, url: String::new(), expires: member.authentication_expiry };
@@ -158,7 +158,7 @@ impl Issue<'_> {
     }
 
     fn ownership(&self) -> Option<Ownership> {
-        let ips = self.assigned.addresses.iter().take(MAX_THINGS).map(|(ip, _)| *ip);
+        let ips = self.assigned.addresses.iter().take(MAX_THINGS).map(|prefix| prefix.address());
         let things: Vec<Thing> = ips.map(Thing::from).collect();
         if things.is_empty() {
             return None;
@@ -189,7 +189,7 @@ impl Issue<'_> {
 
 fn route(r: &super::network::Route) -> Route {
     Route {
-        target: InetAddress::new(r.target, u16::from(r.bits)),
+        target: r.target.into(),
         via: r.via.map_or(InetAddress::None, |a| InetAddress::new(a, 0)),
         flags: 0,
         metric: 0,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use zt_wire::IpPrefix;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::rules::{RuleKind, RuleTable};
 
@@ -81,23 +82,10 @@ pub struct AssignV6 {
 /// A managed route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Address of the target; host bits are kept as given.
-    pub target: IpAddr,
-    /// Prefix length.
-    pub bits: u8,
+    /// The target; host bits are kept as given.
+    pub target: IpPrefix,
     /// The gateway, of the same family; `None`: the target is on the virtual Ethernet itself.
     pub via: Option<IpAddr>,
-}
-
-impl Route {
-    /// Whether an address lies in the target.
-    pub(super) fn contains(&self, a: IpAddr) -> bool {
-        match (masked(a, self.bits), masked(self.target, self.bits)) {
-            (IpAddr::V4(x), IpAddr::V4(y)) => x == y,
-            (IpAddr::V6(x), IpAddr::V6(y)) => x == y,
-            _ => false,
-        }
-    }
 }
 
 /// A range that addresses are assigned from; both ends are of one family.
@@ -228,33 +216,9 @@ pub(super) fn set<T>(field: &mut T, value: Option<T>, verbatim: &mut Verbatim, k
     }
 }
 
-/// The first `bits` bits of an address, the others zero.
-pub(super) fn masked(a: IpAddr, bits: u8) -> IpAddr {
-    match a {
-        IpAddr::V4(a) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
-            IpAddr::V4((u32::from(a) & mask).into())
-        }
-        IpAddr::V6(a) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
-            IpAddr::V6((u128::from(a) & mask).into())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn masks_at_their_ends() {
-        let a: IpAddr = "10.1.2.3".parse().unwrap();
-        assert_eq!(masked(a, 0), "0.0.0.0".parse::<IpAddr>().unwrap());
-        assert_eq!(masked(a, 32), a);
-        let b: IpAddr = "fd00::1".parse().unwrap();
-        assert_eq!(masked(b, 128), b);
-        assert_eq!(masked(b, 0), "::".parse::<IpAddr>().unwrap());
-    }
 
     #[test]
     fn the_number_of_a_change_is_no_difference() {

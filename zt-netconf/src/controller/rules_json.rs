@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
-use zt_wire::Emit as _;
 use zt_wire::rules::{Rule, RuleTable};
+use zt_wire::{Emit as _, IpPrefix};
 
 use super::json::coerce;
 
@@ -202,16 +202,17 @@ impl Field {
 /// An address of the other family becomes one that matches nothing real, so that a set of matches never widens.
 fn read_ip(v: Option<&Value>, out: &mut Vec<u8>, family: IpAddr) {
     let text = v.and_then(coerce::text).unwrap_or_default();
-    let width = coerce::width(&family);
-    let (address, bits) = match coerce::ip(&text) {
-        Some((a, bits)) if a.is_ipv4() == family.is_ipv4() => (a, bits.min(width)),
-        _ => (family, width),
+    let prefix = match coerce::ip(&text) {
+        Some((ip, bits)) if ip.is_ipv4() == family.is_ipv4() => {
+            IpPrefix::clamped(ip, u8::try_from(bits).unwrap_or(u8::MAX))
+        }
+        _ => IpPrefix::host(family),
     };
-    match address {
+    match prefix.address() {
         IpAddr::V4(a) => out.extend_from_slice(&a.octets()),
         IpAddr::V6(a) => out.extend_from_slice(&a.octets()),
     }
-    out.push(bits as u8);
+    out.push(prefix.bits());
 }
 
 /// The low `size` bytes of a number, big-endian.

@@ -57,7 +57,7 @@ fn base(network: NetworkId, own: Address, unix_ms: i64) -> NetworkConfig {
     config.revision = 1;
     config.flags = NetworkConfig::NDP_EMULATION;
     config.kind = NetworkType::Public;
-    config.addresses.push(InetAddress::V6(network.sixplane(own), 40));
+    config.addresses.push(InetAddress::V6(network.sixplane(own), NetworkId::SIXPLANE_BITS.into()));
     config
 }
 

@@ -1,62 +1,13 @@
 //! What the host should have because of a network: addresses, routes, resolver, MTU (04 §10).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use zt_wire::dictionary::{Dictionary, DictionaryWriter};
 use zt_wire::ident::Mac;
-use zt_wire::inet::{InetAddress, Scope};
+use zt_wire::inet::Scope;
+use zt_wire::prefix::{IpPrefix, common_bits};
 
 use crate::config::NetworkConfig;
-
-/// An IP address with a prefix length in bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Prefix {
-    /// The address; host bits are kept.
-    pub address: IpAddr,
-    /// Prefix length, at most 32 or 128.
-    pub bits: u8,
-}
-
-impl Prefix {
-    /// Makes a prefix; `None` when the length does not fit the family.
-    pub fn new(address: IpAddr, bits: u16) -> Option<Self> {
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        (bits <= most).then_some(Self { address, bits: bits as u8 })
-    }
-
-    /// The prefix an address of a configuration stands for (its port is the prefix length).
-    pub fn of(address: &InetAddress) -> Option<Self> {
-        Self::new(address.ip()?, address.port())
-    }
-
-    /// True for a route that takes all or half of the internet: of length 0 or 1, or around all of `2000::/3`, from
-    /// which every global IPv6 address is taken.
-    fn is_default(&self) -> bool {
-        let global = IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0));
-        self.bits <= 1 || (self.bits <= 3 && self.contains(global))
-    }
-
-    /// True when `address` is of the same family and lies in this prefix.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        common_bits(self.address, address).is_some_and(|common| common >= self.bits)
-    }
-}
-
-impl core::fmt::Display for Prefix {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
-}
-
-/// Number of leading bits two addresses of one family have in common.
-fn common_bits(a: IpAddr, b: IpAddr) -> Option<u8> {
-    let zeros = match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (u32::from(a) ^ u32::from(b)).leading_zeros(),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (u128::from(a) ^ u128::from(b)).leading_zeros(),
-        _ => return None,
-    };
-    Some(zeros as u8)
-}
 
 /// What the operator allows a network to do with the host (`networks.d/<network>.local.conf`, 04 §2.8).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +15,7 @@ pub struct Settings {
     /// Take managed addresses and routes at all.
     pub allow_managed: bool,
     /// When not empty: only addresses and routes within these prefixes.
-    pub allow_list: Vec<Prefix>,
+    pub allow_list: Vec<IpPrefix>,
     /// Allow addresses and routes of global scope.
     pub allow_global: bool,
     /// Allow default routes.
@@ -133,18 +84,18 @@ impl Settings {
     ///   `64.0.0.0/2` does: no list of scopes allows them.
     /// * A prefix with global addresses in it needs `allow_global`.
     /// * A prefix of unusable scopes only is never allowed.
-    pub fn allows(&self, target: Prefix) -> bool {
+    pub fn allows(&self, target: IpPrefix) -> bool {
         if !self.allow_managed {
             return false;
         }
         if !self.is_listed(target) {
             return false;
         }
-        if target.is_default() {
+        if is_default(target) {
             return self.allow_default;
         }
         let (mut unusable, mut global, mut local) = (false, false, false);
-        for scope in Scope::in_prefix(target.address, target.bits) {
+        for scope in Scope::in_prefix(target) {
             match scope {
                 Scope::None | Scope::Multicast | Scope::Loopback | Scope::LinkLocal => unusable = true,
                 Scope::Global => global = true,
@@ -159,9 +110,8 @@ impl Settings {
     }
 
     /// True when the list of prefixes, if there is one, has all of this one.
-    fn is_listed(&self, prefix: Prefix) -> bool {
-        let around = |p: &Prefix| p.bits <= prefix.bits && p.contains(prefix.address);
-        self.allow_list.is_empty() || self.allow_list.iter().any(around)
+    fn is_listed(&self, prefix: IpPrefix) -> bool {
+        self.allow_list.is_empty() || self.allow_list.iter().any(|listed| listed.covers(prefix))
     }
 
     /// The managed address the host gets for one of a configuration: with its prefix length when the connected route
@@ -169,34 +119,37 @@ impl Settings {
     ///
     /// Deliberate: an address never brings a default route, whatever is allowed. The reference adds `10.1.2.3/0` as it
     /// stands, and the host's traffic, ours included, goes into the network.
-    pub fn address(&self, address: Prefix) -> Option<Prefix> {
-        let alone = Prefix { bits: if address.address.is_ipv4() { 32 } else { 128 }, ..address };
+    pub fn address(&self, address: IpPrefix) -> Option<IpPrefix> {
+        let alone = IpPrefix::host(address.address());
         if !self.allows(alone) || !self.is_listed(address) {
             return None;
         }
-        Some(if !address.is_default() && self.allows(address) { address } else { alone })
+        Some(if !is_default(address) && self.allows(address) { address } else { alone })
     }
 }
 
-fn prefixes(text: &[u8]) -> Vec<Prefix> {
+fn prefixes(text: &[u8]) -> Vec<IpPrefix> {
     let text = String::from_utf8_lossy(text);
-    let one = |item: &str| {
-        let (address, bits) = item.trim().split_once('/')?;
-        Prefix::new(address.parse().ok()?, bits.parse().ok()?)
-    };
-    let list: Vec<_> = text.split(',').filter_map(one).take(64).collect();
+    let list: Vec<_> = text.split(',').filter_map(|item| item.trim().parse().ok()).take(64).collect();
     if list.is_empty() {
         // An unreadable restriction must not become "everything": allow nothing but the loopback, which is refused.
-        return vec![Prefix { address: IpAddr::V6(Ipv6Addr::LOCALHOST), bits: 128 }];
+        return vec![IpPrefix::host(Ipv6Addr::LOCALHOST.into())];
     }
     list
+}
+
+/// True for a route that takes all or half of the internet: of length 0 or 1, or around all of `2000::/3`, from which
+/// every global IPv6 address is taken.
+fn is_default(target: IpPrefix) -> bool {
+    let global = IpAddr::V6(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0));
+    target.bits() <= 1 || (target.bits() <= 3 && target.contains(global))
 }
 
 /// A route the host should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ManagedRoute {
     /// Destination.
-    pub target: Prefix,
+    pub target: IpPrefix,
     /// Gateway; `None`: on-link on the virtual port.
     pub via: Option<IpAddr>,
     /// Address to use as source.
@@ -222,7 +175,7 @@ pub struct Managed {
     /// MTU of the virtual port, without the Ethernet header.
     pub mtu: u32,
     /// Addresses on the port, sorted, with their prefix lengths.
-    pub addresses: Vec<Prefix>,
+    pub addresses: Vec<IpPrefix>,
     /// Routes; those without gateway first.
     pub routes: Vec<ManagedRoute>,
     /// Resolver settings, when allowed and present.
@@ -237,9 +190,9 @@ impl Managed {
             return Self { mac, mtu: NetworkConfig::DEFAULT_MTU, addresses: vec![], routes: vec![], dns: None };
         };
         let mut addresses: Vec<_> =
-            config.addresses.iter().filter_map(Prefix::of).filter_map(|p| settings.address(p)).collect();
+            config.addresses.iter().filter_map(|a| settings.address(IpPrefix::try_from(*a).ok()?)).collect();
         addresses.sort_unstable();
-        addresses.dedup_by_key(|p| p.address);
+        addresses.dedup_by_key(|p| p.address());
         let routes = routes(config, settings, &addresses, port, online);
         let dns = (settings.allow_dns && !config.dns.domain.is_empty()).then(|| ManagedDns {
             domain: config.dns.domain.clone(),
@@ -253,25 +206,25 @@ impl Managed {
 fn routes(
     config: &NetworkConfig,
     settings: &Settings,
-    addresses: &[Prefix],
+    addresses: &[IpPrefix],
     port: &[IpAddr],
     online: bool,
 ) -> Vec<ManagedRoute> {
     let mut routes: Vec<ManagedRoute> = Vec::new();
     for route in &config.routes {
-        let Some(target) = Prefix::of(&route.target).map(masked) else { continue };
-        let via = route.via.ip().filter(|via| via.is_ipv4() == target.address.is_ipv4());
-        let own = |ip: IpAddr| addresses.iter().any(|a| a.address == ip);
-        let connected = addresses.iter().any(|a| a.bits == target.bits && target.contains(a.address));
-        let waits = target.is_default() && !online;
+        let Ok(target) = IpPrefix::try_from(route.target).map(IpPrefix::network) else { continue };
+        let via = route.via.ip().filter(|via| via.is_ipv4() == target.is_ipv4());
+        let own = |ip: IpAddr| addresses.iter().any(|a| a.address() == ip);
+        let connected = addresses.iter().any(|a| a.bits() == target.bits() && target.contains(a.address()));
+        let waits = is_default(target) && !online;
         if !settings.allows(target) || via.is_some_and(own) || connected || waits {
             continue;
         }
         if routes.iter().any(|known| known.target == target) {
             continue;
         }
-        let candidates = addresses.iter().map(|a| a.address).chain(port.iter().copied());
-        let best = candidates.filter_map(|ip| Some((common_bits(ip, target.address)?, ip)));
+        let candidates = addresses.iter().map(|a| a.address()).chain(port.iter().copied());
+        let best = candidates.filter_map(|ip| Some((common_bits(ip, target.address())?, ip)));
         // The first of equally good ones.
         let source = best.fold(None, |best: Option<(u8, IpAddr)>, next| match best {
             Some(best) if best.0 >= next.0 => Some(best),
@@ -283,19 +236,4 @@ fn routes(
     }
     routes.sort_by_key(|route| route.via.is_some());
     routes
-}
-
-/// The prefix with its host bits cleared.
-fn masked(prefix: Prefix) -> Prefix {
-    let address = match prefix.address {
-        IpAddr::V4(ip) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix.bits)).unwrap_or(0);
-            IpAddr::V4(Ipv4Addr::from(u32::from(ip) & mask))
-        }
-        IpAddr::V6(ip) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix.bits)).unwrap_or(0);
-            IpAddr::V6(Ipv6Addr::from(u128::from(ip) & mask))
-        }
-    };
-    Prefix { address, bits: prefix.bits }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use zt_wire::IpPrefix;
 use zt_wire::ether::{ETHERTYPE_ARP, neighbor_advertisement};
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
 use zt_wire::inet::InetAddress;
@@ -39,28 +40,30 @@ pub(crate) fn emulate_ndp(
     }
     let mut target = [0u8; 16];
     target.copy_from_slice(&payload[48..64]);
-    let (assigned, member) = addresses.iter().find_map(|address| match (address.ip(), address.port()) {
-        (Some(IpAddr::V6(ip)), bits) => Some((ip.octets(), embedded(network, ip.octets(), bits, target)?)),
-        _ => None,
+    let (assigned, member) = addresses.iter().find_map(|address| {
+        let prefix = IpPrefix::try_from(*address).ok()?;
+        let IpAddr::V6(ip) = prefix.address() else { return None };
+        Some((ip, embedded(network, prefix, ip.octets(), target)?))
     })?;
     let member = Address::from_bytes(member);
     if member == own || member == Address::NIL {
         return None;
     }
     let source = Mac::for_member(member, network);
-    Some(Advertisement { source, payload: neighbor_advertisement(target.into(), assigned.into(), source) })
+    Some(Advertisement { source, payload: neighbor_advertisement(target.into(), assigned, source) })
 }
 
 /// The member address inside `target` when it lies in the same derived prefix as our own address.
-fn embedded(network: NetworkId, own: [u8; 16], bits: u16, target: [u8; 16]) -> Option<[u8; 5]> {
-    let slice = match bits {
-        88 if own[0] == 0xfd && own[9] == 0x99 && own[10] == 0x93 && target[..11] == own[..11] => &target[11..16],
-        40 if own[0] == 0xfc && own[1..5] == network.folded().to_be_bytes() && target[..5] == own[..5] => {
-            &target[5..10]
-        }
+fn embedded(network: NetworkId, prefix: IpPrefix, own: [u8; 16], target: [u8; 16]) -> Option<[u8; 5]> {
+    let at = match prefix.bits() {
+        NetworkId::RFC4193_BITS if own[0] == 0xfd && own[9] == 0x99 && own[10] == 0x93 => 11,
+        NetworkId::SIXPLANE_BITS if own[0] == 0xfc && own[1..5] == network.folded().to_be_bytes() => 5,
         _ => return None,
     };
-    slice.try_into().ok()
+    if !prefix.contains(target.into()) {
+        return None;
+    }
+    target[at..at + 5].try_into().ok()
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use zt_netconf::{Managed, NetworkConfig, Prefix, Settings};
+use zt_netconf::{Managed, NetworkConfig, Settings};
 use zt_wire::netconf::{Dns, Route};
-use zt_wire::{InetAddress, Mac};
+use zt_wire::{InetAddress, IpPrefix, Mac};
 
 use crate::world::{A, NET};
 
@@ -13,8 +13,8 @@ fn inet(text: &str) -> InetAddress {
     InetAddress::new(address.parse().expect("an address"), bits.parse().expect("a length"))
 }
 
-fn prefix(text: &str) -> Prefix {
-    Prefix::of(&inet(text)).expect("a prefix")
+fn prefix(text: &str) -> IpPrefix {
+    inet(text).try_into().expect("a prefix")
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -198,9 +198,9 @@ proptest::proptest! {
         let bits = bits % (width + 1);
         let host = if v4 { u128::from(u32::MAX.checked_shr(bits.into()).unwrap_or(0)) }
             else { u128::MAX.checked_shr(bits.into()).unwrap_or(0) };
-        if settings.allows(Prefix { address: ip(net), bits }) {
+        if settings.allows(IpPrefix::clamped(ip(net), bits)) {
             for low in inside.into_iter().chain([0, u128::MAX]) {
-                let one = Prefix { address: ip(net & !host | low & host), bits: width };
+                let one = IpPrefix::host(ip(net & !host | low & host));
                 proptest::prop_assert!(settings.allows(one), "{one} in {}/{bits}", ip(net));
             }
         }

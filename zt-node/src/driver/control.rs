@@ -92,7 +92,7 @@ impl<'a> Control<'a> {
     }
 
     /// Sets which interfaces are not bound: names with these prefixes, addresses in these blocks.
-    pub fn set_interface_blacklist(&mut self, prefixes: Vec<String>, blocks: Vec<zt_tap::Cidr>) {
+    pub fn set_interface_blacklist(&mut self, prefixes: Vec<String>, blocks: Vec<zt_wire::IpPrefix>) {
         if self.driver.interface_blacklist != prefixes || self.driver.excluded_blocks != blocks {
             self.driver.interface_blacklist = prefixes;
             self.driver.excluded_blocks = blocks;

@@ -7,9 +7,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Context;
 use zt_peer::LinkId;
-use zt_tap::{Cidr, Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress};
-use zt_wire::Scope;
+use zt_tap::{Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress};
 use zt_wire::time::{Mono, Now};
+use zt_wire::{IpPrefix, Scope};
 
 /// Bindings beyond this number are not made (06 §5.1). Only `settings.bind` can ask for so many.
 const MAX_BINDINGS: usize = 256;
@@ -32,9 +32,9 @@ pub(super) struct Interfaces {
     /// Addresses of the settings that are on ports of ours, as they were told last.
     refused: BTreeSet<IpAddr>,
     /// Prefixes on our ports and what rides on them.
-    inside: Vec<Cidr>,
+    inside: Vec<IpPrefix>,
     /// Prefixes on the other interfaces.
-    outside: Vec<Cidr>,
+    outside: Vec<IpPrefix>,
 }
 
 impl Interfaces {
@@ -102,8 +102,8 @@ struct Choice {
     /// Of those asked for, the ones that are on ports of ours.
     refused: BTreeSet<IpAddr>,
     left_out: BTreeMap<String, usize>,
-    inside: Vec<Cidr>,
-    outside: Vec<Cidr>,
+    inside: Vec<IpPrefix>,
+    outside: Vec<IpPrefix>,
 }
 
 /// Chooses from what the host has: the addresses in `named`, or if that is empty those of all suitable interfaces.
@@ -113,7 +113,7 @@ fn choose(view: &HostView, filter: &InterfaceFilter, named: &[IpAddr]) -> Choice
     let mut choice = Choice { left_out: found.left_out, inside, outside, ..Choice::default() };
     let all = found.addresses;
     if named.is_empty() {
-        choice.addresses = all.into_iter().map(|local| (local.cidr.address, Some(local))).collect();
+        choice.addresses = all.into_iter().map(|local| (local.cidr.address(), Some(local))).collect();
         return choice;
     }
     let wanted = &mut choice.addresses;
@@ -122,8 +122,8 @@ fn choose(view: &HostView, filter: &InterfaceFilter, named: &[IpAddr]) -> Choice
             // Of every interface: tied to each, or routes would lead some packets into our own ports.
             _ if ip.is_unspecified() => {
                 let before = wanted.len();
-                let alike = all.iter().filter(|local| local.cidr.address.is_ipv4() == ip.is_ipv4());
-                wanted.extend(alike.map(|local| (local.cidr.address, Some(local.clone()))));
+                let alike = all.iter().filter(|local| local.cidr.address().is_ipv4() == ip.is_ipv4());
+                wanted.extend(alike.map(|local| (local.cidr.address(), Some(local.clone()))));
                 if wanted.len() == before {
                     wanted.push((ip, None));
                 }
@@ -269,11 +269,11 @@ impl Driver {
 
     /// Tells the engine which addresses lie inside our own networks, or are reached through them.
     pub(super) fn own_prefixes_changed(&mut self, now: Now) {
-        let plain = |cidr: &Cidr| (cidr.network().address, cidr.prefix_len);
+        let plain = |range: &IpPrefix| range.network();
         let managed = self.ports.values().flat_map(|port| port.host.addresses.iter());
         let mut own: Vec<_> = managed.chain(&self.interfaces.inside).map(plain).collect();
         let routes = self.ports.values().flat_map(|port| port.host.routes.iter());
-        let mut through: Vec<_> = routes.map(|route| route.target).filter(is_private).map(|c| plain(&c)).collect();
+        let mut through: Vec<_> = routes.map(|route| route.target).filter(is_private).map(IpPrefix::network).collect();
         let mut on_link: Vec<_> = self.interfaces.outside.iter().map(plain).collect();
         for list in [&mut own, &mut through, &mut on_link] {
             list.sort_unstable();
@@ -301,10 +301,8 @@ impl Driver {
 
 /// Whether a routed prefix is one that nobody has outside. Public addresses, default routes among them, are reached by our
 /// sockets where they are, whatever is routed: they are tied to interfaces.
-fn is_private(prefix: &Cidr) -> bool {
-    [prefix.network().address, prefix.last()]
-        .into_iter()
-        .all(|ip| matches!(Scope::of(ip), Scope::Private | Scope::Shared))
+fn is_private(prefix: &IpPrefix) -> bool {
+    [prefix.first(), prefix.last()].into_iter().all(|ip| matches!(Scope::of(ip), Scope::Private | Scope::Shared))
 }
 
 /// Says what is not bound, once, and again when it is other interfaces.

@@ -45,7 +45,7 @@ use zt_netconf::controller::{Change, Record};
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
 use zt_tap::{HostConfig, InterfaceWatch, LinuxInterfaces, TapFactory};
 use zt_wire::time::{Mono, Now};
-use zt_wire::{FrameBatch, Gate, NetworkId, Parse as _, Reader, World};
+use zt_wire::{FrameBatch, Gate, IpPrefix, NetworkId, Parse as _, Reader, World};
 
 /// Where the controller of a node keeps its networks and members. Runs on a thread of its own.
 pub trait ControllerStore: Send {
@@ -160,9 +160,9 @@ pub struct Driver {
     udp_ports: Vec<u16>,
     bind: Vec<IpAddr>,
     interface_blacklist: Vec<String>,
-    excluded_blocks: Vec<zt_tap::Cidr>,
+    excluded_blocks: Vec<IpPrefix>,
     /// What the engine was told of our own networks last: addresses, routes, and what is on other interfaces.
-    told_prefixes: [Vec<(IpAddr, u8)>; 3],
+    told_prefixes: [Vec<IpPrefix>; 3],
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,

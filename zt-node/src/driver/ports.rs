@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
-use zt_netconf::{MAX_PORT_MTU, Managed, Prefix};
-use zt_tap::{Cidr, HostError, HostRoute, HostState, Tap, TapCounts, TapSpec};
+use zt_netconf::{MAX_PORT_MTU, Managed};
+use zt_tap::{HostError, HostRoute, HostState, Tap, TapCounts, TapSpec};
 use zt_wire::batch::MAX_FRAME_LEN;
 use zt_wire::time::Now;
 use zt_wire::{FrameBatch, MulticastGroup, NetworkId};
@@ -194,7 +194,7 @@ impl Driver {
             };
             // Who looks for any address on the port has to be heard (04 §7.4), also for one that a DHCP server behind a
             // bridge gave.
-            let managed = port.host.addresses.iter().map(|address| address.address);
+            let managed = port.host.addresses.iter().map(|address| address.address());
             groups.extend(managed.chain(port.addresses.iter().copied()).map(MulticastGroup::for_ip));
             if groups != port.groups {
                 let list: Vec<MulticastGroup> = groups.iter().copied().collect();
@@ -243,10 +243,9 @@ fn add(a: TapCounts, b: TapCounts) -> TapCounts {
 
 /// Addresses and routes: MAC and MTU are set where the port is opened, or its network's MTU changes.
 fn host_state(managed: &Managed) -> HostState {
-    let cidr = |prefix: Prefix| Cidr { address: prefix.address, prefix_len: prefix.bits };
     HostState {
-        addresses: managed.addresses.iter().copied().map(cidr).collect(),
-        routes: managed.routes.iter().map(|route| HostRoute::new(cidr(route.target), route.via)).collect(),
+        addresses: managed.addresses.clone(),
+        routes: managed.routes.iter().map(|route| HostRoute::new(route.target, route.via)).collect(),
         ..HostState::default()
     }
 }

@@ -275,7 +275,7 @@ fn tie(socket: &Socket, interface: Option<&LocalAddress>) {
         // works without both, so a refusal is not an error.
         let tied = socket.bind_device(Some(interface.interface.as_bytes()));
         if tied.is_err()
-            && let Err(error) = sys::leave_by(socket.as_fd(), interface.cidr.address.is_ipv6(), interface.index)
+            && let Err(error) = sys::leave_by(socket.as_fd(), interface.cidr.address().is_ipv6(), interface.index)
         {
             tracing::debug!(interface = interface.interface, %error, "the socket is not tied to its interface");
         }

@@ -1,6 +1,5 @@
 //! What goes into the engine and what comes out.
 
-use std::net::IpAddr;
 use zt_crypto::{ArmorError, Suite};
 use zt_netconf::Managed;
 use zt_netconf::controller::Change;
@@ -8,7 +7,7 @@ use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Ticket, Vl1Event};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Mono;
 use zt_wire::world::WorldKind;
-use zt_wire::{Address, FrameBatch, MulticastGroup, NetworkId};
+use zt_wire::{Address, FrameBatch, IpPrefix, MulticastGroup, NetworkId};
 
 /// One thing that happened.
 pub enum Input<'a> {
@@ -58,14 +57,14 @@ pub enum Input<'a> {
     /// The changes of an [`Output::Commit`] could not be kept.
     CommitFailed(u64),
     /// Addresses of the ports: never used as physical paths.
-    OwnPrefixes(Vec<(IpAddr, u8)>),
+    OwnPrefixes(Vec<IpPrefix>),
     /// Prefixes that are routed through the ports: not tried as physical addresses, except what is nearer by a prefix of a
     /// physical interface, and peers that are heard there.
     Routed {
         /// Through the ports.
-        through: Vec<(IpAddr, u8)>,
+        through: Vec<IpPrefix>,
         /// On physical interfaces.
-        on_link: Vec<(IpAddr, u8)>,
+        on_link: Vec<IpPrefix>,
     },
     /// The time given by [`Output::Wait`] has come.
     Timeout,

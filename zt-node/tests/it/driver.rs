@@ -100,7 +100,7 @@ impl HostConfig for SharedHost {
 impl SharedHost {
     fn addresses(&self, tap: &str) -> Vec<IpAddr> {
         let host = self.0.lock().expect("no panic inside");
-        host.state(tap).map(|state| state.addresses.iter().map(|cidr| cidr.address).collect()).unwrap_or_default()
+        host.state(tap).map(|state| state.addresses.iter().map(|cidr| cidr.address()).collect()).unwrap_or_default()
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use zt_wire::Address;
-use zt_wire::Scope;
+use zt_wire::prefix::longest_match;
+use zt_wire::{Address, IpPrefix, Scope};
 
-use crate::config::{PhysicalPrefix, VirtualPeer, prefix_contains};
+use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::link::{Endpoint, Link};
 
 /// Datagram payload size where nothing else is configured (02 §1).
@@ -21,9 +21,9 @@ const MAX_PHYSICAL: usize = 32;
 pub(crate) struct PathPolicy {
     physical: Vec<PhysicalPrefix>,
     peers: BTreeMap<Address, VirtualPeer>,
-    own_prefixes: Vec<(IpAddr, u8)>,
-    routed: Vec<(IpAddr, u8)>,
-    on_link: Vec<(IpAddr, u8)>,
+    own_prefixes: Vec<IpPrefix>,
+    routed: Vec<IpPrefix>,
+    on_link: Vec<IpPrefix>,
     allow_loopback: bool,
 }
 
@@ -51,11 +51,11 @@ impl PathPolicy {
         self.peers = peers.into_iter().map(|p| (p.address, p)).collect();
     }
 
-    pub(crate) fn set_own_prefixes(&mut self, prefixes: Vec<(IpAddr, u8)>) {
+    pub(crate) fn set_own_prefixes(&mut self, prefixes: Vec<IpPrefix>) {
         self.own_prefixes = prefixes;
     }
 
-    pub(crate) fn set_routed(&mut self, routed: Vec<(IpAddr, u8)>, on_link: Vec<(IpAddr, u8)>) {
+    pub(crate) fn set_routed(&mut self, routed: Vec<IpPrefix>, on_link: Vec<IpPrefix>) {
         self.routed = routed;
         self.on_link = on_link;
     }
@@ -94,27 +94,25 @@ impl PathPolicy {
     }
 
     fn is_own(&self, ip: IpAddr) -> bool {
-        self.own_prefixes.iter().any(|(net, len)| prefix_contains(*net, *len, ip))
+        self.own_prefixes.iter().any(|own| own.contains(ip))
     }
 
     /// Routed through one of our networks, and not nearer by a cable of our own.
     fn is_routed(&self, ip: IpAddr) -> bool {
-        let longest = |prefixes: &[(IpAddr, u8)]| {
-            prefixes.iter().filter(|(net, len)| prefix_contains(*net, *len, ip)).map(|(_, len)| *len).max()
-        };
+        let longest = |ranges: &[IpPrefix]| longest_match(ranges.iter().copied(), ip);
         let routed = longest(&self.routed);
         routed.is_some() && routed > longest(&self.on_link)
     }
 
     fn is_blacklisted(&self, peer: Address, ip: IpAddr) -> bool {
-        let global = self.physical.iter().any(|p| p.blacklist && prefix_contains(p.net, p.prefix_len, ip));
+        let global = self.physical.iter().any(|p| p.blacklist && p.prefix.contains(ip));
         let mine = self.peers.get(&peer);
-        global || mine.is_some_and(|p| p.blacklist.iter().any(|(net, len)| prefix_contains(*net, *len, ip)))
+        global || mine.is_some_and(|p| p.blacklist.iter().any(|range| range.contains(ip)))
     }
 
     fn physical(&self, remote: &Endpoint) -> Option<&PhysicalPrefix> {
         let ip = remote.ip()?;
-        self.physical.iter().find(|p| prefix_contains(p.net, p.prefix_len, ip))
+        self.physical.iter().find(|p| p.prefix.contains(ip))
     }
 
     /// Largest datagram to `remote` over `link`.
@@ -138,7 +136,7 @@ impl PathPolicy {
         let ip = remote.ip();
         self.physical
             .iter()
-            .filter(move |p| ip.is_some_and(|ip| prefix_contains(p.net, p.prefix_len, ip)))
+            .filter(move |p| ip.is_some_and(|ip| p.prefix.contains(ip)))
             .map(|p| p.trusted_path_id)
             .filter(|id| *id != 0)
     }
@@ -148,8 +146,8 @@ impl PathPolicy {
 mod tests {
     use super::*;
 
-    fn entry(net: &str, len: u8, id: u64, mtu: u16, blacklist: bool) -> PhysicalPrefix {
-        PhysicalPrefix { net: net.parse().unwrap(), prefix_len: len, trusted_path_id: id, mtu, blacklist }
+    fn entry(prefix: &str, id: u64, mtu: u16, blacklist: bool) -> PhysicalPrefix {
+        PhysicalPrefix { prefix: prefix.parse().unwrap(), trusted_path_id: id, mtu, blacklist }
     }
 
     fn at(text: &str) -> Endpoint {
@@ -160,7 +158,7 @@ mod tests {
     #[test]
     fn an_mtu_or_blacklist_entry_never_makes_a_prefix_trusted() {
         let mut p = PathPolicy::default();
-        p.set_physical(vec![entry("10.1.0.0", 16, 0, 1500, false), entry("10.2.0.0", 16, 77, 0, false)]);
+        p.set_physical(vec![entry("10.1.0.0/16", 0, 1500, false), entry("10.2.0.0/16", 77, 0, false)]);
         assert_eq!(p.trusted_id(&at("10.1.0.1:9993")), None);
         assert_eq!(p.trusted_ids(&at("10.1.0.1:9993")).count(), 0);
         assert_eq!(p.trusted_id(&at("10.2.0.1:9993")), Some(77));
@@ -173,9 +171,9 @@ mod tests {
     fn paths_are_checked() {
         let mut p = PathPolicy::default();
         let peer = Address::new(5);
-        p.set_own_prefixes(vec![("10.147.17.0".parse().unwrap(), 24)]);
-        p.set_physical(vec![entry("10.66.0.0", 16, 0, 0, true)]);
-        let virt = VirtualPeer { address: peer, attempt: vec![], blacklist: vec![("10.67.0.0".parse().unwrap(), 16)] };
+        p.set_own_prefixes(vec!["10.147.17.0/24".parse().unwrap()]);
+        p.set_physical(vec![entry("10.66.0.0/16", 0, 0, true)]);
+        let virt = VirtualPeer { address: peer, attempt: vec![], blacklist: vec!["10.67.0.0/16".parse().unwrap()] };
         p.set_virtual(vec![virt]);
         let ok = |a: &str| p.usable(peer, &at(a), None);
         assert!(ok("10.0.0.1:9993") && ok("1.2.3.4:1") && ok("11.0.0.1:5") && ok("[fd00::1]:9993"));
@@ -193,9 +191,9 @@ mod tests {
     #[test]
     fn what_is_routed_through_us_is_no_path_unless_it_is_nearer() {
         let mut p = PathPolicy::default();
-        p.set_own_prefixes(vec![("10.147.17.0".parse().unwrap(), 24)]);
-        let route = |text: &str, len| (text.parse().unwrap(), len);
-        p.set_routed(vec![route("192.168.20.0", 24), route("10.8.0.0", 16)], vec![route("10.8.1.0", 24)]);
+        p.set_own_prefixes(vec!["10.147.17.0/24".parse().unwrap()]);
+        let route = |text: &str| text.parse().unwrap();
+        p.set_routed(vec![route("192.168.20.0/24"), route("10.8.0.0/16")], vec![route("10.8.1.0/24")]);
         let inside = |a: &str| p.leads_inside(&at(a), false);
         assert!(inside("192.168.20.1:9993") && inside("10.8.2.1:9993") && inside("10.147.17.5:9993"));
         assert!(!inside("192.168.21.1:9993") && !inside("10.8.1.7:9993"), "on a cable of ours");

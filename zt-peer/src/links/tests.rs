@@ -79,7 +79,7 @@ fn our_own_addresses_and_our_own_networks_are_no_paths() {
     let mut links = links(&[0]);
     assert!(links.may_be_path(PEER, &at("1.2.3.4:9993"), None));
     assert!(!links.may_be_path(PEER, &at("10.0.0.1:9993"), None), "that is us");
-    links.set_routed(vec![("192.168.20.0".parse().unwrap(), 24)], Vec::new());
+    links.set_routed(vec!["192.168.20.0/24".parse().unwrap()], Vec::new());
     let inside = at("192.168.20.7:9993");
     assert!(!links.may_be_path(PEER, &inside, None) && links.may_stay_path(PEER, &inside, None));
     let named = ["192.168.20.7".parse().unwrap()];

@@ -1,9 +1,8 @@
 //! Links come and go, and our address changes: roots and active peers hear of it at once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use zt_wire::Scope;
-use zt_wire::{Address, Mono, Now};
+use zt_wire::{Address, IpPrefix, Mono, Now, Scope};
 
 use super::Vl1;
 use crate::config::{PhysicalPrefix, VirtualPeer};
@@ -204,14 +203,14 @@ impl Vl1 {
     }
 
     /// Prefixes on our own virtual interfaces: never paths.
-    pub fn set_own_prefixes(&mut self, prefixes: Vec<(IpAddr, u8)>) {
+    pub fn set_own_prefixes(&mut self, prefixes: Vec<IpPrefix>) {
         self.links.set_own_prefixes(prefixes);
         self.drop_unusable();
     }
 
     /// Prefixes that are `routed` through our own virtual interfaces: never tried either, except what is nearer by a prefix
     /// of a physical interface (`on_link`), and peers that are heard there.
-    pub fn set_routed(&mut self, routed: Vec<(IpAddr, u8)>, on_link: Vec<(IpAddr, u8)>) {
+    pub fn set_routed(&mut self, routed: Vec<IpPrefix>, on_link: Vec<IpPrefix>) {
         self.links.set_routed(routed, on_link);
     }
 

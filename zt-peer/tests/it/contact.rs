@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use zt_peer::{Outcome, Path, Vl1Event};
-use zt_wire::Mono;
 use zt_wire::verb::{UserMessage, Verb, Whois};
 use zt_wire::{Cipher, Packet};
+use zt_wire::{IpPrefix, Mono};
 
 use crate::net::{Net, addr, address, planet, sealed_verb};
 
@@ -70,7 +70,7 @@ fn an_address_behind_our_own_route_is_not_tried_but_may_be_heard() {
     for both in [true, false] {
         let mut net = trio(30);
         net.run(500);
-        let routed = |n: u8| vec![(addr(n).ip(), 32)];
+        let routed = |n: u8| vec![IpPrefix::host(addr(n).ip())];
         net.with(1, |vl1, _, _| vl1.set_routed(routed(3), Vec::new()));
         if both {
             net.with(2, |vl1, _, _| vl1.set_routed(routed(2), Vec::new()));

@@ -280,8 +280,7 @@ fn trusted_packets_need_a_configured_id_and_never_zero() {
         bytes
     };
     let prefix = |id: u64, mtu: u16| PhysicalPrefix {
-        net: "10.0.0.0".parse().unwrap(),
-        prefix_len: 8,
+        prefix: "10.0.0.0/8".parse().unwrap(),
         trusted_path_id: id,
         mtu,
         blacklist: false,

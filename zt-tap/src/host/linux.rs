@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 use std::io;
+use zt_wire::IpPrefix;
 
 use super::memory::difference;
-use super::{Applied, Change, Cidr, HostConfig, HostError, HostRoute, HostState};
+use super::{Applied, Change, HostConfig, HostError, HostRoute, HostState};
 use crate::interfaces::Interface;
 use crate::linux::netlink::{LinkChange, Netlink};
 
@@ -17,7 +18,7 @@ pub struct LinuxHost {
 
 #[derive(Debug, Default)]
 struct Ours {
-    addresses: Vec<Cidr>,
+    addresses: Vec<IpPrefix>,
     routes: Vec<HostRoute>,
 }
 
@@ -83,16 +84,18 @@ impl Session<'_> {
         }
     }
 
-    fn addresses(&mut self, ours: &mut Ours, desired: &[Cidr]) -> Result<(), HostError> {
+    fn addresses(&mut self, ours: &mut Ours, desired: &[IpPrefix]) -> Result<(), HostError> {
         let index = self.index;
-        let present: Vec<Cidr> =
+        let present: Vec<IpPrefix> =
             self.ask(|netlink| netlink.addresses(Some(index)))?.into_iter().map(|address| address.cidr).collect();
         ours.addresses.retain(|cidr| present.contains(cidr));
         let (gone, _) = difference(&ours.addresses, desired);
         // An address that is wanted with another prefix is replaced, whoever put it there.
-        let replaced =
-            present.iter().copied().filter(|old| desired.iter().any(|new| new.address == old.address && new != old));
-        let mut remove: Vec<Cidr> = replaced.collect();
+        let replaced = present
+            .iter()
+            .copied()
+            .filter(|old| desired.iter().any(|new| new.address() == old.address() && new != old));
+        let mut remove: Vec<IpPrefix> = replaced.collect();
         remove.extend(gone.iter().filter(|cidr| !remove.contains(cidr)).collect::<Vec<_>>());
         for cidr in remove {
             if self.note(Change::AddressRemoved(cidr), |n, i| n.delete_address(i, cidr)) {

@@ -8,11 +8,9 @@ mod linux;
 mod memory;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use std::net::IpAddr;
 
-use zt_wire::Mac;
+use zt_wire::{IpPrefix, Mac};
 
 #[cfg(target_os = "linux")]
 pub use linux::LinuxHost;
@@ -55,7 +53,7 @@ pub struct HostState {
     pub up: Option<bool>,
     /// Addresses with the length of their prefix. Of two entries with the same address the first
     /// counts.
-    pub addresses: Vec<Cidr>,
+    pub addresses: Vec<IpPrefix>,
     /// Routes through the port, in any order. Of two entries with the same target the first
     /// counts.
     pub routes: Vec<HostRoute>,
@@ -66,22 +64,13 @@ pub struct HostState {
 pub struct HostRoute {
     /// Where to. A default route (`0.0.0.0/0`, `::/0`) is installed as its two halves, so that the
     /// physical default route stays (06 §7.3).
-    pub target: Cidr,
+    pub target: IpPrefix,
     /// Gateway; `None` for targets that are on the link.
     pub via: Option<IpAddr>,
     /// Preferred source address; usually `None`.
     pub source: Option<IpAddr>,
     /// Metric; `None` for the host's default. [`HostRoute::new`] sets it as 06 §7.3 says.
     pub metric: Option<u32>,
-}
-
-/// An address with the length of its prefix, or a block of addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cidr {
-    /// The address; host bits may be set.
-    pub address: IpAddr,
-    /// Length of the prefix in bits: at most 32 or 128.
-    pub prefix_len: u8,
 }
 
 /// What [`HostConfig::apply`] did.
@@ -114,9 +103,9 @@ pub enum Change {
     /// The device was set down.
     Down,
     /// An address was added.
-    AddressAdded(Cidr),
+    AddressAdded(IpPrefix),
     /// An address was removed.
-    AddressRemoved(Cidr),
+    AddressRemoved(IpPrefix),
     /// A route was added.
     RouteAdded(HostRoute),
     /// A route was removed.
@@ -156,7 +145,7 @@ pub enum HostError {
 impl HostRoute {
     /// A route with the metric that 06 §7.3 gives it: 5000 through a gateway, else the default.
     #[must_use]
-    pub fn new(target: Cidr, via: Option<IpAddr>) -> Self {
+    pub fn new(target: IpPrefix, via: Option<IpAddr>) -> Self {
         Self { target, via, source: None, metric: via.map(|_| GATEWAY_METRIC) }
     }
 }
@@ -169,10 +158,10 @@ impl HostState {
 
     /// Addresses without repeats; a later entry with the same address is left out.
     #[must_use]
-    pub fn distinct_addresses(&self) -> Vec<Cidr> {
+    pub fn distinct_addresses(&self) -> Vec<IpPrefix> {
         let mut seen = BTreeMap::new();
         for cidr in &self.addresses {
-            seen.entry(cidr.address).or_insert(*cidr);
+            seen.entry(cidr.address()).or_insert(*cidr);
         }
         seen.into_values().collect()
     }
@@ -183,7 +172,7 @@ impl HostState {
     pub fn installed_routes(&self) -> Vec<HostRoute> {
         let mut seen = BTreeMap::new();
         for route in &self.routes {
-            for target in route.target.network().halves_of_default() {
+            for target in halves_of_default(route.target.network()) {
                 seen.entry(target).or_insert(HostRoute { target, ..*route });
             }
         }
@@ -193,82 +182,11 @@ impl HostState {
     }
 }
 
-impl Cidr {
-    /// `None` when the prefix is longer than the address.
-    #[must_use]
-    pub fn new(address: IpAddr, prefix_len: u8) -> Option<Self> {
-        let cidr = Self { address, prefix_len };
-        (prefix_len <= cidr.bits()).then_some(cidr)
-    }
-
-    /// The block itself: host bits cleared.
-    #[must_use]
-    pub fn network(self) -> Self {
-        let address = match self.address {
-            IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & self.mask_v4()).into(),
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & self.mask_v6()).into(),
-        };
-        Self { address, ..self }
-    }
-
-    /// The last address of the block; for IPv4 its broadcast address.
-    #[must_use]
-    pub fn last(self) -> IpAddr {
-        match self.address {
-            IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() | !self.mask_v4()).into(),
-            IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() | !self.mask_v6()).into(),
-        }
-    }
-
-    /// Whether `address` lies in the block.
-    #[must_use]
-    pub fn contains(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.address.is_ipv4() && Self { address, ..self }.network() == self.network()
-    }
-
-    /// Length of the address in bits.
-    fn bits(self) -> u8 {
-        if self.address.is_ipv4() { 32 } else { 128 }
-    }
-
-    fn mask_v4(self) -> u32 {
-        u32::MAX.checked_shl(32 - u32::from(self.prefix_len.min(32))).unwrap_or(0)
-    }
-
-    fn mask_v6(self) -> u128 {
-        u128::MAX.checked_shl(128 - u32::from(self.prefix_len.min(128))).unwrap_or(0)
-    }
-
-    fn halves_of_default(self) -> Vec<Self> {
-        if self.prefix_len > 0 {
-            return vec![self];
-        }
-        let upper: IpAddr = match self.address {
-            IpAddr::V4(_) => Ipv4Addr::from_bits(1 << 31).into(),
-            IpAddr::V6(_) => Ipv6Addr::from_bits(1 << 127).into(),
-        };
-        [self.address, upper].map(|address| Self { address, prefix_len: 1 }).to_vec()
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.prefix_len)
-    }
-}
-
-/// The text is not an address, a slash and the length of a prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an address with a prefix length")]
-pub struct ParseCidrError;
-
-impl FromStr for Cidr {
-    type Err = ParseCidrError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (address, len) = text.split_once('/').ok_or(ParseCidrError)?;
-        let address = address.parse().map_err(|_| ParseCidrError)?;
-        Self::new(address, len.parse().map_err(|_| ParseCidrError)?).ok_or(ParseCidrError)
+/// A default route in two halves; any other target as it is.
+fn halves_of_default(target: IpPrefix) -> Vec<IpPrefix> {
+    match target.halves() {
+        Some(halves) if target.bits() == 0 => halves.to_vec(),
+        _ => vec![target],
     }
 }
 
@@ -276,29 +194,8 @@ impl FromStr for Cidr {
 mod tests {
     use super::*;
 
-    fn cidr(text: &str) -> Cidr {
+    fn cidr(text: &str) -> IpPrefix {
         text.parse().expect("cidr")
-    }
-
-    #[test]
-    fn blocks() {
-        for (text, network, last) in [
-            ("10.1.2.3/24", "10.1.2.0/24", "10.1.2.255"),
-            ("10.1.2.3/32", "10.1.2.3/32", "10.1.2.3"),
-            ("10.1.2.3/0", "0.0.0.0/0", "255.255.255.255"),
-            ("fd00::1/64", "fd00::/64", "fd00::ffff:ffff:ffff:ffff"),
-            ("fd00::1/128", "fd00::1/128", "fd00::1"),
-        ] {
-            assert_eq!(cidr(text).network(), cidr(network), "{text}");
-            assert_eq!(cidr(text).last().to_string(), last, "{text}");
-            assert_eq!(cidr(text).to_string(), text);
-        }
-        assert!(cidr("10.1.2.3/24").contains([10, 1, 2, 200].into()));
-        assert!(!cidr("10.1.2.3/24").contains([10, 1, 3, 3].into()));
-        assert!(!cidr("0.0.0.0/0").contains(Ipv6Addr::LOCALHOST.into()));
-        for bad in ["", "10.0.0.1", "10.0.0.1/33", "::/129", "10.0.0.1/x", "/8"] {
-            assert_eq!(bad.parse::<Cidr>(), Err(ParseCidrError), "{bad}");
-        }
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use zt_wire::Scope;
+use zt_wire::prefix::longest_match;
+use zt_wire::{IpPrefix, Scope};
 
 use super::{AddressState, HostView, Interface, InterfaceAddress, InterfaceFilter, LocalAddress};
-use crate::host::Cidr;
 
 /// Most addresses of one interface and family. A peer tries eight of a scope and family (03 §10.2), and hosts with more
 /// useful ones on one cable are rare; hosts with hundreds of labels are not.
@@ -22,9 +22,9 @@ pub struct Bindable {
     /// Number of usable addresses that were left out, by interface.
     pub left_out: BTreeMap<String, usize>,
     /// Prefixes on our own ports and on what rides on them: nothing that lies in there is a physical address.
-    pub inside: Vec<Cidr>,
+    pub inside: Vec<IpPrefix>,
     /// Prefixes on the other interfaces that are up.
-    pub outside: Vec<Cidr>,
+    pub outside: Vec<IpPrefix>,
 }
 
 /// Where an address is.
@@ -58,8 +58,8 @@ impl HostView {
                 continue;
             }
             found.outside.push(address.cidr);
-            if filter.accepts_address(address.cidr.address) && address.state != AddressState::Tentative {
-                let group = (self.rank(link.index), link.index, address.cidr.address.is_ipv6());
+            if filter.accepts_address(address.cidr.address()) && address.state != AddressState::Tentative {
+                let group = (self.rank(link.index), link.index, address.cidr.address().is_ipv6());
                 groups.entry(group).or_default().push(address);
             }
         }
@@ -78,7 +78,7 @@ impl HostView {
     #[must_use]
     pub fn holder(&self, address: IpAddr, filter: &InterfaceFilter) -> Holder {
         let riding = self.riding(filter);
-        let mut found = self.addresses.iter().filter(|found| found.cidr.address == address).peekable();
+        let mut found = self.addresses.iter().filter(|found| found.cidr.address() == address).peekable();
         if found.peek().is_none() || address.is_loopback() {
             return Holder::Nowhere;
         }
@@ -127,25 +127,25 @@ impl HostView {
     /// The end of a tunnel lies on, or is routed through, a port of ours or what rides on one, and on no other interface.
     fn is_inside(&self, end: IpAddr, riding: &BTreeSet<u32>, filter: &InterfaceFilter) -> bool {
         let on = |inside: bool| {
-            let found = self.addresses.iter().filter(|a| riding.contains(&a.index) == inside && a.cidr.contains(end));
-            found.map(|a| a.cidr.prefix_len).max()
+            let found = self.addresses.iter().filter(|a| riding.contains(&a.index) == inside);
+            longest_match(found.map(|a| a.cidr), end)
         };
-        let routed = filter.own_routes.iter().filter(|route| route.contains(end)).map(|route| route.prefix_len).max();
-        on(true).max(routed) > on(false)
+        on(true).max(longest_match(filter.own_routes.iter().copied(), end)) > on(false)
     }
 
     /// The best addresses of one interface and family, best first.
     fn best_of<'a>(&self, group: Vec<&'a InterfaceAddress>) -> Vec<&'a InterfaceAddress> {
-        let source_of = |a: &InterfaceAddress| self.uplinks.iter().any(|uplink| uplink.source == Some(a.cidr.address));
+        let source_of =
+            |a: &InterfaceAddress| self.uplinks.iter().any(|uplink| uplink.source == Some(a.cidr.address()));
         let worth = |a: &InterfaceAddress| {
-            let alone = a.cidr.prefix_len == if a.cidr.address.is_ipv4() { 32 } else { 128 };
+            let alone = a.cidr.is_host();
             (a.state, a.is_temporary, !source_of(a), a.is_secondary, alone)
         };
         let mut best: Vec<&InterfaceAddress> = Vec::new();
         for address in &group {
-            let scope = Scope::of(address.cidr.address);
+            let scope = Scope::of(address.cidr.address());
             let class = |a: &InterfaceAddress| (a.state, a.is_temporary);
-            let alike = group.iter().filter(|other| Scope::of(other.cidr.address) == scope);
+            let alike = group.iter().filter(|other| Scope::of(other.cidr.address()) == scope);
             if alike.map(|other| class(other)).min() == Some(class(address)) {
                 best.push(address);
             }
@@ -154,7 +154,7 @@ impl HostView {
         // One of each scope before a second of any: hundreds of private labels do not hide the public address.
         let mut seen: BTreeMap<Scope, usize> = BTreeMap::new();
         best.sort_by_cached_key(|address| {
-            let count = seen.entry(Scope::of(address.cidr.address)).or_default();
+            let count = seen.entry(Scope::of(address.cidr.address())).or_default();
             *count += 1;
             *count
         });

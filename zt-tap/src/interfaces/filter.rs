@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use zt_wire::Scope;
-
-use crate::host::Cidr;
+use zt_wire::{IpPrefix, Scope};
 
 /// Which interfaces are not for sockets of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +13,9 @@ pub struct InterfaceFilter {
     /// Our own ports, which are left out whatever they are called.
     pub own_taps: BTreeSet<String>,
     /// Blocks that are routed through our own ports.
-    pub own_routes: Vec<Cidr>,
+    pub own_routes: Vec<IpPrefix>,
     /// Blocks whose addresses are left out (a `physical` blacklist).
-    pub excluded_blocks: Vec<Cidr>,
+    pub excluded_blocks: Vec<IpPrefix>,
 }
 
 impl Default for InterfaceFilter {

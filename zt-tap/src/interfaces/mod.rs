@@ -8,9 +8,7 @@ use std::io;
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
-use zt_wire::Mac;
-
-use crate::host::Cidr;
+use zt_wire::{IpPrefix, Mac};
 
 pub use bindable::{Bindable, Holder};
 pub use filter::InterfaceFilter;
@@ -72,7 +70,7 @@ pub struct InterfaceAddress {
     /// Number of the interface.
     pub index: u32,
     /// The address and the length of its prefix.
-    pub cidr: Cidr,
+    pub cidr: IpPrefix,
     /// Whether it is for use.
     pub state: AddressState,
     /// A temporary (privacy) IPv6 address.
@@ -110,7 +108,7 @@ pub struct LocalAddress {
     /// Number of the interface.
     pub index: u32,
     /// The address and the length of its prefix.
-    pub cidr: Cidr,
+    pub cidr: IpPrefix,
     /// MTU of the interface, in bytes of IP packets.
     pub mtu: u32,
 }
@@ -118,7 +116,7 @@ pub struct LocalAddress {
 impl InterfaceAddress {
     /// An address for use, with nothing special about it.
     #[must_use]
-    pub fn new(index: u32, cidr: Cidr) -> Self {
+    pub fn new(index: u32, cidr: IpPrefix) -> Self {
         Self { index, cidr, state: AddressState::Preferred, is_temporary: false, is_secondary: false }
     }
 

@@ -108,7 +108,7 @@ impl LinuxTap {
             self.info.name = link.name;
         }
         let addresses = self.netlink.addresses(Some(self.index))?;
-        let addresses = addresses.into_iter().map(|address| address.cidr.address).collect();
+        let addresses = addresses.into_iter().map(|address| address.cidr.address()).collect();
         Ok(PortState { mtu: link.mtu, up: link.up, addresses })
     }
 

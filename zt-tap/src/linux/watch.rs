@@ -67,7 +67,7 @@ impl InterfaceWatcher {
     /// themselves may have a million routes.)
     fn uplinks(&mut self, links: &[Interface], addresses: &[InterfaceAddress]) -> Vec<Uplink> {
         let carries = |link: &&Interface| {
-            link.up && addresses.iter().any(|a| a.index == link.index && is_physical_scope(a.cidr.address))
+            link.up && addresses.iter().any(|a| a.index == link.index && is_physical_scope(a.cidr.address()))
         };
         let asked: Vec<u32> = links.iter().filter(carries).map(|link| link.index).take(MOST_ASKED).collect();
         let mut found: Vec<Uplink> = Vec::new();

@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::Command;
 use std::time::Duration;
+use zt_wire::IpPrefix;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
@@ -25,7 +26,7 @@ pub use process::Process;
 pub use traffic::{TcpSink, Transfer};
 pub use user::UserNamespace;
 
-use crate::host::{Cidr, HostRoute};
+use crate::host::HostRoute;
 use crate::interfaces::InterfaceAddress;
 use crate::linux::netlink::{LinkChange, Netlink};
 use crate::sys;
@@ -134,12 +135,12 @@ impl Namespace {
     ///
     /// # Errors
     /// `ENODEV`, `EEXIST`, or of the kernel.
-    pub fn add_address(&self, device: &str, cidr: Cidr) -> io::Result<()> {
+    pub fn add_address(&self, device: &str, cidr: IpPrefix) -> io::Result<()> {
         let up = self.with_device(device, |netlink, index| {
             netlink.add_address(index, cidr)?;
             Ok(netlink.require_link(device)?.up)
         })?;
-        if up && let IpAddr::V6(address) = cidr.address {
+        if up && let IpAddr::V6(address) = cidr.address() {
             // The kernel joins the group of the address in the background; a neighbour that asks
             // before waits a second for its next try.
             let group = solicited_node(address);
@@ -162,7 +163,7 @@ impl Namespace {
     ///
     /// # Errors
     /// `ENODEV`, `EADDRNOTAVAIL`, or of the kernel.
-    pub fn delete_address(&self, device: &str, cidr: Cidr) -> io::Result<()> {
+    pub fn delete_address(&self, device: &str, cidr: IpPrefix) -> io::Result<()> {
         self.with_device(device, |netlink, index| netlink.delete_address(index, cidr))
     }
 

@@ -130,10 +130,10 @@ impl Namespace {
     ///
     /// # Errors
     /// As [`Namespace::nft`].
-    pub fn cut(&self, targets: &[crate::Cidr]) -> io::Result<()> {
+    pub fn cut(&self, targets: &[zt_wire::IpPrefix]) -> io::Result<()> {
         let mut rules = String::new();
         for target in targets {
-            let family = if target.address.is_ipv4() { "ip" } else { "ip6" };
+            let family = if target.is_ipv4() { "ip" } else { "ip6" };
             let block = target.network();
             rules.push_str(&format!("{family} saddr {block} drop\n{family} daddr {block} drop\n"));
         }

@@ -3,8 +3,8 @@ use std::net::IpAddr;
 use zt_tap::host::MemoryHost;
 use zt_tap::linux::netlink::LinkChange;
 use zt_tap::netns::Namespace;
-use zt_tap::{Change, Cidr, HostConfig, HostError, HostRoute, HostState, LinuxHost};
-use zt_wire::Mac;
+use zt_tap::{Change, HostConfig, HostError, HostRoute, HostState, LinuxHost};
+use zt_wire::{IpPrefix, Mac};
 
 use crate::{cidr, device, namespace};
 
@@ -50,7 +50,7 @@ impl Rig {
         applied.changes
     }
 
-    fn addresses(&self) -> Vec<Cidr> {
+    fn addresses(&self) -> Vec<IpPrefix> {
         let found = self.namespace.addresses("zttest0").expect("addresses");
         let mut found: Vec<_> = found.into_iter().map(|address| address.cidr).collect();
         found.retain(|cidr| !cidr.to_string().starts_with("fe80"));

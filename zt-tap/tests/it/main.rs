@@ -11,9 +11,8 @@ mod namespace;
 #[cfg(target_os = "linux")]
 mod watch;
 
-use zt_tap::Cidr;
-
-fn cidr(text: &str) -> Cidr {
+use zt_wire::IpPrefix;
+fn cidr(text: &str) -> IpPrefix {
     text.parse().expect("a cidr")
 }
 

@@ -86,10 +86,7 @@ fn our_own_ports_never_count() {
 
     let taps = BTreeSet::from(["zttest0", "mynet"].map(str::to_owned));
     let own = watcher.addresses_of(&taps).expect("list");
-    let own: Vec<_> = own
-        .iter()
-        .filter(|local| local.cidr.address.is_ipv4())
-        .map(|local| (local.interface.as_str(), local.cidr))
-        .collect();
+    let own: Vec<_> =
+        own.iter().filter(|local| local.cidr.is_ipv4()).map(|local| (local.interface.as_str(), local.cidr)).collect();
     assert_eq!(own, [("mynet", cidr("10.45.0.1/24")), ("zttest0", cidr("10.44.0.1/24"))]);
 }

@@ -5,5 +5,6 @@ mod junk;
 mod layouts;
 mod messages;
 mod no_std;
+mod prefix;
 mod strategy;
 mod verbs;

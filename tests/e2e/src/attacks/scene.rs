@@ -112,7 +112,7 @@ impl Scene {
             member.join(network)?;
             daemons[0].authorise(network, member.address(), true)?;
             let mut addresses = member.wait_joined(network, WAIT)?;
-            addresses.sort_by_key(|cidr| cidr.address.is_ipv6());
+            addresses.sort_by_key(|cidr| cidr.address().is_ipv6());
             address.get_or_insert(first(&addresses)?);
         }
         let address = address.context("two members")?;

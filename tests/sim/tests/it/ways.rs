@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use zt_peer::PhysicalPrefix;
 use zt_test_sim::{INTERNET, Lab, NatKind, NodeId, Place, Sim};
+use zt_wire::IpPrefix;
 
 #[test]
 fn a_worse_rank_carries_while_the_better_is_dead() {
@@ -49,8 +50,8 @@ fn a_trusted_path_carries_plain_packets_between_the_two_only() {
     lab.make_direct();
     let address = |sim: &Sim, id: NodeId| -> IpAddr { sim.internet.addresses(sim.node(id).uses[0].iface)[0] };
     for (node, other) in [(a, b), (b, a)] {
-        let net = address(&lab.sim, other);
-        let prefix = PhysicalPrefix { net, prefix_len: 32, trusted_path_id: 4711, mtu: 0, blacklist: false };
+        let prefix = IpPrefix::host(address(&lab.sim, other));
+        let prefix = PhysicalPrefix { prefix, trusted_path_id: 4711, mtu: 0, blacklist: false };
         lab.sim.node_mut(node).engine_mut().vl1_mut().set_physical(vec![prefix]);
     }
     lab.sim.captured = Some(Vec::new());

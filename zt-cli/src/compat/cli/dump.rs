@@ -80,7 +80,7 @@ fn host_addresses() -> Vec<(String, std::net::IpAddr)> {
     let names = std::fs::read_dir("/sys/class/net").into_iter().flatten();
     let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     let found = zt_tap::InterfaceWatcher::new().and_then(|mut watcher| watcher.addresses_of(&names));
-    let mut found: Vec<_> = found.unwrap_or_default().into_iter().map(|a| (a.interface, a.cidr.address)).collect();
+    let mut found: Vec<_> = found.unwrap_or_default().into_iter().map(|a| (a.interface, a.cidr.address())).collect();
     found.sort_by_key(|(_, address)| address.is_ipv6());
     found
 }

@@ -1,11 +1,11 @@
 //! Who may use the interface (06 §4.2).
 
 use std::net::IpAddr;
+use zt_wire::IpPrefix;
 
 use super::Request;
 use super::places::Origin;
 use crate::daemon::authtoken;
-use crate::daemon::local_conf::Prefix;
 
 /// Tokens and sources that open the interface.
 #[derive(Clone, Default)]
@@ -15,7 +15,7 @@ pub struct Access {
     /// Opens `/metrics` only.
     pub metrics_token: String,
     /// Sources besides loopback.
-    pub allow_from: Vec<Prefix>,
+    pub allow_from: Vec<IpPrefix>,
 }
 
 impl std::fmt::Debug for Access {

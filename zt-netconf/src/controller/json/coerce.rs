@@ -101,11 +101,6 @@ pub(in crate::controller) fn ip(s: &str) -> Option<(IpAddr, u16)> {
     Some((address, bits))
 }
 
-/// The greatest prefix length of the address's family.
-pub(in crate::controller) fn width(a: &IpAddr) -> u16 {
-    if a.is_ipv4() { 32 } else { 128 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
+use zt_wire::IpPrefix;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::rules::{RuleKind, RuleTable};
 
@@ -258,16 +259,14 @@ fn routes(v: &Value) -> impl Iterator<Item = Route> {
 
 fn read_route(v: &Value) -> Option<Route> {
     let o = v.as_object()?;
-    let (target, bits) = coerce::ip(o.get("target")?.as_str()?)?;
-    if bits > coerce::width(&target) {
-        return None;
-    }
+    let (ip, bits) = coerce::ip(o.get("target")?.as_str()?)?;
+    let target = IpPrefix::new(ip, u8::try_from(bits).ok()?)?;
     let via = o.get("via").and_then(Value::as_str).and_then(coerce::ip).map(|(a, _)| a);
-    Some(Route { target, bits: bits as u8, via: via.filter(|a| a.is_ipv4() == target.is_ipv4()) })
+    Some(Route { target, via: via.filter(|a| a.is_ipv4() == target.is_ipv4()) })
 }
 
 fn print_route(r: &Route) -> Value {
-    json!({"target": format!("{}/{}", r.target, r.bits), "via": r.via.map(|a| a.to_string())})
+    json!({"target": r.target.to_string(), "via": r.via.map(|a| a.to_string())})
 }
 
 fn pools(v: &Value) -> impl Iterator<Item = Pool> {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
+use zt_wire::IpPrefix;
 use zt_wire::ident::{Address, NetworkId};
 
 use super::coerce;
@@ -151,20 +152,14 @@ fn ip(key: &str, v: Option<&Value>) -> Result<IpAddr, Wrong> {
 fn route(key: &str, v: &Value) -> Check {
     let route = object(key, v, &["target", "via"])?;
     let target = route.get("target").unwrap_or(&Value::Null);
-    let range = target.as_str().and_then(|text| {
-        let (ip, bits) = text.split_once('/')?;
-        let ip: IpAddr = ip.parse().ok()?;
-        let digits = !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
-        let bits: u16 = bits.parse().ok().filter(|bits| digits && *bits <= coerce::width(&ip))?;
-        Some((ip, bits))
-    });
-    let Some((ip_of_target, _)) = range else {
+    let range = target.as_str().and_then(|text| text.parse::<IpPrefix>().ok());
+    let Some(range) = range else {
         return wrong(&format!("{key}.target"), format_args!("{target} is no range such as \"10.9.8.0/24\""));
     };
     match route.get("via") {
         None | Some(Value::Null) => Ok(()),
         via => match ip(&format!("{key}.via"), via)? {
-            via if via.is_ipv4() == ip_of_target.is_ipv4() => Ok(()),
+            via if via.is_ipv4() == range.is_ipv4() => Ok(()),
             via => wrong(&format!("{key}.via"), format_args!("{via} is not of the family of {target}")),
         },
     }
@@ -246,8 +241,8 @@ fn addresses(key: &str, v: &Value, network: &NetworkState, member: Address) -> C
         if !seen.borrow_mut().insert(ip) {
             return wrong(key, format_args!("{ip} is named twice"));
         }
-        if !routes.iter().any(|route| route.contains(ip)) {
-            let routes: Vec<String> = routes.iter().map(|route| format!("{}/{}", route.target, route.bits)).collect();
+        if !routes.iter().any(|route| route.target.contains(ip)) {
+            let routes: Vec<String> = routes.iter().map(|route| route.target.to_string()).collect();
             let there = if routes.is_empty() { "none".to_owned() } else { routes.join(", ") };
             return wrong(key, format_args!("{ip} lies in no route of network {id} (there: {there})"));
         }

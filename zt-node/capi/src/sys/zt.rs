@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use zeroize::Zeroize as _;
 use zt_wire::ether::EthernetRef;
-use zt_wire::{Address, Mac, MulticastGroup, NetworkId};
+use zt_wire::{Address, InetAddress, IpPrefix, Mac, MulticastGroup, NetworkId};
 
 static NODES: Table<Node> = Table::new();
 /// Texts of the identities of living nodes.
@@ -435,9 +435,7 @@ pub unsafe extern "C" fn ZT_Node_setPhysicalPathConfiguration(
         let network = match network.map(sockaddr::socket_addr) {
             None => None,
             Some(Some(address)) => {
-                let longest = if address.is_ipv4() { 32 } else { 128 };
-                let bits = u8::try_from(address.port()).ok().filter(|bits| *bits <= longest);
-                Some((address.ip(), bits.ok_or(Failure::BadParameter)?))
+                Some(IpPrefix::try_from(InetAddress::from(address)).map_err(|_| Failure::BadParameter)?)
             }
             Some(None) => return Err(Failure::BadParameter),
         };

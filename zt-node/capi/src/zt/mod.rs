@@ -23,14 +23,14 @@ use call::Workspace;
 use core::ffi::c_void;
 use sockets::Sockets;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
 use zt_node::engine::{Input, Outbox};
 use zt_peer::{Endpoint, PhysicalPrefix, SendOptions};
 use zt_wire::ether::EthernetRef;
 use zt_wire::verb::UserMessage;
-use zt_wire::{Address, MulticastGroup, NetworkId, Scope};
+use zt_wire::{Address, IpPrefix, MulticastGroup, NetworkId, Scope};
 
 /// The pointer that a caller gives and finds again in the callbacks of this call (08 §A.4, `tptr`).
 #[derive(Clone, Copy, Debug)]
@@ -122,7 +122,7 @@ pub(crate) struct Node {
     ports: Mutex<BTreeMap<NetworkId, Arc<Port>>>,
     sockets: Mutex<Sockets>,
     local: Mutex<BTreeSet<SocketAddr>>,
-    physical: Mutex<BTreeMap<(IpAddr, u8), PhysicalPrefix>>,
+    physical: Mutex<BTreeMap<IpPrefix, PhysicalPrefix>>,
 }
 
 impl Node {
@@ -306,20 +306,15 @@ impl Node {
     }
 
     /// Settings of a physical network: `None` forgets them; without a network all are forgotten.
-    pub(crate) fn set_physical(
-        &self,
-        network: Option<(IpAddr, u8)>,
-        settings: Option<(u64, u16)>,
-    ) -> Result<(), Failure> {
+    pub(crate) fn set_physical(&self, network: Option<IpPrefix>, settings: Option<(u64, u16)>) -> Result<(), Failure> {
         let mut physical = self.physical.lock().unwrap_or_else(PoisonError::into_inner);
         match (network, settings) {
             (None, _) => physical.clear(),
             (Some(network), None) => {
                 physical.remove(&network);
             }
-            (Some((net, prefix_len)), Some((trusted_path_id, mtu))) => {
-                let prefix = PhysicalPrefix { net, prefix_len, trusted_path_id, mtu, blacklist: false };
-                physical.insert((net, prefix_len), prefix);
+            (Some(prefix), Some((trusted_path_id, mtu))) => {
+                physical.insert(prefix, PhysicalPrefix { prefix, trusted_path_id, mtu, blacklist: false });
                 // Quirk (08 §A.5): the last ones in the order of addresses are dropped.
                 while physical.len() > PHYSICAL {
                     physical.pop_last();

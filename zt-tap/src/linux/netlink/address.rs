@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
+use zt_wire::IpPrefix;
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage};
 
 use super::{Netlink, family};
-use crate::host::Cidr;
 use crate::interfaces::{AddressState, InterfaceAddress};
 
 impl Netlink {
@@ -33,9 +33,9 @@ impl Netlink {
     ///
     /// # Errors
     /// `EEXIST` when it is there; else of the kernel.
-    pub fn add_address(&mut self, index: u32, cidr: Cidr) -> io::Result<()> {
+    pub fn add_address(&mut self, index: u32, cidr: IpPrefix) -> io::Result<()> {
         let mut message = address_message(index, cidr);
-        match cidr.address {
+        match cidr.address() {
             IpAddr::V4(_) => {
                 if let IpAddr::V4(last) = cidr.last() {
                     message.attributes.push(AddressAttribute::Broadcast(last));
@@ -57,7 +57,7 @@ impl Netlink {
     ///
     /// # Errors
     /// `EADDRNOTAVAIL` when it is not there; else of the kernel.
-    pub fn delete_address(&mut self, index: u32, cidr: Cidr) -> io::Result<()> {
+    pub fn delete_address(&mut self, index: u32, cidr: IpPrefix) -> io::Result<()> {
         let message = address_message(index, cidr);
         self.request(RouteNetlinkMessage::DelAddress(message), 0)?;
         Ok(())
@@ -76,12 +76,12 @@ fn parse_address(message: &AddressMessage) -> Option<InterfaceAddress> {
             _ => {}
         }
     }
-    let cidr = Cidr::new(local.or(address)?, message.header.prefix_len)?;
+    let cidr = IpPrefix::new(local.or(address)?, message.header.prefix_len)?;
     Some(with_flags(message.header.index, cidr, AddressFlags::from_bits_retain(flags)))
 }
 
 /// What the kernel's flags (`IFA_F_*`) say of an address.
-fn with_flags(index: u32, cidr: Cidr, flags: AddressFlags) -> InterfaceAddress {
+fn with_flags(index: u32, cidr: IpPrefix, flags: AddressFlags) -> InterfaceAddress {
     let state = if flags.intersects(AddressFlags::Tentative | AddressFlags::Dadfailed) {
         AddressState::Tentative
     } else if flags.intersects(AddressFlags::Deprecated) {
@@ -90,18 +90,18 @@ fn with_flags(index: u32, cidr: Cidr, flags: AddressFlags) -> InterfaceAddress {
         AddressState::Preferred
     };
     // On IPv6 the flag "secondary" means temporary; on IPv4 it is an ordinary second address.
-    let (secondary, ipv6) = (flags.intersects(AddressFlags::Secondary), cidr.address.is_ipv6());
+    let (secondary, ipv6) = (flags.intersects(AddressFlags::Secondary), cidr.address().is_ipv6());
     InterfaceAddress { index, cidr, state, is_temporary: secondary && ipv6, is_secondary: secondary && !ipv6 }
 }
 
-fn address_message(index: u32, cidr: Cidr) -> AddressMessage {
+fn address_message(index: u32, cidr: IpPrefix) -> AddressMessage {
     let mut message = AddressMessage::default();
-    message.header.family = family(cidr.address);
-    message.header.prefix_len = cidr.prefix_len;
+    message.header.family = family(cidr.address());
+    message.header.prefix_len = cidr.bits();
     message.header.index = index;
-    message.attributes = vec![AddressAttribute::Address(cidr.address)];
-    if cidr.address.is_ipv4() {
-        message.attributes.push(AddressAttribute::Local(cidr.address));
+    message.attributes = vec![AddressAttribute::Address(cidr.address())];
+    if cidr.is_ipv4() {
+        message.attributes.push(AddressAttribute::Local(cidr.address()));
     }
     message
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use zt_wire::IpPrefix;
 
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
@@ -9,7 +10,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::{Netlink, family};
-use crate::host::{Cidr, HostRoute};
+use crate::host::HostRoute;
 
 /// How a packet would leave the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Netlink {
     pub fn route_to(&mut self, target: IpAddr, by: Option<u32>) -> io::Result<Option<RouteTo>> {
         let mut message = RouteMessage::default();
         message.header.address_family = family(target);
-        message.header.destination_prefix_length = if target.is_ipv4() { 32 } else { 128 };
+        message.header.destination_prefix_length = IpPrefix::host(target).bits();
         message.attributes.push(RouteAttribute::Destination(target.into()));
         message.attributes.extend(by.map(RouteAttribute::Oif));
         let answers = match self.request(RouteNetlinkMessage::GetRoute(message), 0) {
@@ -118,13 +119,13 @@ fn route_message(index: u32, route: &HostRoute) -> RouteMessage {
     let target = route.target.network();
     let mut message = RouteMessage::default();
     message.header = RouteHeader {
-        address_family: family(target.address),
-        destination_prefix_length: target.prefix_len,
+        address_family: family(target.address()),
+        destination_prefix_length: target.bits(),
         table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
         // On-link IPv4 routes have scope link: the kernel refuses a gateway that is reached
         // through a route of scope universe.
-        scope: match (route.via, target.address) {
+        scope: match (route.via, target.address()) {
             (None, IpAddr::V4(_)) => RouteScope::Link,
             _ => RouteScope::Universe,
         },
@@ -132,8 +133,8 @@ fn route_message(index: u32, route: &HostRoute) -> RouteMessage {
         ..RouteHeader::default()
     };
     let attributes = &mut message.attributes;
-    if target.prefix_len > 0 {
-        attributes.push(RouteAttribute::Destination(target.address.into()));
+    if target.bits() > 0 {
+        attributes.push(RouteAttribute::Destination(target.address().into()));
     }
     attributes.push(RouteAttribute::Oif(index));
     if let Some(via) = route.via {
@@ -177,7 +178,7 @@ fn parse_static_route(message: &RouteMessage) -> Option<(u32, HostRoute)> {
     if target.is_ipv6() && metric == Some(IPV6_DEFAULT_METRIC) {
         metric = None;
     }
-    let target = Cidr::new(target, header.destination_prefix_length)?;
+    let target = IpPrefix::new(target, header.destination_prefix_length)?;
     let route = HostRoute { target, via, source, metric };
     Some((oif?, route))
 }
