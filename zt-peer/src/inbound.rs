@@ -9,6 +9,7 @@ use zt_wire::{Address, Mono, PacketId};
 
 use crate::drop_reason::DropReason;
 use crate::link::Path;
+use crate::peer_table::PeerId;
 use crate::wire::expect::Expected;
 
 /// What [`Vl1::look`](crate::Vl1::look) made of a datagram.
@@ -54,15 +55,54 @@ impl std::fmt::Debug for Open {
     }
 }
 
-/// What is known about a packet before it is opened.
+/// What is known about a packet on its way in: begun when its header is looked at, complete once it is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Ticket {
-    pub(crate) source: Address,
+    /// Index of its sender; looked up again, after some time, by [`PeerTable::still`](crate::peer_table::PeerTable::still).
+    pub(crate) id: PeerId,
+    pub(crate) from: Address,
     pub(crate) path: Path,
     pub(crate) hops: u8,
     pub(crate) packet_id: PacketId,
+    /// Also of a packet that waited: when it came first.
     pub(crate) arrived: Mono,
     pub(crate) trusted: bool,
+    /// NOP until it is opened.
+    pub(crate) verb: Verb,
+    /// An expected OK that came from the very address asked: it may teach the path.
+    pub(crate) teaches: Option<Expected>,
+}
+
+impl Ticket {
+    pub(crate) const fn new(from: Address, path: Path, hops: u8, packet_id: PacketId, arrived: Mono) -> Self {
+        let (id, verb) = (PeerId::UNKNOWN, Verb::NOP);
+        Self { id, from, path, hops, packet_id, arrived, trusted: false, verb, teaches: None }
+    }
+
+    /// Sender.
+    pub const fn from(&self) -> Address {
+        self.from
+    }
+
+    /// By which path it came (a relay's, when [`Ticket::hops`] > 0).
+    pub const fn path(&self) -> Path {
+        self.path
+    }
+
+    /// How often it was relayed.
+    pub const fn hops(&self) -> u8 {
+        self.hops
+    }
+
+    /// ID on the wire: replies name it.
+    pub const fn packet_id(&self) -> PacketId {
+        self.packet_id
+    }
+
+    /// Where a reply goes.
+    pub const fn reply_to(&self) -> ReplyTo {
+        ReplyTo { address: self.from, path: self.path, relayed: self.hops > 0 }
+    }
 }
 
 /// What became of an opened packet.
@@ -80,42 +120,24 @@ pub enum Inbound<'p> {
 /// A message for the layer above. It borrows from the packet, never from the machine.
 #[derive(Debug)]
 pub struct Received<'p> {
-    /// Sender.
-    pub from: Address,
-    /// Its identity.
+    /// How it came; hand this to [`Vl1::settle`](crate::Vl1::settle).
+    pub ticket: Ticket,
+    /// Identity of its sender.
     pub identity: Identity,
-    /// By which path it came (a relay's, when `hops` > 0).
-    pub path: Path,
-    /// How often it was relayed.
-    pub hops: u8,
-    /// ID on the wire: replies name it.
-    pub packet_id: PacketId,
-    /// Hand this to [`Vl1::settle`](crate::Vl1::settle).
-    pub receipt: Receipt,
     /// The content.
     pub message: Message<'p>,
 }
 
-/// Proof of a delivered message, to be settled.
-#[derive(Clone, Copy, Debug)]
-pub struct Receipt {
-    pub(crate) from: Address,
-    pub(crate) path: Path,
-    pub(crate) hops: u8,
-    pub(crate) verb: Verb,
-    pub(crate) packet_id: PacketId,
-    pub(crate) trusted: bool,
-    /// An expected OK that came from the very address asked: it may teach the path.
-    pub(crate) teaches: Option<Expected>,
-    /// Set for a packet that waited already.
-    pub(crate) first_arrival: Mono,
-}
-
-impl Receipt {
-    /// Where a reply goes.
-    pub const fn reply_to(&self) -> ReplyTo {
-        ReplyTo { address: self.from, path: self.path, relayed: self.hops > 0 }
-    }
+/// What a handler inside VL1 made of a message.
+pub(crate) enum Handled {
+    /// Counts as received.
+    Counted,
+    /// Does not count.
+    NotCounted,
+    /// Refused.
+    Refused(DropReason),
+    /// For the layer above.
+    Above,
 }
 
 /// What the layer above made of a message.

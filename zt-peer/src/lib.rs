@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod config;
-mod context;
 mod directory;
 mod drop_reason;
 mod event;
@@ -31,7 +30,7 @@ pub use config::{PhysicalPrefix, SendOptions, SoftwareVersion, VirtualPeer, Vl1C
 pub use directory::job::{Job, JobDone};
 pub use drop_reason::DropReason;
 pub use event::{PathView, PeerView, Role, Vl1Event};
-pub use inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, ReplyTo, Scratch, Ticket};
+pub use inbound::{Inbound, Look, Open, Outcome, Place, Received, ReplyTo, Scratch, Ticket};
 pub use link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
 pub use outgoing::SendError;
 pub use roots::{Accepted, MAX_MOONS, MAX_PLANETS, Source, WorldRefused};

@@ -14,6 +14,11 @@ pub(crate) const MAX_PEERS: usize = 1 << 17;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PeerId(u32);
 
+impl PeerId {
+    /// Of somebody who was not looked up.
+    pub(crate) const UNKNOWN: Self = Self(u32::MAX);
+}
+
 #[derive(Default)]
 pub(crate) struct PeerTable {
     by_address: FastMap<Address, PeerId>,
@@ -25,6 +30,12 @@ pub(crate) struct PeerTable {
 impl PeerTable {
     pub(crate) fn id(&self, address: Address) -> Option<PeerId> {
         self.by_address.get(&address).copied()
+    }
+
+    /// As [`PeerTable::id`], from what it was some time ago.
+    pub(crate) fn still(&self, id: PeerId, address: Address) -> Option<PeerId> {
+        let peer = self.slab.get(id.0 as usize).and_then(Option::as_deref);
+        if peer.is_some_and(|p| p.identity.address == address) { Some(id) } else { self.id(address) }
     }
 
     pub(crate) fn get(&self, id: PeerId) -> &Peer {

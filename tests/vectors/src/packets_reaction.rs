@@ -190,7 +190,7 @@ impl Rig {
             let mut inflated = Vec::new();
             let inbound = self.vl1.handle_opened(self.now, open.ticket, opened, packet, &mut inflated, &mut self.out);
             if let Inbound::Message(m) = inbound {
-                let receipt = m.receipt;
+                let receipt = m.ticket;
                 let outcome = Outcome::Accepted { trust: matches!(m.message.verb(), Verb::FRAME) };
                 self.vl1.settle(self.now, receipt, outcome, packet, &mut self.out);
             }

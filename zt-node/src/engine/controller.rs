@@ -62,19 +62,19 @@ impl Engine {
     pub(super) fn controller_request(&mut self, now: Now, received: &Received<'_>) -> bool {
         let Message::NetworkConfigRequest(request) = &received.message else { return false };
         let Some(controller) = &mut self.controller else { return false };
-        let from_path = (received.hops == 0).then(|| received.path.remote.inet());
+        let from_path = (received.ticket.hops() == 0).then(|| received.ticket.path().remote.inet());
         let result = controller.handle_request(
             now,
             Request {
                 network: request.network,
                 from: received.identity,
                 from_path,
-                packet: Some(received.packet_id),
+                packet: Some(received.ticket.packet_id()),
                 metadata: request.metadata.unwrap_or_default(),
             },
         );
         if let Err(reason) = result {
-            tracing::trace!(network = %request.network, from = %received.from, %reason, "request not served");
+            tracing::trace!(network = %request.network, from = %received.ticket.from(), %reason, "request not served");
         }
         true
     }

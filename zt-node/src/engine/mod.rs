@@ -22,7 +22,7 @@ use zt_crypto::{ArmorError, Entropy, SecretIdentity, Suite};
 use zt_netconf::controller::Controller;
 use zt_netconf::{Settings, Verdict, Version, Vl2, Vl2Event};
 use zt_peer::{
-    Endpoint, Inbound, LinkId, Look, Path, Place, Receipt, Scratch, SoftwareVersion, Ticket, Vl1, Vl1Config, Vl1Event,
+    Endpoint, Inbound, LinkId, Look, Path, Place, Scratch, SoftwareVersion, Ticket, Vl1, Vl1Config, Vl1Event,
 };
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
@@ -200,8 +200,8 @@ impl Engine {
         }
         let mut inflated = std::mem::take(&mut self.inflated);
         let inbound = self.vl1.handle_opened(now, ticket, opened, packet, &mut inflated, &mut outbox.transmits);
-        if let Some((receipt, outcome)) = self.handle_inbound(now, inbound, outbox) {
-            self.vl1.settle(now, receipt, outcome, packet, &mut outbox.transmits);
+        if let Some((ticket, outcome)) = self.handle_inbound(now, inbound, outbox) {
+            self.vl1.settle(now, ticket, outcome, packet, &mut outbox.transmits);
         }
         self.inflated = inflated;
     }
@@ -212,29 +212,29 @@ impl Engine {
         now: Now,
         inbound: Inbound<'_>,
         outbox: &mut Outbox,
-    ) -> Option<(Receipt, zt_peer::Outcome)> {
+    ) -> Option<(Ticket, zt_peer::Outcome)> {
         let Inbound::Message(received) = inbound else { return None };
         if self.controller_request(now, &received) {
-            return Some((received.receipt, zt_peer::Outcome::Accepted { trust: false }));
+            return Some((received.ticket, zt_peer::Outcome::Accepted { trust: false }));
         }
         self.recall_holder(now, &received.message);
-        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: Some(received.receipt.reply_to()) };
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: Some(received.ticket.reply_to()) };
         let verdict = self.vl2.handle_message(
             now,
             &received.identity,
-            received.packet_id,
-            received.hops,
+            received.ticket.packet_id(),
+            received.ticket.hops(),
             &received.message,
             &mut carrier,
         );
-        Some((received.receipt, outcome(verdict)))
+        Some((received.ticket, outcome(verdict)))
     }
 
     /// As [`Engine::handle_inbound`] for a packet that waited and lies in `scratch`.
     fn handle_ready(&mut self, now: Now, scratch: &mut Scratch, outbox: &mut Outbox) -> bool {
         let Some(inbound) = self.vl1.poll_ready(now, scratch, &mut outbox.transmits) else { return false };
-        if let Some((receipt, outcome)) = self.handle_inbound(now, inbound, outbox) {
-            self.vl1.settle(now, receipt, outcome, &scratch.packet, &mut outbox.transmits);
+        if let Some((ticket, outcome)) = self.handle_inbound(now, inbound, outbox) {
+            self.vl1.settle(now, ticket, outcome, &scratch.packet, &mut outbox.transmits);
         }
         true
     }

@@ -407,7 +407,7 @@ impl Strangers {
             return false;
         }
         let asked = |w: &Waiting| w.challenge.is_some() && (w.ticket.path == ticket.path || ticket.hops > 0);
-        let mut numbers = self.numbers(ticket.source).into_iter();
+        let mut numbers = self.numbers(ticket.from).into_iter();
         let Some(number) = numbers.find(|n| asked(&self.waiting[n]) && is_answer(&self.waiting[n], packet)) else {
             return false;
         };

@@ -18,7 +18,7 @@ fn named(identity: Identity) -> Admission {
 
 fn ticket(source: Address, n: u64) -> Ticket {
     let path = Path { link: LinkId(1), remote: Endpoint::Ip("10.0.0.9:9993".parse().unwrap()) };
-    Ticket { source, path, hops: 0, packet_id: PacketId(n), arrived: T, trusted: false }
+    Ticket::new(source, path, 0, PacketId(n), T)
 }
 
 fn hello(directory: &mut Directory, identity: Identity, n: u64) {

@@ -8,10 +8,9 @@ use zt_wire::verb::{Echo, ErrorCode, ErrorReply, Hello, OkBody, OkHello, OkReply
 use zt_wire::{Identity, InetAddress, Mono, Now, Parse, Reader, World};
 
 use super::Vl1;
-use crate::context::{Context, Handled};
 use crate::directory::strangers::{Judgement, Waiting};
 use crate::drop_reason::DropReason;
-use crate::inbound::Ticket;
+use crate::inbound::{Handled, Ticket};
 use crate::link::Path;
 use crate::path_proof::ANSWER_LEN;
 use crate::path_proof::{MAX_HELD_LEN, Payer};
@@ -162,7 +161,7 @@ impl Vl1 {
     /// Asks the sender of an authentic HELLO whether it is where it came from.
     fn challenge_stranger(&mut self, now: Now, number: u64, out: &mut Transmits) {
         let Some((ticket, keys)) = self.directory.to_challenge(number) else { return };
-        let (to, suite) = (ticket.source, Suite::Salsa2012Poly1305);
+        let (to, suite) = (ticket.from, Suite::Salsa2012Poly1305);
         let outgoing = Outgoing::new(to, keys, suite, ticket.path, self.links.mtu(ticket.path));
         // Nobody pays: shorter than any HELLO, once for each that was judged.
         if let Ok(Some(packet)) = self.wire.write(outgoing, &Echo { data: &[] }, out) {
@@ -173,7 +172,7 @@ impl Vl1 {
     /// Handles the HELLOs of somebody who is a peer now.
     fn heard_waiting(&mut self, now: Now, waiting: Vec<Waiting>, out: &mut Transmits) {
         for Waiting { ticket, mut packet, proved, .. } in waiting {
-            let Some(id) = self.peers.id(ticket.source) else { continue };
+            let Some(id) = self.peers.id(ticket.from) else { continue };
             let keys = Arc::clone(&self.peers.get(id).keys);
             if let Some((path, sent)) = proved {
                 self.answered_challenge(now, id, path, sent, out);
@@ -246,7 +245,7 @@ impl Vl1 {
     pub(super) fn handle_hello(
         &mut self,
         now: Now,
-        c: &Context,
+        c: &Ticket,
         m: &Hello<'_>,
         payload: &[u8],
         out: &mut Transmits,
@@ -281,7 +280,7 @@ impl Vl1 {
     }
 
     /// Safer point 2: who truly went back in time or version answers this.
-    fn challenge(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+    fn challenge(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         if c.hops == 0 {
             let payer = self.payer(now.mono, c.id, c.path, false);
             self.hello(now, c.id, Greeting { payer, ..Greeting::to(c.path, Purpose::Challenge) }, out);
@@ -290,7 +289,7 @@ impl Vl1 {
         }
     }
 
-    fn answer_hello(&mut self, now: Now, c: &Context, m: &Hello<'_>, moons: &[(u64, u64)], out: &mut Transmits) {
+    fn answer_hello(&mut self, now: Now, c: &Ticket, m: &Hello<'_>, moons: &[(u64, u64)], out: &mut Transmits) {
         let payer = self.payer(now.mono, c.id, c.path, c.hops > 0);
         let mut worlds = self.roots.updates_for(m.planet.map(|p| (p.id, p.timestamp)), moons, WORLDS_ROOM);
         let len = ANSWER_LEN + worlds.len();
@@ -311,7 +310,7 @@ impl Vl1 {
     pub(super) fn handle_ok_hello(
         &mut self,
         now: Now,
-        c: &Context,
+        c: &Ticket,
         expected: &Expected,
         ok: &OkHello<'_>,
         out: &mut Transmits,

@@ -3,8 +3,8 @@
 use zt_wire::{Mono, Now};
 
 use super::Vl1;
-use crate::context::Context;
 use crate::event::Vl1Event;
+use crate::inbound::Ticket;
 use crate::link::{Endpoint, Path};
 use crate::links::desperation::Outlook;
 use crate::peer::liveness::Probe;
@@ -47,7 +47,7 @@ impl Vl1 {
     }
 
     /// An answer proved the path by which it came.
-    pub(super) fn note_answer(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+    pub(super) fn note_answer(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         let peer = self.peers.get(c.id);
         let counts = self.speaks_for_the_level(peer) && (self.roots.is_upstream(c.from) || is_missed(peer, now.mono));
         if counts && let Some(level) = self.links.answered(c.path.link) {

@@ -3,8 +3,8 @@
 use zt_wire::{Address, Mono, Now};
 
 use super::Vl1;
-use crate::context::Context;
 use crate::drop_reason::DropReason;
+use crate::inbound::Ticket;
 use crate::link::Path;
 use crate::path_proof::{Held, MAX_HELD_LEN, PATIENCE, Payer};
 use crate::peer::{SHORT_ANSWER, take};
@@ -29,7 +29,7 @@ impl Vl1 {
     }
 
     /// Takes down what a packet of `len` bytes is worth.
-    pub(super) fn earn(&mut self, now: Mono, c: &Context, len: usize) {
+    pub(super) fn earn(&mut self, now: Mono, c: &Ticket, len: usize) {
         let proved = self.is_proved(c.id, c.path, c.hops > 0);
         let ledger = &mut self.peers.get_mut(c.id).ledger;
         if proved { ledger.save(len) } else { ledger.earn_at(now, c.path, len) }
@@ -88,7 +88,7 @@ impl Vl1 {
     }
 
     /// Whether probes of `len` bytes in all may go to an address that the peer named by the packet in hand.
-    fn spend_for(&mut self, c: &Context, len: usize) -> bool {
+    fn spend_for(&mut self, c: &Ticket, len: usize) -> bool {
         let proved = self.is_proved(c.id, c.path, c.hops > 0);
         let ledger = &mut self.peers.get_mut(c.id).ledger;
         if !proved {
@@ -100,7 +100,7 @@ impl Vl1 {
     }
 
     /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
-    pub(super) fn probe_named(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+    pub(super) fn probe_named(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         let trusted = self.peers.get(c.id).is_trusted(now.mono);
         let ledger = &mut self.peers.get_mut(c.id).ledger;
         if trusted {

@@ -7,8 +7,8 @@ use zt_wire::verb::{PathRecord, PushDirectPaths};
 use zt_wire::{InetAddress, Mono, Now};
 
 use super::Vl1;
-use crate::context::{Context, Handled};
 use crate::drop_reason::DropReason;
+use crate::inbound::{Handled, Ticket};
 use crate::link::{Endpoint, Path};
 use crate::path_proof::Payer;
 use crate::peer_table::PeerId;
@@ -62,7 +62,7 @@ impl Vl1 {
     pub(super) fn handle_push(
         &mut self,
         now: Now,
-        c: &Context,
+        c: &Ticket,
         m: &PushDirectPaths<'_>,
         out: &mut Transmits,
     ) -> Handled {

@@ -4,25 +4,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use zt_crypto::{ArmorError, Suite, trusted_path_id_matches};
-use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION_MIN};
+use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, Opened, PROTO_VERSION_MIN};
 use zt_wire::verb::{ErrorCode, ErrorReply, Message, OkBody, OkEcho, OkReply, Verb};
 use zt_wire::{Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4};
 
 use super::Vl1;
 use crate::config::SendOptions;
-use crate::context::{Context, Handled};
 use crate::directory::strangers::Source;
 use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::inbound::{Inbound, Look, Open, Outcome, Place, Receipt, Received, Scratch, Ticket};
+use crate::inbound::{Handled, Inbound, Look, Open, Outcome, Place, Received, Scratch, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
 use crate::outgoing::is_frame;
-use crate::peer_table::PeerId;
 use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, SIBLING_FRESH};
 use crate::self_awareness::{Reporter, Sighting};
 use crate::transmit::Transmits;
-use crate::waiting::pending::DeferredState;
 use crate::waiting::reassembly::{Piece, Step};
 
 impl Vl1 {
@@ -106,7 +103,7 @@ impl Vl1 {
             };
             return self.reassemble(now, piece, assembled, out);
         }
-        self.look_packet(now, path, datagram, Place::Datagram, out)
+        self.look_packet(now, path, packet, Place::Datagram, out)
     }
 
     fn reassemble(
@@ -120,7 +117,10 @@ impl Vl1 {
         match self.reassembly.take(now.mono, piece, assembled) {
             Step::Incomplete => Ok(Look::Done),
             Step::Dropped(reason) => Err(reason),
-            Step::Complete => self.look_packet(now, path, assembled, Place::Assembled, out),
+            Step::Complete => {
+                let packet = Packet::new_checked(assembled.as_slice()).map_err(|_| DropReason::TooLong)?;
+                self.look_packet(now, path, packet, Place::Assembled, out)
+            }
         }
     }
 
@@ -129,35 +129,31 @@ impl Vl1 {
         &mut self,
         now: Now,
         path: Path,
-        bytes: &[u8],
+        packet: Packet<&[u8]>,
         place: Place,
         out: &mut Transmits,
     ) -> Result<Look, DropReason> {
-        let packet = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
-        let (source, hops) = (packet.source(), packet.hops());
-        if source == self.wire.address() {
-            return Err(DropReason::FromOurself);
-        }
-        let mut ticket = Ticket { source, path, hops, packet_id: packet.id(), arrived: now.mono, trusted: false };
+        let mut ticket = Ticket::new(packet.source(), path, packet.hops(), packet.id(), now.mono);
         match packet.cipher() {
             None => return Err(DropReason::UnknownCipher),
             Some(Cipher::Trusted) => {
                 // Safer point 5: a non-zero ID, and only on the sender's own path.
-                let matches = |id| trusted_path_id_matches(bytes, id);
-                if hops != 0 || !self.links.trusted_ids(&path.remote).any(matches) {
+                let matches = |id| trusted_path_id_matches(packet.as_bytes(), id);
+                if ticket.hops != 0 || !self.links.trusted_ids(&path.remote).any(matches) {
                     return Err(DropReason::UntrustedPath);
                 }
                 ticket.trusted = true;
             }
             Some(Cipher::Poly1305None) if packet.clear().is_some_and(|clear| clear.verb() == Verb::HELLO) => {
-                return self.look_hello(now, ticket, bytes, place, out);
+                return self.look_hello(now, ticket, packet, place, out);
             }
             Some(_) => {}
         }
-        let Some(id) = self.peers.id(source) else {
-            self.heard_stranger(now, ticket, bytes, out);
+        let Some(id) = self.peers.id(ticket.from) else {
+            self.heard_stranger(now, ticket, packet.as_bytes(), out);
             return Ok(Look::Done);
         };
+        ticket.id = id;
         let keys = (!ticket.trusted).then(|| Arc::clone(&self.peers.get(id).keys));
         Ok(Look::Open(Open { keys, ticket, place }))
     }
@@ -172,19 +168,18 @@ impl Vl1 {
         if let Some(reason) = self.deferred.push_sealed(ticket, bytes, relayed) {
             self.drops.add(reason);
         }
-        self.ask_for(now, ticket.source, Asker::Stranger(source), out);
+        self.ask_for(now, ticket.from, Asker::Stranger(source), out);
     }
 
     /// HELLO in clear: by a known peer it is opened like any packet; a stranger's waits for its turn to be judged.
     fn look_hello(
         &mut self,
         now: Now,
-        ticket: Ticket,
-        bytes: &[u8],
+        mut ticket: Ticket,
+        packet: Packet<&[u8]>,
         place: Place,
         out: &mut Transmits,
     ) -> Result<Look, DropReason> {
-        let packet = Packet::new_checked(bytes).map_err(|_| DropReason::TooLong)?;
         let hello = packet.clear().ok_or(DropReason::Malformed)?;
         let mut r = Reader::new(hello.payload());
         let protocol = r.u8("protocol version").map_err(|_| DropReason::Malformed)?;
@@ -195,15 +190,16 @@ impl Vl1 {
         if protocol < PROTO_VERSION_MIN {
             return Err(DropReason::OldProtocol);
         }
-        if identity.address != ticket.source {
+        if identity.address != ticket.from {
             return Err(DropReason::ForgedHello);
         }
-        if let Some(peer) = self.peers.find(ticket.source)
-            && peer.identity == identity
+        if let Some(id) = self.peers.id(ticket.from)
+            && self.peers.get(id).identity == identity
         {
-            return Ok(Look::Open(Open { keys: Some(Arc::clone(&peer.keys)), ticket, place }));
+            ticket.id = id;
+            return Ok(Look::Open(Open { keys: Some(Arc::clone(&self.peers.get(id).keys)), ticket, place }));
         }
-        self.introduce(now, ticket, identity, bytes, out).map(|()| Look::Done)
+        self.introduce(now, ticket, identity, packet.as_bytes(), out).map(|()| Look::Done)
     }
 
     /// Third of three steps: a packet that was opened (or failed to) is decompressed, parsed and handled.
@@ -218,67 +214,67 @@ impl Vl1 {
         out: &mut Transmits,
     ) -> Inbound<'p> {
         match self.judge_opened(now.mono, ticket, opened, packet) {
-            Ok(context) => self.handle_plain(now, context, packet, inflated, out),
+            Ok((ticket, packet)) => self.handle_plain(now, ticket, packet, inflated, out),
             Err(reason) => Inbound::Dropped(self.refuse(reason)),
         }
     }
 
-    fn judge_opened(
+    fn judge_opened<'p>(
         &mut self,
         now: Mono,
-        ticket: Ticket,
+        mut ticket: Ticket,
         opened: Result<Suite, ArmorError>,
-        packet: &[u8],
-    ) -> Result<Context, DropReason> {
+        packet: &'p [u8],
+    ) -> Result<(Ticket, Opened<&'p [u8]>), DropReason> {
         let suite = opened.map_err(|_| DropReason::BadMac)?;
-        let view = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?;
-        let verb = view.opened().verb();
-        let id = self.peers.id(ticket.source).ok_or(DropReason::DeferredExpired)?;
+        let len = packet.len();
+        let packet = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?.opened();
+        let verb = packet.verb();
+        ticket.id = self.peers.still(ticket.id, ticket.from).ok_or(DropReason::DeferredExpired)?;
+        ticket.verb = verb;
         // Safer point 6: readable packets only of verbs that are sent so.
         if suite == Suite::Poly1305None && !ticket.trusted && !(verb.is_plain() || verb == Verb::NOP) {
             return Err(DropReason::PlainVerb);
         }
         if suite == Suite::AesGmacSiv {
-            self.peers.get_mut(id).proved_aes = true;
+            self.peers.get_mut(ticket.id).proved_aes = true;
         }
-        let Ticket { source, path, hops, packet_id, arrived, trusted } = ticket;
-        let context = Context { id, from: source, path, hops, packet_id, verb, teaches: None, trusted, arrived };
-        self.earn(now, &context, packet.len());
-        Ok(context)
+        self.earn(now, &ticket, len);
+        Ok((ticket, packet))
     }
 
     fn handle_plain<'p>(
         &mut self,
         now: Now,
-        context: Context,
-        packet: &'p [u8],
+        ticket: Ticket,
+        packet: Opened<&'p [u8]>,
         inflated: &'p mut Vec<u8>,
         out: &mut Transmits,
     ) -> Inbound<'p> {
-        if !self.hear_messages && matches!(context.verb, Verb::USER_MESSAGE | Verb::REMOTE_TRACE) {
+        if !self.hear_messages && matches!(ticket.verb, Verb::USER_MESSAGE | Verb::REMOTE_TRACE) {
             // Nobody listens: not worth the time to decompress them.
-            self.account(now, &context, false, out);
+            self.account(now, &ticket, false, out);
             return Inbound::Consumed;
         }
-        let payload = match plain_payload(packet, context.verb, inflated) {
+        let payload = match plain_payload(packet, inflated) {
             Ok(payload) => payload,
             Err(reason) => return Inbound::Dropped(self.refuse(reason)),
         };
-        let Ok(message) = Message::parse(context.verb, payload) else {
+        let Ok(message) = Message::parse(ticket.verb, payload) else {
             return Inbound::Dropped(self.refuse(DropReason::Malformed));
         };
-        self.dispatch(now, context, message, payload, out)
+        self.dispatch(now, ticket, message, payload, out)
     }
 
     fn dispatch<'p>(
         &mut self,
         now: Now,
-        mut context: Context,
+        mut ticket: Ticket,
         message: Message<'p>,
         payload: &'p [u8],
         out: &mut Transmits,
     ) -> Inbound<'p> {
-        let c = &mut context;
+        let c = &mut ticket;
         let handled = match &message {
             Message::Nop(_) | Message::Unknown(_) => Handled::Counted,
             Message::Hello(m) => self.handle_hello(now, c, m, payload, out),
@@ -304,50 +300,32 @@ impl Vl1 {
         };
         match handled {
             Handled::Counted => {
-                self.account(now, &context, false, out);
+                self.account(now, &ticket, false, out);
                 Inbound::Consumed
             }
             Handled::NotCounted => Inbound::Consumed,
             Handled::Refused(reason) => Inbound::Dropped(self.refuse(reason)),
-            Handled::Above => Inbound::Message(self.received(&context, message)),
+            Handled::Above => Inbound::Message(self.received(ticket, message)),
         }
     }
 
-    fn received<'p>(&self, c: &Context, message: Message<'p>) -> Received<'p> {
-        let receipt = Receipt {
-            from: c.from,
-            path: c.path,
-            hops: c.hops,
-            verb: c.verb,
-            packet_id: c.packet_id,
-            trusted: c.trusted,
-            teaches: c.teaches,
-            first_arrival: c.arrived,
-        };
-        Received {
-            from: c.from,
-            identity: self.peers.get(c.id).identity,
-            path: c.path,
-            hops: c.hops,
-            packet_id: c.packet_id,
-            receipt,
-            message,
-        }
+    fn received<'p>(&self, ticket: Ticket, message: Message<'p>) -> Received<'p> {
+        Received { ticket, identity: self.peers.get(ticket.id).identity, message }
     }
 
     /// Reports what the layer above made of a message. `packet`: the opened packet (datagram, assembled buffer or
     /// [`Scratch::packet`]), of which a copy is kept when it must wait.
-    pub fn settle(&mut self, now: Now, receipt: Receipt, outcome: Outcome, packet: &[u8], out: &mut Transmits) {
+    pub fn settle(&mut self, now: Now, mut ticket: Ticket, outcome: Outcome, packet: &[u8], out: &mut Transmits) {
         match outcome {
             Outcome::Accepted { trust } => {
-                let Some(id) = self.peers.id(receipt.from) else { return };
-                let context = context_of(id, &receipt);
-                self.account(now, &context, trust, out);
+                let Some(id) = self.peers.still(ticket.id, ticket.from) else { return };
+                ticket.id = id;
+                self.account(now, &ticket, trust, out);
             }
             Outcome::NotCounted => {}
             Outcome::Dropped => self.drops.add(DropReason::Refused),
             Outcome::Defer => {
-                if let Some(reason) = self.deferred.push_opened(now.mono, receipt, packet) {
+                if let Some(reason) = self.deferred.push_opened(now.mono, ticket, packet) {
                     self.drops.add(reason);
                 }
             }
@@ -358,39 +336,45 @@ impl Vl1 {
     pub fn poll_ready<'p>(&mut self, now: Now, scratch: &'p mut Scratch, out: &mut Transmits) -> Option<Inbound<'p>> {
         let peers = &self.peers;
         let waiting = self.deferred.next(now.mono, |a| peers.id(a).is_some())?;
-        scratch.packet = waiting.packet;
-        let context = match waiting.state {
-            DeferredState::Opened(receipt) => {
-                let context = context_of(self.peers.id(receipt.from)?, &receipt);
-                return Some(self.again(context, scratch));
-            }
-            DeferredState::Sealed(ticket) => {
-                let keys = self.peers.find(ticket.source).map(|p| Arc::clone(&p.keys))?;
-                let opened = if ticket.trusted { Ok(Suite::Poly1305None) } else { keys.open(&mut scratch.packet) };
-                match self.judge_opened(now.mono, ticket, opened, &scratch.packet) {
-                    Ok(context) => context,
-                    Err(reason) => return Some(Inbound::Dropped(self.refuse(reason))),
-                }
-            }
+        let Scratch { packet, inflated } = scratch;
+        *packet = waiting.packet;
+        let tried = if waiting.sealed {
+            self.open_waiting(now, waiting.ticket, packet)
+                .map(|(ticket, packet)| self.handle_plain(now, ticket, packet, inflated, out))
+        } else {
+            self.again(waiting.ticket, packet, inflated)
         };
-        Some(self.handle_plain(now, context, &scratch.packet, &mut scratch.inflated, out))
+        Some(tried.unwrap_or_else(|reason| Inbound::Dropped(self.refuse(reason))))
+    }
+
+    /// A packet whose sender was not known when it came.
+    fn open_waiting<'p>(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        packet: &'p mut [u8],
+    ) -> Result<(Ticket, Opened<&'p [u8]>), DropReason> {
+        let keys = self.peers.find(ticket.from).map(|p| Arc::clone(&p.keys)).ok_or(DropReason::DeferredExpired)?;
+        let opened = if ticket.trusted { Ok(Suite::Poly1305None) } else { keys.open(packet) };
+        self.judge_opened(now.mono, ticket, opened, packet)
     }
 
     /// A message that the layer above wanted to see again: its gates were passed the first time.
-    fn again<'p>(&mut self, context: Context, scratch: &'p mut Scratch) -> Inbound<'p> {
-        let Scratch { packet, inflated } = scratch;
-        let payload = match plain_payload(packet, context.verb, inflated) {
-            Ok(payload) => payload,
-            Err(reason) => return Inbound::Dropped(self.refuse(reason)),
-        };
-        match Message::parse(context.verb, payload) {
-            Ok(message) => Inbound::Message(self.received(&context, message)),
-            Err(_) => Inbound::Dropped(self.refuse(DropReason::Malformed)),
-        }
+    fn again<'p>(
+        &mut self,
+        mut ticket: Ticket,
+        packet: &'p [u8],
+        inflated: &'p mut Vec<u8>,
+    ) -> Result<Inbound<'p>, DropReason> {
+        ticket.id = self.peers.still(ticket.id, ticket.from).ok_or(DropReason::DeferredExpired)?;
+        let packet = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?.opened();
+        let payload = plain_payload(packet, inflated)?;
+        let message = Message::parse(ticket.verb, payload).map_err(|_| DropReason::Malformed)?;
+        Ok(Inbound::Message(self.received(ticket, message)))
     }
 
     /// Account of a received packet (03 §7.1): liveness, trust, learning of paths.
-    pub(super) fn account(&mut self, now: Now, c: &Context, trust: bool, out: &mut Transmits) {
+    pub(super) fn account(&mut self, now: Now, c: &Ticket, trust: bool, out: &mut Transmits) {
         let t = now.mono;
         let nontrivial = matches!(
             c.verb,
@@ -426,7 +410,7 @@ impl Vl1 {
         self.release_held(t, c.id, out);
     }
 
-    fn heard_directly(&mut self, now: Now, c: &Context, nontrivial: bool, out: &mut Transmits) {
+    fn heard_directly(&mut self, now: Now, c: &Ticket, nontrivial: bool, out: &mut Transmits) {
         let t = now.mono;
         self.links.heard(t, c.path);
         let peer = self.peers.get_mut(c.id);
@@ -471,7 +455,7 @@ impl Vl1 {
     }
 
     /// A relayed packet says through which root its sender is reached, and that the root's path works one way.
-    fn heard_relayed(&mut self, t: Mono, c: &Context, nontrivial: bool) {
+    fn heard_relayed(&mut self, t: Mono, c: &Ticket, nontrivial: bool) {
         let owner = self.roots.addresses().filter_map(|a| self.peers.id(a)).find_map(|id| {
             let root = self.peers.get(id);
             root.slot(c.path).map(|slot| (id, slot, root.identity.address))
@@ -484,7 +468,7 @@ impl Vl1 {
         }
     }
 
-    fn handle_ok(&mut self, now: Now, c: &mut Context, m: &OkReply<'_>, out: &mut Transmits) -> Handled {
+    fn handle_ok(&mut self, now: Now, c: &mut Ticket, m: &OkReply<'_>, out: &mut Transmits) -> Handled {
         // Safer point 1: bound to the peer and the verb, consumed, expiring.
         let Some(expected) = self.wire.answered(now.mono, c.from, m.in_re_verb(), m.in_re_packet, c.path.link) else {
             return Handled::Refused(DropReason::NotExpected);
@@ -501,7 +485,7 @@ impl Vl1 {
         }
     }
 
-    fn handle_error(&mut self, now: Now, c: &Context, m: &ErrorReply<'_>) -> Handled {
+    fn handle_error(&mut self, now: Now, c: &Ticket, m: &ErrorReply<'_>) -> Handled {
         // Safer point 7: gated like OKs.
         let asked = self.wire.refused(now.mono, c.from, m.in_re_verb, m.in_re_packet, c.path.link)
             || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet);
@@ -521,7 +505,7 @@ impl Vl1 {
     /// Whether an ERROR names a frame of ours. A refused frame waits at the peer and is judged again, each time with an
     /// ERROR (02 §5): what that asks for may have been held back at the first one, or lost. So it counts again, but as
     /// seldom as honest peers repeat it; a replay gains nothing by that.
-    fn is_frame_error(&mut self, now: Mono, c: &Context, id: PacketId) -> bool {
+    fn is_frame_error(&mut self, now: Mono, c: &Ticket, id: PacketId) -> bool {
         let peer = self.peers.get_mut(c.id);
         let soon = peer.frame_error.is_some_and(|t| now.saturating_since(t) < FRAME_ERROR_AGAIN);
         let fits = !soon && self.wire.has_sent_frame(now, c.from, id);
@@ -531,7 +515,7 @@ impl Vl1 {
         fits
     }
 
-    fn handle_echo(&mut self, now: Now, c: &Context, payload: &[u8], out: &mut Transmits) -> Handled {
+    fn handle_echo(&mut self, now: Now, c: &Ticket, payload: &[u8], out: &mut Transmits) -> Handled {
         if payload.len() + 9 + HEADER_LEN > MAX_PACKET_LEN {
             return Handled::Refused(DropReason::TooLong);
         }
@@ -546,7 +530,7 @@ impl Vl1 {
     }
 
     /// Somebody tells how we appear to it.
-    pub(super) fn sighted(&mut self, now: Now, c: &Context, seen_as: SocketAddr, out: &mut Transmits) {
+    pub(super) fn sighted(&mut self, now: Now, c: &Ticket, seen_as: SocketAddr, out: &mut Transmits) {
         if c.hops != 0 {
             return;
         }
@@ -564,7 +548,7 @@ impl Vl1 {
     }
 
     /// Whether a push of our addresses is due (03 §10.2).
-    fn maybe_push_paths(&mut self, now: Now, c: &Context, out: &mut Transmits) {
+    fn maybe_push_paths(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         let interval = if c.hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
         let peer = self.peers.get_mut(c.id);
         if peer.last_push.is_some_and(|t| now.mono.saturating_since(t) < interval) {
@@ -576,28 +560,14 @@ impl Vl1 {
 }
 
 /// The payload of an opened packet, decompressed if it was compressed.
-fn plain_payload<'p>(packet: &'p [u8], verb: Verb, inflated: &'p mut Vec<u8>) -> Result<&'p [u8], DropReason> {
-    let view = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?.opened();
-    let payload = view.into_payload();
+fn plain_payload<'p>(packet: Opened<&'p [u8]>, inflated: &'p mut Vec<u8>) -> Result<&'p [u8], DropReason> {
     // Quirk (02 §4): a HELLO in clear is never compressed, whatever its flag says.
-    let clear_hello = verb == Verb::HELLO && view.header().cipher() == Some(Cipher::Poly1305None);
-    if !view.is_compressed() || clear_hello {
+    let clear_hello = packet.verb() == Verb::HELLO && packet.header().cipher() == Some(Cipher::Poly1305None);
+    let compressed = packet.is_compressed() && !clear_hello;
+    let payload = packet.into_payload();
+    if !compressed {
         return Ok(payload);
     }
     lz4::decompress_payload(payload, inflated).map_err(|_| DropReason::BadCompression)?;
     Ok(inflated)
-}
-
-fn context_of(id: PeerId, r: &Receipt) -> Context {
-    Context {
-        id,
-        from: r.from,
-        path: r.path,
-        hops: r.hops,
-        packet_id: r.packet_id,
-        verb: r.verb,
-        teaches: r.teaches,
-        trusted: r.trusted,
-        arrived: r.first_arrival,
-    }
 }

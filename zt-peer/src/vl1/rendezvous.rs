@@ -7,9 +7,8 @@ use zt_wire::{Address, Mono, Now};
 
 use super::Vl1;
 use crate::config::SendOptions;
-use crate::context::{Context, Handled};
 use crate::drop_reason::DropReason;
-use crate::inbound::ReplyTo;
+use crate::inbound::{Handled, ReplyTo, Ticket};
 use crate::link::{Endpoint, Path};
 use crate::peer::liveness::Probe;
 use crate::peer::path_choice;
@@ -62,7 +61,7 @@ impl Vl1 {
     pub(super) fn handle_rendezvous(
         &mut self,
         now: Now,
-        c: &Context,
+        c: &Ticket,
         m: &Rendezvous<'_>,
         out: &mut Transmits,
     ) -> Handled {

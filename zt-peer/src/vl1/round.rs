@@ -101,7 +101,7 @@ impl Vl1 {
         }
         for ticket in self.deferred.unknown_senders() {
             let asker = Asker::Stranger(self.source_of(ticket.path, ticket.hops));
-            self.ask_for(now, ticket.source, asker, out);
+            self.ask_for(now, ticket.from, asker, out);
         }
     }
 

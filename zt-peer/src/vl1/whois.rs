@@ -9,12 +9,12 @@ use zt_wire::{Address, Identity, Now};
 
 use super::Vl1;
 use crate::config::SendOptions;
-use crate::context::{Context, Handled};
 use crate::directory::strangers::Source;
 use crate::directory::whois::Asker;
 use crate::directory::{Admission, Admitted, Loaded};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
+use crate::inbound::{Handled, Ticket};
 use crate::link::Path;
 use crate::peer_table::PeerId;
 use crate::rate::{WHOIS_ANSWER, hello_bucket};
@@ -156,7 +156,7 @@ impl Vl1 {
         self.flush_unsent(now, identity.address, out);
     }
 
-    pub(super) fn handle_whois(&mut self, now: Now, c: &Context, m: &Whois<'_>, out: &mut Transmits) -> Handled {
+    pub(super) fn handle_whois(&mut self, now: Now, c: &Ticket, m: &Whois<'_>, out: &mut Transmits) -> Handled {
         if !self.roots.am_root() {
             let peer = self.peers.get_mut(c.id);
             if peer.whois_answered.is_some_and(|t| now.mono.saturating_since(t) < WHOIS_ANSWER) {
@@ -189,7 +189,7 @@ impl Vl1 {
         Handled::Counted
     }
 
-    pub(super) fn handle_ok_whois(&mut self, now: Now, c: &Context, m: &OkWhois<'_>) -> Handled {
+    pub(super) fn handle_ok_whois(&mut self, now: Now, c: &Ticket, m: &OkWhois<'_>) -> Handled {
         if !self.roots.is_upstream(c.from) {
             self.drops.add(DropReason::NotARoot);
             return Handled::Counted;

@@ -9,7 +9,7 @@ use zt_wire::{Address, Mono};
 use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::fair_queue::{FairQueue, GivesWay};
-use crate::inbound::{Receipt, Ticket};
+use crate::inbound::Ticket;
 use crate::link::Path;
 use crate::rate::{QUEUE_RETRY, QUEUE_TIMEOUT};
 
@@ -86,27 +86,11 @@ impl SendQueue {
 #[derive(Clone, Debug)]
 pub(crate) struct Deferred {
     pub(crate) packet: Vec<u8>,
-    pub(crate) state: DeferredState,
-    arrived: Mono,
+    /// How it came.
+    pub(crate) ticket: Ticket,
+    /// Its sender's identity is not known; else the layer above wants to see it again.
+    pub(crate) sealed: bool,
     tried: Mono,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum DeferredState {
-    /// Still sealed: the sender's identity is not known.
-    Sealed(Ticket),
-    /// Opened: the layer above wants to see it again.
-    Opened(Receipt),
-}
-
-impl Deferred {
-    /// How it came, when its sender is not known.
-    const fn sealed(&self) -> Option<Ticket> {
-        match self.state {
-            DeferredState::Sealed(ticket) => Some(ticket),
-            DeferredState::Opened(_) => None,
-        }
-    }
 }
 
 /// Who has a share of the room for packets of unknown senders: a path, or a sender by the path of a root.
@@ -135,25 +119,22 @@ impl Default for DeferQueue {
 impl DeferQueue {
     /// Keeps a packet of somebody we do not know. `relayed`: by a root.
     pub(crate) fn push_sealed(&mut self, ticket: Ticket, packet: &[u8], relayed: bool) -> Option<DropReason> {
-        let (share, sender) =
-            if relayed { (PER_RELAYED_SENDER, Some(ticket.source)) } else { (PER_STRANGER_PATH, None) };
-        let state = DeferredState::Sealed(ticket);
-        let deferred = Deferred { packet: packet.to_vec(), state, arrived: ticket.arrived, tried: ticket.arrived };
+        let (share, sender) = if relayed { (PER_RELAYED_SENDER, Some(ticket.from)) } else { (PER_STRANGER_PATH, None) };
+        let deferred = Deferred { packet: packet.to_vec(), ticket, sealed: true, tried: ticket.arrived };
         self.eldest.get_or_insert(ticket.arrived);
         self.sealed.push((ticket.path, sender), share, deferred).lost().map(|_| DropReason::DeferredFull)
     }
 
-    /// Keeps an opened packet; the time it first arrived is in its receipt.
-    pub(crate) fn push_opened(&mut self, now: Mono, receipt: Receipt, packet: &[u8]) -> Option<DropReason> {
-        if now.saturating_since(receipt.first_arrival) >= QUEUE_TIMEOUT {
+    /// Keeps an opened packet.
+    pub(crate) fn push_opened(&mut self, now: Mono, ticket: Ticket, packet: &[u8]) -> Option<DropReason> {
+        if now.saturating_since(ticket.arrived) >= QUEUE_TIMEOUT {
             return Some(DropReason::DeferredExpired);
         }
-        let same = |d: &Deferred| matches!(d.state, DeferredState::Opened(r) if r.from == receipt.from);
+        let same = |d: &Deferred| d.ticket.from == ticket.from;
         let full = self.opened.iter().filter(|d| same(d)).count() >= PER_PEER;
         let victim = if full { self.opened.iter().position(same) } else { (self.opened.len() >= ROOM).then_some(0) };
         let dropped = victim.and_then(|at| self.opened.remove(at)).map(|_| DropReason::DeferredFull);
-        let state = DeferredState::Opened(receipt);
-        self.opened.push_back(Deferred { packet: packet.to_vec(), state, arrived: receipt.first_arrival, tried: now });
+        self.opened.push_back(Deferred { packet: packet.to_vec(), ticket, sealed: false, tried: now });
         dropped
     }
 
@@ -180,21 +161,21 @@ impl DeferQueue {
 
     /// The oldest packet whose sender is known now.
     fn next_sealed(&mut self, known: impl Fn(Address) -> bool) -> Option<Deferred> {
-        let ready = self.sealed.entries().filter(|(_, d)| d.sealed().is_some_and(|t| known(t.source)));
+        let ready = self.sealed.entries().filter(|(_, d)| known(d.ticket.from));
         let (stranger, arrived, id) =
-            ready.filter_map(|(s, d)| d.sealed().map(|t| (s, d.arrived, t.packet_id))).min_by_key(|(_, at, _)| *at)?;
-        self.sealed.remove(stranger, |d| d.arrived == arrived && d.sealed().is_some_and(|t| t.packet_id == id))
+            ready.map(|(s, d)| (s, d.ticket.arrived, d.ticket.packet_id)).min_by_key(|(_, at, _)| *at)?;
+        self.sealed.remove(stranger, |d| d.ticket.arrived == arrived && d.ticket.packet_id == id)
     }
 
     /// Drops what is too old; returns how many.
     pub(crate) fn expire(&mut self, now: Mono) -> u64 {
-        let fresh = |d: &Deferred| now.saturating_since(d.arrived) < QUEUE_TIMEOUT;
+        let fresh = |d: &Deferred| now.saturating_since(d.ticket.arrived) < QUEUE_TIMEOUT;
         let before = self.opened.len();
         self.opened.retain(fresh);
         let mut gone = before - self.opened.len();
         if self.eldest.is_some_and(|at| now.saturating_since(at) >= QUEUE_TIMEOUT) {
             gone += self.sealed.retain(fresh);
-            self.eldest = self.sealed.iter().map(|d| d.arrived).min();
+            self.eldest = self.sealed.iter().map(|d| d.ticket.arrived).min();
         }
         gone as u64
     }
@@ -204,7 +185,7 @@ impl DeferQueue {
         if self.hurry {
             return Some(Mono::ZERO);
         }
-        let due = |d: &Deferred| (d.tried + QUEUE_RETRY).min(d.arrived + QUEUE_TIMEOUT);
+        let due = |d: &Deferred| (d.tried + QUEUE_RETRY).min(d.ticket.arrived + QUEUE_TIMEOUT);
         let sealed = self.eldest.filter(|_| !self.sealed.is_empty()).map(|at| at + QUEUE_TIMEOUT);
         self.opened.iter().map(due).chain(sealed).min()
     }
@@ -212,12 +193,12 @@ impl DeferQueue {
     /// Senders that are waited for, and how a packet of each came.
     pub(crate) fn unknown_senders(&self) -> Vec<Ticket> {
         let mut seen = BTreeSet::new();
-        self.sealed.iter().filter_map(Deferred::sealed).filter(|t| seen.insert(t.source)).collect()
+        self.sealed.iter().map(|d| d.ticket).filter(|t| seen.insert(t.from)).collect()
     }
 
     /// How a packet of this unknown sender came, if one waits.
     pub(crate) fn unknown_sender(&self, address: Address) -> Option<Ticket> {
-        self.sealed.iter().filter_map(Deferred::sealed).find(|t| t.source == address)
+        self.sealed.iter().map(|d| d.ticket).find(|t| t.from == address)
     }
 }
 

@@ -501,7 +501,7 @@ impl Net {
 
 enum Taken {
     Nothing,
-    Message { from: Address, receipt: zt_peer::Receipt, frame: Option<Vec<u8>> },
+    Message { from: Address, receipt: zt_peer::Ticket, frame: Option<Vec<u8>> },
 }
 
 fn taken(inbound: Inbound<'_>) -> Taken {
@@ -510,7 +510,7 @@ fn taken(inbound: Inbound<'_>) -> Taken {
         Message::Frame(f) => Some(f.payload.to_vec()),
         _ => None,
     };
-    Taken::Message { from: m.from, receipt: m.receipt, frame }
+    Taken::Message { from: m.ticket.from(), receipt: m.ticket, frame }
 }
 
 impl Node {

@@ -29,8 +29,7 @@ fn path(n: u64) -> Path {
 }
 
 fn ticket(n: u64, from: u64, at: Mono) -> Ticket {
-    let (source, packet_id) = (identity(n).address, PacketId(n));
-    Ticket { source, path: path(from), hops: 0, packet_id, arrived: at, trusted: false }
+    Ticket::new(identity(n).address, path(from), 0, PacketId(n), at)
 }
 
 /// A sealed packet of stranger `n`; any body will do.

@@ -14,27 +14,11 @@ fn path(n: u8) -> Path {
 }
 
 fn ticket(source: u64, from: u8, at: Mono) -> Ticket {
-    Ticket {
-        source: Address::new(source),
-        path: path(from),
-        hops: 0,
-        packet_id: PacketId(1),
-        arrived: at,
-        trusted: false,
-    }
+    Ticket::new(Address::new(source), path(from), 0, PacketId(1), at)
 }
 
-fn receipt(from: u64, at: Mono) -> Receipt {
-    Receipt {
-        from: Address::new(from),
-        path: path(1),
-        hops: 0,
-        verb: Verb::FRAME,
-        packet_id: PacketId(1),
-        trusted: false,
-        teaches: None,
-        first_arrival: at,
-    }
+fn opened(from: u64, at: Mono) -> Ticket {
+    Ticket { verb: Verb::FRAME, ..ticket(from, 1, at) }
 }
 
 const T: Mono = Mono(100_000_000);
@@ -42,14 +26,14 @@ const T: Mono = Mono(100_000_000);
 #[test]
 fn strangers_displace_neither_members_nor_strangers_elsewhere() {
     let mut q = DeferQueue::default();
-    q.push_opened(T, receipt(5, T), b"member");
+    q.push_opened(T, opened(5, T), b"member");
     q.push_sealed(ticket(6, 1, T), b"honest stranger", false);
     let dropped = (0..1_000).filter(|i| q.push_sealed(ticket(100 + i, 2, T), b"flood", false).is_some()).count();
     assert_eq!(dropped, 1_000 - PER_STRANGER_PATH);
     assert!(q.unknown_sender(Address::new(6)).is_some());
     assert!(q.opened.len() + q.sealed.len() <= 2 + PER_STRANGER_PATH);
     let later = T + QUEUE_RETRY;
-    assert!(matches!(q.next(later, |_| false).map(|d| d.state), Some(DeferredState::Opened(_))));
+    assert_eq!(q.next(later, |_| false).map(|d| d.sealed), Some(false));
 }
 
 #[test]
@@ -57,14 +41,13 @@ fn a_deferred_packet_keeps_its_age_and_is_given_up() {
     let mut q = DeferQueue::default();
     let mut now = T;
     let mut tries = 0;
-    assert!(q.push_opened(now, receipt(5, T), b"x").is_none());
+    assert!(q.push_opened(now, opened(5, T), b"x").is_none());
     while now < T + Duration::from_secs(10) {
         now = now + Duration::from_millis(100);
         q.expire(now);
         while let Some(d) = q.next(now, |_| true) {
             tries += 1;
-            let DeferredState::Opened(r) = d.state else { panic!("opened") };
-            q.push_opened(now, r, &d.packet);
+            q.push_opened(now, d.ticket, &d.packet);
         }
     }
     assert_eq!((tries, q.opened.len() + q.sealed.len()), (9, 0));
@@ -73,7 +56,7 @@ fn a_deferred_packet_keeps_its_age_and_is_given_up() {
 #[test]
 fn an_arrived_identity_frees_everything_at_once() {
     let mut q = DeferQueue::default();
-    q.push_opened(T, receipt(5, T), b"x");
+    q.push_opened(T, opened(5, T), b"x");
     q.push_sealed(ticket(6, 1, T), b"y", false);
     assert!(q.next(T, |_| false).is_none());
     q.hurry();
