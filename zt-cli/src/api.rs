@@ -2,8 +2,14 @@
 //!
 //! Fields stand in the order of their names, which is the order on the wire.
 
+mod words;
+
+pub use words::{Spoken, Word};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use zt_netconf::{NetworkStatus, NetworkType};
+use zt_node::status::Role;
 
 /// `GET /status` (06 §4.5).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -112,11 +118,11 @@ pub struct Network {
     /// The network asks for sign-on; only with sign-on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sso_enabled: Option<bool>,
-    /// Status word.
-    pub status: String,
-    /// `PRIVATE` or `PUBLIC`.
+    /// How it stands.
+    pub status: Word<NetworkStatus>,
+    /// Whether members need a certificate.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Word<NetworkType>,
     /// Our own addition: a rule which this version cannot evaluate, so that nothing passes. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsupported_rule: Option<String>,
@@ -165,8 +171,8 @@ pub struct Peer {
     pub latency: i32,
     /// Direct paths.
     pub paths: Vec<Path>,
-    /// `LEAF`, `MOON` or `PLANET`.
-    pub role: String,
+    /// What it is to this node.
+    pub role: Word<Role>,
     /// This node has a TCP relay.
     pub tunneled: bool,
     /// Version as text, `-1.-1.-1` if unknown.

@@ -6,6 +6,7 @@ pub mod status;
 
 #[cfg(feature = "driver")]
 pub mod driver;
+mod drop_reason;
 mod entropy;
 mod file_state;
 mod files;

@@ -2,7 +2,9 @@
 //!
 //! The shapes follow the JSON objects of the local HTTP interface (06 §4) but are independent of it.
 
+pub use crate::drop_reason::DropReason;
 use zt_netconf::Settings as NetworkSettings;
+pub use zt_peer::Role;
 use zt_wire::{Address, Identity, InetAddress, Mac, MulticastGroup, NetworkId};
 
 /// Software version `major.minor.revision`.
@@ -26,7 +28,7 @@ pub struct NodeStatus {
     /// Wall clock of the node, milliseconds since 1970.
     pub clock: i64,
     /// Dropped packets and frames by reason, in a fixed order, zero counts left out.
-    pub drops: Vec<(String, u64)>,
+    pub drops: Vec<(DropReason, u64)>,
     /// Datagrams and bytes since start.
     pub traffic: Traffic,
 }
@@ -42,17 +44,6 @@ pub struct Traffic {
     pub datagrams_out: u64,
     /// Bytes sent (UDP payload).
     pub bytes_out: u64,
-}
-
-/// What a peer is to this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// An ordinary node.
-    Leaf,
-    /// A root of a moon.
-    Moon,
-    /// A root of a planet.
-    Planet,
 }
 
 /// One physical path to a peer.
@@ -102,8 +93,8 @@ pub struct NetworkStatus {
     pub mac: Mac,
     /// Name given by the controller.
     pub name: String,
-    /// Status word as in 04 §2.2, for example `OK`.
-    pub status: &'static str,
+    /// How the network stands (04 §2.2).
+    pub status: zt_netconf::NetworkStatus,
     /// Membership certificates are needed.
     pub private: bool,
     /// MTU of the port.

@@ -125,7 +125,7 @@ impl DropCounters {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        DropReason::ALL.iter().map(|r| (r.name(), self.0[*r as usize]))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.iter().map(|&reason| (reason, self.0[reason as usize]))
     }
 }

@@ -205,6 +205,9 @@ impl Node {
     /// All names of drops with their counts.
     #[must_use]
     pub fn drops(&self) -> BTreeMap<String, u64> {
-        self.engine.as_ref().map(|engine| engine.drops().into_iter().collect()).unwrap_or_default()
+        self.engine
+            .as_ref()
+            .map(|engine| engine.drops().into_iter().map(|(reason, count)| (reason.to_string(), count)).collect())
+            .unwrap_or_default()
     }
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use zt_crypto::{SeededEntropy, Suite as Armor};
 use zt_netconf::Settings;
 use zt_node::engine::{Engine, EngineConfig, Input, Outbox, Output};
+use zt_node::status::DropReason;
 use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Source};
 use zt_wire::packet::HEADER_LEN;
 use zt_wire::verb::Hello;
@@ -166,7 +167,7 @@ pub(crate) struct Replay {
     forwarded: BTreeSet<Vec<u8>>,
     /// Ethertype and content of the frames delivered to the host.
     delivered: Vec<Vec<u8>>,
-    drops: Vec<(String, u64)>,
+    drops: Vec<(DropReason, u64)>,
     capture: Rc<Vec<Datagram>>,
 }
 

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
+use zt_netconf::NetworkStatus;
 
 use super::{Globals, Report};
-use crate::api;
+use crate::api::{self, Word};
 use crate::console::Console;
 use crate::render::table::{Table, Tone, harmless};
 
@@ -35,17 +36,17 @@ pub fn run(args: &NetworksArgs, globals: &Globals, console: &mut Console<'_>) ->
 pub fn table(networks: &[api::Network], color: bool) -> String {
     let mut table = Table::new(&["network", "name", "status", "type", "device", "addresses"]);
     for network in networks {
-        let tone = match network.status.as_str() {
-            "OK" => Tone::Good,
-            "REQUESTING_CONFIGURATION" => Tone::Fair,
+        let tone = match network.status {
+            Word::Known(NetworkStatus::Ok) => Tone::Good,
+            Word::Known(NetworkStatus::RequestingConfiguration) => Tone::Fair,
             _ => Tone::Bad,
         };
         let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         table.row([
             (network.id.clone(), Tone::Plain),
             (or_dash(&network.name), Tone::Plain),
-            (network.status.clone(), tone),
-            (network.kind.clone(), Tone::Plain),
+            (network.status.to_string(), tone),
+            (network.kind.to_string(), Tone::Plain),
             (or_dash(&network.port_device_name), Tone::Plain),
             (or_dash(&network.assigned_addresses.join(" ")), Tone::Plain),
         ]);

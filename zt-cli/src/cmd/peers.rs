@@ -24,7 +24,7 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
         };
         table.row([
             (peer.address.clone(), Tone::Plain),
-            (peer.role.clone(), Tone::Plain),
+            (peer.role.to_string(), Tone::Plain),
             (version, Tone::Plain),
             (latency, Tone::Plain),
             (link.0.to_owned(), link.1),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use zt_netconf::NetworkStatus;
 use zt_wire::{Gate, Mono};
 
 use super::{Globals, Report, network_id};
@@ -82,7 +83,7 @@ fn online(globals: &Globals, console: &Console<'_>) -> Result<State> {
 fn member(globals: &Globals, console: &Console<'_>, id: &str) -> Result<State> {
     let network: api::Network =
         globals.node(console)?.get(&format!("/network/{id}")).context("this node has not joined the network")?;
-    if network.status != "OK" || network.port_device_name.is_empty() {
+    if network.status != NetworkStatus::Ok || network.port_device_name.is_empty() {
         return Ok(State::Not(format!("the network's status is {}", network.status)));
     }
     let text = format!("{id} is up on {}: {}\n", network.port_device_name, network.assigned_addresses.join(", "));

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use zt_netconf::NetworkStatus;
 
 use super::{banner, leading_hex, leading_number};
+use crate::api::Word;
 use crate::client::{Answer, Client};
 use crate::console::Console;
 use crate::daemon::authtoken;
@@ -440,12 +442,12 @@ fn list_networks(networks: &Value, clock: i64) -> Option<String> {
         );
         if network.get("ssoEnabled").and_then(Value::as_bool) == Some(true) {
             let expiry = number(network, "authenticationExpiryTime");
-            match field("status") {
-                "AUTHENTICATION_REQUIRED" => {
+            match Word::read(field("status")) {
+                Word::Known(NetworkStatus::AuthenticationRequired) => {
                     let url = network.get("authenticationURL").and_then(Value::as_str).unwrap_or("(null)");
                     out += &format!("    AUTH EXPIRED, URL: {}\n", harmless(url));
                 }
-                "OK" if expiry > clock => {
+                Word::Known(NetworkStatus::Ok) if expiry > clock => {
                     out += &format!("    AUTH OK, expires in: {} seconds\n", (expiry - clock) / 1000);
                 }
                 _ => {}

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
+use zt_netconf::NetworkType;
 use zt_node::Handle;
 use zt_node::driver::Stopped;
-use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role};
+use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus};
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::home::Home;
@@ -162,7 +163,7 @@ impl Backend for NodeBackend {
 
     async fn drops(&self) -> Answer<Vec<api::Drops>> {
         let status = self.node_status().await?;
-        Ok(status.drops.into_iter().map(|(reason, count)| api::Drops { count, reason }).collect())
+        Ok(status.drops.into_iter().map(|(reason, count)| api::Drops { count, reason: reason.to_string() }).collect())
     }
 
     async fn controller(&self, request: ControllerRequest) -> Answer<ControllerReply> {
@@ -258,8 +259,8 @@ fn network(status: &NetworkStatus) -> api::Network {
             })
             .collect(),
         sso_enabled: status.sign_on.then_some(true),
-        status: status.status.to_owned(),
-        kind: if status.private { "PRIVATE" } else { "PUBLIC" }.to_owned(),
+        status: status.status.into(),
+        kind: if status.private { NetworkType::Private } else { NetworkType::Public }.into(),
         unsupported_rule: status.unsupported_rule.clone(),
     }
 }
@@ -276,12 +277,7 @@ fn peer(status: &PeerStatus) -> api::Peer {
         is_bonded: false,
         latency: status.latency,
         paths: status.paths.iter().filter(|path| path.alive).map(path).collect(),
-        role: match status.role {
-            Role::Leaf => "LEAF",
-            Role::Moon => "MOON",
-            Role::Planet => "PLANET",
-        }
-        .to_owned(),
+        role: status.role.into(),
         tunneled: false,
         version: format!("{}.{}.{}", number(major), number(minor), number(revision)),
         version_major: number(major),
@@ -350,7 +346,7 @@ mod tests {
             id: NetworkId(0x1234_5678_9a00_0001),
             mac: Mac([2, 0, 0, 0, 0, 1]),
             name: "lan".to_owned(),
-            status: "OK",
+            status: zt_netconf::NetworkStatus::Ok,
             private: true,
             mtu: 2800,
             bridge: false,

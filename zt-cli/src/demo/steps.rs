@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 use zt_crypto::{Entropy as _, SecretIdentity};
+use zt_netconf::NetworkStatus;
 use zt_node::OsEntropy;
 use zt_tap::netns::PingOptions;
 use zt_wire::{Emit as _, InetAddress, Root, WorldKind};
@@ -120,7 +121,7 @@ fn join(
         let state = eventually(&format!("{} a member", member.name), Duration::from_secs(10), || {
             let state = member.get(&format!("/network/{network}"))?;
             let assigned = state["assignedAddresses"].as_array().is_some_and(|list| !list.is_empty());
-            let ready = state["status"] == "OK" && assigned && state["portDeviceName"] != "";
+            let ready = state["status"] == NetworkStatus::Ok.name() && assigned && state["portDeviceName"] != "";
             if ready { Ok(state) } else { Err(anyhow!("{} is {}", member.name, state["status"])) }
         })?;
         let assigned: Vec<String> = state["assignedAddresses"].as_array().into_iter().flatten().map(text).collect();

@@ -60,8 +60,8 @@ fn network(id: NetworkId) -> api::Network {
         port_error: 0,
         routes: vec![api::Route { flags: 0, metric: 0, target: "10.9.8.0/24".to_owned(), via: None }],
         sso_enabled: None,
-        status: "OK".to_owned(),
-        kind: "PRIVATE".to_owned(),
+        status: zt_netconf::NetworkStatus::Ok.into(),
+        kind: zt_netconf::NetworkType::Private.into(),
         unsupported_rule: Some("tee".to_owned()),
     }
 }

@@ -186,8 +186,8 @@ impl Drops {
         *slot = slot.saturating_add(1);
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        DropReason::ALL.iter().map(|reason| (reason.name(), self.0[*reason as usize]))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.iter().map(|&reason| (reason, self.0[reason as usize]))
     }
 }
 
@@ -210,6 +210,6 @@ mod tests {
         drops.count(DropReason::RuleDrop);
         drops.count(DropReason::RuleDrop);
         let seen: Vec<_> = drops.iter().filter(|(_, n)| *n > 0).collect();
-        assert_eq!(seen, vec![("dropped by rule", 2)]);
+        assert_eq!(seen, vec![(DropReason::RuleDrop, 2)]);
     }
 }

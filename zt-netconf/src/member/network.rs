@@ -44,6 +44,17 @@ pub enum NetworkStatus {
 }
 
 impl NetworkStatus {
+    /// All states, by number.
+    pub const ALL: [Self; 7] = [
+        Self::RequestingConfiguration,
+        Self::Ok,
+        Self::AccessDenied,
+        Self::NotFound,
+        Self::PortError,
+        Self::ClientTooOld,
+        Self::AuthenticationRequired,
+    ];
+
     /// The text of the status, as in the HTTP API.
     pub const fn name(self) -> &'static str {
         match self {

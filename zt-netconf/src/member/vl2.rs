@@ -298,8 +298,8 @@ impl Vl2 {
         all.into_iter().filter(|address| *address != self.shared.own.address).collect()
     }
 
-    /// How often something was refused, by name.
-    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    /// How often something was refused, by reason.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
         self.shared.drops.iter()
     }
 

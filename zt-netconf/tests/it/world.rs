@@ -195,7 +195,7 @@ impl Node {
     }
 
     pub(crate) fn drops(&self, name: &str) -> u64 {
-        self.vl2.drops().find(|(n, _)| *n == name).expect("a counter").1
+        self.vl2.drops().find(|(reason, _)| reason.name() == name).expect("a counter").1
     }
 }
 

@@ -6,6 +6,7 @@
 use super::persist::Place;
 use super::{Driver, StateKey};
 use crate::engine::Input;
+use crate::status::DropReason;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
@@ -148,18 +149,18 @@ impl Driver {
     }
 
     /// Frames lost between the engine and the host, by reason.
-    pub(super) fn port_drops(&self) -> impl Iterator<Item = (String, u64)> + use<> {
+    pub(super) fn port_drops(&self) -> impl Iterator<Item = (DropReason, u64)> + use<> {
         let mut sum = self.lost_frames.closed;
         for port in self.ports.values() {
             sum = add(sum, port.tap.counts());
         }
         let named = [
-            ("port queue full", self.outbox.overflow + sum.full),
-            ("port frame too long", sum.too_long),
-            ("port frame refused by the host", sum.refused),
-            ("no port", self.lost_frames.no_port),
+            (DropReason::PortQueueFull, self.outbox.overflow + sum.full),
+            (DropReason::PortFrameTooLong, sum.too_long),
+            (DropReason::PortFrameRefused, sum.refused),
+            (DropReason::NoPort, self.lost_frames.no_port),
         ];
-        named.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count))
+        named.into_iter().filter(|(_, count)| *count > 0)
     }
 
     /// Removes a port with its addresses and routes.

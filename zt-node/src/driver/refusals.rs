@@ -1,5 +1,6 @@
 //! Where trains of datagrams are refused, and the names of what cannot be sent.
 
+use crate::status::DropReason;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -64,7 +65,7 @@ pub(super) fn payload(mtu: u32, ipv6: bool) -> u16 {
 
 /// Datagrams that the host did not send, by cause.
 #[derive(Default)]
-pub(super) struct Unsent(BTreeMap<&'static str, u64>);
+pub(super) struct Unsent(BTreeMap<DropReason, u64>);
 
 impl Unsent {
     /// Counts one.
@@ -72,20 +73,20 @@ impl Unsent {
         *self.0.entry(cause(error)).or_default() += 1;
     }
 
-    /// Counts by name, as `zt info --drops` shows them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (String, u64)> + '_ {
-        self.0.iter().map(|(name, count)| ((*name).to_owned(), *count))
+    /// Counts by cause.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        self.0.iter().map(|(reason, count)| (*reason, *count))
     }
 }
 
-fn cause(error: &io::Error) -> &'static str {
+fn cause(error: &io::Error) -> DropReason {
     match error.raw_os_error() {
-        Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN) => "send-no-route",
-        Some(libc::EPERM | libc::EACCES) => "send-forbidden",
-        Some(libc::ENOBUFS | libc::ENOMEM) => "send-no-memory",
-        Some(libc::EMSGSIZE) => "send-too-long",
-        Some(libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO) => "send-address-gone",
-        _ => "send-failed",
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN) => DropReason::SendNoRoute,
+        Some(libc::EPERM | libc::EACCES) => DropReason::SendForbidden,
+        Some(libc::ENOBUFS | libc::ENOMEM) => DropReason::SendNoMemory,
+        Some(libc::EMSGSIZE) => DropReason::SendTooLong,
+        Some(libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO) => DropReason::SendAddressGone,
+        _ => DropReason::SendFailed,
     }
 }
 

@@ -371,7 +371,7 @@ mod tests {
             })
             .await;
             let counted: Vec<_> = unsent.iter().collect();
-            assert_eq!((traffic.datagrams_out, counted), (0, vec![("send-no-route".to_owned(), 2)]));
+            assert_eq!((traffic.datagrams_out, counted), (0, vec![(crate::status::DropReason::SendNoRoute, 2)]));
         };
         namespace.run(|| runtime.block_on(work)).expect("entered");
     }

@@ -1,7 +1,7 @@
 //! What the engine tells about itself.
 
 use super::Engine;
-use crate::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, Role, RouteStatus, Traffic};
+use crate::status::{DropReason, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, RouteStatus, Traffic};
 use std::time::Duration;
 use zt_netconf::{Failure, Network, SignOn};
 use zt_peer::{PathView, PeerView};
@@ -29,10 +29,10 @@ impl Engine {
 
     /// Dropped packets and frames by reason; zero counts are left out.
     #[must_use]
-    pub fn drops(&self) -> Vec<(String, u64)> {
-        let vl1 = self.vl1.drops().map(|(name, count)| (name.to_owned(), count));
-        let vl2 = self.vl2.drops().map(|(name, count)| (name.to_owned(), count));
-        let own = ("own packet in a port".to_owned(), self.own_packets.dropped);
+    pub fn drops(&self) -> Vec<(DropReason, u64)> {
+        let vl1 = self.vl1.drops().map(|(reason, count)| (DropReason::Vl1(reason), count));
+        let vl2 = self.vl2.drops().map(|(reason, count)| (DropReason::Vl2(reason), count));
+        let own = (DropReason::OwnPacket, self.own_packets.dropped);
         vl1.chain(vl2).chain([own]).filter(|&(_, count)| count > 0).collect()
     }
 
@@ -77,7 +77,7 @@ impl Engine {
             id: network.id(),
             mac: network.mac(),
             name: config.map(zt_netconf::NetworkConfig::name_text).unwrap_or_default(),
-            status: network.status().name(),
+            status: network.status(),
             private: config.is_none_or(|config| !config.is_public()),
             mtu: config.map_or(2800, |config| u16::try_from(config.mtu).unwrap_or(u16::MAX)),
             bridge: config.is_some_and(|config| config.is_active_bridge(self.address())),
@@ -122,11 +122,7 @@ fn peer_status(now: Now, peer: &PeerView) -> PeerStatus {
         version: peer.version.map(|(_, major, minor, revision)| (major.into(), minor.into(), revision)),
         protocol: peer.version.map_or(0, |(protocol, ..)| protocol.into()),
         latency: peer.latency.map_or(-1, |latency| i32::try_from(latency.as_millis()).unwrap_or(i32::MAX)),
-        role: match peer.role {
-            zt_peer::Role::Leaf => Role::Leaf,
-            zt_peer::Role::Moon => Role::Moon,
-            zt_peer::Role::Planet => Role::Planet,
-        },
+        role: peer.role,
         paths: peer.paths.iter().map(|path| path_status(now, path)).collect(),
     }
 }

@@ -204,7 +204,7 @@ impl Node {
 
     async fn status(&self) -> &'static str {
         let networks = self.handle.control(|control| control.networks()).await.expect("it runs");
-        networks.first().map_or("NOT JOINED", |network| network.status)
+        networks.first().map_or("NOT JOINED", |network| network.status.name())
     }
 
     async fn becomes(&self, status: &str) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use zt_wire::{Address, Identity, Now};
 
 use super::Vl1;
+use crate::drop_reason::DropReason;
 use crate::event::{PathView, PeerView, Role};
 use crate::link::Link;
 use crate::peer::Peer;
@@ -74,8 +75,8 @@ impl Vl1 {
         self.links.iter()
     }
 
-    /// Counters of refusals by name.
-    pub fn drops(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    /// Counters of refusals.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
         self.drops.iter()
     }
 

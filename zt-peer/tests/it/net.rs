@@ -495,7 +495,7 @@ impl Net {
     }
 
     pub(crate) fn drops(&self, node: usize, name: &str) -> u64 {
-        self.nodes[node].vl1.drops().find(|(n, _)| *n == name).expect("a known reason").1
+        self.nodes[node].vl1.drops().find(|(reason, _)| reason.name() == name).expect("a known reason").1
     }
 }
 

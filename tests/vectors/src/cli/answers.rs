@@ -82,7 +82,7 @@ fn peer(address: &str, version: &str, role: &str, latency: i32, path: Option<(&s
         is_bonded: false,
         latency,
         paths: paths.into_iter().collect(),
-        role: role.to_owned(),
+        role: api::Word::read(role),
         tunneled: false,
         version: format!("{}.{}.{}", part(major), part(minor), part(rev)),
         version_major: part(major),
@@ -144,8 +144,8 @@ fn networks(out: &str) -> Result<Vec<api::Network>, String> {
         network.nwid = id.to_owned();
         network.name = (*name).to_owned();
         network.mac = (*mac).to_owned();
-        network.status = (*status).to_owned();
-        network.kind = (*kind).to_owned();
+        network.status = api::Word::read(status);
+        network.kind = api::Word::read(kind);
         network.port_device_name = (*device).to_owned();
         network.assigned_addresses = addresses.split(',').filter(|a| *a != "-").map(str::to_owned).collect();
         found.push(network);

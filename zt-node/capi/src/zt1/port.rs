@@ -1,6 +1,7 @@
 //! What the host is told about the port of a network.
 
-use zt_node::status::NetworkStatus;
+use zt_netconf::NetworkStatus;
+use zt_node::status;
 use zt_wire::{InetAddress, Mac, NetworkId};
 
 /// State of a port in the words of 08 §B.1.
@@ -31,17 +32,19 @@ pub(crate) struct PortImage {
 }
 
 impl PortImage {
-    pub(crate) fn of(network: &NetworkStatus) -> Self {
+    pub(crate) fn of(network: &status::NetworkStatus) -> Self {
         Self {
             network: network.id,
             mac: network.mac,
             status: match network.status {
-                "OK" => PortStatus::Authorized,
-                "ACCESS_DENIED" | "AUTHENTICATION_REQUIRED" => PortStatus::AccessDenied,
-                "NOT_FOUND" => PortStatus::NotFound,
+                NetworkStatus::Ok => PortStatus::Authorized,
+                NetworkStatus::AccessDenied | NetworkStatus::AuthenticationRequired => PortStatus::AccessDenied,
+                NetworkStatus::NotFound => PortStatus::NotFound,
                 // A port that the host could not open has its configuration all the same.
-                "PORT_ERROR" if network.revision > 0 => PortStatus::Authorized,
-                _ => PortStatus::Waiting,
+                NetworkStatus::PortError if network.revision > 0 => PortStatus::Authorized,
+                NetworkStatus::PortError | NetworkStatus::RequestingConfiguration | NetworkStatus::ClientTooOld => {
+                    PortStatus::Waiting
+                }
             },
             is_public: !network.private,
             mtu: network.mtu,

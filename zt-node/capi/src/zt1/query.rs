@@ -4,6 +4,7 @@ use super::levels::level_of;
 use super::{Failure, Node, PortImage};
 use std::sync::PoisonError;
 use std::time::Duration;
+use zt_netconf::NetworkStatus;
 use zt_peer::{Endpoint, Role};
 use zt_wire::time::Now;
 use zt_wire::world::WorldKind;
@@ -61,7 +62,7 @@ pub(crate) struct NetworkView {
     pub(crate) id: NetworkId,
     pub(crate) name: String,
     pub(crate) device: String,
-    pub(crate) status: &'static str,
+    pub(crate) status: NetworkStatus,
     pub(crate) mac: Mac,
     pub(crate) age: Option<u64>,
     pub(crate) addresses: Vec<InetAddress>,

@@ -8,6 +8,7 @@ use core::ffi::{c_long, c_uint, c_ulong};
 use libc::sockaddr_storage;
 use std::ffi::CString;
 use std::net::SocketAddr;
+use zt_netconf::NetworkStatus;
 use zt_peer::{Endpoint, Role};
 use zt_wire::InetAddress;
 
@@ -145,12 +146,14 @@ fn path(view: &PathView) -> ZT1_Node_PhysicalPath {
 fn network(view: &NetworkView, addresses: &mut [ZT1_Node_PhysicalAddress]) -> ZT1_Node_Network {
     let status = match view.status {
         _ if view.port_error == ZT1_PORT_NO_MORE_DEVICES => ZT1_Node_Network_NO_MORE_DEVICES,
-        "PORT_ERROR" => ZT1_Node_Network_INITIALIZATION_FAILED,
+        NetworkStatus::PortError => ZT1_Node_Network_INITIALIZATION_FAILED,
         _ if !view.has_port => ZT1_Node_Network_INITIALIZING,
-        "OK" => ZT1_Node_Network_OK,
-        "ACCESS_DENIED" | "AUTHENTICATION_REQUIRED" => ZT1_Node_Network_ACCESS_DENIED,
-        "NOT_FOUND" => ZT1_Node_Network_NOT_FOUND,
-        _ => ZT1_Node_Network_WAITING_FOR_FIRST_AUTOCONF,
+        NetworkStatus::Ok => ZT1_Node_Network_OK,
+        NetworkStatus::AccessDenied | NetworkStatus::AuthenticationRequired => ZT1_Node_Network_ACCESS_DENIED,
+        NetworkStatus::NotFound => ZT1_Node_Network_NOT_FOUND,
+        NetworkStatus::RequestingConfiguration | NetworkStatus::ClientTooOld => {
+            ZT1_Node_Network_WAITING_FOR_FIRST_AUTOCONF
+        }
     };
     ZT1_Node_Network {
         nwid: view.id.0,
@@ -158,7 +161,7 @@ fn network(view: &NetworkView, addresses: &mut [ZT1_Node_PhysicalAddress]) -> ZT
         name: char_array(&view.name),
         description: char_array(""),
         device: char_array(&view.device),
-        statusStr: char_array(view.status),
+        statusStr: char_array(view.status.name()),
         macStr: char_array(&view.mac.to_string()),
         mac: view.mac.0,
         configAge: view.age.map_or(-1, |millis| c_long::try_from(millis).unwrap_or(c_long::MAX)),
