@@ -159,7 +159,7 @@ fn walk(name: &str, readme: &str, addresses: &[(&str, &str)], programs: &[&Path]
 #[test]
 fn the_readme_walk_works_word_for_word() {
     let addresses = [("server", "192.0.2.1"), ("laptop", "192.0.2.2")];
-    let Some(last) = walk("walk", include_str!("../../../README.md"), &addresses, &[]) else { return };
+    let Some(last) = walk("walk", include_str!("../../../../README.md"), &addresses, &[]) else { return };
     assert!(last.iter().any(|line| line.contains("DIRECT")), "the laptop has a direct path: {last:?}");
 }
 
@@ -172,7 +172,7 @@ fn the_walk_of_the_c_examples_works_word_for_word() {
     let program = folder.join("zt1_host");
     std::fs::copy(zt1_host, &program).expect("a copy");
     let addresses = [("one", "192.0.2.1"), ("two", "192.0.2.2")];
-    let readme = include_str!("../../../zt-node/capi/examples/c/README.md");
+    let readme = include_str!("../../../../zt-node/capi/examples/c/README.md");
     let last = walk("c-walk", readme, &addresses, &[&program]);
     std::fs::remove_dir_all(&folder).expect("removed");
     let Some(last) = last else { return };

@@ -1,0 +1,19 @@
+//! Real daemons in network namespaces: one program, for each test program costs a link.
+
+mod attacks;
+mod bad_input;
+mod c_hosts;
+mod collision;
+mod daemons;
+mod figures;
+mod house;
+mod lab;
+mod mtu;
+mod nat;
+mod nesting;
+mod ports;
+mod promises;
+mod roles;
+mod takeover;
+mod underlay;
+mod walk;
