@@ -1,7 +1,9 @@
-//! Builds and runs the programs of `tests/c`: each one with the static library, some with the shared one too.
+//! Builds and runs the programs of `tests/c`: each one with the shared library, some with the static one too, which takes
+//! the linker much longer.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::compiler::crate_root;
 
@@ -30,26 +32,49 @@ pub(crate) fn folder() -> PathBuf {
 
 /// Names of all programs, in order.
 pub(crate) fn names() -> Vec<String> {
-    let entries = std::fs::read_dir(folder()).expect("tests/c");
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
-        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
-        .filter(|name| !name.starts_with("layout_"))
-        .collect();
-    names.sort();
-    names
+    let names = sources(&folder()).into_iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    names.filter(|name| !name.starts_with("layout_")).collect()
 }
 
-fn sources(name: &str) -> Vec<PathBuf> {
-    let support = std::fs::read_dir(folder().join("support")).expect("tests/c/support");
-    let mut sources: Vec<PathBuf> = support
+/// C sources of a folder, in order.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut sources: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("a folder of C programs")
         .map(|entry| entry.expect("readable").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
         .collect();
     sources.sort();
-    sources.insert(0, folder().join(format!("{name}.c")));
     sources
+}
+
+/// The compiler and what all our C is built with.
+fn compiler() -> Command {
+    let mut command = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".to_owned()));
+    command.args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1"]);
+    command.arg("-I").arg(crate_root().join("include")).arg("-I").arg(folder().join("support"));
+    command
+}
+
+fn run_compiler(mut command: Command, what: &str) {
+    let output = command.output().expect("these tests need a C compiler (set CC)");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{what} does not build:\n{said}");
+}
+
+/// What the programs share, compiled once.
+fn support() -> &'static [PathBuf] {
+    static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let built = sources(&folder().join("support")).into_iter().map(|source| {
+            let name = source.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+            let object = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("support-{name}.o"));
+            let mut command = compiler();
+            command.arg("-c").arg(&source).arg("-o").arg(&object);
+            run_compiler(command, &name);
+            object
+        });
+        built.collect()
+    })
 }
 
 /// A folder in which the shared library has the name that programs look for.
@@ -68,17 +93,13 @@ fn shared_folder(of: &Path) -> PathBuf {
 fn build(name: &str, linkage: Linkage) -> PathBuf {
     let library = library_folder();
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{linkage:?}"));
-    let mut command = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".to_owned()));
-    command.args(["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-Wl,--strip-debug"]);
-    command.arg("-I").arg(crate_root().join("include")).arg("-I").arg(folder().join("support"));
-    command.args(sources(name)).arg("-o").arg(&program);
+    let mut command = compiler();
+    command.arg(folder().join(format!("{name}.c"))).args(support()).arg("-Wl,--strip-debug").arg("-o").arg(&program);
     match linkage {
         Linkage::Static => command.arg(library.join("libztcore.a")).args(SYSTEM),
         Linkage::Shared => command.arg("-L").arg(&library).args(["-lztcore", "-lpthread"]),
     };
-    let output = command.output().expect("these tests need a C compiler (set CC)");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name} does not build:\n{said}");
+    run_compiler(command, name);
     program
 }
 
@@ -101,7 +122,7 @@ macro_rules! programs {
         $(
             #[test]
             fn $name() {
-                $crate::programs::check(stringify!($name), $crate::programs::Linkage::Static);
+                $crate::programs::check(stringify!($name), $crate::programs::Linkage::Shared);
             }
         )*
         /// Programs that have a test.
