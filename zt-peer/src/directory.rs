@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zt_crypto::{PeerKeys, SecretIdentity};
-use zt_wire::{Address, Identity, Mono, PacketId};
+use zt_wire::{Address, Gates, Identity, Mono, PacketId};
 
 use crate::drop_reason::DropReason;
-use crate::fast_map::{FastMap, Gate};
+use crate::fast_map::FastMap;
 use crate::inbound::Ticket;
 use crate::rate::LOAD_FOR_HELLO;
 use crate::snapshot::PeerRecord;
@@ -73,7 +73,7 @@ pub(crate) struct Directory {
     /// Who has such a record, if the owner told.
     cached: Option<BTreeSet<Address>>,
     /// Records read because of HELLOs.
-    load_gate: Gate<Address>,
+    load_gate: Gates<Address>,
     whois: WhoisTable,
     admissions: BTreeMap<Address, Admission>,
     strangers: Strangers,
@@ -88,7 +88,7 @@ impl Directory {
         Self {
             has_cache,
             cached: None,
-            load_gate: Gate::new(LOAD_FOR_HELLO, 4096),
+            load_gate: Gates::new(LOAD_FOR_HELLO, 4096),
             whois: WhoisTable::default(),
             admissions: BTreeMap::new(),
             strangers: Strangers::default(),

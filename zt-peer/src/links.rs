@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use zt_wire::{Address, IpPrefix, Mono};
+use zt_wire::{Address, Gate, IpPrefix, Mono};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
@@ -293,7 +293,7 @@ impl Links {
     }
 
     /// Whether the owner is to be asked for addresses of a peer, when it was last at that time.
-    pub(crate) fn may_want_address(&self, now: Mono, last: Option<Mono>) -> bool {
-        self.asks.addresses && last.is_none_or(|t| now.saturating_since(t) >= ADDRESS_AGAIN)
+    pub(crate) fn may_want_address(&self, now: Mono, last: Gate) -> bool {
+        self.asks.addresses && last.is_open(now, ADDRESS_AGAIN)
     }
 }

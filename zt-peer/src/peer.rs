@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use zt_crypto::{PeerKeys, Suite};
 use zt_wire::Identity;
-use zt_wire::{Address, Mono};
+use zt_wire::{Address, Gate, Mono};
 
 use crate::link::{Endpoint, Path};
 use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
@@ -48,10 +48,10 @@ pub(crate) struct Peer {
     /// First traffic sent over a root since anything was heard.
     pub(crate) unheard_relayed: Option<Mono>,
     /// Last ERROR that named a frame of ours.
-    pub(crate) frame_error: Option<Mono>,
-    pub(crate) last_relay_question: Option<Mono>,
-    pub(crate) last_full_hello: Option<Mono>,
-    pub(crate) last_push: Option<Mono>,
+    pub(crate) frame_error: Gate,
+    pub(crate) last_relay_question: Gate,
+    pub(crate) last_full_hello: Gate,
+    pub(crate) last_push: Gate,
     pub(crate) trust: Option<Mono>,
     /// Root through which its packets came last when they did not come directly.
     pub(crate) via: Option<Address>,
@@ -62,9 +62,9 @@ pub(crate) struct Peer {
     pub(crate) root_tries: usize,
     pub(crate) last_root_try: Option<Mono>,
     pub(crate) hello_turn: u32,
-    pub(crate) last_memorised: Option<Mono>,
-    pub(crate) whois_answered: Option<Mono>,
-    pub(crate) error_sent: Option<Mono>,
+    pub(crate) last_memorised: Gate,
+    pub(crate) whois_answered: Gate,
+    pub(crate) error_sent: Gate,
     /// Its record was emitted since it has a path.
     pub(crate) persisted: bool,
     /// Its primary port, as it told: it outlives a restart, others are drawn anew.
@@ -72,7 +72,7 @@ pub(crate) struct Peer {
     /// An address it was heard from while another port of the same host was fresh: tried when that one is in doubt.
     pub(crate) candidate: Option<(Path, Mono)>,
     /// When the owner was asked for an address.
-    pub(crate) last_address_wanted: Option<Mono>,
+    pub(crate) last_address_wanted: Gate,
     /// Where we sent to before we heard anything from there.
     pub(crate) tried: Vec<(Path, Spread)>,
     /// What it sent, as far as that pays for something.
@@ -85,7 +85,7 @@ pub(crate) struct Peer {
     pub(crate) introduced: PathGate,
     /// With whom it was brought together lately.
     pub(crate) united: United,
-    pushes: (u32, Option<Mono>),
+    pushes: (u32, Gate),
 }
 
 impl Peer {
@@ -103,10 +103,10 @@ impl Peer {
             last_nontrivial: None,
             last_traffic_out: None,
             unheard_relayed: None,
-            frame_error: None,
-            last_relay_question: None,
-            last_full_hello: None,
-            last_push: None,
+            frame_error: Gate::OPEN,
+            last_relay_question: Gate::OPEN,
+            last_full_hello: Gate::OPEN,
+            last_push: Gate::OPEN,
             trust: None,
             via: None,
             remembered: Vec::new(),
@@ -114,20 +114,20 @@ impl Peer {
             root_tries: 0,
             last_root_try: None,
             hello_turn: 0,
-            last_memorised: None,
-            whois_answered: None,
-            error_sent: None,
+            last_memorised: Gate::OPEN,
+            whois_answered: Gate::OPEN,
+            error_sent: Gate::OPEN,
             persisted: false,
             primary_port: None,
             candidate: None,
-            last_address_wanted: None,
+            last_address_wanted: Gate::OPEN,
             tried: Vec::new(),
             ledger: Ledger::default(),
             confirming: PathGate::new(CONFIRM),
             echoes: PathGate::new(ECHO_ANSWER),
             introduced: PathGate::new(CONFIRM),
             united: United::default(),
-            pushes: (0, None),
+            pushes: (0, Gate::OPEN),
         }
     }
 
@@ -196,9 +196,9 @@ impl Peer {
     /// Breaker of PUSH_DIRECT_PATHS (02 §6.17): whether the content of one received now counts.
     pub(crate) fn may_push(&mut self, now: Mono) -> bool {
         let (count, last) = self.pushes;
-        let soon = last.is_some_and(|t| now.saturating_since(t) <= PUSH_GAP);
+        let soon = last.since(now).is_some_and(|passed| passed <= PUSH_GAP);
         let count = if soon { count.saturating_add(1) } else { 0 };
-        self.pushes = (count, Some(now));
+        self.pushes = (count, Gate::passed(now));
         count < PUSH_BREAKER
     }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use zt_crypto::PeerKeys;
 use zt_wire::verb::{Message, OkBody, OkReply};
-use zt_wire::{Address, Identity, Mono, Packet, PacketId, Verb};
+use zt_wire::{Address, Gate, Identity, Mono, Packet, PacketId, Verb};
 
 use crate::drop_reason::DropReason;
 use crate::fair_queue::{Added, FairQueue, GivesWay};
@@ -167,7 +167,7 @@ pub(crate) struct Strangers {
     lost_hellos: u64,
     /// Checks that may go before the next validation.
     checks: usize,
-    swept: Mono,
+    swept: Gate,
 }
 
 impl Default for Strangers {
@@ -185,7 +185,7 @@ impl Default for Strangers {
             lost_names: Vec::new(),
             lost_hellos: 0,
             checks: CHECKS,
-            swept: Mono::ZERO,
+            swept: Gate::passed(Mono::ZERO),
         }
     }
 }
@@ -194,7 +194,7 @@ impl Strangers {
     /// Takes a HELLO. `Some(number)`: challenge its sender.
     pub(crate) fn hello(&mut self, now: Mono, arrival: Arrival<'_>) -> Result<Option<u64>, DropReason> {
         let Arrival { source, ticket, identity, packet, case, known } = arrival;
-        if now.saturating_since(self.swept) >= SWEEP {
+        if self.swept.is_open(now, SWEEP) {
             self.expire(now);
         }
         if let Some(number) = self.numbers(identity.address).into_iter().find(|n| self.is_same(*n, source, &identity)) {
@@ -429,7 +429,7 @@ impl Strangers {
 
     /// Forgets what is too old.
     pub(crate) fn expire(&mut self, now: Mono) {
-        self.swept = now;
+        self.swept.note(now);
         let stale = |w: &Waiting| {
             let under_way = matches!(w.stage, Stage::Checking | Stage::Validating);
             now.saturating_since(w.ticket.arrived) >= if under_way { LOST } else { STALE }

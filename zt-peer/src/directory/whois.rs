@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zt_wire::{Address, Mono};
+use zt_wire::{Address, Gate, Mono};
 
 use super::strangers::Source;
 use crate::fair_queue::{FairQueue, GivesWay};
@@ -28,7 +28,7 @@ pub(crate) enum Asker {
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    last: Mono,
+    last: Gate,
     tries: u32,
     /// The cache was asked and has not answered.
     loading: bool,
@@ -56,7 +56,7 @@ impl WhoisTable {
 
     /// Forgets old entries of the gate.
     pub(crate) fn expire(&mut self, now: Mono) {
-        let old = self.asked.iter().filter(|(_, a)| now.saturating_since(a.last) >= QUEUE_TIMEOUT);
+        let old = self.asked.iter().filter(|(_, a)| a.last.is_open(now, QUEUE_TIMEOUT));
         let old: Vec<Address> = old.map(|(a, _)| *a).collect();
         for address in old {
             self.remove(address);
@@ -90,10 +90,9 @@ impl WhoisTable {
                 self.insert(now, address, Asked { asker, ..asked });
             }
             let asked = self.asked.get_mut(&address)?;
-            if now.saturating_since(asked.last) < WHOIS_ASK {
+            if !asked.last.pass(now, WHOIS_ASK) {
                 return None;
             }
-            asked.last = now;
             asked.tries += 1;
             asked.loading = false;
             return Some(asked.tries);
@@ -103,7 +102,7 @@ impl WhoisTable {
         {
             return None;
         }
-        self.insert(now, address, Asked { last: now, tries: 0, loading: false, asker });
+        self.insert(now, address, Asked { last: Gate::passed(now), tries: 0, loading: false, asker });
         Some(0)
     }
 
@@ -112,7 +111,7 @@ impl WhoisTable {
     fn is_busy(&self, now: Mono, source: Source) -> bool {
         let oldest = self.strangers.equal_in_the_way(source, share(source));
         let asked = oldest.and_then(|address| self.asked.get(address));
-        asked.is_some_and(|asked| now.saturating_since(asked.last) < WHOIS_ASK)
+        asked.is_some_and(|asked| !asked.last.is_open(now, WHOIS_ASK))
     }
 
     fn insert(&mut self, now: Mono, address: Address, asked: Asked) {

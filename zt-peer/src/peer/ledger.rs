@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zt_wire::Mono;
+use zt_wire::{Gate, Mono};
 
 use crate::link::{Endpoint, Path};
 use crate::rate::PUSH_RELAYED;
@@ -39,7 +39,7 @@ pub(crate) struct Ledger {
     pub(crate) savings: usize,
     /// Bytes of probes that a member has beyond that, and since when.
     pub(crate) allowance: usize,
-    allowed: Option<Mono>,
+    allowed: Gate,
     /// Addresses it named that are still to be probed.
     pub(crate) named: Vec<Endpoint>,
 }
@@ -79,8 +79,7 @@ impl Ledger {
     }
 
     pub(crate) fn allow(&mut self, now: Mono) {
-        if self.allowed.is_none_or(|t| now.saturating_since(t) >= PUSH_RELAYED) {
-            self.allowed = Some(now);
+        if self.allowed.pass(now, PUSH_RELAYED) {
             self.allowance = ALLOWANCE;
         }
     }

@@ -3,7 +3,7 @@
 pub(crate) mod choice;
 pub(crate) mod liveness;
 
-use zt_wire::Mono;
+use zt_wire::{Gate, Mono};
 
 use crate::link::Path;
 use crate::rate::PATH_EXPIRY;
@@ -19,7 +19,7 @@ pub(crate) struct Slot {
     pub(crate) path: Path,
     pub(crate) rank: i32,
     pub(crate) live: Liveness,
-    pub(crate) last_sent: Option<Mono>,
+    pub(crate) last_sent: Gate,
     /// The peer was heard there before we sent anything there.
     pub(crate) heard_first: bool,
     /// Last HELLO or ECHO of ours there.

@@ -95,7 +95,7 @@ impl Vl1 {
     pub(super) fn want_address(&mut self, now: Mono, id: PeerId) {
         if self.may_want_address(now, id) {
             let peer = self.peers.get_mut(id);
-            peer.last_address_wanted = Some(now);
+            peer.last_address_wanted.note(now);
             let peer = peer.identity.address;
             self.event(Vl1Event::AddressWanted { peer });
         }

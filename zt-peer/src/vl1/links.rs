@@ -147,7 +147,7 @@ impl Vl1 {
                 }
             }
             // The other side may be behind a NAT that lets our new address in only after it was told.
-            self.peers.get_mut(id).last_push = None;
+            self.peers.get_mut(id).last_push.reopen();
             if self.peers.get(id).slots.is_empty()
                 && let Some((root, slot)) = self.relay_for(now.mono, id)
             {
@@ -172,7 +172,7 @@ impl Vl1 {
                     path != by && path.remote.scope() == scope && path.remote.same_family(&by.remote)
                 })
                 .collect();
-            self.peers.get_mut(id).last_push = None;
+            self.peers.get_mut(id).last_push.reopen();
             for slot in slots {
                 self.peers.get_mut(id).slots[slot].live.shaken(now.mono);
                 self.probe_slot(now, id, slot, Probe::Hello, out);

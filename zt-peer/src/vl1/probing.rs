@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zt_wire::packet::HEADER_LEN;
 use zt_wire::verb::{Echo, Verb};
-use zt_wire::{Address, Mono, Now};
+use zt_wire::{Address, Gate, Mono, Now};
 
 use super::Vl1;
 use crate::event::Vl1Event;
@@ -183,7 +183,7 @@ impl Vl1 {
     pub(super) fn greet_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
         peer.root_tries = 0;
-        peer.last_full_hello = Some(now.mono);
+        peer.last_full_hello.note(now.mono);
         self.try_root(now, id, out);
         self.peers.arm(id, now.mono + ROOT_RETRY_FIRST);
     }
@@ -276,7 +276,7 @@ impl Vl1 {
             return;
         }
         // Over a root: the peer learns of it, and the root, which may know us by another port by now, introduces us.
-        peer.last_push = None;
+        peer.last_push.reopen();
         if let Some((root, root_slot)) = self.relay_for(now.mono, id) {
             let path = self.peers.get(root).slots[root_slot].path;
             self.probe_slot(now, root, root_slot, Probe::Echo, out);
@@ -310,7 +310,7 @@ impl Vl1 {
             path,
             rank: link.rank,
             live,
-            last_sent: Some(expected.sent),
+            last_sent: Gate::passed(expected.sent),
             heard_first: expected.heard_first,
             last_probe: Some(expected.sent).filter(|_| matches!(expected.verb, Verb::HELLO | Verb::ECHO)),
             mtu: self.links.mtu(path),
@@ -424,8 +424,8 @@ impl Vl1 {
     pub(super) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
         let peer = self.peers.get_mut(id);
         peer.unheard_relayed.get_or_insert(now);
-        let hints = !self.links.attempts(peer.identity.address).is_empty()
-            && peer.last_memorised.is_none_or(|t| now.saturating_since(t) >= MEMORISED);
+        let hints =
+            !self.links.attempts(peer.identity.address).is_empty() && peer.last_memorised.is_open(now, MEMORISED);
         let due = peer.due;
         let hints = hints || !peer.slots.is_empty() || self.may_want_address(now, id);
         if due == Mono::FAR && hints {
@@ -438,15 +438,12 @@ impl Vl1 {
         let peer = self.peers.get(id);
         let address = peer.identity.address;
         let attempts = self.links.attempts(address);
-        if peer.route.is_some()
-            || attempts.is_empty()
-            || peer.last_memorised.is_some_and(|t| now.mono.saturating_since(t) < MEMORISED)
-        {
+        if peer.route.is_some() || attempts.is_empty() || !peer.last_memorised.is_open(now.mono, MEMORISED) {
             return;
         }
         let pick = self.wire.random_below(attempts.len());
         let Some(remote) = self.links.attempts(address).get(pick).copied() else { return };
-        self.peers.get_mut(id).last_memorised = Some(now.mono);
+        self.peers.get_mut(id).last_memorised.note(now.mono);
         for path in self.links.paths_to(Endpoint::Ip(remote)) {
             self.send_hello(now, id, path, Purpose::Probe, out);
         }

@@ -507,10 +507,10 @@ impl Vl1 {
     /// seldom as honest peers repeat it; a replay gains nothing by that.
     fn is_frame_error(&mut self, now: Mono, c: &Ticket, id: PacketId) -> bool {
         let peer = self.peers.get_mut(c.id);
-        let soon = peer.frame_error.is_some_and(|t| now.saturating_since(t) < FRAME_ERROR_AGAIN);
-        let fits = !soon && self.wire.has_sent_frame(now, c.from, id);
+        let open = peer.frame_error.is_open(now, FRAME_ERROR_AGAIN);
+        let fits = open && self.wire.has_sent_frame(now, c.from, id);
         if fits {
-            self.peers.get_mut(c.id).frame_error = Some(now);
+            self.peers.get_mut(c.id).frame_error.note(now);
         }
         fits
     }
@@ -551,11 +551,9 @@ impl Vl1 {
     fn maybe_push_paths(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         let interval = if c.hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
         let peer = self.peers.get_mut(c.id);
-        if peer.last_push.is_some_and(|t| now.mono.saturating_since(t) < interval) {
-            return;
+        if peer.last_push.pass(now.mono, interval) {
+            self.push_paths(now, c.id, c.path, out);
         }
-        peer.last_push = Some(now.mono);
-        self.push_paths(now, c.id, c.path, out);
     }
 }
 

@@ -90,7 +90,7 @@ impl Vl1 {
         // With a choice of paths a relay notices when one dies; without one there is nothing to decide.
         let several = peer.slots.len() > 1;
         let Some(s) = peer.slots.get_mut(slot) else { return };
-        s.last_sent = Some(now);
+        s.last_sent.note(now);
         let path = s.path;
         if several {
             let due = s.live.traffic_out(now);

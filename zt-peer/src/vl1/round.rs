@@ -145,7 +145,7 @@ impl Vl1 {
             }
             return;
         }
-        let due = peer.last_full_hello.is_none_or(|t| now.mono.saturating_since(t) >= ROOT_HELLO);
+        let due = peer.last_full_hello.is_open(now.mono, ROOT_HELLO);
         self.keep_alive(now, id, ROOT_HELLO, ROOT_HEARTBEAT, out);
         if due {
             self.try_idle_links(now, id, out);
@@ -177,10 +177,9 @@ impl Vl1 {
         if !peer.slots.is_empty() {
             return self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);
         }
-        if peer.last_full_hello.is_some_and(|t| now.mono.saturating_since(t) < CONTACT_HELLO) {
+        if !peer.last_full_hello.pass(now.mono, CONTACT_HELLO) {
             return;
         }
-        peer.last_full_hello = Some(now.mono);
         if let Some((root, slot)) = self.relay_for(now.mono, id) {
             let path = self.peers.get(root).slots[slot].path;
             self.send_hello_relayed(now, id, path, Purpose::Content, out);
@@ -191,15 +190,12 @@ impl Vl1 {
     fn keep_alive(&mut self, now: Now, id: PeerId, hello_every: Duration, heartbeat: Duration, out: &mut Transmits) {
         let t = now.mono;
         let peer = self.peers.get_mut(id);
-        let full = peer.last_full_hello.is_none_or(|h| t.saturating_since(h) >= hello_every);
-        if full {
-            peer.last_full_hello = Some(t);
-        }
+        let full = peer.last_full_hello.pass(t, hello_every);
         let mut order: Vec<usize> = (0..peer.slots.len()).collect();
         order.sort_by_key(|i| (peer.slots[*i].rank, path_choice::quality(&peer.slots[*i], t)));
         for slot in order.into_iter().take(KEPT_PATHS) {
             let s = &self.peers.get(id).slots[slot];
-            let silent = s.last_sent.is_none_or(|l| t.saturating_since(l) >= heartbeat);
+            let silent = s.last_sent.is_open(t, heartbeat);
             if full {
                 self.probe_slot(now, id, slot, Probe::Hello, out);
             } else if silent {

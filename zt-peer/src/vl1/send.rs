@@ -65,12 +65,9 @@ impl Vl1 {
     pub fn reply(&mut self, now: Now, to: &ReplyTo, body: &dyn Body, options: SendOptions, out: &mut Transmits) {
         let Some(id) = self.peers.id(to.address) else { return };
         let peer = self.peers.get_mut(id);
-        if is_frame_error(body) {
-            if peer.error_sent.is_some_and(|t| now.mono.saturating_since(t) < ERROR_OUT) {
-                self.drops.add(DropReason::ErrorGate);
-                return;
-            }
-            peer.error_sent = Some(now.mono);
+        if is_frame_error(body) && !peer.error_sent.pass(now.mono, ERROR_OUT) {
+            self.drops.add(DropReason::ErrorGate);
+            return;
         }
         let mut payer = self.payer(now.mono, id, to.path, to.relayed);
         let mut path = to.path;
@@ -139,7 +136,7 @@ impl Vl1 {
         let mtu = self.links.mtu(path);
         let peer = self.peers.get_mut(id);
         if let Some(slot) = peer.slot(path) {
-            peer.slots[slot].last_sent = Some(now);
+            peer.slots[slot].last_sent.note(now);
         }
         Outgoing::new(peer.identity.address, Arc::clone(&peer.keys), peer.suite(), path, mtu)
     }
@@ -202,7 +199,7 @@ impl Vl1 {
         let peer = self.peers.get_mut(id);
         let wake_behind = traffic && peer.due == Mono::FAR;
         let s = peer.slots.get_mut(slot)?;
-        s.last_sent = Some(now);
+        s.last_sent.note(now);
         let hop = NextHop { path: s.path, mtu: s.mtu, trusted: s.trusted, direct };
         if traffic {
             let due = s.live.traffic_out(now);
@@ -238,11 +235,10 @@ impl Vl1 {
     /// Traffic goes over a root and nothing comes back: a HELLO over each root; the one whose answer comes is the way.
     fn ask_over_roots(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
-        let waits = |t: Option<Mono>| t.is_some_and(|t| now.mono.saturating_since(t) < RELAY_QUESTION);
-        if peer.unheard_relayed.is_none() || waits(peer.unheard_relayed) || waits(peer.last_relay_question) {
+        let unheard = peer.unheard_relayed.is_some_and(|t| now.mono.saturating_since(t) >= RELAY_QUESTION);
+        if !unheard || !peer.last_relay_question.pass(now.mono, RELAY_QUESTION) {
             return;
         }
-        peer.last_relay_question = Some(now.mono);
         for root in self.upstream_ids().into_iter().filter(|r| *r != id) {
             if let Some(path) = self.peers.get(root).route_slot().map(|s| s.path) {
                 self.send_hello_relayed(now, id, path, Purpose::Content, out);

@@ -89,7 +89,7 @@ impl Vl1 {
             .into_iter()
             .map(|(i, s)| PathView {
                 path: s.path,
-                last_sent: s.last_sent.map(|l| t.saturating_since(l)),
+                last_sent: s.last_sent.since(t),
                 last_heard: Some(t.saturating_since(s.live.heard)),
                 latency: s.live.rtt.latency(),
                 preferred: Some(i) == route,

@@ -159,10 +159,9 @@ impl Vl1 {
     pub(super) fn handle_whois(&mut self, now: Now, c: &Ticket, m: &Whois<'_>, out: &mut Transmits) -> Handled {
         if !self.roots.am_root() {
             let peer = self.peers.get_mut(c.id);
-            if peer.whois_answered.is_some_and(|t| now.mono.saturating_since(t) < WHOIS_ANSWER) {
+            if !peer.whois_answered.pass(now.mono, WHOIS_ANSWER) {
                 return Handled::Refused(DropReason::WhoisGate);
             }
-            peer.whois_answered = Some(now.mono);
         }
         let asker = Asker::Stranger(self.source_of(c.path, c.hops));
         let mut identities = Vec::new();

@@ -55,7 +55,7 @@ impl Vl1 {
         }
         let known_seed = seed.and_then(|seed| self.peers.id(seed));
         for id in self.upstream_ids().into_iter().chain(known_seed) {
-            self.peers.get_mut(id).last_full_hello = None;
+            self.peers.get_mut(id).last_full_hello.reopen();
         }
         self.schedule.hurry_round(now.mono);
     }

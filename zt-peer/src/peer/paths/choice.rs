@@ -57,8 +57,8 @@ mod tests {
     use std::sync::Arc;
 
     use zt_crypto::{PeerKeys, SharedKey};
-    use zt_wire::Address;
     use zt_wire::Identity;
+    use zt_wire::{Address, Gate};
 
     use super::*;
     use crate::link::{Endpoint, LinkId, Path};
@@ -72,7 +72,7 @@ mod tests {
             path: Path { link: LinkId(1), remote },
             rank,
             live,
-            last_sent: None,
+            last_sent: Gate::OPEN,
             heard_first: false,
             last_probe: None,
             mtu: 1432,
