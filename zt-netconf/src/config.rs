@@ -4,6 +4,7 @@ use zt_wire::dictionary::{Dictionary, DictionaryWriter};
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::inet::InetAddress;
 use zt_wire::netconf::{Dns, Route, Specialist};
+use zt_wire::packet::{DEFAULT_VIRTUAL_MTU, MAX_VIRTUAL_MTU, MIN_VIRTUAL_MTU};
 use zt_wire::rules::RuleTable;
 use zt_wire::{
     Capability, Emit, Membership, Ownership, Parse, ParseError, Reader, Tag, emit_all, parse_all, parse_until_error,
@@ -160,7 +161,7 @@ pub struct NetworkConfig {
 
 impl NetworkConfig {
     /// MTU when none is given.
-    pub const DEFAULT_MTU: u32 = 2800;
+    pub const DEFAULT_MTU: u32 = DEFAULT_VIRTUAL_MTU as u32;
     /// Window of ad-hoc networks and the largest a controller uses, ms.
     pub const MAX_WINDOW: i64 = 7_200_000;
     /// Flag: broadcast enabled.
@@ -280,7 +281,8 @@ impl NetworkConfig {
         config.kind = if d.u64("t", 0) == 1 { NetworkType::Public } else { NetworkType::Private };
         config.name = d.get("n").unwrap_or_default().into_owned();
         config.name.truncate(MAX_NAME);
-        config.mtu = d.u64("mtu", u64::from(Self::DEFAULT_MTU)).clamp(1280, 10_000) as u32;
+        config.mtu =
+            d.u64("mtu", u64::from(Self::DEFAULT_MTU)).clamp(MIN_VIRTUAL_MTU.into(), MAX_VIRTUAL_MTU.into()) as u32;
         config.read_credentials(&d)?;
         config.read_lists(&d)?;
         config.sign_on = read_sign_on(&d);

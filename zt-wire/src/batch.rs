@@ -6,7 +6,7 @@ use core::fmt;
 use crate::ether::ETHERNET_HEADER_LEN;
 
 /// Longest payload of a frame that any network carries, in bytes: the largest MTU there is (02 §1).
-pub const MAX_MTU: usize = 10_000;
+pub const MAX_MTU: usize = crate::packet::MAX_VIRTUAL_MTU as usize;
 
 /// Longest frame that any port gives or takes: header, two VLAN tags, payload. A VLAN device on top
 /// of a port has the MTU of the port, and its frames are longer by their tag.

@@ -210,11 +210,6 @@ impl DictionaryWriter {
         self.put_u64(key, value.as_u64())
     }
 
-    /// Adds an address as 10 hex digits, as `id` and `tt` of network configurations (04 §3.1).
-    pub fn put_address_text(&mut self, key: &str, value: Address) -> Result<(), BufferFull> {
-        self.put(key, format!("{value}"))
-    }
-
     /// The text so far.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text

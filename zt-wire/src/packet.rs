@@ -32,6 +32,8 @@ pub const RELAY_MAX_HOPS: u8 = 3;
 pub const COMPRESSION_THRESHOLD: usize = 64;
 /// Payload size of an ordinary virtual Ethernet.
 pub const DEFAULT_VIRTUAL_MTU: u16 = 2800;
+/// Smallest payload size of a virtual Ethernet (04 §3.2).
+pub const MIN_VIRTUAL_MTU: u16 = 1280;
 /// Largest payload size of a virtual Ethernet.
 pub const MAX_VIRTUAL_MTU: u16 = 10000;
 
@@ -276,11 +278,6 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
     /// Sets the authentication code.
     pub fn set_mac(&mut self, mac: [u8; 8]) {
         self.put(OFFSET_MAC, &mac);
-    }
-
-    /// Sets the verb, keeping the compressed flag.
-    pub fn set_verb(&mut self, verb: Verb) {
-        self.set_bits(OFFSET_VERB, VERB_MASK, verb.0);
     }
 
     /// Sets or clears the compressed flag.

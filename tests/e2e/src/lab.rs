@@ -323,12 +323,6 @@ impl Nat {
     pub fn rebind(&self, first_port: u16, last_port: u16) -> Result<()> {
         Ok(self.nat.rebind(first_port, last_port)?)
     }
-
-    /// The machine itself.
-    #[must_use]
-    pub fn nat_box(&self) -> &NatBox {
-        &self.nat
-    }
 }
 
 impl Cut {

@@ -429,7 +429,7 @@ impl Scene {
         let network = self.pick_network(input);
         match input.below(4) {
             0 => {
-                self.engine.leave(self.now, network);
+                self.engine.leave(network);
             }
             1 => {
                 let saved = input.bool().then(|| input.some_bytes().to_vec());

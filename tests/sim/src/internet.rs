@@ -185,16 +185,6 @@ impl Internet {
         }
     }
 
-    /// Moves an interface to another segment with other addresses: another network was joined.
-    ///
-    /// # Panics
-    /// When an address is taken.
-    pub fn move_iface(&mut self, id: IfaceId, segment: SegmentId, addresses: &[IpAddr]) {
-        self.set_addresses(id, &[]);
-        self.ifaces[id.0].segment = segment;
-        self.set_addresses(id, addresses);
-    }
-
     /// Addresses of an interface.
     #[must_use]
     pub fn addresses(&self, id: IfaceId) -> &[IpAddr] {
@@ -204,11 +194,6 @@ impl Internet {
     /// Pulls or plugs a cable.
     pub fn plug(&mut self, id: IfaceId, plugged: bool) {
         self.ifaces[id.0].plugged = plugged;
-    }
-
-    /// Weather from one machine to another, one way.
-    pub fn set_weather(&mut self, from: MachineId, to: MachineId, weather: Weather) {
-        self.between.insert((from, to), weather);
     }
 
     /// Loses everything from one machine to another, or stops to.

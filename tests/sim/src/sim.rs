@@ -164,12 +164,6 @@ impl Sim {
         self.add_node_as(name, secret)
     }
 
-    /// Says that the worker of a node has something else to do for a time.
-    pub fn occupy_worker(&mut self, id: NodeId, time: Duration) {
-        let node = &mut self.nodes[id.0];
-        node.worker_free = node.worker_free.max(self.time) + time.as_micros() as u64;
-    }
-
     /// Says whether an identity is valid, so that no job computes its memory-hard hash.
     pub fn judge_identity(&mut self, identity: Identity, valid: bool) {
         self.judged.insert(identity, valid);

@@ -146,8 +146,7 @@ impl Rig {
                 self.subscribe(&controller, 1);
             }
             "MULTICAST_GATHER-02" => {
-                let now = self.member.now;
-                self.member.vl2.set_tap_groups(now, self.private, &[group(1)], &mut self.member.below);
+                self.member.vl2.set_tap_groups(self.private, &[group(1)], &mut self.member.below);
             }
             "ERROR-06" => self.subscribe(peer, 1),
             "NETWORK_CREDENTIALS-09" => {

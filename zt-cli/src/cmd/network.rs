@@ -102,7 +102,7 @@ struct Changes {
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     broadcast: Option<bool>,
     /// MTU in bytes
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(1280..=10000))]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(zt_wire::packet::MIN_VIRTUAL_MTU as i64..=zt_wire::packet::MAX_VIRTUAL_MTU as i64))]
     mtu: Option<u16>,
     /// Any further fields of the controller's network object, as JSON
     #[arg(long = "json-object", value_name = "JSON", value_parser = object)]

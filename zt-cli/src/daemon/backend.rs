@@ -348,7 +348,7 @@ mod tests {
             name: "lan".to_owned(),
             status: zt_netconf::NetworkStatus::Ok,
             private: true,
-            mtu: 2800,
+            mtu: zt_wire::packet::DEFAULT_VIRTUAL_MTU,
             bridge: false,
             broadcast: true,
             port_error: 0,

@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use zt_wire::IpPrefix;
 use zt_wire::ident::{Address, NetworkId};
+use zt_wire::packet::{DEFAULT_VIRTUAL_MTU, MAX_VIRTUAL_MTU, MIN_VIRTUAL_MTU};
 use zt_wire::rules::{RuleKind, RuleTable};
 
 use super::patch::NetworkPatch;
 use super::verbatim::Verbatim;
 
 /// Sizes that the MTU of a network may have, bytes.
-pub(super) const MTU: std::ops::RangeInclusive<u16> = 1280..=10_000;
+pub(super) const MTU: std::ops::RangeInclusive<u16> = MIN_VIRTUAL_MTU..=MAX_VIRTUAL_MTU;
 
 /// One network.
 #[derive(Clone, Debug, PartialEq)]
@@ -138,7 +139,7 @@ impl Network {
             revision: 0,
             broadcast: true,
             multicast_limit: 32,
-            mtu: 2800,
+            mtu: DEFAULT_VIRTUAL_MTU,
             trace_target: None,
             trace_level: 0,
             assign_v4: false,

@@ -20,7 +20,7 @@ use crate::config::NetworkConfig;
 use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
 
 /// Longest payload of a frame that is taken from others (04 §7.3).
-pub(crate) const FRAME_LIMIT: usize = 10_000;
+pub(crate) const FRAME_LIMIT: usize = zt_wire::packet::MAX_VIRTUAL_MTU as usize;
 /// Longest payload of a frame that fits a packet in each of its forms (02 §1): as FRAME, as EXT_FRAME from or to a host
 /// behind a bridge, as MULTICAST_FRAME with all its fields.
 const UNICAST_LIMIT: usize = MAX_PAYLOAD_LEN - 10;

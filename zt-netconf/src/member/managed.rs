@@ -183,9 +183,9 @@ pub struct Managed {
 }
 
 impl Managed {
-    /// Works out what the host should have. `port` are other addresses found on the port, `online` says whether
-    /// the node reaches a root (default routes wait for it).
-    pub fn new(mac: Mac, config: Option<&NetworkConfig>, settings: &Settings, port: &[IpAddr], online: bool) -> Self {
+    /// Works out what the host should have. `online` says whether the node reaches a root
+    /// (default routes wait for it).
+    pub fn new(mac: Mac, config: Option<&NetworkConfig>, settings: &Settings, online: bool) -> Self {
         let Some(config) = config else {
             return Self { mac, mtu: NetworkConfig::DEFAULT_MTU, addresses: vec![], routes: vec![], dns: None };
         };
@@ -193,7 +193,7 @@ impl Managed {
             config.addresses.iter().filter_map(|a| settings.address(IpPrefix::try_from(*a).ok()?)).collect();
         addresses.sort_unstable();
         addresses.dedup_by_key(|p| p.address());
-        let routes = routes(config, settings, &addresses, port, online);
+        let routes = routes(config, settings, &addresses, online);
         let dns = (settings.allow_dns && !config.dns.domain.is_empty()).then(|| ManagedDns {
             domain: config.dns.domain.clone(),
             servers: config.dns.servers.iter().filter_map(|server| server.ip()).collect(),
@@ -203,13 +203,7 @@ impl Managed {
 }
 
 /// 04 §10.3.
-fn routes(
-    config: &NetworkConfig,
-    settings: &Settings,
-    addresses: &[IpPrefix],
-    port: &[IpAddr],
-    online: bool,
-) -> Vec<ManagedRoute> {
+fn routes(config: &NetworkConfig, settings: &Settings, addresses: &[IpPrefix], online: bool) -> Vec<ManagedRoute> {
     let mut routes: Vec<ManagedRoute> = Vec::new();
     for route in &config.routes {
         let Ok(target) = IpPrefix::try_from(route.target).map(IpPrefix::network) else { continue };
@@ -223,7 +217,7 @@ fn routes(
         if routes.iter().any(|known| known.target == target) {
             continue;
         }
-        let candidates = addresses.iter().map(|a| a.address()).chain(port.iter().copied());
+        let candidates = addresses.iter().map(|a| a.address());
         let best = candidates.filter_map(|ip| Some((common_bits(ip, target.address())?, ip)));
         // The first of equally good ones.
         let source = best.fold(None, |best: Option<(u8, IpAddr)>, next| match best {

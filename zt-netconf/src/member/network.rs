@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use zt_wire::gate::Gate;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
@@ -271,10 +270,10 @@ impl Network {
         self.bridges.len()
     }
 
-    /// What the host should have because of this network (04 §10). `port`: other addresses on the port; `online`:
-    /// the node reaches a root.
-    pub fn managed(&self, settings: &Settings, port: &[IpAddr], online: bool) -> Managed {
-        Managed::new(self.mac, self.config.as_ref(), settings, port, online)
+    /// What the host should have because of this network (04 §10). `online`: the node reaches
+    /// a root.
+    pub fn managed(&self, settings: &Settings, online: bool) -> Managed {
+        Managed::new(self.mac, self.config.as_ref(), settings, online)
     }
 
     /// The configuration, when frames may pass at all.

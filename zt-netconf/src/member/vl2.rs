@@ -81,7 +81,7 @@ impl Vl2 {
     }
 
     /// Leaves a network.
-    pub fn leave(&mut self, _now: Now, id: NetworkId) {
+    pub fn leave(&mut self, id: NetworkId) {
         if self.networks.remove(&id).is_some() {
             self.shared.subscriptions.forget(id);
             self.shared.events.retain(|event| !matches!(event, Vl2Event::Persist { network, .. } if *network == id));
@@ -157,7 +157,7 @@ impl Vl2 {
 
     /// Takes the multicast groups of a network's port: those the host joined, and the address-resolution group
     /// ([`MulticastGroup::for_ip`]) of each of its addresses.
-    pub fn set_tap_groups(&mut self, _now: Now, network: NetworkId, groups: &[MulticastGroup], c: &mut dyn Carrier) {
+    pub fn set_tap_groups(&mut self, network: NetworkId, groups: &[MulticastGroup], c: &mut dyn Carrier) {
         if let Some(network) = self.networks.get_mut(&network) {
             network.set_tap_groups(groups, c);
         }

@@ -200,9 +200,8 @@ fn fast_propagated_chunks_reach_the_other_members() {
 #[test]
 fn leaving_forgets_everything() {
     let mut world = World::with_members();
-    let now = world.now;
     let node = world.node(A);
-    node.vl2.leave(now, NET);
+    node.vl2.leave(NET);
     node.collect();
     assert_eq!(node.events.last(), Some(&Vl2Event::Down { network: NET }));
     assert!(node.vl2.network(NET).is_none());

@@ -35,7 +35,7 @@ fn config(addresses: &[&str], routes: &[(&str, Option<&str>)]) -> NetworkConfig 
 }
 
 fn managed(config: &NetworkConfig, settings: &Settings, online: bool) -> Managed {
-    Managed::new(Mac([2; 6]), Some(config), settings, &[], online)
+    Managed::new(Mac([2; 6]), Some(config), settings, online)
 }
 
 fn targets(managed: &Managed) -> Vec<String> {

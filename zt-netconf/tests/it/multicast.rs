@@ -89,7 +89,7 @@ fn arp_goes_to_the_group_of_the_queried_address_even_without_broadcast() {
     let now = world.now;
     let queried = MulticastGroup::for_ip("10.1.2.3".parse().expect("an address"));
     let node = world.node(B);
-    node.vl2.set_tap_groups(now, NET, &[queried], &mut node.wire);
+    node.vl2.set_tap_groups(NET, &[queried], &mut node.wire);
     world.exchange();
     let mut arp = [0u8; 28];
     arp[..8].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, 1]);
@@ -239,9 +239,8 @@ fn groups_are_announced_to_roots_controller_and_members_each_minute() {
     world.run(40_000);
     assert_eq!((likes(&world, root), likes(&world, CONTROLLER), likes(&world, B)), (2, 2, 2));
     // A new group goes out at once, alone.
-    let now = world.now;
     let node = world.node(A);
-    node.vl2.set_tap_groups(now, NET, &[group(7)], &mut node.wire);
+    node.vl2.set_tap_groups(NET, &[group(7)], &mut node.wire);
     let sent = node.take_sent(Verb::MULTICAST_LIKE);
     assert_eq!(sent.iter().map(|p| p.to).collect::<Vec<_>>(), [CONTROLLER, root, B]);
     assert!(sent.iter().all(|p| p.payload.len() == 18));

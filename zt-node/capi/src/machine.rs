@@ -162,7 +162,7 @@ impl Machine {
 
     pub(crate) fn leave(&mut self, network: NetworkId) -> bool {
         self.subscribed.remove(&network);
-        self.engine.leave(self.clock.now(), network)
+        self.engine.leave(network)
     }
 
     pub(crate) fn is_joined(&self, network: NetworkId) -> bool {

@@ -57,7 +57,7 @@ impl<'a> Control<'a> {
     /// Leaves a network and forgets it; true when it was joined. [`Handle::keep`](super::Handle::keep) waits until its
     /// files are gone.
     pub fn leave(&mut self, network: NetworkId) -> bool {
-        self.driver.engine.leave(self.now, network)
+        self.driver.engine.leave(network)
     }
 
     /// Adds or updates a planet or moon given by the operator, live.

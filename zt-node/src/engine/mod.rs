@@ -129,7 +129,7 @@ impl Engine {
             Input::Frame(network, frame) => self.handle_frame(now, network, frame, outbox),
             Input::Groups(network, groups) => {
                 let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
-                self.vl2.set_tap_groups(now, network, groups, &mut carrier);
+                self.vl2.set_tap_groups(network, groups, &mut carrier);
             }
             Input::JobDone(done) => self.vl1.handle_job(now, done, &mut outbox.transmits),
             Input::Committed(seq) => self.committed(now, seq, true),
@@ -341,7 +341,7 @@ impl Engine {
     pub fn configure(&mut self, network: NetworkId) {
         let Some(joined) = self.vl2.network(network) else { return };
         let settings = self.settings.entry(network).or_default();
-        let managed = joined.managed(settings, &[], self.online);
+        let managed = joined.managed(settings, self.online);
         self.outputs.push_back(Output::Network(network, NetworkChange::Configure(managed)));
     }
 
@@ -360,9 +360,9 @@ impl Engine {
     }
 
     /// Leaves a network. True when it was joined.
-    pub fn leave(&mut self, now: Now, network: NetworkId) -> bool {
+    pub fn leave(&mut self, network: NetworkId) -> bool {
         let joined = self.vl2.network(network).is_some();
-        self.vl2.leave(now, network);
+        self.vl2.leave(network);
         joined
     }
 

@@ -79,7 +79,8 @@ impl Engine {
             name: config.map(zt_netconf::NetworkConfig::name_text).unwrap_or_default(),
             status: network.status(),
             private: config.is_none_or(|config| !config.is_public()),
-            mtu: config.map_or(2800, |config| u16::try_from(config.mtu).unwrap_or(u16::MAX)),
+            mtu: config
+                .map_or(zt_wire::packet::DEFAULT_VIRTUAL_MTU, |config| u16::try_from(config.mtu).unwrap_or(u16::MAX)),
             bridge: config.is_some_and(|config| config.is_active_bridge(self.address())),
             broadcast: config.is_some_and(zt_netconf::NetworkConfig::broadcast_enabled),
             port_error: network.port_error().unwrap_or(0),

@@ -153,10 +153,10 @@ fn no_answer_leaves_before_its_commit() {
 #[test]
 fn a_network_that_is_left_closes_its_port() {
     let (mut rig, network) = Rig::with_members();
-    assert!(rig.nodes[ALICE].engine.leave(rig.now, network));
+    assert!(rig.nodes[ALICE].engine.leave(network));
     rig.settle();
     assert!(matches!(rig.nodes[ALICE].port.last(), Some(None)));
-    assert!(!rig.nodes[ALICE].engine.leave(rig.now, network));
+    assert!(!rig.nodes[ALICE].engine.leave(network));
     // Frames of the host that come late go nowhere.
     rig.nodes[BOB].delivered.clear();
     let frame = rig.frame(network, ALICE, BOB, b"late");

@@ -69,11 +69,6 @@ impl<T: Tap> Fault<T> {
         self.counts
     }
 
-    /// Changes the chances; the random sequence goes on, the seed is not used.
-    pub fn set_plan(&mut self, plan: FaultPlan) {
-        self.plan = plan;
-    }
-
     /// Sends what the inner port had no room for.
     fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outbound.is_empty() {

@@ -69,10 +69,8 @@ fn stir(lab: &mut Lab, dice: &mut Dice) -> String {
         }
         10 => {
             let (network, engine) = (lab.network, id);
-            let time = lab.sim.time();
             let node = lab.sim.node_mut(engine);
-            let now = node.now(time);
-            node.engine_mut().leave(now, network);
+            node.engine_mut().leave(network);
             lab.sim.touch(engine);
             lab.sim.run_for(Duration::from_millis(dice.below(3000)));
             lab.sim.join(engine, network);

@@ -41,7 +41,7 @@ pub(super) fn service(case: &Value, earlier: &[Value]) -> Result<Service, String
         }
         "leave" => service.left = json.is_some_and(|j| j.get("result").is_some()),
         "orbit" => {}
-        "get" => service.networks = networks_before(earlier, words.get(1).copied().unwrap_or_default())?,
+        "get" => service.networks = networks_before(earlier)?,
         "dump" => dump(case, &mut service)?,
         _ => {}
     }
@@ -154,7 +154,7 @@ fn networks(out: &str) -> Result<Vec<api::Network>, String> {
 }
 
 /// The networks of the last `-j listnetworks` before a `get`, with the settings made since.
-fn networks_before(earlier: &[Value], _id: &str) -> Result<Vec<api::Network>, String> {
+fn networks_before(earlier: &[Value]) -> Result<Vec<api::Network>, String> {
     let list = earlier.iter().rposition(|case| {
         let argv = &case["argv"];
         argv[2] == "-j" && argv[3] == "listnetworks"

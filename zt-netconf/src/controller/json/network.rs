@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 use zt_wire::IpPrefix;
 use zt_wire::ident::{Address, NetworkId};
+use zt_wire::packet::DEFAULT_VIRTUAL_MTU;
 use zt_wire::rules::{RuleKind, RuleTable};
 
 use super::coerce::{self, MAX_ARRAY};
@@ -171,7 +172,7 @@ fn print(network: &Network) -> Map<String, Value> {
 }
 
 fn mtu(v: &Value) -> u16 {
-    coerce::unsigned(v).unwrap_or(2800).clamp((*MTU.start()).into(), (*MTU.end()).into()) as u16
+    coerce::unsigned(v).unwrap_or(DEFAULT_VIRTUAL_MTU.into()).clamp((*MTU.start()).into(), (*MTU.end()).into()) as u16
 }
 
 /// A target is text of 10 characters, of which the leading digits count.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 use zt_wire::IpPrefix;
 use zt_wire::ident::{Address, NetworkId};
+use zt_wire::packet::{MAX_VIRTUAL_MTU, MIN_VIRTUAL_MTU};
 
 use super::coerce;
 use super::network::MAX_DOMAIN;
@@ -35,7 +36,7 @@ pub(super) fn network(body: &Map<String, Value>, stored: Option<&Map<String, Val
             "name" => text(key, v, MAX_NAME)?,
             "private" | "enableBroadcast" => flag(key, v)?,
             "multicastLimit" => number(key, v, 0, u64::from(u32::MAX))?,
-            "mtu" => number(key, v, 1280, 10_000)?,
+            "mtu" => number(key, v, MIN_VIRTUAL_MTU.into(), MAX_VIRTUAL_MTU.into())?,
             "remoteTraceTarget" => trace_target(key, v)?,
             "remoteTraceLevel" => number(key, v, 0, u64::from(u32::MAX))?,
             "v4AssignMode" => modes(key, v, &["zt"])?,
