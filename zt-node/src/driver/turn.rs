@@ -1,6 +1,6 @@
 //! The one loop: wait for one thing, hand it to the engine, drain, perform.
 
-use super::udp::{Outgoing, Tally, UdpLink};
+use super::link::udp::{Outgoing, Tally, UdpLink};
 use super::{Control, Driver, Sent, trace};
 use crate::engine::{Input, Output};
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! UDP sockets: one per local address and port, each a link of the engine.
 
 use super::refusals::{self, Refusals, Unsent};
-use super::{sys, trace};
+use crate::driver::{sys, trace};
 use crate::status::Traffic;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -26,55 +26,55 @@ const USUAL_PAYLOAD: u16 = 1432;
 const LEAST_PAYLOAD: u16 = 548;
 
 /// One bound UDP socket.
-pub(super) struct UdpLink {
-    pub(super) id: LinkId,
-    pub(super) local: SocketAddr,
+pub(in crate::driver) struct UdpLink {
+    pub(in crate::driver) id: LinkId,
+    pub(in crate::driver) local: SocketAddr,
     /// The interface it is tied to, as it was when it was bound.
-    pub(super) interface: Option<LocalAddress>,
+    pub(in crate::driver) interface: Option<LocalAddress>,
     refusals: Refusals,
     io: AsyncFd<std::net::UdpSocket>,
     state: UdpSocketState,
 }
 
 /// A train of datagrams to one destination.
-pub(super) struct Outgoing<'a> {
-    pub(super) remote: SocketAddr,
-    pub(super) bytes: &'a [u8],
+pub(in crate::driver) struct Outgoing<'a> {
+    pub(in crate::driver) remote: SocketAddr,
+    pub(in crate::driver) bytes: &'a [u8],
     /// Length of all datagrams but the last, which may be shorter.
-    pub(super) segment: usize,
-    pub(super) ttl: Option<u8>,
+    pub(in crate::driver) segment: usize,
+    pub(in crate::driver) ttl: Option<u8>,
 }
 
 /// What sending counts and learns.
-pub(super) struct Tally<'a> {
-    pub(super) traffic: &'a mut Traffic,
-    pub(super) unsent: &'a mut Unsent,
+pub(in crate::driver) struct Tally<'a> {
+    pub(in crate::driver) traffic: &'a mut Traffic,
+    pub(in crate::driver) unsent: &'a mut Unsent,
     /// The payload that the path takes, when a train was refused for it.
-    pub(super) narrow: &'a mut Option<u16>,
+    pub(in crate::driver) narrow: &'a mut Option<u16>,
 }
 
 /// A train of datagrams from one sender; `stride` is the length of all but the last.
-pub(super) struct Train<'a> {
-    pub(super) link: LinkId,
-    pub(super) remote: SocketAddr,
-    pub(super) bytes: &'a mut [u8],
-    pub(super) stride: usize,
+pub(in crate::driver) struct Train<'a> {
+    pub(in crate::driver) link: LinkId,
+    pub(in crate::driver) remote: SocketAddr,
+    pub(in crate::driver) bytes: &'a mut [u8],
+    pub(in crate::driver) stride: usize,
 }
 
 /// The receive buffers, shared by all sockets.
-pub(super) struct ReceiveBuffers {
+pub(in crate::driver) struct ReceiveBuffers {
     bytes: Box<[u8]>,
 }
 
 impl ReceiveBuffers {
-    pub(super) fn new() -> Self {
+    pub(in crate::driver) fn new() -> Self {
         Self { bytes: vec![0; BATCH * BUFFER].into_boxed_slice() }
     }
 }
 
 impl UdpLink {
     /// Binds a socket; with an interface name it is tied to that interface, so that managed routes cannot capture it.
-    pub(super) fn bind(id: LinkId, local: SocketAddr, interface: Option<LocalAddress>) -> io::Result<Self> {
+    pub(in crate::driver) fn bind(id: LinkId, local: SocketAddr, interface: Option<LocalAddress>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -100,25 +100,25 @@ impl UdpLink {
     }
 
     /// What VL1 knows of it: datagrams are cut for the MTU of the interface where that is below the default.
-    pub(super) fn link(&self) -> Link {
+    pub(in crate::driver) fn link(&self) -> Link {
         let fits = self.interface.as_ref().map(|interface| refusals::payload(interface.mtu, self.local.is_ipv6()));
         let mtu = fits.filter(|&fits| fits < USUAL_PAYLOAD).map_or(0, |fits| fits.max(LEAST_PAYLOAD));
         Link { id: self.id, kind: LinkKind::Udp, rank: 0, local: Endpoint::Ip(self.local), mtu, role: LinkRole::Full }
     }
 
     /// Whether it is tied to this very interface: one that was made anew has another number.
-    pub(super) fn is_tied_like(&self, interface: Option<&LocalAddress>) -> bool {
+    pub(in crate::driver) fn is_tied_like(&self, interface: Option<&LocalAddress>) -> bool {
         self.interface.as_ref().map(|own| own.index) == interface.map(|other| other.index)
     }
 
     /// The interface is the same, but its MTU is another.
-    pub(super) fn set_interface(&mut self, interface: LocalAddress) {
+    pub(in crate::driver) fn set_interface(&mut self, interface: LocalAddress) {
         self.interface = Some(interface);
         self.refusals.clear();
     }
 
     /// Receives what is there, at most one batch; every train goes to `each`.
-    pub(super) fn poll_receive(
+    pub(in crate::driver) fn poll_receive(
         &self,
         cx: &mut Context<'_>,
         buffers: &mut ReceiveBuffers,
@@ -162,7 +162,7 @@ impl UdpLink {
     /// A train which the kernel refuses as such leaves as single datagrams at once, fragmented by IP if need be. When the
     /// path MTU is the cause, `narrow` gets the size that the path takes. Errors of a single destination (no route,
     /// forbidden) are not errors of the socket: they are counted in `unsent`, and the datagrams are lost.
-    pub(super) fn poll_train(
+    pub(in crate::driver) fn poll_train(
         &mut self,
         cx: &mut Context<'_>,
         now: Mono,
@@ -263,7 +263,7 @@ impl UdpLink {
     }
 
     /// The most segments the kernel takes in one call.
-    pub(super) fn max_segments(&self) -> usize {
+    pub(in crate::driver) fn max_segments(&self) -> usize {
         self.state.max_gso_segments()
     }
 }
