@@ -12,18 +12,8 @@ pub enum DropReason {
     Vl2(zt_netconf::DropReason),
     /// A datagram of this node came out of one of its ports: the tunnel would be inside itself.
     OwnPacket,
-    /// The host did not send it: the address it was to leave from is gone.
-    SendAddressGone,
-    /// The host did not send it, for a cause without a name here.
-    SendFailed,
-    /// The host does not allow it to be sent.
-    SendForbidden,
-    /// The host had no memory to send it.
-    SendNoMemory,
-    /// The host knows no way there.
-    SendNoRoute,
-    /// The host found it too long to send.
-    SendTooLong,
+    /// It was to be sent and did not leave.
+    Unsent(Unsent),
     /// More frames at once than a port takes.
     PortQueueFull,
     /// A frame that is longer than the port's MTU.
@@ -34,6 +24,29 @@ pub enum DropReason {
     NoPort,
 }
 
+/// Why a datagram that was decided did not leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unsent {
+    /// The local address, or its interface, is gone.
+    AddressGone,
+    /// Another error of the host.
+    Failed,
+    /// The host forbids it.
+    Forbidden,
+    /// The host has no memory for it.
+    NoMemory,
+    /// The host has no way to the destination, or the link does not lead there.
+    NoRoute,
+    /// It is longer than the link takes.
+    TooLong,
+    /// The link took nothing for so long that no more could wait for it.
+    QueueFull,
+    /// The link ended before it left.
+    LinkGone,
+    /// There was no such link any more.
+    NoLink,
+}
+
 impl DropReason {
     /// Name as shown by `info --drops`.
     #[must_use]
@@ -42,12 +55,7 @@ impl DropReason {
             Self::Vl1(reason) => reason.name(),
             Self::Vl2(reason) => reason.name(),
             Self::OwnPacket => "own packet in a port",
-            Self::SendAddressGone => "send-address-gone",
-            Self::SendFailed => "send-failed",
-            Self::SendForbidden => "send-forbidden",
-            Self::SendNoMemory => "send-no-memory",
-            Self::SendNoRoute => "send-no-route",
-            Self::SendTooLong => "send-too-long",
+            Self::Unsent(cause) => cause.name(),
             Self::PortQueueFull => "port queue full",
             Self::PortFrameTooLong => "port frame too long",
             Self::PortFrameRefused => "port frame refused by the host",
@@ -57,6 +65,43 @@ impl DropReason {
 }
 
 impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Unsent {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 9] = [
+        Self::AddressGone,
+        Self::Failed,
+        Self::Forbidden,
+        Self::NoMemory,
+        Self::NoRoute,
+        Self::TooLong,
+        Self::QueueFull,
+        Self::LinkGone,
+        Self::NoLink,
+    ];
+
+    /// Name as shown by `info --drops`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoRoute => "send-no-route",
+            Self::Forbidden => "send-forbidden",
+            Self::NoMemory => "send-no-memory",
+            Self::TooLong => "send-too-long",
+            Self::AddressGone => "send-address-gone",
+            Self::Failed => "send-failed",
+            Self::QueueFull => "link-queue-full",
+            Self::LinkGone => "link-gone",
+            Self::NoLink => "no-link",
+        }
+    }
+}
+
+impl fmt::Display for Unsent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }

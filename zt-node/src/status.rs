@@ -2,7 +2,7 @@
 //!
 //! The shapes follow the JSON objects of the local HTTP interface (06 §4) but are independent of it.
 
-pub use crate::drop_reason::DropReason;
+pub use crate::drop_reason::{DropReason, Unsent};
 use zt_netconf::Settings as NetworkSettings;
 pub use zt_peer::Role;
 use zt_wire::{Address, Identity, InetAddress, Mac, MulticastGroup, NetworkId};

@@ -35,9 +35,9 @@ impl<'a> Control<'a> {
     #[must_use]
     pub fn status(&self) -> NodeStatus {
         let mut status = self.driver.engine.status(self.now);
-        status.listening_on = self.driver.sockets.iter().map(|socket| InetAddress::from(socket.local)).collect();
-        status.traffic = self.driver.traffic;
-        status.drops.extend(self.driver.unsent.iter());
+        status.listening_on = self.driver.links.udp().map(|socket| InetAddress::from(socket.local)).collect();
+        status.traffic = self.driver.links.traffic();
+        status.drops.extend(self.driver.links.unsent().iter());
         status.drops.extend(self.driver.port_drops());
         status
     }

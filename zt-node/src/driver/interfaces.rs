@@ -1,12 +1,12 @@
 //! Which local addresses are bound, followed as interfaces come and go.
 
-use super::{Driver, UdpLink};
+use super::Driver;
+use super::trace::At;
 use crate::engine::Input;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::Context;
-use zt_peer::LinkId;
 use zt_tap::{Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress};
 use zt_wire::time::{Mono, Now};
 use zt_wire::{IpPrefix, Scope};
@@ -53,10 +53,15 @@ impl Interfaces {
 
     /// Takes news in; true when it is time to look.
     pub(super) fn poll_due(&mut self, now: Now, cx: &mut Context<'_>) -> bool {
-        if self.watch.poll_changed(cx).is_ready() && self.due.is_none() {
-            self.due = Some(self.rest.max(now.mono));
+        if self.watch.poll_changed(cx).is_ready() {
+            self.look_again(now);
         }
         self.due.is_some_and(|due| due <= now.mono)
+    }
+
+    /// The addresses are to be bound anew, as soon as it is time for another look.
+    pub(super) fn look_again(&mut self, now: Now) {
+        self.due.get_or_insert(self.rest.max(now.mono));
     }
 
     /// They were looked at, which took from `begin` to `end`. Looking takes long where there is much to see, and news may
@@ -149,7 +154,7 @@ impl Driver {
             }
         }
         match failed.first() {
-            Some((address, error)) if self.sockets.is_empty() => {
+            Some((address, error)) if self.links.udp().next().is_none() => {
                 Err(io::Error::new(error.kind(), format!("cannot bind UDP {address}: {error}")))
             }
             _ => {
@@ -173,40 +178,36 @@ impl Driver {
     pub(super) fn rebind(&mut self, now: Now) {
         let view = self.interfaces.look().ok();
         let wanted = self.wanted(now, view);
-        let ports = std::mem::take(&mut self.udp_ports);
-        let stays = |socket: &UdpLink, (address, interface): &Wanted| {
-            matches(*address, socket.local, &ports) && socket.is_tied_like(interface.as_ref())
-        };
-        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sockets)
-            .into_iter()
-            .partition(|socket| wanted.iter().any(|wanted| stays(socket, wanted)));
-        self.udp_ports = ports;
-        self.sockets = kept;
+        let ports = &self.udp_ports;
+        let gone = self.links.close_udp(|socket| {
+            let is_it = |(address, interface): &Wanted| {
+                matches(*address, socket.local, ports) && socket.is_tied_like(interface.as_ref())
+            };
+            wanted.iter().any(is_it)
+        });
         // First: an address that moved to another interface is bound again.
-        for socket in gone {
-            tracing::info!(local = %socket.local, "no longer listening: the address is gone or belongs to another interface");
-            self.hand_in(now, Input::LinkDown(socket.id));
+        for link in gone {
+            tracing::info!(local = %At(link.local), "no longer listening: the address is gone or belongs to another interface");
+            self.hand_in(now, Input::LinkDown(link.id));
         }
         let mut failed = Vec::new();
         for (address, interface) in wanted {
-            let bound = self.sockets.iter().position(|socket| {
-                socket.local.ip() == address.ip() && (socket.local.port() == address.port() || address.port() == 0)
-            });
+            let is_it = |local: &SocketAddr| {
+                local.ip() == address.ip() && (local.port() == address.port() || address.port() == 0)
+            };
+            let bound = self.links.udp().map(|socket| socket.local).find(is_it);
             match (bound, interface) {
                 (None, interface) => {
                     if let Err(error) = self.bind_one(now, address, interface) {
                         failed.push((address, error));
                     }
                 }
-                (Some(at), Some(interface)) if self.sockets[at].interface.as_ref() != Some(&interface) => {
-                    let before = self.sockets[at].link();
-                    self.sockets[at].set_interface(interface);
-                    let link = self.sockets[at].link();
-                    if link != before {
+                (Some(local), Some(interface)) => {
+                    if let Some(link) = self.links.set_interface(local, &interface) {
                         self.hand_in(now, Input::LinkUp(link));
                     }
                 }
-                _ => {}
+                (Some(_), None) => {}
             }
         }
         self.report_unbound(failed);
@@ -259,7 +260,7 @@ impl Driver {
 
     /// What to bind while the interfaces cannot be listed: what is bound, or what the operator names.
     fn addresses_unseen(&self) -> Vec<(IpAddr, Option<LocalAddress>)> {
-        let bound = self.sockets.iter().map(|socket| (socket.local.ip(), socket.interface.clone()));
+        let bound = self.links.udp().map(|socket| (socket.local.ip(), socket.interface.clone()));
         if self.bind.is_empty() {
             return bound.collect();
         }
@@ -289,11 +290,8 @@ impl Driver {
     }
 
     fn bind_one(&mut self, now: Now, address: SocketAddr, interface: Option<LocalAddress>) -> io::Result<()> {
-        let socket = UdpLink::bind(LinkId(self.next_link), address, interface)?;
-        self.next_link += 1;
-        tracing::info!(local = %socket.local, "listening");
-        let link = socket.link();
-        self.sockets.push(socket);
+        let link = self.links.bind(address, interface)?;
+        tracing::info!(local = %At(link.local), "listening");
         self.hand_in(now, Input::LinkUp(link));
         Ok(())
     }

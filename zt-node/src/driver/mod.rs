@@ -20,14 +20,13 @@ pub use crate::state::{FileState, MemoryState, StateKey, StateStore, create_fold
 pub use clock::Clock;
 pub use control::Control;
 pub use handle::{Handle, Stopped};
+pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
 
 use crate::OsEntropy;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
-use crate::status::Traffic;
 use interfaces::Interfaces;
 use jobs::Worker;
-use link::refusals::Unsent;
-use link::udp::{ReceiveBuffers, UdpLink};
+use link::Links;
 use persist::Persistence;
 use ports::{LostFrames, Port};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,6 +71,8 @@ pub struct NodeConfig {
     pub bind: Vec<IpAddr>,
     /// Interface names with these prefixes are not used.
     pub interface_blacklist: Vec<String>,
+    /// What opens links besides the UDP sockets.
+    pub links: Vec<Box<dyn LinkSource>>,
     /// What tells which interfaces and addresses the host has.
     pub interfaces: Box<dyn InterfaceWatch>,
     /// What opens virtual ports.
@@ -100,6 +101,7 @@ impl NodeConfig {
             bind: Vec::new(),
             interface_blacklist: Vec::new(),
             taps,
+            links: Vec::new(),
             interfaces: Box::new(LinuxInterfaces::new()),
             host: Box::new(zt_tap::host::MemoryHost::default()),
             state: Box::new(MemoryState::default()),
@@ -128,25 +130,13 @@ const LAST_WRITES: Duration = Duration::from_secs(20);
 /// Calls from other tasks that may wait.
 const CALLS: usize = 64;
 
-/// How far the batch in hand has left, while a socket is full.
-#[derive(Clone, Copy, Default)]
-struct Sent {
-    /// Whole packets.
-    packets: usize,
-    /// Datagrams of the train that begins there.
-    datagrams: usize,
-}
-
 /// A node and everything it touches.
 pub struct Driver {
     clock: Clock,
     engine: Engine,
     outbox: Outbox,
-    sent: Sent,
-    sockets: Vec<UdpLink>,
+    links: Links,
     unbound: BTreeSet<SocketAddr>,
-    next_link: u32,
-    buffers: ReceiveBuffers,
     ports: BTreeMap<NetworkId, Port>,
     /// Frames just read from a port, whichever it is.
     incoming: FrameBatch,
@@ -176,8 +166,6 @@ pub struct Driver {
     engine_due: Option<Mono>,
     housekeeping_due: Mono,
     peers_discarded: Gate,
-    traffic: Traffic,
-    unsent: Unsent,
     stop: bool,
 }
 
@@ -217,11 +205,8 @@ impl Driver {
             clock,
             engine,
             outbox: Outbox::new(),
-            sent: Sent::default(),
-            sockets: Vec::new(),
+            links: Links::new(config.links),
             unbound: BTreeSet::new(),
-            next_link: 1,
-            buffers: ReceiveBuffers::new(),
             ports: BTreeMap::new(),
             incoming: ports::incoming(),
             lost_frames: LostFrames::default(),
@@ -249,8 +234,6 @@ impl Driver {
             engine_due: None,
             housekeeping_due: now.mono + HOUSEKEEPING,
             peers_discarded: Gate::OPEN,
-            traffic: Traffic::default(),
-            unsent: Unsent::default(),
             stop: false,
         };
         driver.start(now, config.planets, config.controller, config.state)?;
@@ -392,7 +375,7 @@ impl Driver {
         for job in retry {
             self.run_job(now, job);
         }
-        if self.sockets.is_empty() || !self.unbound.is_empty() {
+        if self.links.udp().next().is_none() || !self.unbound.is_empty() {
             self.rebind(now);
         }
     }

@@ -3,16 +3,29 @@
 //! What a sealed packet holds is not known here; the engine logs messages once they are open.
 
 use std::fmt;
-use std::net::SocketAddr;
+use zt_peer::Endpoint;
 use zt_wire::{Datagram, Fragment, Packet, classify};
 
 /// Logs each datagram of a train that came or goes. Costs one load while nobody listens.
 #[inline]
-pub(super) fn datagrams(way: &'static str, local: SocketAddr, remote: SocketAddr, train: &[u8], segment: usize) {
+pub(super) fn datagrams(way: &'static str, local: Endpoint, remote: Endpoint, train: &[u8], segment: usize) {
     if tracing::enabled!(tracing::Level::TRACE) {
         for datagram in train.chunks(segment.max(1)) {
             let header = Header(datagram);
+            let (local, remote) = (At(local), At(remote));
             tracing::trace!(%local, %remote, length = datagram.len(), %header, "datagram {way}");
+        }
+    }
+}
+
+/// Prints an end of a link, as sockets are printed.
+pub(super) struct At(pub(super) Endpoint);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Endpoint::Ip(at) => at.fmt(f),
+            Endpoint::Mac(at) => at.fmt(f),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! The one loop: wait for one thing, hand it to the engine, drain, perform.
 
-use super::link::udp::{Outgoing, Tally, UdpLink};
-use super::{Control, Driver, Sent, trace};
+use super::link::{Ended, Received, Share};
+use super::trace::At;
+use super::{Control, Driver};
 use crate::engine::{Input, Output};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
-use zt_peer::{Endpoint, Path};
+use zt_peer::{LinkKind, Path};
 use zt_wire::time::{Mono, Now};
 
 /// Rounds in one poll before other tasks get their turn.
 const ROUNDS: usize = 32;
 
 impl Driver {
-    /// One poll of the node: ready when it was asked to stop.
+    /// One poll of the node: ready when it was asked to stop. No link, however full, ends it for the others.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
             let now = self.clock.now();
@@ -22,13 +23,15 @@ impl Driver {
             progress |= self.poll_results(cx, now);
             progress |= self.poll_interfaces(cx, now);
             progress |= self.poll_timer(cx, now);
-            if self.flush(cx, now) {
-                progress |= self.poll_sockets(cx, now);
-                self.drain(now);
-                progress |= self.flush(cx, now) && self.poll_ports(cx, now);
+            progress |= self.poll_links(cx, now);
+            self.drain(now);
+            progress |= self.flush(cx, now, Share::All);
+            if self.poll_ports(cx, now) {
+                progress = true;
+                self.flush(cx, now, Share::Frames);
             }
             self.drain(now);
-            self.flush(cx, now);
+            progress |= self.flush(cx, now, Share::All);
             self.write_frames(cx, now);
             if self.stop {
                 return Poll::Ready(());
@@ -99,27 +102,17 @@ impl Driver {
         }
     }
 
-    fn poll_sockets(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+    fn poll_links(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let mut progress = false;
-        let Self { sockets, buffers, engine, outbox, traffic, .. } = self;
-        for socket in sockets.iter() {
-            let result = socket.poll_receive(cx, buffers, |train| {
-                traffic.datagrams_in += train.bytes.len().div_ceil(train.stride) as u64;
-                traffic.bytes_in += train.bytes.len() as u64;
-                trace::datagrams("in", socket.local, train.remote, train.bytes, train.stride);
-                let remote = Endpoint::Ip(train.remote);
-                engine.handle(
-                    now,
-                    Input::Datagrams { link: train.link, remote, bytes: train.bytes, stride: train.stride },
-                    outbox,
-                );
-            });
-            match result {
-                Poll::Ready(Ok(_)) => progress = true,
-                Poll::Ready(Err(error)) => tracing::warn!(local = %socket.local, %error, "cannot receive"),
-                Poll::Pending => {}
-            }
+        while let Poll::Ready(link) = self.links.poll_opened(cx) {
+            tracing::info!(id = link.id.0, kind = ?link.kind, local = %At(link.local), "a link is open");
+            self.hand_in(now, Input::LinkUp(link));
+            progress = true;
         }
+        let Self { links, engine, outbox, .. } = self;
+        progress |= links.poll_receive(cx, |link, Received { remote, bytes, stride }| {
+            engine.handle(now, Input::Datagrams { link, remote, bytes, stride }, outbox);
+        });
         progress
     }
 
@@ -156,42 +149,39 @@ impl Driver {
         }
     }
 
-    /// Seals and sends what is in the outbox; false while a socket is full.
-    fn flush(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
-        if self.outbox.transmits.is_empty() {
-            return true;
+    /// Seals what is in the outbox and gives it to the links, with what waits there; true when that is news for the engine.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Now, share: Share) -> bool {
+        self.links.flush(now.mono, cx);
+        if !self.outbox.transmits.is_empty() {
+            self.engine.seal(now, &mut self.outbox);
+            let Self { links, outbox, .. } = self;
+            let limit = links.max_segments();
+            let mut packets = 0;
+            while let Some(train) = outbox.transmits.train(packets, limit) {
+                links.send(now.mono, cx, &train, share);
+                packets += train.packets;
+            }
+            outbox.transmits.clear();
         }
-        self.engine.seal(now, &mut self.outbox);
-        let mut narrow = Vec::new();
-        let done = self.send_trains(cx, now, &mut narrow);
-        for (path, size) in narrow {
-            self.hand_in(now, Input::PathMtu { link: path.link, remote: path.remote, size });
-        }
-        done
+        self.hear_of_links(now)
     }
 
-    fn send_trains(&mut self, cx: &mut Context<'_>, now: Now, narrow: &mut Vec<(Path, u16)>) -> bool {
-        let Self { sockets, traffic, unsent, outbox, sent, .. } = self;
-        let limit = sockets.iter().map(UdpLink::max_segments).min().unwrap_or(1);
-        while let Some(train) = outbox.transmits.train(sent.packets, limit) {
-            if let Endpoint::Ip(remote) = train.path.remote
-                && let Some(socket) = sockets.iter_mut().find(|socket| socket.id == train.path.link)
-            {
-                let outgoing = Outgoing { remote, bytes: train.bytes, segment: train.segment_size, ttl: train.ttl };
-                let mut learnt = None;
-                let tally = Tally { traffic, unsent, narrow: &mut learnt };
-                let polled = socket.poll_train(cx, now.mono, &outgoing, &mut sent.datagrams, tally);
-                narrow.extend(learnt.map(|size| (train.path, size)));
-                if polled.is_pending() {
-                    return false;
-                }
-            }
-            sent.packets += train.packets;
-            sent.datagrams = 0;
+    /// What sending and receiving taught about links.
+    fn hear_of_links(&mut self, now: Now) -> bool {
+        let mut news = false;
+        for (Path { link, remote }, size) in self.links.take_path_mtus() {
+            self.hand_in(now, Input::PathMtu { link, remote, size });
+            news = true;
         }
-        *sent = Sent::default();
-        outbox.transmits.clear();
-        true
+        while let Some(Ended { link, error }) = self.links.take_ended() {
+            tracing::warn!(id = link.id.0, kind = ?link.kind, local = %At(link.local), %error, "a link has ended");
+            if link.kind == LinkKind::Udp {
+                self.interfaces.look_again(now);
+            }
+            self.hand_in(now, Input::LinkDown(link.id));
+            news = true;
+        }
+        news
     }
 
     fn write_frames(&mut self, cx: &mut Context<'_>, now: Now) {

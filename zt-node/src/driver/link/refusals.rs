@@ -1,6 +1,5 @@
-//! Where trains of datagrams are refused, and the names of what cannot be sent.
+//! Where trains of datagrams are refused.
 
-use crate::status::DropReason;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +13,7 @@ const MOST: usize = 256;
 
 /// Destinations that do not take trains, or not of every segment size.
 #[derive(Default)]
-pub(in crate::driver) struct Refusals(BTreeMap<SocketAddr, Refusal>);
+pub(super) struct Refusals(BTreeMap<SocketAddr, Refusal>);
 
 #[derive(Clone, Copy)]
 struct Refusal {
@@ -25,7 +24,7 @@ struct Refusal {
 
 impl Refusals {
     /// Whether a train to `remote` would be refused.
-    pub(in crate::driver) fn refuses(&self, now: Mono, remote: SocketAddr, segment: usize) -> bool {
+    pub(super) fn refuses(&self, now: Mono, remote: SocketAddr, segment: usize) -> bool {
         // Nearly always empty: nothing is looked up then.
         !self.0.is_empty()
             && self
@@ -35,13 +34,7 @@ impl Refusals {
     }
 
     /// A train was refused. `path`: the payload which the path takes, if that is known. Returns it when it is the cause.
-    pub(in crate::driver) fn note(
-        &mut self,
-        now: Mono,
-        remote: SocketAddr,
-        segment: usize,
-        path: Option<u16>,
-    ) -> Option<u16> {
+    pub(super) fn note(&mut self, now: Mono, remote: SocketAddr, segment: usize, path: Option<u16>) -> Option<u16> {
         let cause = path.filter(|&fits| segment > fits.into());
         if !self.0.contains_key(&remote) && self.0.len() >= MOST {
             let oldest = self.0.iter().min_by_key(|(_, refusal)| refusal.at).map(|(remote, _)| *remote);
@@ -52,48 +45,21 @@ impl Refusals {
     }
 
     /// Forgets everything: the interface is another.
-    pub(in crate::driver) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
 
 /// Whether a refused train may pass as single datagrams: the path MTU is smaller than a segment (EINVAL, on newer
 /// kernels EMSGSIZE), or the device or an IPsec policy on the way leaves checksums to us (EIO).
-pub(in crate::driver) fn concerns_trains(error: &io::Error) -> bool {
+pub(super) fn concerns_trains(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EMSGSIZE | libc::EIO | libc::EOPNOTSUPP))
 }
 
 /// Largest UDP payload in an IP packet of `mtu` bytes.
-pub(in crate::driver) fn payload(mtu: u32, ipv6: bool) -> u16 {
+pub(super) fn payload(mtu: u32, ipv6: bool) -> u16 {
     let headers = if ipv6 { 48 } else { 28 };
     u16::try_from(mtu.saturating_sub(headers)).unwrap_or(u16::MAX)
-}
-
-/// Datagrams that the host did not send, by cause.
-#[derive(Default)]
-pub(in crate::driver) struct Unsent(BTreeMap<DropReason, u64>);
-
-impl Unsent {
-    /// Counts one.
-    pub(in crate::driver) fn add(&mut self, error: &io::Error) {
-        *self.0.entry(cause(error)).or_default() += 1;
-    }
-
-    /// Counts by cause.
-    pub(in crate::driver) fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
-        self.0.iter().map(|(reason, count)| (*reason, *count))
-    }
-}
-
-fn cause(error: &io::Error) -> DropReason {
-    match error.raw_os_error() {
-        Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EHOSTDOWN) => DropReason::SendNoRoute,
-        Some(libc::EPERM | libc::EACCES) => DropReason::SendForbidden,
-        Some(libc::ENOBUFS | libc::ENOMEM) => DropReason::SendNoMemory,
-        Some(libc::EMSGSIZE) => DropReason::SendTooLong,
-        Some(libc::EADDRNOTAVAIL | libc::ENODEV | libc::ENXIO) => DropReason::SendAddressGone,
-        _ => DropReason::SendFailed,
-    }
 }
 
 #[cfg(test)]

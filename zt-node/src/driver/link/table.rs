@@ -1,0 +1,319 @@
+//! All links of a node, each with what waits for it.
+
+use super::queue::Queue;
+use super::udp::UdpLink;
+use super::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, Share, UnsentCounts};
+use crate::driver::trace;
+use crate::status::{Traffic, Unsent};
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path, Train};
+use zt_tap::LocalAddress;
+use zt_wire::time::Mono;
+
+/// Open links of one source: who connects to us takes no more memory than that.
+const MOST_OF_A_SOURCE: usize = 64;
+/// Room that links share to receive in.
+const BUFFER: usize = 512 << 10;
+
+/// All links of a node.
+pub(in crate::driver) struct Links {
+    open: Vec<OpenLink>,
+    next: u32,
+    sources: Vec<Box<dyn LinkSource>>,
+    buffer: Box<[u8]>,
+    /// Something waits in a queue.
+    is_backlogged: bool,
+    tally: Tally,
+}
+
+/// What sending and receiving count and learn.
+#[derive(Default)]
+struct Tally {
+    traffic: Traffic,
+    unsent: UnsentCounts,
+    narrow: Vec<(Path, u16)>,
+}
+
+struct OpenLink {
+    link: Link,
+    io: Io,
+    queue: Queue,
+    /// Number of the source that opened it.
+    source: Option<usize>,
+    /// Why it ended, until that is told.
+    ended: Option<io::Error>,
+}
+
+/// The kinds of links.
+enum Io {
+    /// A UDP socket of ours: it comes and goes with the addresses of this host.
+    Udp(Box<UdpLink>),
+    /// From a source.
+    Sourced(Box<dyn LinkIo>),
+}
+
+/// A link that is no more.
+pub(in crate::driver) struct Ended {
+    pub(in crate::driver) link: Link,
+    pub(in crate::driver) error: io::Error,
+}
+
+impl Io {
+    fn io(&mut self) -> &mut dyn LinkIo {
+        match self {
+            Self::Udp(udp) => udp.as_mut(),
+            Self::Sourced(io) => io.as_mut(),
+        }
+    }
+
+    fn udp(&self) -> Option<&UdpLink> {
+        match self {
+            Self::Udp(udp) => Some(udp),
+            Self::Sourced(_) => None,
+        }
+    }
+}
+
+impl Links {
+    pub(in crate::driver) fn new(sources: Vec<Box<dyn LinkSource>>) -> Self {
+        Self {
+            open: Vec::new(),
+            next: 1,
+            sources,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+            is_backlogged: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Datagrams and bytes since start.
+    pub(in crate::driver) fn traffic(&self) -> Traffic {
+        self.tally.traffic
+    }
+
+    /// Datagrams that did not leave.
+    pub(in crate::driver) fn unsent(&self) -> UnsentCounts {
+        self.tally.unsent
+    }
+
+    /// The UDP sockets.
+    pub(in crate::driver) fn udp(&self) -> impl Iterator<Item = &UdpLink> {
+        self.open.iter().filter_map(|open| open.io.udp())
+    }
+
+    /// Binds a UDP socket.
+    pub(in crate::driver) fn bind(&mut self, local: SocketAddr, interface: Option<LocalAddress>) -> io::Result<Link> {
+        let udp = UdpLink::bind(local, interface)?;
+        let (local, mtu) = (Endpoint::Ip(udp.local), udp.mtu());
+        let link = Link { id: self.next_id(), kind: LinkKind::Udp, rank: 0, role: LinkRole::Full, local, mtu };
+        self.insert(link, Io::Udp(Box::new(udp)), None);
+        Ok(link)
+    }
+
+    /// Notes what became of the interface of a UDP socket. The link, if it is another by that.
+    pub(in crate::driver) fn set_interface(&mut self, local: SocketAddr, interface: &LocalAddress) -> Option<Link> {
+        for OpenLink { link, io, .. } in &mut self.open {
+            if let Io::Udp(udp) = io
+                && udp.local == local
+                && udp.interface.as_ref() != Some(interface)
+            {
+                udp.set_interface(interface.clone());
+                let before = std::mem::replace(&mut link.mtu, udp.mtu());
+                return (link.mtu != before).then_some(*link);
+            }
+        }
+        None
+    }
+
+    /// Closes the UDP sockets that are not to stay.
+    pub(in crate::driver) fn close_udp(&mut self, mut stays: impl FnMut(&UdpLink) -> bool) -> Vec<Link> {
+        let mut closed = Vec::new();
+        for at in (0..self.open.len()).rev() {
+            if self.open[at].io.udp().is_some_and(|udp| !stays(udp)) {
+                closed.push(self.remove(at).link);
+            }
+        }
+        closed.reverse();
+        closed
+    }
+
+    /// The next link that a source has opened.
+    pub(in crate::driver) fn poll_opened(&mut self, cx: &mut Context<'_>) -> Poll<Link> {
+        for number in 0..self.sources.len() {
+            let of_it = self.open.iter().filter(|open| open.source == Some(number)).count();
+            if of_it < MOST_OF_A_SOURCE
+                && let Poll::Ready(new) = self.sources[number].poll_link(cx)
+            {
+                let NewLink { kind, rank, role, local, mtu, io } = new;
+                let link = Link { id: self.next_id(), kind, rank, role, local, mtu };
+                self.insert(link, Io::Sourced(io), Some(number));
+                return Poll::Ready(link);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// A link that has ended, once.
+    pub(in crate::driver) fn take_ended(&mut self) -> Option<Ended> {
+        let at = self.open.iter().position(|open| open.ended.is_some())?;
+        let OpenLink { link, ended, .. } = self.remove(at);
+        Some(Ended { link, error: ended? })
+    }
+
+    /// Paths that take no datagrams above a size: learnt since the last call.
+    pub(in crate::driver) fn take_path_mtus(&mut self) -> Vec<(Path, u16)> {
+        std::mem::take(&mut self.tally.narrow)
+    }
+
+    /// Receives what is there; true when there was something.
+    pub(in crate::driver) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut each: impl FnMut(LinkId, Received<'_>),
+    ) -> bool {
+        let mut progress = false;
+        let traffic = &mut self.tally.traffic;
+        for OpenLink { link, io, ended, .. } in self.open.iter_mut().filter(|open| open.ended.is_none()) {
+            let mut take = |received: Received<'_>| {
+                let stride = received.stride.max(1);
+                traffic.datagrams_in += received.bytes.len().div_ceil(stride) as u64;
+                traffic.bytes_in += received.bytes.len() as u64;
+                trace::datagrams("in", link.local, received.remote, received.bytes, stride);
+                if !received.bytes.is_empty() {
+                    each(link.id, Received { stride, ..received });
+                }
+            };
+            match io.io().poll_receive(cx, &mut self.buffer, &mut take) {
+                Poll::Ready(result) => {
+                    *ended = result.err();
+                    progress = true;
+                }
+                Poll::Pending => {}
+            }
+        }
+        progress
+    }
+
+    /// The most segments of a train that all UDP sockets take in one call.
+    pub(in crate::driver) fn max_segments(&self) -> usize {
+        self.udp().map(UdpLink::max_segments).min().unwrap_or(1)
+    }
+
+    /// Sends a train by its link, and with the spam flag by every link for first contact whose rank is not above that of
+    /// its own (08 §B.5). What a link does not take at once waits in its queue; what finds no room there is lost.
+    pub(in crate::driver) fn send(&mut self, now: Mono, cx: &mut Context<'_>, train: &Train<'_>, share: Share) {
+        let Path { link, remote } = train.path;
+        let outgoing = Outgoing { remote, bytes: train.bytes, segment: train.segment_size, ttl: train.ttl };
+        let Some(at) = self.open.iter().position(|open| open.link.id == link) else {
+            self.tally.unsent.add(Unsent::NoLink, outgoing.count());
+            return;
+        };
+        if !train.spam {
+            self.send_by(at, now, cx, &outgoing, share);
+            return;
+        }
+        let rank = self.open[at].link.rank;
+        for other in 0..self.open.len() {
+            let Link { role, rank: its, local, .. } = self.open[other].link;
+            let spread = role != LinkRole::AnswerOnly && its <= rank && local.same_family(&remote);
+            if other == at || spread {
+                self.send_by(other, now, cx, &outgoing, share);
+            }
+        }
+    }
+
+    fn send_by(&mut self, at: usize, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, share: Share) {
+        let OpenLink { link, io, queue, ended, .. } = &mut self.open[at];
+        let done = if queue.is_empty() { offer(now, cx, link, io, ended, train, &mut self.tally) } else { 0 };
+        let rest = train.after(done);
+        if !rest.bytes.is_empty() {
+            let waiting = queue.push(&rest, share);
+            self.tally.unsent.add(Unsent::QueueFull, rest.count() - waiting);
+            self.is_backlogged = true;
+        }
+    }
+
+    /// Sends what waits, as far as the links take it.
+    pub(in crate::driver) fn flush(&mut self, now: Mono, cx: &mut Context<'_>) {
+        let backlogged = std::mem::take(&mut self.is_backlogged);
+        for OpenLink { link, io, queue, ended, .. } in &mut self.open {
+            while backlogged && let Some(train) = queue.front() {
+                let (count, done) = (train.count(), offer(now, cx, link, io, ended, &train, &mut self.tally));
+                queue.consume(done);
+                if done < count {
+                    self.is_backlogged = true;
+                    break;
+                }
+            }
+            if let Io::Sourced(io) = io
+                && ended.is_none()
+                && let Poll::Ready(Err(error)) = io.poll_flush(cx)
+            {
+                *ended = Some(error);
+            }
+        }
+    }
+
+    fn next_id(&mut self) -> LinkId {
+        let id = LinkId(self.next);
+        self.next += 1;
+        id
+    }
+
+    fn insert(&mut self, link: Link, io: Io, source: Option<usize>) {
+        self.open.push(OpenLink { link, io, queue: Queue::default(), source, ended: None });
+    }
+
+    fn remove(&mut self, at: usize) -> OpenLink {
+        let open = self.open.remove(at);
+        self.tally.unsent.add(Unsent::LinkGone, open.queue.len());
+        open
+    }
+}
+
+/// Hands datagrams to a link until it takes no more, and returns how many are dealt with: sent, or counted as lost.
+fn offer(
+    now: Mono,
+    cx: &mut Context<'_>,
+    link: &Link,
+    io: &mut Io,
+    ended: &mut Option<io::Error>,
+    train: &Outgoing<'_>,
+    tally: &mut Tally,
+) -> usize {
+    let io = io.io();
+    let mut done = 0;
+    while ended.is_none() {
+        let rest = train.after(done);
+        let left = rest.count();
+        if left == 0 {
+            return done;
+        }
+        let polled = io.poll_send(now, cx, &rest);
+        let path = |(remote, size)| (Path { link: link.id, remote }, size);
+        tally.narrow.extend(io.take_path_mtu().map(path));
+        match polled {
+            Poll::Pending => return done,
+            Poll::Ready(Ok(count)) => {
+                let sent = rest.first(count.clamp(1, left));
+                tally.traffic.datagrams_out += sent.count() as u64;
+                tally.traffic.bytes_out += sent.bytes.len() as u64;
+                trace::datagrams("out", link.local, sent.remote, sent.bytes, sent.segment);
+                done += sent.count();
+            }
+            Poll::Ready(Err(SendError::Unsent { datagrams, cause })) => {
+                let lost = datagrams.clamp(1, left);
+                tally.unsent.add(cause, lost);
+                done += lost;
+            }
+            Poll::Ready(Err(SendError::Ended(error))) => *ended = Some(error),
+        }
+    }
+    tally.unsent.add(Unsent::LinkGone, train.count() - done);
+    train.count()
+}
+
+#[cfg(test)]
+mod tests;
