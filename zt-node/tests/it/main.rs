@@ -3,4 +3,6 @@
 #[cfg(feature = "driver")]
 mod driver;
 mod engine;
+#[cfg(feature = "driver")]
+mod nodes;
 mod rig;
