@@ -4,5 +4,9 @@
 mod driver;
 mod engine;
 #[cfg(feature = "driver")]
+mod links;
+#[cfg(feature = "driver")]
 mod nodes;
 mod rig;
+#[cfg(feature = "driver")]
+mod stream;
