@@ -1,6 +1,7 @@
 //! What other tasks may do with a running node.
 
 use super::Driver;
+use super::interfaces::Wish;
 use crate::engine::Engine;
 use crate::status::{NetworkStatus, NodeStatus};
 use std::io;
@@ -93,9 +94,9 @@ impl<'a> Control<'a> {
 
     /// Sets which interfaces are not bound: names with these prefixes, addresses in these blocks.
     pub fn set_interface_blacklist(&mut self, prefixes: Vec<String>, blocks: Vec<zt_wire::IpPrefix>) {
-        if self.driver.interface_blacklist != prefixes || self.driver.excluded_blocks != blocks {
-            self.driver.interface_blacklist = prefixes;
-            self.driver.excluded_blocks = blocks;
+        let wish = Wish { excluded_prefixes: prefixes, excluded_blocks: blocks, ..self.driver.interfaces.wish.clone() };
+        if wish != self.driver.interfaces.wish {
+            self.driver.interfaces.wish = wish;
             self.driver.rebind(self.now);
         }
     }
@@ -105,13 +106,8 @@ impl<'a> Control<'a> {
     /// # Errors
     /// The host's interfaces cannot be watched.
     pub fn set_bind(&mut self, addresses: Vec<std::net::IpAddr>, ports: Vec<u16>) -> io::Result<()> {
-        if self.driver.bind == addresses && self.driver.udp_ports == ports {
-            return Ok(());
-        }
-        self.driver.udp_ports = ports;
-        self.driver.set_bind(addresses)?;
-        self.driver.rebind(self.now);
-        Ok(())
+        let wish = Wish { addresses, ports, ..self.driver.interfaces.wish.clone() };
+        self.driver.set_wish(self.now, wish)
     }
 
     /// Executes a call of the controller's interface.

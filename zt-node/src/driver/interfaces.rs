@@ -19,9 +19,27 @@ const REST: u32 = 10;
 /// An address to bind, and where the host has it.
 type Wanted = (SocketAddr, Option<LocalAddress>);
 
+/// What is to be bound.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// UDP ports, the primary one first; 0 = any free port.
+    pub(super) ports: Vec<u16>,
+    /// Addresses; none = those of all suitable interfaces.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Interfaces whose names begin so are not used.
+    pub(super) excluded_prefixes: Vec<String>,
+    /// Addresses in these blocks are not used.
+    pub(super) excluded_blocks: Vec<IpPrefix>,
+}
+
 /// The interfaces of the host, and what was learnt from the last look at them.
 pub(super) struct Interfaces {
     watch: Box<dyn InterfaceWatch>,
+    pub(super) wish: Wish,
+    /// What could not be bound, and is tried again.
+    unbound: BTreeSet<SocketAddr>,
+    /// What the engine was told of our own networks last: addresses, routes, and what is on other interfaces.
+    told_prefixes: [Vec<IpPrefix>; 3],
     /// They cannot be listed, which was told.
     is_blind: bool,
     /// When they are looked at, after news of them, and the earliest time for that.
@@ -38,9 +56,12 @@ pub(super) struct Interfaces {
 }
 
 impl Interfaces {
-    pub(super) fn new(watch: Box<dyn InterfaceWatch>) -> Self {
+    pub(super) fn new(watch: Box<dyn InterfaceWatch>, wish: Wish) -> Self {
         Self {
             watch,
+            wish,
+            unbound: BTreeSet::new(),
+            told_prefixes: Default::default(),
             is_blind: false,
             due: None,
             rest: Mono::ZERO,
@@ -57,6 +78,11 @@ impl Interfaces {
             self.look_again(now);
         }
         self.due.is_some_and(|due| due <= now.mono)
+    }
+
+    /// Whether something that is wanted could not be bound.
+    pub(super) fn is_wanting(&self) -> bool {
+        !self.unbound.is_empty()
     }
 
     /// The addresses are to be bound anew, as soon as it is time for another look.
@@ -85,10 +111,10 @@ impl Interfaces {
     }
 
     /// Remembers what the choice was made from, and says once what an operator should know of it.
-    fn note(&mut self, choice: &mut Choice, named: bool) {
+    fn note(&mut self, choice: &mut Choice) {
         self.inside = std::mem::take(&mut choice.inside);
         self.outside = std::mem::take(&mut choice.outside);
-        if !named {
+        if self.wish.addresses.is_empty() {
             tell_left_out(&mut self.left_out, std::mem::take(&mut choice.left_out));
             return;
         }
@@ -145,7 +171,7 @@ impl Driver {
     /// Binds for the first time.
     pub(super) fn rebind_at_start(&mut self, now: Now) -> io::Result<()> {
         let view = self.interfaces.look();
-        let view = if self.bind.is_empty() { Some(view?) } else { view.ok() };
+        let view = if self.interfaces.wish.addresses.is_empty() { Some(view?) } else { view.ok() };
         let wanted = self.wanted(now, view);
         let mut failed = Vec::new();
         for (address, interface) in wanted {
@@ -164,13 +190,17 @@ impl Driver {
         }
     }
 
-    /// Changes which addresses are wanted. Where the interfaces cannot be listed, addresses that the operator names can be
-    /// bound all the same.
-    pub(super) fn set_bind(&mut self, addresses: Vec<IpAddr>) -> io::Result<()> {
-        if addresses.is_empty() {
+    /// Changes what is wanted. Where the interfaces cannot be listed, addresses that the operator names can be bound all
+    /// the same.
+    pub(super) fn set_wish(&mut self, now: Now, wish: Wish) -> io::Result<()> {
+        if self.interfaces.wish == wish {
+            return Ok(());
+        }
+        if wish.addresses.is_empty() {
             self.interfaces.look()?;
         }
-        self.bind = addresses;
+        self.interfaces.wish = wish;
+        self.rebind(now);
         Ok(())
     }
 
@@ -178,7 +208,7 @@ impl Driver {
     pub(super) fn rebind(&mut self, now: Now) {
         let view = self.interfaces.look().ok();
         let wanted = self.wanted(now, view);
-        let ports = &self.udp_ports;
+        let ports = &self.interfaces.wish.ports;
         let gone = self.links.close_udp(|socket| {
             let is_it = |(address, interface): &Wanted| {
                 matches(*address, socket.local, ports) && socket.is_tied_like(interface.as_ref())
@@ -218,22 +248,22 @@ impl Driver {
     /// an address of the settings is not there. An address that is still being checked comes by itself.
     fn report_unbound(&mut self, failed: Vec<(SocketAddr, io::Error)>) {
         for (address, error) in &failed {
-            let telling = error.kind() == io::ErrorKind::AddrInUse || !self.bind.is_empty();
-            if telling && !self.unbound.contains(address) {
+            let telling = error.kind() == io::ErrorKind::AddrInUse || !self.interfaces.wish.addresses.is_empty();
+            if telling && !self.interfaces.unbound.contains(address) {
                 tracing::warn!(%address, %error, "cannot bind; tried again every second");
             } else {
                 tracing::debug!(%address, %error, "cannot bind yet");
             }
         }
-        self.unbound = failed.into_iter().map(|(address, _)| address).collect();
+        self.interfaces.unbound = failed.into_iter().map(|(address, _)| address).collect();
     }
 
     /// What to bind, best first; tells the engine what leads through our own ports.
     fn wanted(&mut self, now: Now, view: Option<HostView>) -> Vec<Wanted> {
         let mut addresses = match view {
             Some(view) => {
-                let mut choice = choose(&view, &self.filter(), &self.bind);
-                self.interfaces.note(&mut choice, !self.bind.is_empty());
+                let mut choice = choose(&view, &self.filter(), &self.interfaces.wish.addresses);
+                self.interfaces.note(&mut choice);
                 choice.addresses
             }
             None => self.addresses_unseen(),
@@ -243,7 +273,8 @@ impl Driver {
         let mut seen = BTreeSet::new();
         addresses.retain(|(ip, _)| seen.insert(*ip));
         // All addresses on the primary port first: that is the order in which peers are told, and they try eight.
-        let all = self.udp_ports.iter().flat_map(|&port| addresses.iter().map(move |(ip, held)| (*ip, port, held)));
+        let ports = self.interfaces.wish.ports.iter();
+        let all = ports.flat_map(|&port| addresses.iter().map(move |(ip, held)| (*ip, port, held)));
         all.map(|(ip, port, held)| (SocketAddr::new(ip, port), held.clone())).take(MAX_BINDINGS).collect()
     }
 
@@ -251,21 +282,22 @@ impl Driver {
         let mut filter = InterfaceFilter {
             own_taps: self.ports.values().map(|port| port.tap.info().name.clone()).collect(),
             own_routes: self.ports.values().flat_map(|port| port.host.routes.iter().map(|r| r.target)).collect(),
-            excluded_blocks: self.excluded_blocks.clone(),
+            excluded_blocks: self.interfaces.wish.excluded_blocks.clone(),
             ..InterfaceFilter::default()
         };
-        filter.excluded_prefixes.extend(self.interface_blacklist.iter().cloned());
+        filter.excluded_prefixes.extend(self.interfaces.wish.excluded_prefixes.iter().cloned());
         filter
     }
 
     /// What to bind while the interfaces cannot be listed: what is bound, or what the operator names.
     fn addresses_unseen(&self) -> Vec<(IpAddr, Option<LocalAddress>)> {
         let bound = self.links.udp().map(|socket| (socket.local.ip(), socket.interface.clone()));
-        if self.bind.is_empty() {
+        let named = &self.interfaces.wish.addresses;
+        if named.is_empty() {
             return bound.collect();
         }
         let bound: BTreeMap<_, _> = bound.collect();
-        self.bind.iter().map(|ip| (*ip, bound.get(ip).cloned().flatten())).collect()
+        named.iter().map(|ip| (*ip, bound.get(ip).cloned().flatten())).collect()
     }
 
     /// Tells the engine which addresses lie inside our own networks, or are reached through them.
@@ -281,8 +313,8 @@ impl Driver {
             list.dedup();
         }
         let told = [own, through, on_link];
-        if self.told_prefixes != told {
-            self.told_prefixes.clone_from(&told);
+        if self.interfaces.told_prefixes != told {
+            self.interfaces.told_prefixes.clone_from(&told);
             let [own, through, on_link] = told;
             self.hand_in(now, Input::OwnPrefixes(own));
             self.hand_in(now, Input::Routed { through, on_link });
@@ -372,7 +404,7 @@ mod tests {
     #[test]
     fn looks_are_rare_where_they_take_long() {
         let memory = zt_tap::MemoryInterfaces::new(view());
-        let mut interfaces = Interfaces::new(Box::new(memory.clone()));
+        let mut interfaces = Interfaces::new(Box::new(memory.clone()), Wish::default());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         let at = |ms| Now { mono: Mono::from_millis(ms), unix_ms: 0 };
         assert!(!interfaces.poll_due(at(1000), &mut cx), "no news");

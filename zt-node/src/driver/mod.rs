@@ -24,15 +24,15 @@ pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
 
 use crate::OsEntropy;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
-use interfaces::Interfaces;
+use interfaces::{Interfaces, Wish};
 use jobs::Worker;
 use link::Links;
 use persist::Persistence;
 use ports::{LostFrames, Port};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ use zt_netconf::controller::{Change, Record};
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
 use zt_tap::{HostConfig, InterfaceWatch, LinuxInterfaces, TapFactory};
 use zt_wire::time::{Mono, Now};
-use zt_wire::{FrameBatch, Gate, IpPrefix, NetworkId, Parse as _, Reader, World};
+use zt_wire::{FrameBatch, Gate, NetworkId, Parse as _, Reader, World};
 
 /// Where the controller of a node keeps its networks and members. Runs on a thread of its own.
 pub trait ControllerStore: Send {
@@ -136,7 +136,6 @@ pub struct Driver {
     engine: Engine,
     outbox: Outbox,
     links: Links,
-    unbound: BTreeSet<SocketAddr>,
     ports: BTreeMap<NetworkId, Port>,
     /// Frames just read from a port, whichever it is.
     incoming: FrameBatch,
@@ -146,12 +145,6 @@ pub struct Driver {
     host: Box<dyn HostConfig>,
     persistence: Persistence,
     interfaces: Interfaces,
-    udp_ports: Vec<u16>,
-    bind: Vec<IpAddr>,
-    interface_blacklist: Vec<String>,
-    excluded_blocks: Vec<IpPrefix>,
-    /// What the engine was told of our own networks last: addresses, routes, and what is on other interfaces.
-    told_prefixes: [Vec<IpPrefix>; 3],
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,
@@ -194,6 +187,12 @@ impl Driver {
                 hear_messages: false,
             },
         );
+        let wish = Wish {
+            ports: config.ports,
+            addresses: config.bind,
+            excluded_prefixes: config.interface_blacklist,
+            excluded_blocks: Vec::new(),
+        };
         let (result_sender, results) = mpsc::unbounded_channel();
         let (call_sender, calls) = mpsc::channel(CALLS);
         let (collided, collided_receiver) = watch::channel(false);
@@ -206,7 +205,6 @@ impl Driver {
             engine,
             outbox: Outbox::new(),
             links: Links::new(config.links),
-            unbound: BTreeSet::new(),
             ports: BTreeMap::new(),
             incoming: ports::incoming(),
             lost_frames: LostFrames::default(),
@@ -214,12 +212,7 @@ impl Driver {
             taps: config.taps,
             host: config.host,
             persistence: Persistence::default(),
-            interfaces: Interfaces::new(config.interfaces),
-            udp_ports: config.ports,
-            bind: config.bind,
-            interface_blacklist: config.interface_blacklist,
-            excluded_blocks: Vec::new(),
-            told_prefixes: Default::default(),
+            interfaces: Interfaces::new(config.interfaces, wish),
             device_names: config.device_names,
             workers,
             commits: None,
@@ -375,7 +368,7 @@ impl Driver {
         for job in retry {
             self.run_job(now, job);
         }
-        if self.links.udp().next().is_none() || !self.unbound.is_empty() {
+        if self.links.udp().next().is_none() || self.interfaces.is_wanting() {
             self.rebind(now);
         }
     }
