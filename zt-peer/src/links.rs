@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use zt_wire::{Address, Gate, IpPrefix, Mono};
+use zt_wire::{Address, IpPrefix, Mono};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
@@ -25,7 +25,6 @@ use path_consent::Consents;
 use path_mtu::PathMtus;
 use path_policy::PathPolicy;
 
-use path_consent::ADDRESS_AGAIN;
 pub(crate) use path_consent::Verdict;
 
 /// What the owner wants to be asked.
@@ -292,8 +291,8 @@ impl Links {
         self.consents.answer(now, (peer, path), allowed)
     }
 
-    /// Whether the owner is to be asked for addresses of a peer, when it was last at that time.
-    pub(crate) fn may_want_address(&self, now: Mono, last: Gate) -> bool {
-        self.asks.addresses && last.is_open(now, ADDRESS_AGAIN)
+    /// Whether the owner wants to be asked for addresses of peers.
+    pub(crate) const fn asks_for_addresses(&self) -> bool {
+        self.asks.addresses
     }
 }

@@ -1,6 +1,12 @@
-//! One remote identity: version, liveness, and its direct paths.
+//! One remote identity, and what is decided about it alone: its paths, how they are kept, proved and left, what it may make
+//! us do.
+//!
+//! Nothing is sent here and nobody is asked: methods take what they need as values, and return what is to be done.
 
+mod activity;
+mod detour;
 mod gates;
+mod greetings;
 mod ledger;
 mod paths;
 mod software;
@@ -10,82 +16,71 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zt_crypto::{PeerKeys, Suite};
-use zt_wire::Identity;
-use zt_wire::{Address, Gate, Mono};
+use zt_wire::packet::HEADER_LEN;
+use zt_wire::{Address, Identity, Mono};
 
-use crate::link::{Endpoint, Path};
-use crate::rate::{CONFIRM, ECHO_ANSWER, HELLO_DRIFT_MS, PEER_ACTIVITY, PUSH_BREAKER, PUSH_GAP, TRUST};
-use crate::wire::expect::Spread;
+use crate::rate::{CONTACT_HELLO, FULL_HELLO, HEARTBEAT, PEER_ACTIVITY, ROOT_HEARTBEAT, ROOT_HELLO, ROUND};
 
-use gates::PathGate;
+use activity::Activity;
+use detour::Detour;
+use gates::Gates;
+use greetings::Greetings;
 use ledger::Ledger;
+use paths::Paths;
+use software::Software;
 use united::United;
 
-pub(crate) use ledger::{SHORT_ANSWER, take};
-pub(crate) use paths::{MAX_SLOTS, Slot, choice as path_choice, liveness};
+pub(crate) use paths::{Adopted, Dropped, PathProbe, Probe, Proof, RouteChange, Slot, Task, Way};
 pub(crate) use software::Version;
 
-/// Most addresses remembered for a peer that lost its paths.
-const MAX_REMEMBERED: usize = 8;
-/// Most addresses tried that are remembered per peer.
-const MAX_TRIED: usize = 16;
-
+/// A peer in memory: its identity was validated, its keys are agreed upon.
 pub(crate) struct Peer {
-    pub(crate) identity: Identity,
-    pub(crate) keys: Arc<PeerKeys>,
-    pub(crate) version: Option<Version>,
-    /// It has sealed something with AES: it is of protocol 12.
-    pub(crate) proved_aes: bool,
-    /// Time in the latest HELLO, and when that came.
-    hello_clock: Option<(i64, Mono)>,
-    pub(crate) slots: Vec<Slot>,
-    /// Index of the slot that traffic takes; `None` = over a root.
-    pub(crate) route: Option<usize>,
-    pub(crate) created: Mono,
-    pub(crate) last_receive: Option<Mono>,
-    pub(crate) last_nontrivial: Option<Mono>,
-    pub(crate) last_traffic_out: Option<Mono>,
-    /// First traffic sent over a root since anything was heard.
-    pub(crate) unheard_relayed: Option<Mono>,
-    /// Last ERROR that named a frame of ours.
-    pub(crate) frame_error: Gate,
-    pub(crate) last_relay_question: Gate,
-    pub(crate) last_full_hello: Gate,
-    pub(crate) last_push: Gate,
-    pub(crate) trust: Option<Mono>,
-    /// Root through which its packets came last when they did not come directly.
-    pub(crate) via: Option<Address>,
-    /// Addresses it had: tried again when there is no path.
-    pub(crate) remembered: Vec<Endpoint>,
-    /// When this peer is to be looked at ([`crate::peer_table::PeerTable`] keeps it in order).
-    pub(crate) due: Mono,
-    pub(crate) root_tries: usize,
-    pub(crate) last_root_try: Option<Mono>,
-    pub(crate) hello_turn: u32,
-    pub(crate) last_memorised: Gate,
-    pub(crate) whois_answered: Gate,
-    pub(crate) error_sent: Gate,
+    identity: Identity,
+    keys: Arc<PeerKeys>,
+    software: Software,
+    activity: Activity,
+    paths: Paths,
+    detour: Detour,
+    greetings: Greetings,
+    gates: Gates,
+    ledger: Ledger,
+    united: United,
     /// Its record was emitted since it has a path.
-    pub(crate) persisted: bool,
-    /// Its primary port, as it told: it outlives a restart, others are drawn anew.
-    pub(crate) primary_port: Option<u16>,
-    /// An address it was heard from while another port of the same host was fresh: tried when that one is in doubt.
-    pub(crate) candidate: Option<(Path, Mono)>,
-    /// When the owner was asked for an address.
-    pub(crate) last_address_wanted: Gate,
-    /// Where we sent to before we heard anything from there.
-    pub(crate) tried: Vec<(Path, Spread)>,
-    /// What it sent, as far as that pays for something.
-    pub(crate) ledger: Ledger,
-    /// HELLOs and ECHOs that confirm an unknown path (03 §7.1).
-    pub(crate) confirming: PathGate,
-    /// ECHOs answered.
-    pub(crate) echoes: PathGate,
-    /// Introductions followed.
-    pub(crate) introduced: PathGate,
-    /// With whom it was brought together lately.
-    pub(crate) united: United,
-    pushes: (u32, Gate),
+    persisted: bool,
+}
+
+/// What a look at a peer asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Check {
+    /// To be done in this order.
+    pub(crate) tasks: Vec<Task>,
+    /// When to look again.
+    pub(crate) next: Option<Mono>,
+    /// There is traffic with the peer, and no path for it: whoever knows an address may tell.
+    pub(crate) pathless: bool,
+}
+
+/// What the round asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// Send these, if there are any.
+    Ask(Vec<PathProbe>),
+    /// The same; and a HELLO to a root leaves by every link that has no path to it.
+    AskAndLookAround(Vec<PathProbe>),
+    /// No path of a root works: HELLO to all its addresses.
+    TryRoot,
+    /// A HELLO over another root.
+    OverRoot,
+}
+
+/// How a root stands among others (03 §11.4): working paths before others, then by rank, latency and silence. The less the
+/// better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Standing {
+    no_route: bool,
+    rank: i32,
+    silent: bool,
+    cost: u64,
 }
 
 impl Peer {
@@ -93,197 +88,214 @@ impl Peer {
         Self {
             identity,
             keys,
-            version: None,
-            proved_aes: false,
-            hello_clock: None,
-            slots: Vec::new(),
-            route: None,
-            created: now,
-            last_receive: None,
-            last_nontrivial: None,
-            last_traffic_out: None,
-            unheard_relayed: None,
-            frame_error: Gate::OPEN,
-            last_relay_question: Gate::OPEN,
-            last_full_hello: Gate::OPEN,
-            last_push: Gate::OPEN,
-            trust: None,
-            via: None,
-            remembered: Vec::new(),
-            due: Mono::FAR,
-            root_tries: 0,
-            last_root_try: None,
-            hello_turn: 0,
-            last_memorised: Gate::OPEN,
-            whois_answered: Gate::OPEN,
-            error_sent: Gate::OPEN,
-            persisted: false,
-            primary_port: None,
-            candidate: None,
-            last_address_wanted: Gate::OPEN,
-            tried: Vec::new(),
+            software: Software::default(),
+            activity: Activity::new(now),
+            paths: Paths::default(),
+            detour: Detour::default(),
+            greetings: Greetings::default(),
+            gates: Gates::new(),
             ledger: Ledger::default(),
-            confirming: PathGate::new(CONFIRM),
-            echoes: PathGate::new(ECHO_ANSWER),
-            introduced: PathGate::new(CONFIRM),
             united: United::default(),
-            pushes: (0, Gate::OPEN),
+            persisted: false,
         }
     }
 
-    /// How packets to this peer are encrypted (01 §5.5).
+    pub(crate) const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) const fn address(&self) -> Address {
+        self.identity.address
+    }
+
+    pub(crate) const fn keys(&self) -> &Arc<PeerKeys> {
+        &self.keys
+    }
+
+    /// How packets to this peer are encrypted.
     pub(crate) fn suite(&self) -> Suite {
-        if self.version.is_some_and(|v| v.protocol >= 12) { Suite::AesGmacSiv } else { Suite::Salsa2012Poly1305 }
+        self.software.suite()
     }
 
-    pub(crate) fn understands_echo(&self) -> bool {
-        self.version.is_some_and(|v| v.understands_echo())
+    pub(crate) const fn software(&self) -> &Software {
+        &self.software
     }
 
-    pub(crate) fn slot(&self, path: Path) -> Option<usize> {
-        self.slots.iter().position(|s| s.path == path)
+    pub(crate) const fn software_mut(&mut self) -> &mut Software {
+        &mut self.software
     }
 
-    /// The slot that traffic takes.
-    pub(crate) fn route_slot(&self) -> Option<&Slot> {
-        self.slots.get(self.route?)
+    pub(crate) const fn activity(&self) -> &Activity {
+        &self.activity
     }
 
-    /// Whether a slot leads to the port that outlives a restart of the peer.
-    pub(crate) fn is_primary(&self, slot: &Slot) -> bool {
-        let port = slot.path.remote.socket_addr().map(|a| a.port());
-        port.is_some() && port == self.primary_port
+    pub(crate) const fn activity_mut(&mut self) -> &mut Activity {
+        &mut self.activity
     }
 
-    pub(crate) fn is_trusted(&self, now: Mono) -> bool {
-        self.trust.is_some_and(|t| now.saturating_since(t) < TRUST)
+    pub(crate) const fn paths(&self) -> &Paths {
+        &self.paths
     }
 
-    pub(crate) fn is_active(&self, now: Mono) -> bool {
-        self.last_nontrivial.is_some_and(|t| now.saturating_since(t) < PEER_ACTIVITY)
+    pub(crate) const fn paths_mut(&mut self) -> &mut Paths {
+        &mut self.paths
     }
 
-    pub(crate) fn heard_within(&self, now: Mono, time: Duration) -> bool {
-        self.last_receive.is_some_and(|t| now.saturating_since(t) < time)
+    pub(crate) const fn detour(&self) -> &Detour {
+        &self.detour
     }
 
-    /// Whether there is traffic with this peer right now.
-    pub(crate) fn is_wanted(&self, now: Mono) -> bool {
-        let fresh = |t: Option<Mono>| t.is_some_and(|t| now.saturating_since(t) < Duration::from_secs(10));
-        fresh(self.last_traffic_out) || fresh(self.last_nontrivial)
+    pub(crate) const fn detour_mut(&mut self) -> &mut Detour {
+        &mut self.detour
     }
 
-    /// Keeps an address for later.
-    pub(crate) fn remember(&mut self, remote: Endpoint) {
-        if !self.remembered.contains(&remote) {
-            if self.remembered.len() == MAX_REMEMBERED {
-                self.remembered.remove(0);
-            }
-            self.remembered.push(remote);
+    pub(crate) const fn greetings_mut(&mut self) -> &mut Greetings {
+        &mut self.greetings
+    }
+
+    pub(crate) const fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
+    pub(crate) const fn gates_mut(&mut self) -> &mut Gates {
+        &mut self.gates
+    }
+
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(crate) const fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    pub(crate) const fn united(&self) -> &United {
+        &self.united
+    }
+
+    pub(crate) const fn united_mut(&mut self) -> &mut United {
+        &mut self.united
+    }
+
+    /// Something valid came from it, over others or not; `nontrivial`: more than keep-alive.
+    pub(crate) const fn heard(&mut self, now: Mono, nontrivial: bool) {
+        self.activity.heard(now, nontrivial);
+        self.detour.heard();
+    }
+
+    /// Traffic goes to it.
+    pub(crate) const fn sends_traffic(&mut self, now: Mono) {
+        self.activity.sends(now);
+    }
+
+    /// It was heard lately or is wanted now.
+    pub(crate) fn is_missed(&self, now: Mono) -> bool {
+        self.activity.is_active(now) || self.activity.is_wanted(now)
+    }
+
+    /// How it stands among the roots.
+    pub(crate) fn standing(&self, now: Mono) -> Standing {
+        let route = self.paths.route();
+        let latency = route.and_then(Slot::latency);
+        let latency = latency.map_or(u64::MAX, |l| u64::try_from(l.as_micros()).unwrap_or(u64::MAX));
+        let silence = self.activity.last_heard().map_or(u64::MAX / 2, |t| now.millis_since(t)) / 61_000 + 1;
+        Standing {
+            no_route: route.is_none(),
+            rank: route.map_or(i32::MAX, Slot::rank),
+            silent: !self.activity.heard_within(now, PEER_ACTIVITY),
+            cost: latency.saturating_mul(silence),
         }
     }
 
-    /// Notes that we send to an address where the peer was not heard.
-    pub(crate) fn note_tried(&mut self, path: Path, spread: Spread) {
-        if self.slot(path).is_none() && !self.tried.contains(&(path, spread)) {
-            if self.tried.len() == MAX_TRIED {
-                self.tried.remove(0);
-            }
-            self.tried.push((path, spread));
-        }
+    /// The peer is due: looks at each of its paths.
+    pub(crate) fn check(&mut self, now: Mono) -> Check {
+        let mut tasks = Vec::new();
+        let wanted = self.activity.is_wanted(now);
+        let next = self.paths.check(now, wanted, &mut tasks);
+        Check { tasks, next, pathless: wanted && self.paths.route().is_none() }
     }
 
-    /// Breaker of PUSH_DIRECT_PATHS (02 §6.17): whether the content of one received now counts.
-    pub(crate) fn may_push(&mut self, now: Mono) -> bool {
-        let (count, last) = self.pushes;
-        let soon = last.since(now).is_some_and(|passed| passed <= PUSH_GAP);
-        let count = if soon { count.saturating_add(1) } else { 0 };
-        self.pushes = (count, Gate::passed(now));
-        count < PUSH_BREAKER
+    /// For a root: whether it is to be tried now, because it has no path, and when it is to be looked at again.
+    pub(crate) fn retry_root(&mut self, now: Mono) -> (bool, Option<Mono>) {
+        if !self.paths.is_empty() {
+            return (false, None);
+        }
+        let queued = self.activity.heard_within(now, ROUND);
+        self.greetings.retry_root(now, queued)
     }
 
-    /// Whether a HELLO is plausible (safer point 2): its time has not gone back beyond drift, and it does not take a
-    /// peer that proved AES back to older ciphers. A peer that truly went back answers a challenge.
-    pub(crate) fn judge_hello(&self, now: Mono, unix_ms: i64, protocol: u8) -> bool {
-        let downgrade = self.proved_aes && protocol < 12;
-        let back = self.hello_clock.is_some_and(|(latest, at)| {
-            let passed = i64::try_from(now.millis_since(at)).unwrap_or(i64::MAX);
-            unix_ms < latest.saturating_add(passed).saturating_sub(HELLO_DRIFT_MS)
-        });
-        !downgrade && !back
+    /// What the round does for a root.
+    pub(crate) fn tend_root(&mut self, now: Mono) -> Care {
+        if self.paths.iter().all(Slot::is_suspected) {
+            let neglected = self.greetings.is_root_neglected(now);
+            return if neglected { Care::TryRoot } else { Care::Ask(Vec::new()) };
+        }
+        let full = self.greetings.is_due(now, ROOT_HELLO);
+        let questions = self.keep_alive_every(now, ROOT_HELLO, ROOT_HEARTBEAT);
+        if full { Care::AskAndLookAround(questions) } else { Care::Ask(questions) }
     }
 
-    /// Takes over what a plausible HELLO says.
-    pub(crate) fn accept_hello(&mut self, now: Mono, unix_ms: i64, version: Version) {
-        let later = self.hello_clock.is_none_or(|(latest, at)| {
-            let passed = i64::try_from(now.millis_since(at)).unwrap_or(i64::MAX);
-            unix_ms > latest.saturating_add(passed)
-        });
-        if later {
-            self.hello_clock = Some((unix_ms, now));
+    /// What the round does for a node of the contact list: HELLO over a root while there is no path.
+    pub(crate) fn tend_contact(&mut self, now: Mono) -> Care {
+        if !self.paths.is_empty() {
+            return Care::Ask(self.keep_alive(now));
         }
-        self.version = Some(version);
+        if !self.greetings.is_due(now, CONTACT_HELLO) {
+            return Care::Ask(Vec::new());
+        }
+        self.greetings.greets(now);
+        Care::OverRoot
     }
 
-    /// Takes over what an answer to a question of ours says. `challenged`: it proves that the peer went back.
-    pub(crate) fn accept_answer(&mut self, version: Version, challenged: bool) {
-        if version.protocol < 12 {
-            self.proved_aes = false;
+    /// What the round does for an active peer (03 §6.3).
+    pub(crate) fn keep_alive(&mut self, now: Mono) -> Vec<PathProbe> {
+        self.keep_alive_every(now, FULL_HELLO, HEARTBEAT)
+    }
+
+    /// First contact with a root, or anew after it lost all paths. Returns when to look at it.
+    pub(crate) fn greet_root(&mut self, now: Mono) -> Mono {
+        self.greetings.greets(now);
+        self.greetings.begin_tries(now)
+    }
+
+    /// An answer proved an address that is none of its paths yet.
+    pub(crate) fn adopt(&mut self, now: Mono, proof: &Proof) -> Adopted {
+        // Introductions of this peer are worth repeating: its address is another.
+        self.united.moved(now);
+        self.paths.adopt(now, proof)
+    }
+
+    /// The kind of probe that it understands (03 §6.1).
+    pub(crate) fn understood(&self, kind: Probe) -> Probe {
+        if self.software.understands_echo() { kind } else { Probe::Hello }
+    }
+
+    /// What to ask at an address where the peer was heard, and `credit` bytes may go (any number: `None`). HELLO also tells
+    /// its version, ECHO is as short as any packet; `hello_len`: of a HELLO.
+    pub(crate) fn confirmation(&self, hello_len: usize, credit: Option<usize>) -> Option<Probe> {
+        let pays = |len| credit.is_none_or(|c| c >= len);
+        let new = self.software.version().is_none();
+        let old = !new && !self.software.understands_echo();
+        if new && pays(hello_len) || old {
+            return pays(hello_len).then_some(Probe::Hello);
         }
-        if challenged {
-            self.hello_clock = None;
+        pays(HEADER_LEN).then_some(Probe::Echo)
+    }
+
+    /// Whether there is something worth keeping about it for the first time: a proved path, and what software it runs.
+    pub(crate) fn is_newly_known(&mut self) -> bool {
+        let known = self.software.version().is_some() && !self.paths.is_empty();
+        known && !std::mem::replace(&mut self.persisted, true)
+    }
+
+    fn keep_alive_every(&mut self, now: Mono, hello_every: Duration, heartbeat: Duration) -> Vec<PathProbe> {
+        let full = self.greetings.is_due(now, hello_every);
+        if full {
+            self.greetings.greets(now);
         }
-        self.version = Some(version);
+        self.paths.keep_alive(now, full, heartbeat)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    //! Safer point 2.
-
-    use zt_crypto::SharedKey;
-
-    use super::*;
-
-    fn peer() -> Peer {
-        let identity = Identity { address: Address::new(5), public_key: [0; 64] };
-        Peer::new(Mono::ZERO, identity, Arc::new(PeerKeys::new(SharedKey::from_bytes([1; 48]))))
-    }
-
-    const V12: Version = Version { protocol: 12, major: 1, minor: 14, revision: 1 };
-    const V9: Version = Version { protocol: 9, major: 1, minor: 2, revision: 12 };
-
-    fn t(ms: u64) -> Mono {
-        Mono::from_millis(ms)
-    }
-
-    #[test]
-    fn a_hello_from_before_is_not_believed() {
-        let mut p = peer();
-        assert!(p.judge_hello(t(0), 1_000_000, 12));
-        p.accept_hello(t(0), 1_000_000, V12);
-        assert!(p.judge_hello(t(100_000), 1_100_000 - HELLO_DRIFT_MS, 12));
-        assert!(!p.judge_hello(t(100_000), 1_100_000 - HELLO_DRIFT_MS - 1, 12));
-        // A HELLO within drift does not wind the clock back step by step.
-        p.accept_hello(t(100_000), 1_100_000 - HELLO_DRIFT_MS, V12);
-        assert!(!p.judge_hello(t(100_000), 1_100_000 - HELLO_DRIFT_MS - 1, 12));
-    }
-
-    #[test]
-    fn a_peer_that_proved_aes_is_not_taken_back_except_by_its_answer() {
-        let mut p = peer();
-        p.accept_hello(t(0), 1_000_000, V12);
-        p.proved_aes = true;
-        assert!(!p.judge_hello(t(1), 1_000_001, 9));
-        p.accept_answer(V9, true);
-        assert_eq!(p.suite(), Suite::Salsa2012Poly1305);
-        assert!(p.judge_hello(t(2), 5, 9));
-    }
-
-    #[test]
-    fn pushes_have_a_breaker() {
-        let mut p = peer();
-        assert_eq!((0..12).filter(|i| p.may_push(t(i * 10))).count(), 8);
-        assert!(p.may_push(t(60_000)));
-    }
-}
+mod tests;

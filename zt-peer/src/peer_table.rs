@@ -19,12 +19,21 @@ impl PeerId {
     pub(crate) const UNKNOWN: Self = Self(u32::MAX);
 }
 
+const REMOVED: &str = "a peer is removed by its table only, with its id";
+
+/// See the module.
 #[derive(Default)]
 pub(crate) struct PeerTable {
     by_address: FastMap<Address, PeerId>,
-    slab: Vec<Option<Box<Peer>>>,
+    slab: Vec<Option<Entry>>,
     free: Vec<PeerId>,
     due: BTreeSet<(Mono, PeerId)>,
+}
+
+struct Entry {
+    peer: Box<Peer>,
+    /// When it is to be looked at; [`Mono::FAR`] = never. `due` of the table has the same.
+    due: Mono,
 }
 
 impl PeerTable {
@@ -34,16 +43,16 @@ impl PeerTable {
 
     /// As [`PeerTable::id`], from what it was some time ago.
     pub(crate) fn still(&self, id: PeerId, address: Address) -> Option<PeerId> {
-        let peer = self.slab.get(id.0 as usize).and_then(Option::as_deref);
-        if peer.is_some_and(|p| p.identity.address == address) { Some(id) } else { self.id(address) }
+        let entry = self.slab.get(id.0 as usize).and_then(Option::as_ref);
+        if entry.is_some_and(|e| e.peer.address() == address) { Some(id) } else { self.id(address) }
     }
 
     pub(crate) fn get(&self, id: PeerId) -> &Peer {
-        self.slab[id.0 as usize].as_deref().expect("a peer is removed by its table only, with its id")
+        &self.slab[id.0 as usize].as_ref().expect(REMOVED).peer
     }
 
     pub(crate) fn get_mut(&mut self, id: PeerId) -> &mut Peer {
-        self.slab[id.0 as usize].as_deref_mut().expect("a peer is removed by its table only, with its id")
+        &mut self.entry(id).peer
     }
 
     pub(crate) fn find(&self, address: Address) -> Option<&Peer> {
@@ -55,7 +64,7 @@ impl PeerTable {
     }
 
     pub(crate) fn insert(&mut self, peer: Peer) -> PeerId {
-        let address = peer.identity.address;
+        let address = peer.address();
         if let Some(id) = self.id(address) {
             return id;
         }
@@ -63,15 +72,15 @@ impl PeerTable {
             self.slab.push(None);
             PeerId(u32::try_from(self.slab.len() - 1).expect("fewer peers than addresses"))
         });
-        self.slab[id.0 as usize] = Some(Box::new(peer));
+        self.slab[id.0 as usize] = Some(Entry { peer: Box::new(peer), due: Mono::FAR });
         self.by_address.insert(address, id);
         id
     }
 
     pub(crate) fn remove(&mut self, id: PeerId) -> Option<Box<Peer>> {
-        let peer = self.slab.get_mut(id.0 as usize)?.take()?;
-        self.by_address.remove(&peer.identity.address);
-        self.due.remove(&(peer.due, id));
+        let Entry { peer, due } = self.slab.get_mut(id.0 as usize)?.take()?;
+        self.by_address.remove(&peer.address());
+        self.due.remove(&(due, id));
         self.free.push(id);
         Some(peer)
     }
@@ -83,17 +92,22 @@ impl PeerTable {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + '_ {
-        self.slab.iter().flatten().map(|p| &**p)
+        self.slab.iter().flatten().map(|e| &*e.peer)
     }
 
     /// Looks at a peer at `at` or earlier.
     pub(crate) fn arm(&mut self, id: PeerId, at: Mono) {
-        let peer = self.slab[id.0 as usize].as_deref_mut().expect("armed peers are there");
-        if at < peer.due {
-            self.due.remove(&(peer.due, id));
-            peer.due = at;
+        let entry = self.entry(id);
+        if at < entry.due {
+            let before = std::mem::replace(&mut entry.due, at);
+            self.due.remove(&(before, id));
             self.due.insert((at, id));
         }
+    }
+
+    /// Whether a peer is to be looked at some time.
+    pub(crate) fn is_armed(&self, id: PeerId) -> bool {
+        self.slab[id.0 as usize].as_ref().is_some_and(|e| e.due != Mono::FAR)
     }
 
     /// Takes the next peer that is due.
@@ -103,11 +117,15 @@ impl PeerTable {
             return None;
         }
         self.due.remove(&(at, id));
-        self.get_mut(id).due = Mono::FAR;
+        self.entry(id).due = Mono::FAR;
         Some(id)
     }
 
     pub(crate) fn next_due(&self) -> Option<Mono> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    fn entry(&mut self, id: PeerId) -> &mut Entry {
+        self.slab[id.0 as usize].as_mut().expect(REMOVED)
     }
 }

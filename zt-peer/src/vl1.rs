@@ -21,17 +21,16 @@ mod worlds;
 use std::sync::Arc;
 
 use zt_crypto::SecretIdentity;
-use zt_wire::{Address, Identity, Mono, Now};
+use zt_wire::{Address, Identity, Now};
 
 use crate::config::Vl1Config;
 use crate::directory::Directory;
 use crate::drop_reason::{DropCounters, DropReason};
 use crate::event::Vl1Event;
 use crate::event_queue::Events;
-use crate::fast_map::FastMap;
-use crate::link::Path;
 use crate::links::{Asks, Links};
 use crate::path_proof::HeldAnswers;
+use crate::path_uses::PathUses;
 use crate::peer_table::PeerTable;
 use crate::roots::Roots;
 use crate::schedule::Schedule;
@@ -49,7 +48,7 @@ pub struct Vl1 {
     wire: Wire,
     links: Links,
     peers: PeerTable,
-    paths: FastMap<Path, PathUse>,
+    paths: PathUses,
     roots: Roots,
     reassembly: Reassembly,
     deferred: DeferQueue,
@@ -63,15 +62,6 @@ pub struct Vl1 {
     schedule: Schedule,
 }
 
-/// How a path is used, whoever uses it.
-#[derive(Clone, Copy, Debug, Default)]
-struct PathUse {
-    /// Number of slots that have it.
-    users: u32,
-    /// Last packet by it that established trust.
-    trust: Option<Mono>,
-}
-
 impl Vl1 {
     /// A node without links and worlds.
     pub fn new(now: Now, config: Vl1Config) -> Self {
@@ -81,7 +71,7 @@ impl Vl1 {
             wire: Wire::new(identity, version, entropy),
             links: Links::new(allow_loopback, Asks { paths: ask_paths, addresses: ask_addresses }),
             peers: PeerTable::default(),
-            paths: FastMap::default(),
+            paths: PathUses::default(),
             roots: Roots::default(),
             reassembly: Reassembly::default(),
             deferred: DeferQueue::default(),

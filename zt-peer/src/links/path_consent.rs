@@ -15,8 +15,6 @@ const MAX_CONSENTS: usize = 4096;
 const VALID: Duration = Duration::from_secs(60);
 /// A question is repeated after this.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// Addresses of a peer are asked for so often.
-pub(crate) const ADDRESS_AGAIN: Duration = Duration::from_secs(10);
 
 type Key = (Address, Path);
 

@@ -96,8 +96,7 @@ fn the_owner_is_asked_only_if_it_wants_to_be_and_its_answer_expires() {
     assert_eq!(links.consent(T, PEER, path, true), Verdict::Refused);
     assert!(!links.expire(T + Duration::from_secs(60)), "no size was learnt");
     assert_eq!(links.consent(T + Duration::from_secs(60), PEER, path, true), Verdict::Ask);
-    assert!(links.may_want_address(T, Gate::OPEN));
-    assert!(!links.may_want_address(T, Gate::passed(T)) && links.may_want_address(T + ADDRESS_AGAIN, Gate::passed(T)));
+    assert!(links.asks_for_addresses());
 }
 
 #[test]

@@ -2,34 +2,125 @@
 
 use std::time::Duration;
 
-use zt_wire::Mono;
+use zt_wire::{Gate, Mono};
 
 use crate::link::Path;
+use crate::rate::{
+    CONFIRM, ECHO_ANSWER, ERROR_OUT, FRAME_ERROR_AGAIN, PUSH_BREAKER, PUSH_DIRECT, PUSH_GAP, PUSH_RELAYED, WHOIS_ANSWER,
+};
 
 /// Most paths that one gate of a peer remembers.
 const MAX_GATED: usize = 16;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Gates {
+    /// HELLOs and ECHOs that confirm an unknown path (03 §7.1).
+    confirming: PathGate,
+    /// ECHOs answered.
+    echoes: PathGate,
+    /// Introductions followed.
+    introduced: PathGate,
+    whois_answered: Gate,
+    error_sent: Gate,
+    /// Last ERROR that named a frame of ours.
+    frame_error: Gate,
+    pushes_taken: (u32, Gate),
+    pushed: Gate,
+}
+
+impl Gates {
+    pub(super) const fn new() -> Self {
+        Self {
+            confirming: PathGate::new(CONFIRM),
+            echoes: PathGate::new(ECHO_ANSWER),
+            introduced: PathGate::new(CONFIRM),
+            whois_answered: Gate::OPEN,
+            error_sent: Gate::OPEN,
+            frame_error: Gate::OPEN,
+            pushes_taken: (0, Gate::OPEN),
+            pushed: Gate::OPEN,
+        }
+    }
+
+    /// Whether to ask at a path that is none of the peer's, because it was heard there.
+    pub(crate) fn confirms(&mut self, now: Mono, path: Path) -> bool {
+        self.confirming.pass(now, path)
+    }
+
+    /// Whether that was asked just now.
+    pub(crate) fn is_confirming(&self, now: Mono, path: Path) -> bool {
+        self.confirming.passed(now, path)
+    }
+
+    pub(crate) fn answers_echo(&mut self, now: Mono, path: Path) -> bool {
+        self.echoes.pass(now, path)
+    }
+
+    /// Whether to follow an introduction of the peer. A recorded one, played back again and again, moves us once a second.
+    pub(crate) fn follows_introduction(&mut self, now: Mono, path: Path) -> bool {
+        self.introduced.pass(now, path)
+    }
+
+    pub(crate) fn answers_whois(&mut self, now: Mono) -> bool {
+        self.whois_answered.pass(now, WHOIS_ANSWER)
+    }
+
+    /// Whether a frame that was refused is answered by an ERROR.
+    pub(crate) fn sends_error(&mut self, now: Mono) -> bool {
+        self.error_sent.pass(now, ERROR_OUT)
+    }
+
+    /// Whether an ERROR that names a frame counts; if it does, [`Gates::took_error`] says so.
+    pub(crate) fn may_take_error(&self, now: Mono) -> bool {
+        self.frame_error.is_open(now, FRAME_ERROR_AGAIN)
+    }
+
+    pub(crate) const fn took_error(&mut self, now: Mono) {
+        self.frame_error.note(now);
+    }
+
+    /// Breaker of PUSH_DIRECT_PATHS (02 §6.17): whether the content of one received now counts.
+    pub(crate) fn takes_push(&mut self, now: Mono) -> bool {
+        let (count, last) = self.pushes_taken;
+        let soon = last.since(now).is_some_and(|passed| passed <= PUSH_GAP);
+        let count = if soon { count.saturating_add(1) } else { 0 };
+        self.pushes_taken = (count, Gate::passed(now));
+        count < PUSH_BREAKER
+    }
+
+    /// Whether our addresses are told to the peer, whose packet came `relayed` or not (03 §10.2).
+    pub(crate) fn pushes(&mut self, now: Mono, relayed: bool) -> bool {
+        self.pushed.pass(now, if relayed { PUSH_RELAYED } else { PUSH_DIRECT })
+    }
+
+    /// Our addresses are told to the peer again at the next occasion.
+    pub(crate) const fn push_again(&mut self) {
+        self.pushed.reopen();
+    }
+}
 
 /// Lets each path of a peer pass once per interval. Full: no further path of this peer passes, and other peers do not
 /// feel it.
 // What zt_wire::Gates does, in a list: a peer has three of these, there may be 131,072 peers, and 16 entries are looked
 // through as fast as they are found in a tree.
 #[derive(Debug)]
-pub(crate) struct PathGate {
+struct PathGate {
     interval: Duration,
     passed: Vec<(Path, Mono)>,
 }
 
 impl PathGate {
-    pub(super) const fn new(interval: Duration) -> Self {
+    const fn new(interval: Duration) -> Self {
         Self { interval, passed: Vec::new() }
     }
 
     /// Whether it let this path pass within its interval.
-    pub(crate) fn passed(&self, now: Mono, path: Path) -> bool {
+    fn passed(&self, now: Mono, path: Path) -> bool {
         self.passed.iter().any(|(p, t)| *p == path && now.saturating_since(*t) < self.interval)
     }
 
-    pub(crate) fn pass(&mut self, now: Mono, path: Path) -> bool {
+    fn pass(&mut self, now: Mono, path: Path) -> bool {
         let interval = self.interval;
         if let Some(entry) = self.passed.iter_mut().find(|(p, _)| *p == path) {
             let open = now.saturating_since(entry.1) >= interval;
@@ -44,5 +135,56 @@ impl PathGate {
             self.passed.push((path, now));
         }
         room
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{Endpoint, LinkId};
+
+    fn at(port: u16) -> Path {
+        Path { link: LinkId(1), remote: Endpoint::Ip(std::net::SocketAddr::from(([10, 0, 0, 1], port))) }
+    }
+
+    fn t(ms: u64) -> Mono {
+        Mono::from_millis(ms)
+    }
+
+    #[test]
+    fn pushes_have_a_breaker() {
+        let mut g = Gates::new();
+        assert_eq!((0..12).filter(|i| g.takes_push(t(i * 10))).count(), 8);
+        assert!(g.takes_push(t(60_000)));
+    }
+
+    #[test]
+    fn each_path_is_confirmed_once_a_second_and_few_paths_are() {
+        let mut g = Gates::new();
+        assert!(!g.is_confirming(t(0), at(1)) && g.confirms(t(0), at(1)));
+        assert!(g.is_confirming(t(999), at(1)) && !g.confirms(t(999), at(1)));
+        assert!(!g.is_confirming(t(1_000), at(1)) && g.confirms(t(1_000), at(1)));
+        assert_eq!((2..1_000).filter(|port| g.confirms(t(1_500), at(*port))).count(), MAX_GATED - 1);
+        assert!(g.confirms(t(2_500), at(5_000)));
+        assert!(g.answers_echo(t(2_500), at(1)) && g.follows_introduction(t(2_500), at(1)), "gates are apart");
+    }
+
+    #[test]
+    fn addresses_are_told_soon_to_who_comes_over_a_root_and_seldom_to_others() {
+        let mut g = Gates::new();
+        assert!(g.pushes(t(0), false) && !g.pushes(t(14_999), true) && g.pushes(t(15_000), true));
+        assert!(!g.pushes(t(134_999), false) && g.pushes(t(135_000), false));
+        g.push_again();
+        assert!(g.pushes(t(135_001), false));
+    }
+
+    #[test]
+    fn errors_are_seldom_in_both_directions() {
+        let mut g = Gates::new();
+        assert!(g.sends_error(t(0)) && !g.sends_error(t(999)) && g.sends_error(t(1_000)));
+        assert!(g.may_take_error(t(0)) && g.may_take_error(t(0)), "until one counted");
+        g.took_error(t(0));
+        assert!(!g.may_take_error(t(449)) && g.may_take_error(t(450)));
+        assert!(g.answers_whois(t(0)) && !g.answers_whois(t(99)) && g.answers_whois(t(100)));
     }
 }

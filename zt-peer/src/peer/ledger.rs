@@ -22,7 +22,19 @@ const ALLOWANCE: usize = 4 << 10;
 /// Most addresses that a peer named which wait until its savings suffice.
 const MAX_NAMED: usize = 16;
 /// Length of an answer to an empty ECHO.
-pub(crate) const SHORT_ANSWER: usize = 37;
+const SHORT_ANSWER: usize = 37;
+
+/// What one peer has sent, as far as it pays for something.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    accounts: Vec<Account>,
+    savings: usize,
+    /// Bytes of probes that a member has beyond that, and since when.
+    allowance: usize,
+    allowed: Gate,
+    /// Addresses it named that are still to be probed.
+    named: Vec<Endpoint>,
+}
 
 /// Bytes that came from an unproved address and were not answered yet.
 #[derive(Clone, Copy, Debug)]
@@ -30,18 +42,6 @@ struct Account {
     path: Path,
     credit: usize,
     heard: Mono,
-}
-
-/// What one peer has sent, as far as it pays for something.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    accounts: Vec<Account>,
-    pub(crate) savings: usize,
-    /// Bytes of probes that a member has beyond that, and since when.
-    pub(crate) allowance: usize,
-    allowed: Gate,
-    /// Addresses it named that are still to be probed.
-    pub(crate) named: Vec<Endpoint>,
 }
 
 impl Ledger {
@@ -70,14 +70,30 @@ impl Ledger {
         self.savings = (self.savings + len).min(MAX_SAVINGS);
     }
 
+    /// Bytes that may be sent to an unproved address.
     pub(crate) fn credit(&self, path: Path) -> usize {
         self.accounts.iter().find(|a| a.path == path).map_or(0, |a| a.credit)
     }
 
+    /// Pays for a packet of `len` bytes that costs `price` to an unproved address. Where we ask for the peer ourselves
+    /// (`asked`) and its own question crosses with ours, what is missing comes from what the peer sent by proved paths:
+    /// OK(ECHO) is longer than ECHO by nine bytes, and two that are as strict as we are must not wait for each other.
+    pub(crate) fn pay(&mut self, path: Path, len: usize, price: usize, asked: bool) -> bool {
+        if asked && len <= SHORT_ANSWER { self.spend_both(path, len) } else { self.spend_at(path, price) }
+    }
+
+    /// Pays for probes of `len` bytes in all to an address that the peer named from an unproved address.
     pub(crate) fn spend_at(&mut self, path: Path, len: usize) -> bool {
         self.accounts.iter_mut().find(|a| a.path == path).is_some_and(|a| take(&mut a.credit, len))
     }
 
+    /// The same from a proved one. Something is left for the answers to what comes back.
+    pub(crate) fn spend_saved(&mut self, len: usize) -> bool {
+        let rest = self.savings.saturating_sub(SHORT_ANSWER);
+        take(&mut self.allowance, len) || rest >= len && take(&mut self.savings, len)
+    }
+
+    /// The peer is a member of a network of ours.
     pub(crate) fn allow(&mut self, now: Mono) {
         if self.allowed.pass(now, PUSH_RELAYED) {
             self.allowance = ALLOWANCE;
@@ -93,22 +109,35 @@ impl Ledger {
         self.save(left);
     }
 
+    /// Whether addresses that the peer named wait to be probed.
+    pub(crate) const fn has_named(&self) -> bool {
+        !self.named.is_empty()
+    }
+
+    /// The addresses that wait to be probed are these; a few at most.
+    pub(crate) fn name(&mut self, remotes: impl IntoIterator<Item = Endpoint>) {
+        self.named.clear();
+        for remote in remotes {
+            if self.named.len() < MAX_NAMED && !self.named.contains(&remote) {
+                self.named.push(remote);
+            }
+        }
+    }
+
+    /// Takes the addresses that wait to be probed.
+    pub(crate) fn take_named(&mut self) -> Vec<Endpoint> {
+        std::mem::take(&mut self.named)
+    }
+
     /// As [`Ledger::spend_at`]; what is missing comes from the savings.
-    pub(crate) fn spend_both(&mut self, path: Path, len: usize) -> bool {
+    fn spend_both(&mut self, path: Path, len: usize) -> bool {
         let credit = self.credit(path).min(len);
         let enough = take(&mut self.savings, len - credit);
         enough && self.spend_at(path, credit)
     }
-
-    /// Notes an address that is to be probed later.
-    pub(crate) fn name(&mut self, remote: Endpoint) {
-        if self.named.len() < MAX_NAMED && !self.named.contains(&remote) {
-            self.named.push(remote);
-        }
-    }
 }
 
-pub(crate) fn take(from: &mut usize, len: usize) -> bool {
+fn take(from: &mut usize, len: usize) -> bool {
     let enough = *from >= len;
     if enough {
         *from -= len;
@@ -164,5 +193,34 @@ mod tests {
         assert_eq!((l.allowance, l.savings), (0, 10));
         l.allow(T + PUSH_RELAYED);
         assert_eq!(l.allowance, ALLOWANCE);
+    }
+
+    #[test]
+    fn two_that_ask_each_other_pay_for_the_short_answer_from_what_they_saved() {
+        let mut l = Ledger::default();
+        l.earn_at(T, at(1), 28);
+        assert!(!l.pay(at(1), 37, 37, false), "nine bytes are missing");
+        l.save(9);
+        assert!(!l.pay(at(1), 37, 37, false), "who did not ask pays by what came from there");
+        assert!(l.pay(at(1), 37, 37, true));
+        assert_eq!((l.credit(at(1)), l.savings), (0, 0));
+        l.earn_at(T, at(1), 100);
+        assert!(!l.pay(at(1), 60, 120, true) && l.pay(at(1), 38, 76, true), "longer ones cost their price");
+    }
+
+    #[test]
+    fn named_addresses_are_probed_for_what_was_saved_and_something_is_left() {
+        let mut l = Ledger::default();
+        l.name([at(1).remote, at(1).remote, at(2).remote]);
+        assert!(l.has_named());
+        assert_eq!(l.take_named(), [at(1).remote, at(2).remote]);
+        l.save(28 + SHORT_ANSWER - 1);
+        assert!(!l.spend_saved(28));
+        l.save(1);
+        assert!(l.spend_saved(28) && !l.spend_saved(1));
+        l.allow(T);
+        assert!(l.spend_saved(ALLOWANCE) && l.savings == SHORT_ANSWER);
+        l.name((0..1000).map(|n| at(n).remote));
+        assert_eq!(l.take_named().len(), MAX_NAMED);
     }
 }

@@ -1,4 +1,4 @@
-//! Who was brought together with whom lately (03 §10.1).
+//! With whom a peer was brought together lately (03 §10.1).
 
 use zt_wire::{Address, Mono};
 
@@ -13,14 +13,19 @@ const MAX_UNITED: usize = 256;
 pub(crate) struct United {
     pairs: Vec<(Address, Mono)>,
     /// It has a new address since then: what was before does not count.
-    pub(crate) moved: Mono,
+    moved: Mono,
 }
 
 impl United {
     /// The peer has a new address: introductions are worth repeating.
-    pub(crate) fn moved(&mut self, now: Mono) {
+    pub(super) fn moved(&mut self, now: Mono) {
         self.pairs.clear();
         self.moved = now;
+    }
+
+    /// When it had a new address last.
+    pub(crate) const fn moved_at(&self) -> Mono {
+        self.moved
     }
 
     /// Whether they were brought together less than 30 s ago, after the other one moved.

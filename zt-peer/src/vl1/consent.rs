@@ -17,7 +17,7 @@ impl Vl1 {
     pub fn answer_path(&mut self, now: Now, peer: Address, path: Path, allowed: bool, out: &mut Transmits) {
         let waited = self.links.answer(now.mono, peer, path, allowed);
         let Some(id) = self.peers.id(peer) else { return };
-        let known = self.peers.get(id).slot(path).is_some();
+        let known = self.peers.get(id).paths().contains(path);
         if allowed {
             if let Some(heard) = waited
                 && !known
@@ -30,9 +30,7 @@ impl Vl1 {
                 }
             }
         } else if known && !self.is_named(peer, &path.remote) {
-            let before = self.peers.get(id).route_slot().map(|s| s.path);
-            self.drop_slots(id, |s| s.path == path);
-            self.choose_after_loss(now, id, before, out);
+            self.drop_paths(now, id, |s| s.path() == path, out);
             self.note_root(now);
         }
     }
@@ -61,7 +59,7 @@ impl Vl1 {
     /// wherever it was learnt, and as the owner says. `heard`: the peer was heard there.
     pub(super) fn consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
-        let known = peer.slot(path).is_some() || self.is_named(peer.identity.address, &path.remote);
+        let known = peer.paths().contains(path) || self.is_named(peer.address(), &path.remote);
         if !known && self.links.leads_inside(&path.remote, heard) {
             self.drops.add(DropReason::UnusablePath);
             return false;
@@ -73,8 +71,8 @@ impl Vl1 {
     /// there.
     pub(super) fn owner_consents(&mut self, now: Mono, id: PeerId, path: Path, heard: bool) -> bool {
         let peer = self.peers.get(id);
-        let address = peer.identity.address;
-        if peer.slot(path).is_some() || self.is_named(address, &path.remote) {
+        let address = peer.address();
+        if peer.paths().contains(path) || self.is_named(address, &path.remote) {
             return true;
         }
         match self.links.consent(now, address, path, heard) {
@@ -88,15 +86,15 @@ impl Vl1 {
 
     /// Whether [`Vl1::want_address`] would ask.
     pub(super) fn may_want_address(&self, now: Mono, id: PeerId) -> bool {
-        self.links.may_want_address(now, self.peers.get(id).last_address_wanted)
+        self.links.asks_for_addresses() && self.peers.get(id).detour().may_want_address(now)
     }
 
     /// There is no direct path to a peer that is wanted: the owner may know an address.
     pub(super) fn want_address(&mut self, now: Mono, id: PeerId) {
         if self.may_want_address(now, id) {
             let peer = self.peers.get_mut(id);
-            peer.last_address_wanted.note(now);
-            let peer = peer.identity.address;
+            peer.detour_mut().wants_address(now);
+            let peer = peer.address();
             self.event(Vl1Event::AddressWanted { peer });
         }
     }

@@ -93,12 +93,10 @@ impl Vl1 {
         let question = Question { sent: now.mono, purpose, direct, spread, heard_first };
         let outgoing = self.outgoing(now.mono, id, path);
         let peer = self.peers.get_mut(id);
-        peer.hello_turn = peer.hello_turn.wrapping_add(1);
-        let (planet, timestamp) = self.roots.planet_for(peer.identity.address, peer.hello_turn);
-        if let Some(slot) = peer.slot(path) {
-            peer.slots[slot].last_probe = Some(now.mono);
-        } else if direct && purpose == Purpose::Probe && !heard_first {
-            peer.note_tried(path, spread);
+        let (planet, timestamp) = self.roots.planet_for(peer.address(), peer.greetings_mut().next_turn());
+        let known = peer.paths_mut().note_probe(now.mono, path);
+        if !known && direct && purpose == Purpose::Probe && !heard_first {
+            peer.paths_mut().note_tried(path, spread);
         }
         let moons = self.roots.moon_tuples().into_iter().map(|(id, timestamp)| WorldVersion { id, timestamp });
         let outgoing = Outgoing { suite: Suite::Poly1305None, asks: Some(question), ..outgoing };
@@ -145,7 +143,7 @@ impl Vl1 {
             Judgement::Collision(waiting) => self.answer_collision(&waiting, out),
             Judgement::Authentic(number) => self.challenge_stranger(now, number, out),
             Judgement::Valid(waiting) => {
-                let other = self.peers.find(identity.address).is_some_and(|p| p.identity != *identity);
+                let other = self.peers.find(identity.address).is_some_and(|p| p.identity() != identity);
                 let Some(first) = waiting.first() else { return };
                 if other {
                     return self.answer_collision(first, out);
@@ -173,7 +171,7 @@ impl Vl1 {
     fn heard_waiting(&mut self, now: Now, waiting: Vec<Waiting>, out: &mut Transmits) {
         for Waiting { ticket, mut packet, proved, .. } in waiting {
             let Some(id) = self.peers.id(ticket.from) else { continue };
-            let keys = Arc::clone(&self.peers.get(id).keys);
+            let keys = Arc::clone(self.peers.get(id).keys());
             if let Some((path, sent)) = proved {
                 self.answered_challenge(now, id, path, sent, out);
             }
@@ -184,12 +182,12 @@ impl Vl1 {
 
     /// Who answered the challenge has proved its address: there is nothing more to ask.
     fn answered_challenge(&mut self, now: Now, id: PeerId, path: Path, sent: Mono, out: &mut Transmits) {
-        let to = self.peers.get(id).identity.address;
-        let known = self.peers.get(id).slot(path).is_some();
+        let to = self.peers.get(id).address();
+        let known = self.peers.get(id).paths().contains(path);
         if !known && self.may_stay_path(to, &path.remote) && self.owner_consents(now.mono, id, path, true) {
             let (purpose, verb, spread) = (Purpose::Probe, Verb::ECHO, Spread::Exact);
             let expected = Expected { to, path, direct: true, verb, sent, purpose, spread, heard_first: true };
-            self.adopt(now, id, path, expected, out);
+            self.adopt(now, id, path, &expected, out);
         }
     }
 
@@ -217,14 +215,13 @@ impl Vl1 {
         let mut silent: Vec<(Option<Mono>, PeerId)> = Vec::new();
         for id in self.peers.ids() {
             let peer = self.peers.get(id);
-            if peer.trust.is_none() && !self.roots.keeps(peer.identity.address) {
-                silent.push((peer.last_receive, id));
+            if !peer.activity().was_trusted() && !self.roots.keeps(peer.address()) {
+                silent.push((peer.activity().last_heard(), id));
             }
         }
         silent.sort_unstable();
         for (_, id) in silent.into_iter().take(MAX_PEERS / 64) {
-            self.drop_slots(id, |_| true);
-            self.peers.remove(id);
+            self.forget_peer(id);
         }
     }
 
@@ -254,16 +251,16 @@ impl Vl1 {
             return Handled::Refused(DropReason::OldProtocol);
         }
         let peer = self.peers.get_mut(c.id);
-        if m.identity != peer.identity {
+        if m.identity != *peer.identity() {
             return Handled::Refused(DropReason::ForgedHello);
         }
         debug_assert!(m.moons.len() <= payload.len());
         let mut section = m.moons.to_vec();
-        peer.keys.mask_hello_tail(c.packet_id, &mut section);
+        peer.keys().mask_hello_tail(c.packet_id, &mut section);
         let Ok(moons) = parse_moons(&section) else { return Handled::Refused(DropReason::Malformed) };
         let said = i64::try_from(m.timestamp).unwrap_or(i64::MAX);
-        if !peer.judge_hello(now.mono, said, m.protocol) {
-            if peer.confirming.pass(now.mono, c.path) {
+        if !peer.software().judge_hello(now.mono, said, m.protocol) {
+            if peer.gates_mut().confirms(now.mono, c.path) {
                 self.challenge(now, c, out);
             }
             return Handled::Refused(DropReason::StaleHello);
@@ -271,7 +268,7 @@ impl Vl1 {
         let moons: Vec<_> = moons.iter().map(|w| (w.id, w.timestamp)).collect();
         self.answer_hello(now, c, m, &moons, out);
         let version = Version { protocol: m.protocol, major: m.major, minor: m.minor, revision: m.revision };
-        self.peers.get_mut(c.id).accept_hello(now.mono, said, version);
+        self.peers.get_mut(c.id).software_mut().accept_hello(now.mono, said, version);
         self.persist_once(c.id);
         if let Some(seen_as) = m.destination.and_then(InetAddress::socket_addr) {
             self.sighted(now, c, seen_as, out);
@@ -324,7 +321,7 @@ impl Vl1 {
         }
         let version = Version { protocol: ok.protocol, major: ok.major, minor: ok.minor, revision: ok.revision };
         let challenged = expected.purpose == Purpose::Challenge;
-        self.peers.get_mut(c.id).accept_answer(version, challenged);
+        self.peers.get_mut(c.id).software_mut().accept_answer(version, challenged);
         self.persist_once(c.id);
         if let Some(seen_as) = ok.address.and_then(InetAddress::socket_addr) {
             self.sighted(now, c, seen_as, out);

@@ -7,8 +7,7 @@ use crate::event::Vl1Event;
 use crate::inbound::Ticket;
 use crate::link::{Endpoint, Path};
 use crate::links::desperation::Outlook;
-use crate::peer::liveness::Probe;
-use crate::peer::{Peer, Slot};
+use crate::peer::Peer;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
@@ -36,7 +35,7 @@ impl Vl1 {
 
     /// Whether an answer of this peer says how we are connected: a root's, and that of anybody when there is no root.
     fn speaks_for_the_level(&self, peer: &Peer) -> bool {
-        self.roots.is_upstream(peer.identity.address) || self.roots.addresses().next().is_none()
+        self.roots.is_upstream(peer.address()) || self.roots.addresses().next().is_none()
     }
 
     /// A question to a peer leaves.
@@ -49,7 +48,7 @@ impl Vl1 {
     /// An answer proved the path by which it came.
     pub(super) fn note_answer(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         let peer = self.peers.get(c.id);
-        let counts = self.speaks_for_the_level(peer) && (self.roots.is_upstream(c.from) || is_missed(peer, now.mono));
+        let counts = self.speaks_for_the_level(peer) && (self.roots.is_upstream(c.from) || peer.is_missed(now.mono));
         if counts && let Some(level) = self.links.answered(c.path.link) {
             self.event(Vl1Event::LevelChanged(level));
             self.come_back(now, out);
@@ -72,13 +71,13 @@ impl Vl1 {
 
     fn outlook(&self, now: Mono) -> Outlook {
         let level = self.level();
-        let works = |p: &Peer| p.slots.iter().any(|s| is_usable(s, now) && s.rank <= level);
+        let works = |p: &Peer| p.paths().reach(now, |rank| rank <= level);
         let mut roots = self.roots.addresses().peekable();
         if roots.peek().is_some() {
             let mut known = roots.filter_map(|a| self.peers.find(a));
             return if known.any(works) { Outlook::Works } else { Outlook::Silent };
         }
-        let wanted = || self.peers.iter().filter(|p| p.is_wanted(now));
+        let wanted = || self.peers.iter().filter(|p| p.activity().is_wanted(now));
         match wanted().next() {
             None => Outlook::Nobody,
             Some(_) if wanted().any(works) => Outlook::Works,
@@ -113,20 +112,20 @@ impl Vl1 {
             return;
         }
         let mut left = self.missed_peers(now.mono);
-        left.retain(|id| self.peers.get(*id).route.is_some() && !self.is_reached(now.mono, *id));
+        left.retain(|id| self.peers.get(*id).paths().route().is_some() && !self.is_reached(now.mono, *id));
         self.greet_peers(now, left, None, out);
     }
 
     /// Whether a path of the present level or a better one works.
     fn is_reached(&self, now: Mono, id: PeerId) -> bool {
-        self.peers.get(id).slots.iter().any(|s| is_usable(s, now) && s.rank <= self.level())
+        self.peers.get(id).paths().reach(now, |rank| rank <= self.level())
     }
 
     /// Peers with traffic, lately or now, that are no roots.
     fn missed_peers(&self, now: Mono) -> Vec<PeerId> {
         let missed = |id: &PeerId| {
             let peer = self.peers.get(*id);
-            is_missed(peer, now) && !self.roots.is_upstream(peer.identity.address)
+            peer.is_missed(now) && !self.roots.is_upstream(peer.address())
         };
         self.peers.ids().into_iter().filter(missed).collect()
     }
@@ -134,7 +133,7 @@ impl Vl1 {
     /// Probes better levels: one HELLO per address, which the owner sends by every link up to the present level.
     fn look_up(&mut self, now: Now, turn: usize, out: &mut Transmits) {
         let mut roots = self.upstream_ids();
-        roots.sort_by_key(|id| self.upstream_rank(now.mono, *id));
+        roots.sort_by_key(|id| self.peers.get(*id).standing(now.mono));
         if let Some(others) = roots.get_mut(1..) {
             others.rotate_left(turn % others.len().max(1));
         }
@@ -145,12 +144,12 @@ impl Vl1 {
         }
         let level = self.level();
         let mut peers = self.missed_peers(now.mono);
-        peers.retain(|id| !self.peers.get(*id).slots.iter().any(|s| is_usable(s, now.mono) && s.rank < level));
+        peers.retain(|id| !self.peers.get(*id).paths().reach(now.mono, |rank| rank < level));
         let start = turn.wrapping_mul(PEERS_PER_LOOK) % peers.len().max(1);
         peers.rotate_left(start);
         for id in peers.into_iter().take(PEERS_PER_LOOK) {
-            for remote in self.known_remotes(id, REMOTES_PER_PEER) {
-                if self.may_be_path(self.peers.get(id).identity.address, &remote) {
+            for remote in self.peers.get(id).paths().known_remotes(REMOTES_PER_PEER) {
+                if self.may_be_path(self.peers.get(id).address(), &remote) {
                     self.probe_up(now, id, remote, out);
                 }
             }
@@ -160,8 +159,8 @@ impl Vl1 {
     /// Of each family one address of a root, another one each time.
     fn root_remotes(&self, id: PeerId, turn: usize) -> Vec<Endpoint> {
         let peer = self.peers.get(id);
-        let named = self.roots.upstream(peer.identity.address).map(|u| u.endpoints.as_slice()).unwrap_or_default();
-        let all = if named.is_empty() { peer.remembered.as_slice() } else { named };
+        let named = self.roots.upstream(peer.address()).map(|u| u.endpoints.as_slice()).unwrap_or_default();
+        let all = if named.is_empty() { peer.paths().remembered() } else { named };
         let mut picked: Vec<Endpoint> = Vec::new();
         for family in all {
             if picked.iter().any(|p| p.same_family(family)) {
@@ -186,19 +185,8 @@ impl Vl1 {
             return;
         }
         for id in self.upstream_ids().into_iter().filter(|id| *id != silent) {
-            let peer = self.peers.get(id);
-            let unproved = |s: &Slot| !s.live.is_proved_since(since) && !s.live.is_probed_since(since);
-            if let Some(slot) = peer.route.filter(|r| peer.slots.get(*r).is_some_and(unproved)) {
-                self.probe_slot(now, id, slot, Probe::Hello, out);
-            }
+            let question = self.peers.get_mut(id).paths_mut().probe_route_since(now.mono, since);
+            self.ask_all(now, id, question, out);
         }
     }
-}
-
-fn is_usable(slot: &Slot, now: Mono) -> bool {
-    !slot.is_expired(now) && !slot.live.is_suspected()
-}
-
-fn is_missed(peer: &Peer, now: Mono) -> bool {
-    peer.is_active(now) || peer.is_wanted(now)
 }

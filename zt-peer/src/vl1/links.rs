@@ -6,9 +6,9 @@ use zt_wire::{Address, IpPrefix, Mono, Now, Scope};
 
 use super::Vl1;
 use crate::config::{PhysicalPrefix, VirtualPeer};
-use crate::link::{Endpoint, Link, LinkId, Path};
+use crate::link::{Link, LinkId, Path};
 use crate::links::LinkChange;
-use crate::peer::liveness::Probe;
+use crate::peer::Slot;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 use crate::wire::expect::Purpose;
@@ -42,16 +42,16 @@ impl Vl1 {
     /// HELLO to all roots by a link.
     pub(super) fn greet_roots_by(&mut self, now: Now, link: Link, out: &mut Transmits) {
         for id in self.upstream_ids() {
-            let address = self.peers.get(id).identity.address;
+            let address = self.peers.get(id).address();
             let endpoints = self.roots.upstream(address).map(|u| u.endpoints.clone()).unwrap_or_default();
             for remote in endpoints.into_iter().filter(|e| e.same_family(&link.local)) {
                 self.send_hello(now, id, Path { link: link.id, remote }, Purpose::Probe, out);
             }
             let peer = self.peers.get_mut(id);
-            peer.last_root_try = Some(now.mono);
-            if peer.slots.is_empty() {
-                peer.root_tries = 0;
-                self.peers.arm(id, now.mono + crate::rate::ROOT_RETRY_FIRST);
+            peer.greetings_mut().tries_root(now.mono);
+            if peer.paths().is_empty() {
+                let look_at = peer.greetings_mut().begin_tries(now.mono);
+                self.peers.arm(id, look_at);
             }
         }
     }
@@ -59,14 +59,8 @@ impl Vl1 {
     /// Paths by a link have another rank.
     fn rank_changed(&mut self, now: Now, link: Link, out: &mut Transmits) {
         for id in self.peers.ids() {
-            let mut changed = false;
-            for slot in self.peers.get_mut(id).slots.iter_mut().filter(|s| s.path.link == link.id) {
-                slot.rank = link.rank;
-                changed = true;
-            }
-            if changed {
-                self.refresh_route(now, id, out);
-            }
+            let change = self.peers.get_mut(id).paths_mut().set_rank(now.mono, link.id, link.rank);
+            self.tell_route(now, id, change, out);
         }
     }
 
@@ -77,32 +71,14 @@ impl Vl1 {
         self.reassembly.forget(|p| p.link == id);
         self.surface.forget_link(id);
         for peer in self.peers.ids() {
-            let before = self.peers.get(peer).route_slot().map(|s| s.path);
-            let remotes: Vec<Endpoint> =
-                self.peers.get(peer).slots.iter().filter(|s| s.path.link == id).map(|s| s.path.remote).collect();
-            if remotes.is_empty() {
-                continue;
-            }
-            for remote in remotes {
-                self.peers.get_mut(peer).remember(remote);
-            }
-            self.drop_slots(peer, |s| s.path.link == id);
-            self.choose_after_loss(now, peer, before, out);
-            let address = self.peers.get(peer).identity.address;
-            if self.peers.get(peer).slots.is_empty() && self.roots.is_upstream(address) {
+            let Some(dropped) = self.peers.get_mut(peer).paths_mut().drop_link(now.mono, id) else { continue };
+            self.dropped(now, peer, dropped, out);
+            let rest = self.peers.get(peer);
+            if rest.paths().is_empty() && self.roots.is_upstream(rest.address()) {
                 self.greet_root(now, peer, out);
             }
         }
         self.greet_active(now, None, out);
-    }
-
-    /// After slots were dropped: choose again, with what was used before.
-    pub(super) fn choose_after_loss(&mut self, now: Now, id: PeerId, before: Option<Path>, out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        let route = crate::peer::path_choice::choose(peer, now.mono);
-        peer.route = route;
-        let after = peer.route_slot().map(|s| s.path);
-        self.tell_route(now, id, before, after, out);
     }
 
     /// HELLO to active peers: by a new link, or by all links to those without a path.
@@ -113,30 +89,17 @@ impl Vl1 {
             .into_iter()
             .filter(|id| {
                 let peer = self.peers.get(*id);
-                let needs = link.is_some() || peer.slots.is_empty();
-                needs && peer.is_active(now.mono) && !self.roots.is_upstream(peer.identity.address)
+                let needs = link.is_some() || peer.paths().is_empty();
+                needs && peer.activity().is_active(now.mono) && !self.roots.is_upstream(peer.address())
             })
             .collect();
         self.greet_peers(now, active, link, out);
     }
 
-    /// Addresses where a peer is or was, the present ones first.
-    pub(super) fn known_remotes(&self, id: PeerId, most: usize) -> Vec<Endpoint> {
-        let peer = self.peers.get(id);
-        let present = peer.slots.iter().map(|s| s.path.remote);
-        let mut seen: Vec<Endpoint> = Vec::new();
-        for remote in present.chain(peer.remembered.iter().rev().copied()) {
-            if !seen.contains(&remote) && seen.len() < most {
-                seen.push(remote);
-            }
-        }
-        seen
-    }
-
     /// HELLO to these peers where they are or were: by a link, or by all for first contact.
     pub(super) fn greet_peers(&mut self, now: Now, peers: Vec<PeerId>, link: Option<Link>, out: &mut Transmits) {
         for id in peers.into_iter().take(PEERS_AT_ONCE) {
-            for remote in self.known_remotes(id, REMOTES_PER_PEER) {
+            for remote in self.peers.get(id).paths().known_remotes(REMOTES_PER_PEER) {
                 let paths = match link {
                     Some(l) if l.local.same_family(&remote) => vec![Path { link: l.id, remote }],
                     Some(_) => Vec::new(),
@@ -147,12 +110,9 @@ impl Vl1 {
                 }
             }
             // The other side may be behind a NAT that lets our new address in only after it was told.
-            self.peers.get_mut(id).last_push.reopen();
-            if self.peers.get(id).slots.is_empty()
-                && let Some((root, slot)) = self.relay_for(now.mono, id)
-            {
-                let path = self.peers.get(root).slots[slot].path;
-                self.send_hello_relayed(now, id, path, Purpose::Content, out);
+            self.peers.get_mut(id).gates_mut().push_again();
+            if self.peers.get(id).paths().is_empty() {
+                self.greet_over_root(now, id, out);
             }
         }
     }
@@ -161,22 +121,15 @@ impl Vl1 {
     /// which is what teaches the others where we are.
     pub(super) fn surface_changed(&mut self, now: Now, by: Path, scope: Scope, out: &mut Transmits) {
         for id in self.peers.ids() {
-            let peer = self.peers.get(id);
-            let relevant = self.roots.is_upstream(peer.identity.address) || peer.is_active(now.mono);
+            let peer = self.peers.get_mut(id);
+            let relevant = self.roots.is_upstream(peer.address()) || peer.activity().is_active(now.mono);
             if !relevant {
                 continue;
             }
-            let slots: Vec<usize> = (0..peer.slots.len())
-                .filter(|i| {
-                    let path = peer.slots[*i].path;
-                    path != by && path.remote.scope() == scope && path.remote.same_family(&by.remote)
-                })
-                .collect();
-            self.peers.get_mut(id).last_push.reopen();
-            for slot in slots {
-                self.peers.get_mut(id).slots[slot].live.shaken(now.mono);
-                self.probe_slot(now, id, slot, Probe::Hello, out);
-            }
+            peer.gates_mut().push_again();
+            let moved = |p: &Path| *p != by && p.remote.scope() == scope && p.remote.same_family(&by.remote);
+            let questions = peer.paths_mut().shake(now.mono, moved);
+            self.ask_all(now, id, questions, out);
         }
     }
 
@@ -190,9 +143,7 @@ impl Vl1 {
         self.drop_unusable();
         for id in self.peers.ids() {
             let links = &self.links;
-            for slot in &mut self.peers.get_mut(id).slots {
-                slot.trusted = links.trusted_id(&slot.path.remote);
-            }
+            self.peers.get_mut(id).paths_mut().set_trusted(|remote| links.trusted_id(remote));
         }
         self.refresh_mtus();
     }
@@ -217,11 +168,11 @@ impl Vl1 {
     /// Drops paths that may be none any more.
     fn drop_unusable(&mut self) {
         for id in self.peers.ids() {
-            let address = self.peers.get(id).identity.address;
-            let gone: Vec<Path> = self.peers.get(id).slots.iter().map(|s| s.path).collect();
-            let gone: Vec<Path> = gone.into_iter().filter(|p| !self.may_stay_path(address, &p.remote)).collect();
-            self.drop_slots(id, |s| gone.contains(&s.path));
-            self.peers.get_mut(id).route = crate::peer::path_choice::choose(self.peers.get(id), Mono::ZERO);
+            let peer = self.peers.get(id);
+            let all = peer.paths().iter().map(Slot::path);
+            let gone: Vec<Path> = all.filter(|p| !self.may_stay_path(peer.address(), &p.remote)).collect();
+            let dropped = self.peers.get_mut(id).paths_mut().drop_where(Mono::ZERO, |s| gone.contains(&s.path()));
+            self.paths.release(&dropped.paths);
         }
     }
 

@@ -16,10 +16,8 @@ impl Vl1 {
     /// Brings the paths in use in step with what is configured and learnt.
     pub(super) fn refresh_mtus(&mut self) {
         for id in self.peers.ids() {
-            for slot in 0..self.peers.get(id).slots.len() {
-                let mtu = self.links.mtu(self.peers.get(id).slots[slot].path);
-                self.peers.get_mut(id).slots[slot].mtu = mtu;
-            }
+            let links = &self.links;
+            self.peers.get_mut(id).paths_mut().set_mtus(|path| links.mtu(path));
         }
     }
 }

@@ -1,20 +1,18 @@
-//! Probes, suspicion, and the paths a peer has: what [`crate::peer::liveness`] decides is done here.
+//! Questions to peers, and what becomes of their paths: what [`Peer`](crate::peer::Peer) decides is done here.
 
 use std::time::Duration;
 
 use zt_wire::packet::HEADER_LEN;
-use zt_wire::verb::{Echo, Verb};
-use zt_wire::{Address, Gate, Mono, Now};
+use zt_wire::verb::Echo;
+use zt_wire::{Address, Mono, Now};
 
 use super::Vl1;
 use crate::event::Vl1Event;
+use crate::inbound::Ticket;
 use crate::link::{Endpoint, Path};
 use crate::path_proof::Payer;
-use crate::peer::liveness::{Due, Liveness, Probe};
-use crate::peer::path_choice;
-use crate::peer::{MAX_SLOTS, Slot};
+use crate::peer::{Adopted, Check, Dropped, PathProbe, Probe, Proof, RouteChange, Slot, Task};
 use crate::peer_table::PeerId;
-use crate::rate::{MEMORISED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, SIBLING_FRESH, root_retry};
 use crate::transmit::Transmits;
 use crate::wire::Outgoing;
 use crate::wire::expect::{Expected, Purpose, Question};
@@ -22,30 +20,24 @@ use crate::wire::expect::{Expected, Purpose, Question};
 /// Bytes of a HELLO to an IPv6 address, and of each moon in it.
 const HELLO_LEN: usize = 149;
 const MOON_LEN: usize = 17;
-/// Most ports of one host that are kept as paths of a peer.
-const MAX_SIBLINGS: usize = 4;
-/// An address heard from is tried when the present one comes in doubt within this time.
-const CANDIDATE: Duration = Duration::from_secs(30);
 
 impl Vl1 {
     /// Probes an address for a peer (03 §6.1).
     pub(super) fn probe(&mut self, now: Now, id: PeerId, path: Path, kind: Probe, out: &mut Transmits) {
-        let peer = self.peers.get(id);
-        if kind == Probe::Hello || !peer.understands_echo() {
+        if self.peers.get(id).understood(kind) == Probe::Hello {
             return self.send_hello(now, id, path, Purpose::Probe, out);
         }
         if !self.consents(now.mono, id, path, false) {
             return;
         }
         let spread = self.links.spread_of(path.link);
-        let peer = self.peers.get_mut(id);
-        peer.note_tried(path, spread);
+        self.peers.get_mut(id).paths_mut().note_tried(path, spread);
         self.echo(now, id, path, false, Payer::Nobody, out);
     }
 
     /// Bytes of a probe to an address that the peer named.
     pub(super) fn probe_len(&self, id: PeerId) -> usize {
-        if self.peers.get(id).understands_echo() { HEADER_LEN } else { self.hello_len() }
+        if self.peers.get(id).understood(Probe::Echo) == Probe::Echo { HEADER_LEN } else { self.hello_len() }
     }
 
     fn hello_len(&self) -> usize {
@@ -53,21 +45,17 @@ impl Vl1 {
     }
 
     /// The peer was heard at an address that is no path of it: asks whether it is there, for no more bytes than came
-    /// from there. HELLO also tells its version, ECHO is as short as any packet.
+    /// from there.
     pub(super) fn confirm(&mut self, now: Now, id: PeerId, path: Path, out: &mut Transmits) {
         let payer = self.payer(now.mono, id, path, false);
-        let peer = self.peers.get(id);
-        let pays = |len| payer == Payer::Nobody || self.credit(id, path) >= len;
-        let old = peer.version.is_some() && !peer.understands_echo();
-        if peer.version.is_none() && pays(self.hello_len()) || old {
-            if pays(self.hello_len()) {
-                self.greet(now, id, path, true, out);
+        let credit = (payer != Payer::Nobody).then(|| self.credit(id, path));
+        match self.peers.get(id).confirmation(self.hello_len(), credit) {
+            Some(Probe::Hello) => self.greet(now, id, path, true, out),
+            Some(Probe::Echo) if self.consents(now.mono, id, path, true) => {
+                let heard_first = !self.has_tried(id, path);
+                self.echo(now, id, path, heard_first, payer, out);
             }
-            return;
-        }
-        if pays(HEADER_LEN) && self.consents(now.mono, id, path, true) {
-            let heard_first = !self.has_tried(id, path);
-            self.echo(now, id, path, heard_first, payer, out);
+            _ => {}
         }
     }
 
@@ -75,101 +63,79 @@ impl Vl1 {
         self.note_asked(now.mono, id);
         let spread = self.links.spread_of(path.link);
         let peer = self.peers.get_mut(id);
-        if let Some(slot) = peer.slot(path) {
-            peer.slots[slot].last_probe = Some(now.mono);
-        }
+        _ = peer.paths_mut().note_probe(now.mono, path);
         let question = Question { sent: now.mono, purpose: Purpose::Probe, direct: true, spread, heard_first };
         let outgoing = Outgoing { asks: Some(question), ..self.outgoing(now.mono, id, path) };
         let sent = self.make(outgoing, payer, &Echo { data: &[] }, out);
         debug_assert!(sent.is_ok(), "short enough");
     }
 
-    /// Probes a slot and lets its liveness know.
-    pub(super) fn probe_slot(&mut self, now: Now, id: PeerId, slot: usize, kind: Probe, out: &mut Transmits) {
-        let Some(path) = self.peers.get(id).slots.get(slot).map(|s| s.path) else { return };
-        self.probe(now, id, path, kind, out);
-        let s = &mut self.peers.get_mut(id).slots[slot];
-        s.live.sent_probe(now.mono);
-        let overdue = now.mono + s.live.rtt.timeout();
-        self.peers.arm(id, overdue);
+    /// Sends a probe by a path of the peer.
+    pub(super) fn ask(&mut self, now: Now, id: PeerId, probe: PathProbe, out: &mut Transmits) {
+        self.probe(now, id, probe.path, probe.kind, out);
+        self.peers.arm(id, probe.overdue);
     }
 
-    /// The peer is due: looks at each of its paths.
+    pub(super) fn ask_all(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        probes: impl IntoIterator<Item = PathProbe>,
+        out: &mut Transmits,
+    ) {
+        for probe in probes {
+            self.ask(now, id, probe, out);
+        }
+    }
+
+    /// The peer is due.
     pub(super) fn check_peer(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let t = now.mono;
-        let mut next = Mono::FAR;
-        let wanted = self.peers.get(id).is_wanted(t);
-        let mut slot = 0;
-        while slot < self.peers.get(id).slots.len() {
-            let live = &mut self.peers.get_mut(id).slots[slot].live;
-            let slot_wanted = wanted || live.is_wanted(t);
-            match live.due(t, slot_wanted) {
-                Due::Wait(at) => {
-                    next = next.min(at);
-                    slot += 1;
-                }
-                Due::Send(kind) => {
-                    if kind == Probe::Hello {
-                        self.try_candidate(now, id, out);
-                    }
-                    self.probe_slot(now, id, slot, kind, out);
-                    self.probe_others(now, id, slot, out);
-                }
-                Due::Suspected => self.suspected(now, id, slot, out),
+        let Check { tasks, next, pathless } = self.peers.get_mut(id).check(t);
+        for task in tasks {
+            match task {
+                Task::Probe(probe) => self.ask(now, id, probe, out),
+                Task::TryCandidate(path) => self.confirm(now, id, path, out),
+                Task::Route(change) => self.tell_route(now, id, Some(change), out),
+                Task::Suspected { since } => self.suspected(now, id, since, out),
             }
         }
-        if self.roots.is_upstream(self.peers.get(id).identity.address)
-            && let Some(at) = self.retry_root(now, id, out)
-        {
-            next = next.min(at);
-        }
-        self.refresh_route(now, id, out);
-        if wanted {
+        let retry = self.retry_root(now, id, out);
+        if pathless {
             self.try_memorised(now, id, out);
-            if self.peers.get(id).route.is_none() {
-                self.want_address(now.mono, id);
-            }
+            self.want_address(t, id);
         }
-        if next != Mono::FAR {
+        if let Some(at) = next.into_iter().chain(retry).min() {
             // Never the same instant again: a driver with a coarse clock must not spin.
-            self.peers.arm(id, next.max(t + Duration::from_micros(100)));
+            self.peers.arm(id, at.max(t + Duration::from_micros(100)));
         }
     }
 
     /// A root without a path gets a HELLO again and again, soon at first.
     fn retry_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) -> Option<Mono> {
-        let peer = self.peers.get(id);
-        if !peer.slots.is_empty() {
+        let peer = self.peers.get_mut(id);
+        if !self.roots.is_upstream(peer.address()) {
             return None;
         }
-        let last = peer.last_root_try?;
-        // It challenged us, and will answer when it is our turn: repeating is for lost answers only.
-        let queued = peer.heard_within(now.mono, ROUND);
-        let wait = |tries| root_retry(tries).map(|d| if queued { d.max(ROOT_RETRY_QUEUED) } else { d });
-        let at = last + wait(peer.root_tries)?;
-        if now.mono < at {
-            return Some(at);
+        let (now_due, next) = peer.retry_root(now.mono);
+        if now_due {
+            self.try_root(now, id, out);
         }
-        self.try_root(now, id, out);
-        let peer = self.peers.get_mut(id);
-        peer.root_tries += 1;
-        wait(peer.root_tries).map(|d| now.mono + d)
+        next
     }
 
     /// HELLO to all endpoints of a root, from every link, except where a path works.
     pub(super) fn try_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
-        peer.last_root_try = Some(now.mono);
-        let address = peer.identity.address;
-        let remembered = peer.remembered.clone();
-        let Some(upstream) = self.roots.upstream(address) else { return };
+        peer.greetings_mut().tries_root(now.mono);
+        let Some(upstream) = self.roots.upstream(peer.address()) else { return };
         let mut remotes = upstream.endpoints.clone();
-        // Even if no link is there to ask by: that is as good as no answer.
-        self.note_asked(now.mono, id);
         if remotes.is_empty() {
-            remotes.extend(remembered);
+            remotes.extend_from_slice(peer.paths().remembered());
             self.want_address(now.mono, id);
         }
+        // Even if no link is there to ask by: that is as good as no answer.
+        self.note_asked(now.mono, id);
         for remote in remotes {
             for path in self.links.paths_to(remote) {
                 if !self.works(id, path) {
@@ -181,167 +147,67 @@ impl Vl1 {
 
     /// First contact with a root.
     pub(super) fn greet_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        peer.root_tries = 0;
-        peer.last_full_hello.note(now.mono);
+        let look_at = self.peers.get_mut(id).greet_root(now.mono);
         self.try_root(now, id, out);
-        self.peers.arm(id, now.mono + ROOT_RETRY_FIRST);
+        self.peers.arm(id, look_at);
     }
 
-    /// A path in use is in doubt: the address that the peer was heard from besides may be where it is.
-    fn try_candidate(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+    /// A path has become suspect; traffic took another way already. The probes that were lost began at `since`.
+    fn suspected(&mut self, now: Now, id: PeerId, since: Mono, out: &mut Transmits) {
         let peer = self.peers.get_mut(id);
-        let Some((path, at)) = peer.candidate.take() else { return };
-        if now.mono.saturating_since(at) < CANDIDATE && peer.slot(path).is_none() {
-            self.confirm(now, id, path, out);
-        }
-    }
-
-    /// The path in use is in doubt: the peer's other paths are probed beside it, so that it is known which of them work
-    /// when it becomes suspect. Each goes on by itself once it was probed.
-    fn probe_others(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
-        let peer = self.peers.get(id);
-        let Some(since) = peer.slots.get(slot).filter(|_| peer.route == Some(slot)).and_then(|s| s.live.deep_doubt())
-        else {
-            return;
-        };
-        self.probe_unproved(now, id, slot, since, out);
-    }
-
-    fn probe_unproved(&mut self, now: Now, id: PeerId, except: usize, since: Mono, out: &mut Transmits) {
-        for other in (0..self.peers.get(id).slots.len()).filter(|i| *i != except) {
-            let live = &self.peers.get(id).slots[other].live;
-            if !live.is_proved_since(since) && !live.is_probed_since(since) {
-                self.probe_slot(now, id, other, Probe::Hello, out);
-            }
-        }
-    }
-
-    /// The path in use is dead. Paths of one peer tend to die together (ports of the same host, one cable): those that
-    /// have not proved themselves since the doubt began are not trusted either. They are probed in parallel, and the
-    /// first that answers takes the traffic.
-    fn distrust_others(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        let Some(began) = peer.slots.get(slot).map(|s| s.live.doubt_began()) else { return };
-        for (other, s) in peer.slots.iter_mut().enumerate() {
-            if other != slot && !s.live.is_suspected() && !s.live.is_proved_since(began) {
-                s.live.suspect(now.mono);
-            }
-        }
-        self.probe_unproved(now, id, slot, began, out);
-    }
-
-    /// A packet of the peer came over a root although there is a direct path in use: it may have left that, or have
-    /// started anew and not know it. `said`: it was a HELLO.
-    pub(super) fn came_over_root(&mut self, now: Mono, id: PeerId, said: bool) {
-        let peer = self.peers.get_mut(id);
-        let Some(slot) = peer.route.and_then(|i| peer.slots.get_mut(i)) else { return };
-        if slot.live.peer_left(now, said) {
-            self.peers.arm(id, now);
-        }
-    }
-
-    /// The peer has shown that some of its addresses may be no longer: others are preferred until they answer, and they
-    /// are probed at once.
-    pub(super) fn doubt_slots(&mut self, now: Now, id: PeerId, gone: impl Fn(&Slot) -> bool, out: &mut Transmits) {
-        for slot in 0..self.peers.get(id).slots.len() {
-            let s = &mut self.peers.get_mut(id).slots[slot];
-            let quiet = now.mono.saturating_since(s.live.heard) >= SIBLING_FRESH;
-            if quiet && !s.live.is_suspected() && !s.live.is_doubted() && gone(s) {
-                s.live.doubt();
-                self.probe_slot(now, id, slot, Probe::Hello, out);
-            }
-        }
-    }
-
-    /// A path has become suspect: traffic moves at once.
-    fn suspected(&mut self, now: Now, id: PeerId, slot: usize, out: &mut Transmits) {
-        if self.peers.get(id).route == Some(slot) {
-            self.distrust_others(now, id, slot, out);
-        }
-        self.refresh_route(now, id, out);
-        let peer = self.peers.get_mut(id);
-        if slot >= peer.slots.len() {
-            return;
-        }
-        let address = peer.identity.address;
-        let since = peer.slots[slot].live.doubt_began();
-        if self.roots.is_upstream(address) {
+        if self.roots.is_upstream(peer.address()) {
             // Its other endpoints at once.
             self.try_root(now, id, out);
             self.ask_other_roots(now, id, since, out);
             return;
         }
-        if peer.route.is_some() {
+        if peer.paths().route().is_some() {
             return;
         }
         // Over a root: the peer learns of it, and the root, which may know us by another port by now, introduces us.
-        peer.last_push.reopen();
-        if let Some((root, root_slot)) = self.relay_for(now.mono, id) {
-            let path = self.peers.get(root).slots[root_slot].path;
-            self.probe_slot(now, root, root_slot, Probe::Echo, out);
-            self.send_hello_relayed(now, id, path, Purpose::Content, out);
+        peer.gates_mut().push_again();
+        let Some(root) = self.relay_for(now.mono, id) else { return };
+        if let Some(question) = self.peers.get_mut(root).paths_mut().probe_any(now.mono, Probe::Echo) {
+            self.ask(now, root, question, out);
+            self.send_hello_relayed(now, id, question.path, Purpose::Content, out);
         }
     }
 
-    /// An answer to a probe or question on a slot arrived on that very path.
-    pub(super) fn answered(&mut self, now: Now, id: PeerId, slot: usize, expected: Expected, out: &mut Transmits) {
-        let s = &mut self.peers.get_mut(id).slots[slot];
-        let was_suspected = if matches!(expected.verb, Verb::HELLO | Verb::ECHO) {
-            s.live.answered(expected.sent, now.mono)
-        } else {
-            false
-        };
-        self.note_root(now);
-        if was_suspected {
-            self.refresh_route(now, id, out);
+    /// An answer arrived on the very path that was asked.
+    pub(super) fn answered(&mut self, now: Now, c: &Ticket, expected: &Expected, out: &mut Transmits) {
+        if expected.is_probe() {
+            let change = self.peers.get_mut(c.id).paths_mut().answered(now.mono, c.path, expected.sent);
+            self.tell_route(now, c.id, change, out);
         }
+        self.note_root(now);
+        self.note_answer(now, c, out);
     }
 
     /// An OK proved an address: it becomes a path (03 §7.1 step 3c).
-    pub(super) fn adopt(&mut self, now: Now, id: PeerId, path: Path, expected: Expected, out: &mut Transmits) {
-        let Some(link) = self.links.get(path.link).copied() else { return };
-        let mut live = Liveness::new(now.mono);
-        if matches!(expected.verb, Verb::HELLO | Verb::ECHO) {
-            live.rtt.sample(now.mono.saturating_since(expected.sent));
-        }
-        let trusted = self.links.trusted_id(&path.remote);
-        let slot = Slot {
+    pub(super) fn adopt(&mut self, now: Now, id: PeerId, path: Path, expected: &Expected, out: &mut Transmits) {
+        let Some(rank) = self.links.get(path.link).map(|l| l.rank) else { return };
+        let proof = Proof {
             path,
-            rank: link.rank,
-            live,
-            last_sent: Gate::passed(expected.sent),
+            asked: expected.path,
+            sent: expected.sent,
+            probe: expected.is_probe(),
             heard_first: expected.heard_first,
-            last_probe: Some(expected.sent).filter(|_| matches!(expected.verb, Verb::HELLO | Verb::ECHO)),
+            rank,
             mtu: self.links.mtu(path),
-            trusted,
+            trusted: self.links.trusted_id(&path.remote),
         };
-        let before = self.peers.get(id).route_slot().map(|s| s.path);
-        let sibling = |s: &Slot| s.path.link == path.link && s.path.remote.same_host(&path.remote);
-        self.drop_slots(id, |s| sibling(s) && s.live.is_suspected());
-        let siblings = self.peers.get(id).slots.iter().filter(|s| sibling(s));
-        if siblings.clone().count() >= MAX_SIBLINGS {
-            let oldest = siblings.map(|s| (s.live.heard, s.path)).min();
-            self.drop_slots(id, |s| Some((s.live.heard, s.path)) == oldest);
-        }
-        if self.peers.get(id).slots.len() >= MAX_SLOTS {
-            let oldest = self.peers.get(id).slots.iter().map(|s| (s.live.heard, s.path)).min();
-            self.drop_slots(id, |s| Some((s.live.heard, s.path)) == oldest);
-        }
         let peer = self.peers.get_mut(id);
-        peer.slots.push(slot);
-        peer.remember(path.remote);
-        let address = peer.identity.address;
-        self.paths.entry(path).or_default().users += 1;
-        // Introductions of this peer are worth repeating: its address is another.
-        peer.united.moved(now.mono);
+        let Adopted { gone, doubted, route } = peer.adopt(now.mono, &proof);
+        let (address, nameless) = (peer.address(), peer.software().version().is_none());
+        self.paths.claim(path);
+        self.paths.release(&gone);
         self.persist_once(id);
         self.proved(now.mono, id, path, out);
-        if self.peers.get(id).version.is_none() {
+        if nameless {
             self.send_hello(now, id, path, Purpose::Probe, out);
         }
-        self.doubt_silent(now, id, &expected, link.rank, out);
-        self.choose_after_loss(now, id, before, out);
+        self.ask_all(now, id, doubted, out);
+        self.tell_route(now, id, route, out);
         self.note_root(now);
         self.flush_unsent(now, address, out);
         if self.roots.is_upstream(address) {
@@ -349,73 +215,37 @@ impl Vl1 {
         }
     }
 
-    /// The peer answers at a new address. If nothing was heard on the present path since we asked there, it may have
-    /// moved: the new path is preferred until the old one answers.
-    fn doubt_silent(&mut self, now: Now, id: PeerId, expected: &Expected, rank: i32, out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        let Some(present) = peer.route else { return };
-        let Some(old) = peer.slots.get_mut(present) else { return };
-        if old.path == expected.path || old.rank < rank || old.live.heard >= expected.sent {
-            return;
-        }
-        old.live.doubt();
-        self.probe_slot(now, id, present, Probe::Echo, out);
+    /// Drops paths of a peer: its traffic may take another way.
+    pub(super) fn drop_paths(&mut self, now: Now, id: PeerId, gone: impl Fn(&Slot) -> bool, out: &mut Transmits) {
+        let dropped = self.peers.get_mut(id).paths_mut().drop_where(now.mono, gone);
+        self.dropped(now, id, dropped, out);
     }
 
-    /// Removes slots and forgets their paths when nobody else has them.
-    pub(super) fn drop_slots(&mut self, id: PeerId, gone: impl Fn(&Slot) -> bool) -> usize {
-        let peer = self.peers.get_mut(id);
-        let present = peer.route_slot().map(|s| s.path);
-        let mut paths = Vec::new();
-        peer.slots.retain(|s| {
-            let drop = gone(s);
-            if drop {
-                paths.push(s.path);
-            }
-            !drop
-        });
-        peer.route = present.and_then(|p| peer.slot(p));
-        for path in &paths {
-            let unused = self.paths.get_mut(path).is_some_and(|u| {
-                u.users = u.users.saturating_sub(1);
-                u.users == 0
-            });
-            if unused {
-                self.paths.remove(path);
-            }
-        }
-        paths.len()
+    /// Paths of a peer were dropped.
+    pub(super) fn dropped(&mut self, now: Now, id: PeerId, dropped: Dropped, out: &mut Transmits) {
+        self.paths.release(&dropped.paths);
+        self.tell_route(now, id, dropped.route, out);
     }
 
-    /// Chooses again which path the peer's traffic takes, and tells when it changed.
-    pub(super) fn refresh_route(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        let before = peer.route_slot().map(|s| s.path);
-        let route = path_choice::choose(peer, now.mono);
-        peer.route = route;
-        let after = peer.route_slot().map(|s| s.path);
-        self.tell_route(now, id, before, after, out);
+    /// Drops a peer.
+    pub(super) fn forget_peer(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.remove(id) {
+            let paths: Vec<Path> = peer.paths().iter().map(Slot::path).collect();
+            self.paths.release(&paths);
+        }
     }
 
-    pub(super) fn tell_route(
-        &mut self,
-        now: Now,
-        id: PeerId,
-        before: Option<Path>,
-        after: Option<Path>,
-        out: &mut Transmits,
-    ) {
-        if before == after {
-            return;
-        }
-        let peer = self.peers.get(id).identity.address;
-        match (before, after) {
+    /// Tells when the peer's traffic takes another way.
+    pub(super) fn tell_route(&mut self, now: Now, id: PeerId, change: Option<RouteChange>, out: &mut Transmits) {
+        let Some(RouteChange { from, to }) = change else { return };
+        let peer = self.peers.get(id).address();
+        match (from, to) {
             (None, Some(_)) => self.event(Vl1Event::PeerUp(peer)),
             (Some(_), None) => self.event(Vl1Event::PeerDown(peer)),
             _ => {}
         }
-        self.event(Vl1Event::PathChanged { peer, from: before, to: after });
-        if after.is_some() {
+        self.event(Vl1Event::PathChanged { peer, from, to });
+        if to.is_some() {
             self.flush_unsent(now, peer, out);
         }
     }
@@ -423,27 +253,26 @@ impl Vl1 {
     /// Traffic for a peer without a working direct path: probes behind, and the operator's hints (03 §3 step 2c).
     pub(super) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
         let peer = self.peers.get_mut(id);
-        peer.unheard_relayed.get_or_insert(now);
-        let hints =
-            !self.links.attempts(peer.identity.address).is_empty() && peer.last_memorised.is_open(now, MEMORISED);
-        let due = peer.due;
-        let hints = hints || !peer.slots.is_empty() || self.may_want_address(now, id);
-        if due == Mono::FAR && hints {
+        peer.detour_mut().sends(now);
+        if self.peers.is_armed(id) {
+            return;
+        }
+        let peer = self.peers.get(id);
+        let memorised = || !self.links.attempts(peer.address()).is_empty() && peer.detour().may_try_memorised(now);
+        if !peer.paths().is_empty() || memorised() || self.may_want_address(now, id) {
             self.peers.arm(id, now);
         }
     }
 
     /// Once in 30 s one configured address of a peer without a direct path gets a HELLO.
-    pub(super) fn try_memorised(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let peer = self.peers.get(id);
-        let address = peer.identity.address;
-        let attempts = self.links.attempts(address);
-        if peer.route.is_some() || attempts.is_empty() || !peer.last_memorised.is_open(now.mono, MEMORISED) {
+    fn try_memorised(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let peer = self.peers.get_mut(id);
+        let attempts = self.links.attempts(peer.address());
+        if attempts.is_empty() || !peer.detour().may_try_memorised(now.mono) {
             return;
         }
-        let pick = self.wire.random_below(attempts.len());
-        let Some(remote) = self.links.attempts(address).get(pick).copied() else { return };
-        self.peers.get_mut(id).last_memorised.note(now.mono);
+        let Some(remote) = attempts.get(self.wire.random_below(attempts.len())).copied() else { return };
+        peer.detour_mut().tries_memorised(now.mono);
         for path in self.links.paths_to(Endpoint::Ip(remote)) {
             self.send_hello(now, id, path, Purpose::Probe, out);
         }
@@ -451,13 +280,13 @@ impl Vl1 {
 
     /// Whether a path works to which `path` would lead: that very one or, for a wildcard, one by any link it stands for.
     pub(super) fn works(&self, id: PeerId, path: Path) -> bool {
-        let mut slots = self.peers.get(id).slots.iter().filter(|s| !s.live.is_suspected());
-        slots.any(|s| s.path == path || s.path.remote == path.remote && self.links.stands_for(path.link, s.path.link))
+        let mut working = self.peers.get(id).paths().iter().filter(|s| !s.is_suspected()).map(Slot::path);
+        working.any(|p| p == path || p.remote == path.remote && self.links.stands_for(path.link, p.link))
     }
 
     /// Whether we sent to where a path leads before anything was heard from there.
     pub(super) fn has_tried(&self, id: PeerId, path: Path) -> bool {
-        self.peers.get(id).tried.iter().any(|(asked, spread)| self.links.reaches(*asked, *spread, path))
+        self.peers.get(id).paths().has_tried(|asked, spread| self.links.reaches(asked, spread, path))
     }
 
     /// Whether an address may become a path of a peer (03 §8) because somebody told it.

@@ -51,10 +51,12 @@ impl Vl1 {
         let told = m.records.iter().filter(|r| r.flags & PathRecord::FORGET == 0);
         let told: Vec<Endpoint> = told.filter_map(|r| r.inet().socket_addr()).map(Endpoint::Ip).collect();
         let Some(Endpoint::Ip(first)) = told.first() else { return };
-        self.peers.get_mut(id).primary_port = Some(first.port());
+        let paths = self.peers.get_mut(id).paths_mut();
+        paths.set_primary_port(first.port());
         if told.len() < PER_PACKET {
             let is_gone = |remote: &Endpoint| !told.contains(remote) && told.iter().any(|t| t.same_host(remote));
-            self.doubt_slots(now, id, |s| is_gone(&s.path.remote), out);
+            let questions = paths.doubt(now.mono, |p| is_gone(&p.remote));
+            self.ask_all(now, id, questions, out);
         }
     }
 
@@ -66,7 +68,7 @@ impl Vl1 {
         m: &PushDirectPaths<'_>,
         out: &mut Transmits,
     ) -> Handled {
-        if !self.peers.get_mut(c.id).may_push(now.mono) {
+        if !self.peers.get_mut(c.id).gates_mut().takes_push(now.mono) {
             self.drops.add(DropReason::PushGate);
             return Handled::Counted;
         }
@@ -90,11 +92,7 @@ impl Vl1 {
             }
         }
         // A redirect is tried like any address, and used once it answers (03 §7.4: not before, deliberately).
-        let ledger = &mut self.peers.get_mut(c.id).ledger;
-        ledger.named.clear();
-        for endpoint in seen {
-            ledger.name(endpoint);
-        }
+        self.peers.get_mut(c.id).ledger_mut().name(seen);
         self.probe_named(now, c, out);
         if m.missing > 0 { Handled::Refused(DropReason::Malformed) } else { Handled::Counted }
     }

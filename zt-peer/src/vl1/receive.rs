@@ -17,7 +17,6 @@ use crate::event::Vl1Event;
 use crate::inbound::{Handled, Inbound, Look, Open, Outcome, Place, Received, Scratch, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
 use crate::outgoing::is_frame;
-use crate::rate::{FRAME_ERROR_AGAIN, PUSH_DIRECT, PUSH_RELAYED, SIBLING_FRESH};
 use crate::self_awareness::{Reporter, Sighting};
 use crate::transmit::Transmits;
 use crate::waiting::reassembly::{Piece, Step};
@@ -64,7 +63,7 @@ impl Vl1 {
         }
         let piece = Piece {
             path,
-            known: self.paths.contains_key(&path),
+            known: self.paths.contains(&path),
             id: fragment.id(),
             number: fragment.number(),
             total: fragment.total(),
@@ -95,7 +94,7 @@ impl Vl1 {
         if packet.is_fragmented() {
             let piece = Piece {
                 path,
-                known: self.paths.contains_key(&path),
+                known: self.paths.contains(&path),
                 id: packet.id(),
                 number: 0,
                 total: 0,
@@ -154,7 +153,7 @@ impl Vl1 {
             return Ok(Look::Done);
         };
         ticket.id = id;
-        let keys = (!ticket.trusted).then(|| Arc::clone(&self.peers.get(id).keys));
+        let keys = (!ticket.trusted).then(|| Arc::clone(self.peers.get(id).keys()));
         Ok(Look::Open(Open { keys, ticket, place }))
     }
 
@@ -194,10 +193,10 @@ impl Vl1 {
             return Err(DropReason::ForgedHello);
         }
         if let Some(id) = self.peers.id(ticket.from)
-            && self.peers.get(id).identity == identity
+            && *self.peers.get(id).identity() == identity
         {
             ticket.id = id;
-            return Ok(Look::Open(Open { keys: Some(Arc::clone(&self.peers.get(id).keys)), ticket, place }));
+            return Ok(Look::Open(Open { keys: Some(Arc::clone(self.peers.get(id).keys())), ticket, place }));
         }
         self.introduce(now, ticket, identity, packet.as_bytes(), out).map(|()| Look::Done)
     }
@@ -237,7 +236,7 @@ impl Vl1 {
             return Err(DropReason::PlainVerb);
         }
         if suite == Suite::AesGmacSiv {
-            self.peers.get_mut(ticket.id).proved_aes = true;
+            self.peers.get_mut(ticket.id).software_mut().prove_aes();
         }
         self.earn(now, &ticket, len);
         Ok((ticket, packet))
@@ -310,7 +309,7 @@ impl Vl1 {
     }
 
     fn received<'p>(&self, ticket: Ticket, message: Message<'p>) -> Received<'p> {
-        Received { ticket, identity: self.peers.get(ticket.id).identity, message }
+        Received { ticket, identity: *self.peers.get(ticket.id).identity(), message }
     }
 
     /// Reports what the layer above made of a message. `packet`: the opened packet (datagram, assembled buffer or
@@ -354,7 +353,7 @@ impl Vl1 {
         ticket: Ticket,
         packet: &'p mut [u8],
     ) -> Result<(Ticket, Opened<&'p [u8]>), DropReason> {
-        let keys = self.peers.find(ticket.from).map(|p| Arc::clone(&p.keys)).ok_or(DropReason::DeferredExpired)?;
+        let keys = self.peers.find(ticket.from).map(|p| Arc::clone(p.keys())).ok_or(DropReason::DeferredExpired)?;
         let opened = if ticket.trusted { Ok(Suite::Poly1305None) } else { keys.open(packet) };
         self.judge_opened(now.mono, ticket, opened, packet)
     }
@@ -380,31 +379,29 @@ impl Vl1 {
             c.verb,
             Verb::FRAME | Verb::EXT_FRAME | Verb::NETWORK_CONFIG_REQUEST | Verb::NETWORK_CONFIG | Verb::MULTICAST_FRAME
         );
-        let peer = self.peers.get_mut(c.id);
-        peer.last_receive = Some(t);
-        peer.unheard_relayed = None;
+        self.peers.get_mut(c.id).heard(t, nontrivial);
         if nontrivial {
-            peer.last_nontrivial = Some(t);
             self.schedule.traffic(t);
         }
         if trust {
-            self.peers.get_mut(c.id).trust = Some(t);
-            if let Some(path) = self.paths.get_mut(&c.path) {
-                path.trust = Some(t);
-            }
+            self.peers.get_mut(c.id).activity_mut().trust(t);
+            self.paths.trust(t, &c.path);
         }
         if c.hops == 0 {
             self.heard_directly(now, c, nontrivial, out);
         } else {
             self.heard_relayed(t, c, nontrivial);
             if nontrivial || c.verb == Verb::HELLO {
-                self.came_over_root(t, c.id, c.verb == Verb::HELLO);
+                let left = self.peers.get_mut(c.id).paths_mut().came_over_root(t, c.verb == Verb::HELLO);
+                if left {
+                    self.peers.arm(c.id, t);
+                }
             }
         }
-        if self.peers.get(c.id).is_trusted(t) && self.is_proved(c.id, c.path, c.hops > 0) {
+        if self.peers.get(c.id).activity().is_trusted(t) && self.is_proved(c.id, c.path, c.hops > 0) {
             self.maybe_push_paths(now, c, out);
         }
-        if !self.peers.get(c.id).ledger.named.is_empty() {
+        if self.peers.get(c.id).ledger().has_named() {
             self.probe_named(now, c, out);
         }
         self.release_held(t, c.id, out);
@@ -414,58 +411,48 @@ impl Vl1 {
         let t = now.mono;
         self.links.heard(t, c.path);
         let peer = self.peers.get_mut(c.id);
-        if let Some(slot) = peer.slot(c.path) {
-            let wake = peer.slots[slot].live.heard(t, nontrivial);
+        if let Some(look_at) = peer.paths_mut().heard(t, c.path, nontrivial) {
             if let Some(expected) = c.teaches {
-                self.answered(now, c.id, slot, expected, out);
+                self.answered(now, c, &expected, out);
             }
-            if let Some(at) = wake {
+            if let Some(at) = look_at {
                 self.peers.arm(c.id, at);
-            }
-            if c.teaches.is_some() {
-                self.note_answer(now, c, out);
             }
             return;
         }
-        let sibling = |s: &crate::peer::Slot| {
-            s.path.link == c.path.link
-                && s.path.remote.same_host(&c.path.remote)
-                && !s.live.is_suspected()
-                && t.saturating_since(s.live.heard) < SIBLING_FRESH
-        };
-        let has_fresh_sibling = peer.slots.iter().any(sibling);
+        let has_fresh_sibling = peer.paths().has_fresh_sibling(t, c.path);
         if !self.may_stay_path(c.from, &c.path.remote) {
             return;
         }
         if c.verb == Verb::HELLO {
             // From a port that we do not know: it may have started anew, and its old ports be gone.
-            let (link, remote) = (c.path.link, c.path.remote);
-            self.doubt_slots(now, c.id, |s| s.path.link == link && s.path.remote.same_host(&remote), out);
+            let here = c.path;
+            let at_host = |p: &Path| p.link == here.link && p.remote.same_host(&here.remote);
+            let questions = self.peers.get_mut(c.id).paths_mut().doubt(t, at_host);
+            self.ask_all(now, c.id, questions, out);
         }
         if let Some(expected) = c.teaches {
             if self.owner_consents(now.mono, c.id, c.path, expected.heard_first) {
-                self.adopt(now, c.id, c.path, expected, out);
+                self.adopt(now, c.id, c.path, &expected, out);
                 self.note_answer(now, c, out);
             }
         } else if has_fresh_sibling {
-            self.peers.get_mut(c.id).candidate = Some((c.path, t));
-        } else if c.verb != Verb::ERROR && self.peers.get_mut(c.id).confirming.pass(t, c.path) {
+            self.peers.get_mut(c.id).paths_mut().note_candidate(t, c.path);
+        } else if c.verb != Verb::ERROR && self.peers.get_mut(c.id).gates_mut().confirms(t, c.path) {
             self.confirm(now, c.id, c.path, out);
         }
     }
 
     /// A relayed packet says through which root its sender is reached, and that the root's path works one way.
     fn heard_relayed(&mut self, t: Mono, c: &Ticket, nontrivial: bool) {
-        let owner = self.roots.addresses().filter_map(|a| self.peers.id(a)).find_map(|id| {
-            let root = self.peers.get(id);
-            root.slot(c.path).map(|slot| (id, slot, root.identity.address))
-        });
-        let Some((id, slot, root)) = owner else { return };
-        self.peers.get_mut(c.id).via = Some(root);
-        let wake = self.peers.get_mut(id).slots[slot].live.heard(t, nontrivial);
-        if let Some(at) = wake {
+        let mut roots = self.roots.addresses().filter_map(|a| self.peers.id(a));
+        let Some(id) = roots.find(|id| self.peers.get(*id).paths().contains(c.path)) else { return };
+        let root = self.peers.get_mut(id);
+        let (address, look_at) = (root.address(), root.paths_mut().heard(t, c.path, nontrivial).flatten());
+        if let Some(at) = look_at {
             self.peers.arm(id, at);
         }
+        self.peers.get_mut(c.id).detour_mut().came_via(address);
     }
 
     fn handle_ok(&mut self, now: Now, c: &mut Ticket, m: &OkReply<'_>, out: &mut Transmits) -> Handled {
@@ -506,11 +493,10 @@ impl Vl1 {
     /// ERROR (02 §5): what that asks for may have been held back at the first one, or lost. So it counts again, but as
     /// seldom as honest peers repeat it; a replay gains nothing by that.
     fn is_frame_error(&mut self, now: Mono, c: &Ticket, id: PacketId) -> bool {
-        let peer = self.peers.get_mut(c.id);
-        let open = peer.frame_error.is_open(now, FRAME_ERROR_AGAIN);
-        let fits = open && self.wire.has_sent_frame(now, c.from, id);
+        let gates = self.peers.get_mut(c.id).gates_mut();
+        let fits = gates.may_take_error(now) && self.wire.has_sent_frame(now, c.from, id);
         if fits {
-            self.peers.get_mut(c.id).frame_error.note(now);
+            gates.took_error(now);
         }
         fits
     }
@@ -519,7 +505,7 @@ impl Vl1 {
         if payload.len() + 9 + HEADER_LEN > MAX_PACKET_LEN {
             return Handled::Refused(DropReason::TooLong);
         }
-        if !self.peers.get_mut(c.id).echoes.pass(now.mono, c.path) {
+        if !self.peers.get_mut(c.id).gates_mut().answers_echo(now.mono, c.path) {
             return Handled::Refused(DropReason::EchoGate);
         }
         let ok = OkReply { in_re_packet: c.packet_id, body: OkBody::Echo(OkEcho { data: payload }) };
@@ -536,7 +522,7 @@ impl Vl1 {
         }
         let by = if self.roots.is_upstream(c.from) {
             Reporter::Root
-        } else if self.peers.get(c.id).is_trusted(now.mono) {
+        } else if self.peers.get(c.id).activity().is_trusted(now.mono) {
             Reporter::Member
         } else {
             return;
@@ -549,9 +535,7 @@ impl Vl1 {
 
     /// Whether a push of our addresses is due (03 §10.2).
     fn maybe_push_paths(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
-        let interval = if c.hops == 0 { PUSH_DIRECT } else { PUSH_RELAYED };
-        let peer = self.peers.get_mut(c.id);
-        if peer.last_push.pass(now.mono, interval) {
+        if self.peers.get_mut(c.id).gates_mut().pushes(now.mono, c.hops > 0) {
             self.push_paths(now, c.id, c.path, out);
         }
     }

@@ -6,9 +6,7 @@ use zt_wire::{Address, Fragment, Mono, Now, Packet};
 use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::link::Path;
-use crate::peer::path_choice;
 use crate::peer_table::PeerId;
-use crate::rate::TRUST;
 use crate::transmit::Transmits;
 
 impl Vl1 {
@@ -28,8 +26,8 @@ impl Vl1 {
         }
         fragment.set_hops(hops + 1);
         let direct = self.direct_hop(now.mono, to);
-        let (id, slot) = direct.or_else(|| self.upward_hop(now.mono, None)).ok_or(DropReason::NoRelayRoute)?;
-        self.forward(now.mono, id, slot, datagram, out);
+        let id = direct.or_else(|| self.best_upstream(now.mono, None)).ok_or(DropReason::NoRelayRoute)?;
+        self.forward(now.mono, id, datagram, out);
         Ok(())
     }
 
@@ -47,13 +45,14 @@ impl Vl1 {
             return Err(DropReason::HopLimit);
         }
         packet.set_hops(hops + 1);
-        if let Some((id, slot)) = self.direct_hop(now.mono, to) {
-            self.forward(now.mono, id, slot, datagram, out);
+        if let Some(id) = self.direct_hop(now.mono, to) {
+            self.forward(now.mono, id, datagram, out);
             self.unite(now, path, from, to, out);
             return Ok(());
         }
-        let (id, slot) = self.upward_hop(now.mono, Some(from)).ok_or(DropReason::NoRelayRoute)?;
-        self.forward(now.mono, id, slot, datagram, out);
+        // Towards the best root, never back to the packet's source.
+        let id = self.best_upstream(now.mono, Some(from)).ok_or(DropReason::NoRelayRoute)?;
+        self.forward(now.mono, id, datagram, out);
         Ok(())
     }
 
@@ -62,40 +61,20 @@ impl Vl1 {
         if to.is_reserved() {
             return Err(DropReason::ReservedAddress);
         }
-        let trusted = || {
-            let trust = self.paths.get(&path).and_then(|p| p.trust);
-            trust.is_some_and(|t| now.saturating_since(t) < TRUST)
-        };
-        if self.roots.am_root() || trusted() { Ok(()) } else { Err(DropReason::NotOurRelay) }
+        if self.roots.am_root() || self.paths.is_trusted(now, &path) { Ok(()) } else { Err(DropReason::NotOurRelay) }
     }
 
-    /// The destination's own path: the one in use, else any that has not expired.
-    fn direct_hop(&self, now: Mono, to: Address) -> Option<(PeerId, usize)> {
+    /// The destination, if it has a path of its own that has not expired.
+    fn direct_hop(&self, now: Mono, to: Address) -> Option<PeerId> {
         let id = self.peers.id(to)?;
-        let peer = self.peers.get(id);
-        let slot =
-            peer.route.or_else(|| path_choice::last_resort(peer, now).filter(|i| !peer.slots[*i].is_expired(now)))?;
-        Some((id, slot))
+        self.peers.get(id).paths().are_reachable(now).then_some(id)
     }
 
-    /// Towards the best root, never back to the packet's source.
-    fn upward_hop(&self, now: Mono, source: Option<Address>) -> Option<(PeerId, usize)> {
-        let id = self.best_upstream(now, source)?;
-        let peer = self.peers.get(id);
-        Some((id, peer.route.or_else(|| path_choice::last_resort(peer, now))?))
-    }
-
-    fn forward(&mut self, now: Mono, id: PeerId, slot: usize, datagram: &[u8], out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        // With a choice of paths a relay notices when one dies; without one there is nothing to decide.
-        let several = peer.slots.len() > 1;
-        let Some(s) = peer.slots.get_mut(slot) else { return };
-        s.last_sent.note(now);
-        let path = s.path;
-        if several {
-            let due = s.live.traffic_out(now);
-            self.peers.arm(id, due);
+    fn forward(&mut self, now: Mono, id: PeerId, datagram: &[u8], out: &mut Transmits) {
+        let Some(way) = self.peers.get_mut(id).paths_mut().forward_by_any(now) else { return };
+        if let Some(at) = way.look_at {
+            self.peers.arm(id, at);
         }
-        out.push_datagram(path, datagram, None);
+        out.push_datagram(way.path, datagram, None);
     }
 }

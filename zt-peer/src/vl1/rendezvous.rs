@@ -10,8 +10,7 @@ use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::inbound::{Handled, ReplyTo, Ticket};
 use crate::link::{Endpoint, Path};
-use crate::peer::liveness::Probe;
-use crate::peer::path_choice;
+use crate::peer::Probe;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
@@ -23,13 +22,13 @@ impl Vl1 {
     pub(super) fn unite(&mut self, now: Now, path: Path, source: Address, destination: Address, out: &mut Transmits) {
         let (Some(s), Some(d)) = (self.peers.id(source), self.peers.id(destination)) else { return };
         // Nothing in a relayed packet is proved: it must at least come from where its sender or another root is.
-        let has_path = |id: PeerId| self.peers.get(id).slot(path).is_some();
+        let has_path = |id: PeerId| self.peers.get(id).paths().contains(path);
         if s == d || !(has_path(s) || self.upstream_ids().into_iter().any(has_path)) {
             return;
         }
-        let (us, ud) = (&self.peers.get(s).united, &self.peers.get(d).united);
-        let lately = us.is_fresh(now.mono, destination, ud.moved) || ud.is_fresh(now.mono, source, us.moved);
-        if lately || !self.peers.get_mut(s).united.note(now.mono, destination) {
+        let (us, ud) = (self.peers.get(s).united(), self.peers.get(d).united());
+        let lately = us.is_fresh(now.mono, destination, ud.moved_at()) || ud.is_fresh(now.mono, source, us.moved_at());
+        if lately || !self.peers.get_mut(s).united_mut().note(now.mono, destination) {
             return;
         }
         let Some((path_of_d, path_of_s)) = self.common_ground(now.mono, d, s) else { return };
@@ -48,9 +47,7 @@ impl Vl1 {
         let best = |id: PeerId, scope: u8, v6: bool| {
             let fits =
                 |p: &Path| p.remote.scope() as u8 == scope && p.remote.socket_addr().is_some_and(|a| a.is_ipv6() == v6);
-            let peer = self.peers.get(id);
-            let slots = peer.slots.iter().filter(|s| fits(&s.path));
-            slots.min_by_key(|s| (s.live.is_suspected(), path_choice::quality(s, now))).map(|s| s.path)
+            self.peers.get(id).paths().best_among(now, fits)
         };
         (0..=7u8)
             .rev()
@@ -85,8 +82,7 @@ impl Vl1 {
         // Told over a link of the other family, or one that only answers: all links that can.
         let paths = if fits { vec![path] } else { self.links.paths_to(Endpoint::Ip(remote)) };
         for path in paths {
-            // A recorded introduction, played back again and again, moves us once a second.
-            let passes = self.peers.get_mut(id).introduced.pass(now.mono, path);
+            let passes = self.peers.get_mut(id).gates_mut().follows_introduction(now.mono, path);
             if !passes || !self.consents(now.mono, id, path, false) {
                 continue;
             }

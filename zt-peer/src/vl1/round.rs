@@ -1,25 +1,17 @@
 //! Timers: peers that are due, the queues, the round of keep-alives, and housekeeping (03 §6).
 
-use std::time::Duration;
-
 use zt_wire::{Mono, Now};
 
 use super::Vl1;
 use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::peer::liveness::Probe;
-use crate::peer::path_choice;
+use crate::peer::Care;
 use crate::peer_table::PeerId;
-use crate::rate::{
-    CONTACT_HELLO, FULL_HELLO, HEARTBEAT, PEER_ACTIVITY, QUEUE_RETRY, ROOT_HEARTBEAT, ROOT_HELLO, ROUND,
-};
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
 use crate::wire::expect::Purpose;
 
-/// Paths of a peer that are kept alive.
-const KEPT_PATHS: usize = 4;
 /// Most peers looked at in one call; the rest follows in the next.
 const DUE_PER_CALL: usize = 4096;
 
@@ -63,10 +55,8 @@ impl Vl1 {
     fn watch_root(&mut self, now: Now, out: &mut Transmits) {
         let t = now.mono;
         let Some(root) = self.best_upstream(t, None) else { return };
-        let peer = self.peers.get(root);
-        if let Some(slot) = peer.route.filter(|s| peer.slots[*s].live.is_stale(t)) {
-            self.probe_slot(now, root, slot, Probe::Echo, out);
-        }
+        let question = self.peers.get_mut(root).paths_mut().probe_stale(t);
+        self.ask_all(now, root, question, out);
     }
 
     fn expire_waiting(&mut self, now: Mono) {
@@ -113,13 +103,14 @@ impl Vl1 {
         for id in self.peers.ids() {
             self.expire_paths(now, id, out);
             let peer = self.peers.get(id);
-            let address = peer.identity.address;
+            let address = peer.address();
             if self.roots.is_upstream(address) {
                 self.tend_root(now, id, out);
             } else if self.roots.is_contact(address) {
                 self.tend_contact(now, id, out);
-            } else if peer.is_active(t) {
-                self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);
+            } else if peer.activity().is_active(t) {
+                let questions = self.peers.get_mut(id).keep_alive(t);
+                self.ask_all(now, id, questions, out);
             }
         }
         for address in self.roots.contacts() {
@@ -130,25 +121,29 @@ impl Vl1 {
     }
 
     fn expire_paths(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let before = self.peers.get(id).route_slot().map(|s| s.path);
-        self.drop_slots(id, |s| s.is_expired(now.mono));
-        self.choose_after_loss(now, id, before, out);
+        self.drop_paths(now, id, |s| s.is_expired(now.mono), out);
     }
 
     fn tend_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let peer = self.peers.get(id);
-        let tried = peer.last_root_try.map_or(Duration::MAX, |t| now.mono.saturating_since(t));
-        if peer.slots.iter().all(|s| s.live.is_suspected()) {
-            // The first tries follow each other within two seconds: while they run this is too soon.
-            if tried >= ROUND - QUEUE_RETRY {
-                self.try_root(now, id, out);
+        let care = self.peers.get_mut(id).tend_root(now.mono);
+        self.take_care(now, id, care, out);
+    }
+
+    /// HELLO to a node of the contact list, over a root while there is no path.
+    pub(super) fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let care = self.peers.get_mut(id).tend_contact(now.mono);
+        self.take_care(now, id, care, out);
+    }
+
+    fn take_care(&mut self, now: Now, id: PeerId, care: Care, out: &mut Transmits) {
+        match care {
+            Care::Ask(questions) => self.ask_all(now, id, questions, out),
+            Care::AskAndLookAround(questions) => {
+                self.ask_all(now, id, questions, out);
+                self.try_idle_links(now, id, out);
             }
-            return;
-        }
-        let due = peer.last_full_hello.is_open(now.mono, ROOT_HELLO);
-        self.keep_alive(now, id, ROOT_HELLO, ROOT_HEARTBEAT, out);
-        if due {
-            self.try_idle_links(now, id, out);
+            Care::TryRoot => self.try_root(now, id, out),
+            Care::OverRoot => self.greet_over_root(now, id, out),
         }
     }
 
@@ -156,50 +151,17 @@ impl Vl1 {
     /// is found.
     fn try_idle_links(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
         let peer = self.peers.get(id);
-        let endpoints = self.roots.upstream(peer.identity.address).map(|u| u.endpoints.clone()).unwrap_or_default();
+        let endpoints = self.roots.upstream(peer.address()).map(|u| u.endpoints.clone()).unwrap_or_default();
         let idle = self
             .links
             .iter()
-            .filter(|l| self.links.is_for_contact(l) && peer.slots.iter().all(|s| s.path.link != l.id));
+            .filter(|l| self.links.is_for_contact(l) && peer.paths().iter().all(|s| s.path().link != l.id));
         let idle: Vec<_> = idle.copied().collect();
         for link in idle {
             let fitting: Vec<_> = endpoints.iter().filter(|e| e.same_family(&link.local)).copied().collect();
             let pick = self.wire.random_below(fitting.len());
             if let Some(remote) = fitting.get(pick).copied() {
                 self.send_hello(now, id, crate::link::Path { link: link.id, remote }, Purpose::Probe, out);
-            }
-        }
-    }
-
-    /// HELLO to a node of the contact list, over a root while there is no path.
-    pub(super) fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        if !peer.slots.is_empty() {
-            return self.keep_alive(now, id, FULL_HELLO, HEARTBEAT, out);
-        }
-        if !peer.last_full_hello.pass(now.mono, CONTACT_HELLO) {
-            return;
-        }
-        if let Some((root, slot)) = self.relay_for(now.mono, id) {
-            let path = self.peers.get(root).slots[slot].path;
-            self.send_hello_relayed(now, id, path, Purpose::Content, out);
-        }
-    }
-
-    /// Per-path keep-alive (03 §6.3), for the best few paths.
-    fn keep_alive(&mut self, now: Now, id: PeerId, hello_every: Duration, heartbeat: Duration, out: &mut Transmits) {
-        let t = now.mono;
-        let peer = self.peers.get_mut(id);
-        let full = peer.last_full_hello.pass(t, hello_every);
-        let mut order: Vec<usize> = (0..peer.slots.len()).collect();
-        order.sort_by_key(|i| (peer.slots[*i].rank, path_choice::quality(&peer.slots[*i], t)));
-        for slot in order.into_iter().take(KEPT_PATHS) {
-            let s = &self.peers.get(id).slots[slot];
-            let silent = s.last_sent.is_open(t, heartbeat);
-            if full {
-                self.probe_slot(now, id, slot, Probe::Hello, out);
-            } else if silent {
-                self.probe_slot(now, id, slot, Probe::Echo, out);
             }
         }
     }
@@ -214,21 +176,17 @@ impl Vl1 {
         self.directory.expire(t);
         for id in self.peers.ids() {
             let peer = self.peers.get(id);
-            let address = peer.identity.address;
-            let silent = !peer.heard_within(t, PEER_ACTIVITY) && t.saturating_since(peer.created) >= PEER_ACTIVITY;
-            if silent && !self.roots.keeps(address) {
+            let address = peer.address();
+            if peer.activity().is_silent(t) && !self.roots.keeps(address) {
                 self.persist(id);
-                self.drop_slots(id, |_| true);
-                self.peers.remove(id);
+                self.forget_peer(id);
             }
         }
     }
 
     /// Emits what is worth keeping about a peer as soon as there is something: a proved path, and what software it runs.
     pub(super) fn persist_once(&mut self, id: PeerId) {
-        let peer = self.peers.get_mut(id);
-        let known = peer.version.is_some() && !peer.slots.is_empty();
-        if known && !std::mem::replace(&mut peer.persisted, true) {
+        if self.peers.get_mut(id).is_newly_known() {
             self.persist(id);
         }
     }
@@ -236,17 +194,10 @@ impl Vl1 {
     /// Emits what is worth keeping about a peer (03 §12).
     fn persist(&mut self, id: PeerId) {
         let peer = self.peers.get(id);
-        let Some(version) = peer.version else { return };
-        let mut addresses: Vec<_> = peer.slots.iter().filter_map(|s| s.path.remote.socket_addr()).collect();
-        for remembered in peer.remembered.iter().rev().filter_map(|e| e.socket_addr()) {
-            if !addresses.contains(&remembered) {
-                addresses.push(remembered);
-            }
-        }
-        addresses.dedup();
-        addresses.truncate(8);
-        let record = PeerRecord { identity: peer.identity, version, addresses };
-        let address = peer.identity.address;
+        let Some(version) = peer.software().version() else { return };
+        let (identity, addresses) = (*peer.identity(), peer.paths().worth_keeping());
+        let record = PeerRecord { identity, version, addresses };
+        let address = identity.address;
         let record = record.emit_vouched(self.wire.secret());
         self.directory.note_persisted(address);
         self.event(Vl1Event::PersistPeer { address, record });

@@ -1,7 +1,6 @@
 //! Outgoing packets: where they go (03 §3) and how they are made.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
 use zt_wire::verb::{Unknown, Verb};
@@ -14,9 +13,9 @@ use crate::inbound::ReplyTo;
 use crate::link::Path;
 use crate::outgoing::{NextHop, SendError, carries_traffic, is_frame};
 use crate::path_proof::{Payer, price};
-use crate::peer::path_choice;
+use crate::peer::{Peer, Slot, Way};
 use crate::peer_table::PeerId;
-use crate::rate::{ERROR_OUT, PEER_ACTIVITY};
+use crate::relay_choice;
 use crate::transmit::Transmits;
 use crate::wire::Outgoing;
 use crate::wire::expect::{Purpose, Question};
@@ -64,8 +63,7 @@ impl Vl1 {
     /// Answers a packet on the path by which it came. ERRORs about frames go out once a second to a peer at most.
     pub fn reply(&mut self, now: Now, to: &ReplyTo, body: &dyn Body, options: SendOptions, out: &mut Transmits) {
         let Some(id) = self.peers.id(to.address) else { return };
-        let peer = self.peers.get_mut(id);
-        if is_frame_error(body) && !peer.error_sent.pass(now.mono, ERROR_OUT) {
+        if is_frame_error(body) && !self.peers.get_mut(id).gates_mut().sends_error(now.mono) {
             self.drops.add(DropReason::ErrorGate);
             return;
         }
@@ -73,13 +71,13 @@ impl Vl1 {
         let mut path = to.path;
         if payer != Payer::Nobody
             && !proves_path(body)
-            && let Some(route) = self.peers.get(id).route_slot()
+            && let Some(route) = self.peers.get(id).paths().route()
         {
             // What teaches no path goes where the peer is known to be.
-            (payer, path) = (Payer::Nobody, route.path);
+            (payer, path) = (Payer::Nobody, route.path());
         }
         let outgoing = self.outgoing(now.mono, id, path);
-        let direct = self.peers.get(id).slot(path).is_some();
+        let direct = self.peers.get(id).paths().contains(path);
         let asks = options.expect_reply.then(|| self.question(now.mono, path, direct));
         let outgoing = Outgoing { compress: options.compress, at_once: options.expect_reply, asks, ..outgoing };
         // Too long an answer is none.
@@ -111,8 +109,8 @@ impl Vl1 {
         let asks = options.expect_reply.then(|| self.question(now, path, direct));
         let peer = self.peers.get(id);
         let outgoing = Outgoing {
-            to: peer.identity.address,
-            keys: Arc::clone(&peer.keys),
+            to: peer.address(),
+            keys: Arc::clone(peer.keys()),
             suite: peer.suite(),
             path,
             mtu,
@@ -135,10 +133,8 @@ impl Vl1 {
     pub(super) fn outgoing(&mut self, now: Mono, id: PeerId, path: Path) -> Outgoing {
         let mtu = self.links.mtu(path);
         let peer = self.peers.get_mut(id);
-        if let Some(slot) = peer.slot(path) {
-            peer.slots[slot].last_sent.note(now);
-        }
-        Outgoing::new(peer.identity.address, Arc::clone(&peer.keys), peer.suite(), path, mtu)
+        _ = peer.paths_mut().note_sent(now, path);
+        Outgoing::new(peer.address(), Arc::clone(peer.keys()), peer.suite(), path, mtu)
     }
 
     /// Writes a packet into the batch, for whose bytes somebody answers. Its ID is returned if it is final.
@@ -176,111 +172,68 @@ impl Vl1 {
     /// itself alive.
     pub(super) fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
         let peer = self.peers.get_mut(id);
-        let route = peer.route;
         if traffic {
-            peer.last_traffic_out = Some(now);
+            peer.sends_traffic(now);
             self.schedule.traffic(now);
             self.links.asked(now);
         }
-        if let Some(slot) = route {
-            return self.use_slot(now, id, slot, true, traffic);
+        if peer.paths().route().is_some() {
+            return self.use_path(now, id, true, traffic);
         }
         if traffic {
             self.no_direct_path(now, id);
         }
-        if let Some((carrier, slot)) = self.relay_for(now, id) {
-            return self.use_slot(now, carrier, slot, false, traffic);
+        match self.relay_for(now, id) {
+            Some(root) => self.use_path(now, root, false, traffic),
+            None => self.use_path(now, id, true, traffic),
         }
-        let slot = path_choice::last_resort(self.peers.get(id), now)?;
-        self.use_slot(now, id, slot, true, traffic)
     }
 
-    fn use_slot(&mut self, now: Mono, id: PeerId, slot: usize, direct: bool, traffic: bool) -> Option<NextHop> {
-        let peer = self.peers.get_mut(id);
-        let wake_behind = traffic && peer.due == Mono::FAR;
-        let s = peer.slots.get_mut(slot)?;
-        s.last_sent.note(now);
-        let hop = NextHop { path: s.path, mtu: s.mtu, trusted: s.trusted, direct };
-        if traffic {
-            let due = s.live.traffic_out(now);
-            if due < peer.due || wake_behind {
-                self.peers.arm(id, due);
-            }
+    /// The best path of a peer, be it the destination (`direct`) or the root that relays.
+    fn use_path(&mut self, now: Mono, id: PeerId, direct: bool, traffic: bool) -> Option<NextHop> {
+        let Way { path, mtu, trusted, look_at } = self.peers.get_mut(id).paths_mut().use_any(now, traffic)?;
+        if let Some(at) = look_at {
+            self.peers.arm(id, at);
         }
-        Some(hop)
+        Some(NextHop { path, mtu, trusted, direct })
     }
 
-    /// The root, and its slot, over which a peer without a direct path is reached: the one through which it was heard
-    /// last, else the best.
-    pub(super) fn relay_for(&self, now: Mono, id: PeerId) -> Option<(PeerId, usize)> {
+    /// The root over which a peer without a direct path is reached.
+    pub(super) fn relay_for(&self, now: Mono, id: PeerId) -> Option<PeerId> {
         let peer = self.peers.get(id);
-        let working = |root: Address| {
-            let root = self.peers.id(root)?;
-            let slot = self.peers.get(root).route?;
-            (root != id).then_some((root, slot))
-        };
-        if let Some(root) = self.other_relay(now, id) {
-            return Some(root);
+        let usual = peer.detour().via().filter(|a| self.roots.is_upstream(*a)).and_then(|a| self.peers.id(a));
+        let usual = usual.filter(|root| *root != id).map(|root| (root, self.peers.get(root)));
+        relay_choice::choose(now, peer, usual, self.upstreams_but(Some(peer.address())))
+    }
+
+    /// HELLO to a peer without a direct path, over the root by which it is reached.
+    pub(super) fn greet_over_root(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        let root = self.relay_for(now.mono, id).map(|root| self.peers.get(root));
+        if let Some(path) = root.and_then(|root| root.paths().any_path(now.mono)) {
+            self.send_hello_relayed(now, id, path, Purpose::Content, out);
         }
-        let via = peer.via.filter(|a| self.roots.is_upstream(*a)).and_then(working);
-        via.or_else(|| {
-            let best = self.best_upstream(now, Some(peer.identity.address))?;
-            working(self.peers.get(best).identity.address).or_else(|| {
-                let slot = path_choice::last_resort(self.peers.get(best), now)?;
-                Some((best, slot))
-            })
-        })
     }
 
     /// Traffic goes over a root and nothing comes back: a HELLO over each root; the one whose answer comes is the way.
     fn ask_over_roots(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let peer = self.peers.get_mut(id);
-        let unheard = peer.unheard_relayed.is_some_and(|t| now.mono.saturating_since(t) >= RELAY_QUESTION);
-        if !unheard || !peer.last_relay_question.pass(now.mono, RELAY_QUESTION) {
+        if !self.peers.get_mut(id).detour_mut().asks_over_roots(now.mono) {
             return;
         }
         for root in self.upstream_ids().into_iter().filter(|r| *r != id) {
-            if let Some(path) = self.peers.get(root).route_slot().map(|s| s.path) {
+            if let Some(path) = self.peers.get(root).paths().route().map(Slot::path) {
                 self.send_hello_relayed(now, id, path, Purpose::Content, out);
             }
         }
     }
 
-    /// Nothing comes back over the usual root: the peer may be connected to another one, so each is used in turn.
-    fn other_relay(&self, now: Mono, id: PeerId) -> Option<(PeerId, usize)> {
-        let waited = now.saturating_since(self.peers.get(id).unheard_relayed?);
-        let turn = usize::try_from(waited.as_millis() / RELAY_PATIENCE.as_millis()).ok()?;
-        if turn == 0 {
-            return None;
-        }
-        let mut roots = self.upstream_ids();
-        roots.retain(|r| *r != id && self.peers.get(*r).route.is_some());
-        let usual = self.peers.get(id).via.and_then(|a| self.peers.id(a));
-        roots.sort_by_key(|r| (Some(*r) != usual, self.upstream_rank(now, *r)));
-        let root = *roots.get(turn % roots.len().max(1))?;
-        Some((root, self.peers.get(root).route?))
-    }
-
-    /// Roots by rank (03 §11.4): working paths before others, then by latency and silence.
+    /// The best root (03 §11.4).
     pub(super) fn best_upstream(&self, now: Mono, except: Option<Address>) -> Option<PeerId> {
-        self.roots
-            .addresses()
-            .filter(|a| Some(*a) != except)
-            .filter_map(|a| self.peers.id(a))
-            .filter(|id| !self.peers.get(*id).slots.is_empty())
-            .min_by_key(|id| self.upstream_rank(now, *id))
+        relay_choice::best(now, self.upstreams_but(except))
     }
 
-    pub(super) fn upstream_rank(&self, now: Mono, id: PeerId) -> (bool, i32, bool, u64) {
-        let peer = self.peers.get(id);
-        let slot = peer.route_slot();
-        let silent = !peer.heard_within(now, PEER_ACTIVITY);
-        let rank = slot.map_or(i32::MAX, |s| s.rank);
-        let latency = slot
-            .and_then(|s| s.live.rtt.latency())
-            .map_or(u64::MAX, |l| u64::try_from(l.as_micros()).unwrap_or(u64::MAX));
-        let silence = peer.last_receive.map_or(u64::MAX / 2, |t| now.millis_since(t)) / 61_000 + 1;
-        (slot.is_none(), rank, silent, latency.saturating_mul(silence))
+    fn upstreams_but(&self, except: Option<Address>) -> impl Iterator<Item = (PeerId, &Peer)> + '_ {
+        let others = self.roots.addresses().filter(move |a| Some(*a) != except);
+        others.filter_map(|a| self.peers.id(a)).map(|id| (id, self.peers.get(id)))
     }
 
     fn queue(&mut self, now: Mono, to: Address, body: &dyn Body, options: SendOptions) {
@@ -306,11 +259,6 @@ impl Vl1 {
         }
     }
 }
-
-/// Traffic over a root that nothing comes back for: the peer is asked over every root after this, and so often.
-const RELAY_QUESTION: Duration = Duration::from_millis(1000);
-/// Traffic over a root that nothing comes back for takes another root after this.
-const RELAY_PATIENCE: Duration = Duration::from_millis(2000);
 
 /// An answer whose path matters: it shows the peer that this path works.
 fn proves_path(body: &dyn Body) -> bool {

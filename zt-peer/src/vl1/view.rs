@@ -8,8 +8,7 @@ use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::event::{PathView, PeerView, Role};
 use crate::link::Link;
-use crate::peer::Peer;
-use crate::peer::path_choice;
+use crate::peer::{Peer, Slot};
 use crate::peer_table::PeerId;
 
 impl Vl1 {
@@ -18,7 +17,7 @@ impl Vl1 {
         if address == self.wire.address() {
             return Some(self.wire.own());
         }
-        self.peers.find(address).map(|p| &p.identity)
+        self.peers.find(address).map(|p| p.identity())
     }
 
     /// Whether an address is a root of some world in use (never our own).
@@ -39,18 +38,18 @@ impl Vl1 {
     /// Roots, best first.
     pub fn upstreams(&self, now: Now) -> Vec<Address> {
         let mut ids: Vec<PeerId> = self.upstream_ids();
-        ids.sort_by_key(|id| self.upstream_rank(now.mono, *id));
-        ids.into_iter().map(|id| self.peers.get(id).identity.address).collect()
+        ids.sort_by_key(|id| self.peers.get(*id).standing(now.mono));
+        ids.into_iter().map(|id| self.peers.get(id).address()).collect()
     }
 
     /// Round trip over the direct path in use.
     pub fn direct_latency(&self, address: Address) -> Option<Duration> {
-        self.peers.find(address)?.route_slot()?.live.rtt.latency()
+        self.peers.find(address)?.paths().route()?.latency()
     }
 
     /// Protocol version of a peer, once told.
     pub fn protocol_of(&self, address: Address) -> Option<u8> {
-        self.peers.find(address)?.version.map(|v| v.protocol)
+        self.peers.find(address)?.software().version().map(|v| v.protocol)
     }
 
     /// Number of peers in memory.
@@ -82,38 +81,32 @@ impl Vl1 {
 
     fn view_of(&self, now: Now, peer: &Peer) -> PeerView {
         let t = now.mono;
-        let route = peer.route;
-        let mut slots: Vec<(usize, &crate::peer::Slot)> = peer.slots.iter().enumerate().collect();
-        slots.sort_by_key(|(i, s)| (Some(*i) != route, s.rank, path_choice::quality(s, t)));
-        let paths: Vec<PathView> = slots
-            .into_iter()
-            .map(|(i, s)| PathView {
-                path: s.path,
-                last_sent: s.last_sent.since(t),
-                last_heard: Some(t.saturating_since(s.live.heard)),
-                latency: s.live.rtt.latency(),
-                preferred: Some(i) == route,
-                suspected: s.live.is_suspected(),
-                is_active: !s.is_expired(t) && !s.live.is_suspected(),
-                rank: s.rank,
-                last_probe: s.last_probe.map(|l| t.saturating_since(l)),
-                heard_first: s.heard_first,
-                trusted_path_id: s.trusted.unwrap_or(0),
-            })
-            .collect();
-        let role = match self.roots.upstream(peer.identity.address) {
+        let paths = peer.paths().best_first(t).into_iter().map(|(s, preferred)| PathView {
+            path: s.path(),
+            last_sent: s.last_sent().map(|l| t.saturating_since(l)),
+            last_heard: Some(t.saturating_since(s.last_heard())),
+            latency: s.latency(),
+            preferred,
+            suspected: s.is_suspected(),
+            is_active: s.is_usable(t),
+            rank: s.rank(),
+            last_probe: s.last_probe().map(|l| t.saturating_since(l)),
+            heard_first: s.heard_first(),
+            trusted_path_id: s.trusted().unwrap_or(0),
+        });
+        let role = match self.roots.upstream(peer.address()) {
             Some(u) if !u.planets.is_empty() => Role::Planet,
             Some(_) => Role::Moon,
             None => Role::Leaf,
         };
         PeerView {
-            identity: peer.identity,
-            version: peer.version.map(|v| (v.protocol, v.major, v.minor, v.revision)),
-            latency: peer.route_slot().and_then(|s| s.live.rtt.latency()),
+            identity: *peer.identity(),
+            version: peer.software().version().map(|v| (v.protocol, v.major, v.minor, v.revision)),
+            latency: peer.paths().route().and_then(Slot::latency),
             role,
-            last_heard: peer.last_receive.map(|l| t.saturating_since(l)),
-            paths,
-            relay: peer.via,
+            last_heard: peer.activity().last_heard().map(|l| t.saturating_since(l)),
+            paths: paths.collect(),
+            relay: peer.detour().via(),
         }
     }
 }

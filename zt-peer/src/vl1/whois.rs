@@ -17,7 +17,7 @@ use crate::event::Vl1Event;
 use crate::inbound::{Handled, Ticket};
 use crate::link::Path;
 use crate::peer_table::PeerId;
-use crate::rate::{WHOIS_ANSWER, hello_bucket};
+use crate::rate::hello_bucket;
 use crate::transmit::Transmits;
 use crate::wire::expect::Purpose;
 
@@ -57,7 +57,7 @@ impl Vl1 {
 
     /// The address in whose turn a packet is judged.
     pub(super) fn source_of(&self, path: Path, hops: u8) -> Source {
-        let of_root = |a| self.peers.find(a).is_some_and(|root| root.slot(path).is_some());
+        let of_root = |a| self.peers.find(a).is_some_and(|root| root.paths().contains(path));
         let relayed = hops > 0 && self.roots.addresses().any(of_root);
         if relayed { Source::Relay(path) } else { Source::Prefix(hello_bucket(&path.remote)) }
     }
@@ -71,15 +71,15 @@ impl Vl1 {
                 .iter()
                 .filter(|a| **a != address)
                 .filter_map(|a| self.peers.id(*a))
-                .filter(|id| !self.peers.get(*id).slots.is_empty())
+                .filter(|id| !self.peers.get(*id).paths().is_empty())
                 .collect();
-            roots.sort_by_key(|id| self.upstream_rank(now.mono, *id));
+            roots.sort_by_key(|id| self.peers.get(*id).standing(now.mono));
             let Some(root) = roots.get(tries as usize % roots.len().max(1)).copied() else { continue };
             if asked.contains(&root) {
                 continue;
             }
             asked.push(root);
-            let to = self.peers.get(root).identity.address;
+            let to = self.peers.get(root).address();
             let options = SendOptions { compress: false, expect_reply: true };
             let sent = self.send(now, to, &Whois::one(address), options, out);
             debug_assert!(sent.is_ok(), "a root is no impossible destination");
@@ -134,10 +134,12 @@ impl Vl1 {
             return;
         }
         let peer = self.peers.get_mut(id);
-        peer.via = admission.via;
+        if let Some(root) = admission.via {
+            peer.detour_mut().came_via(root);
+        }
         if let Some(record) = &admission.record {
             // The version is remembered so that AES can be used at once (03 §12).
-            peer.version = Some(record.version);
+            peer.software_mut().recall(record.version);
         }
         self.event(Vl1Event::IdentityLearned(identity.address));
         if self.roots.is_upstream(identity.address) {
@@ -147,7 +149,7 @@ impl Vl1 {
         }
         if let Some(record) = admission.record {
             for remote in record.endpoints().into_iter().take(MAX_CACHED_ADDRESSES) {
-                self.peers.get_mut(id).remember(remote);
+                self.peers.get_mut(id).paths_mut().remember(remote);
                 for path in self.links.paths_to(remote) {
                     self.send_hello(now, id, path, Purpose::Probe, out);
                 }
@@ -158,8 +160,8 @@ impl Vl1 {
 
     pub(super) fn handle_whois(&mut self, now: Now, c: &Ticket, m: &Whois<'_>, out: &mut Transmits) -> Handled {
         if !self.roots.am_root() {
-            let peer = self.peers.get_mut(c.id);
-            if !peer.whois_answered.pass(now.mono, WHOIS_ANSWER) {
+            let answers = self.peers.get_mut(c.id).gates_mut().answers_whois(now.mono);
+            if !answers {
                 return Handled::Refused(DropReason::WhoisGate);
             }
         }
@@ -175,7 +177,7 @@ impl Vl1 {
             if address == self.wire.address() {
                 identities.push(*self.wire.own());
             } else if let Some(peer) = self.peers.find(address) {
-                identities.push(peer.identity);
+                identities.push(*peer.identity());
             } else if lookups < MAX_LOOKUPS_PER_WHOIS {
                 lookups += 1;
                 self.ask_for(now, address, asker, out);

@@ -30,7 +30,7 @@ impl Vl1 {
         let bytes = world.to_vec();
         let (kind, id) = (world.kind, world.id);
         let peers = &self.peers;
-        let known = |a: Address| peers.find(a).map(|p| p.identity);
+        let known = |a: Address| peers.find(a).map(|p| *p.identity());
         let accepted = self.roots.offer(world, source, self.wire.own(), known)?;
         if accepted != Accepted::Unchanged {
             if !matches!(source, Source::Saved | Source::BuiltIn) {
@@ -55,7 +55,7 @@ impl Vl1 {
         }
         let known_seed = seed.and_then(|seed| self.peers.id(seed));
         for id in self.upstream_ids().into_iter().chain(known_seed) {
-            self.peers.get_mut(id).last_full_hello.reopen();
+            self.peers.get_mut(id).greetings_mut().hurry();
         }
         self.schedule.hurry_round(now.mono);
     }
@@ -121,10 +121,10 @@ impl Vl1 {
                     let admission = Admission { identity, record: None, vouched: false, via: None, since: now.mono };
                     self.admit(Asker::Own, admission);
                 }
-                Some(id) if self.peers.get(id).identity != identity => {
+                Some(id) if *self.peers.get(id).identity() != identity => {
                     self.drops.add(DropReason::IdentityCollision);
                 }
-                Some(id) if self.peers.get(id).slots.is_empty() => self.greet_root(now, id, out),
+                Some(id) if self.peers.get(id).paths().is_empty() => self.greet_root(now, id, out),
                 Some(_) => {}
             }
         }
@@ -140,7 +140,7 @@ impl Vl1 {
     pub(super) fn note_root(&mut self, now: Now) {
         let answers = self.upstream_ids().into_iter().any(|id| {
             let peer = self.peers.get(id);
-            !peer.slots.is_empty() && peer.heard_within(now.mono, ONLINE)
+            !peer.paths().is_empty() && peer.activity().heard_within(now.mono, ONLINE)
         });
         if let Some(online) = self.roots.note_answers(answers) {
             self.event(Vl1Event::Online(online));

@@ -80,6 +80,11 @@ impl Expected {
         let Question { sent, purpose, direct, spread, heard_first } = question;
         Self { to, path, direct, verb, sent, purpose, spread, heard_first }
     }
+
+    /// Whether it was a HELLO or an ECHO: its answer comes at once.
+    pub(crate) const fn is_probe(&self) -> bool {
+        matches!(self.verb, Verb::HELLO | Verb::ECHO)
+    }
 }
 
 /// A question that may still be answered.

@@ -50,13 +50,13 @@ const LOSS_PRIOR: f32 = 0.36;
 
 /// Round trip estimate (RFC 6298).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RoundTrip {
+struct RoundTrip {
     smoothed: Option<Duration>,
     variation: Duration,
 }
 
 impl RoundTrip {
-    pub(crate) fn sample(&mut self, rtt: Duration) {
+    fn sample(&mut self, rtt: Duration) {
         match self.smoothed {
             None => {
                 self.smoothed = Some(rtt);
@@ -69,12 +69,8 @@ impl RoundTrip {
         }
     }
 
-    pub(crate) const fn latency(&self) -> Option<Duration> {
-        self.smoothed
-    }
-
     /// After this time an answer is overdue.
-    pub(crate) fn timeout(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         self.smoothed.map_or(RTO_UNKNOWN, |s| (s + self.variation * 4).clamp(RTO_FLOOR, RTO_CEILING))
     }
 }
@@ -90,7 +86,7 @@ pub(crate) enum Probe {
 
 /// What is due on a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(super) enum Due {
     /// Nothing before this time (never: [`Mono::FAR`]).
     Wait(Mono),
     /// Send this, report it by [`Liveness::sent_probe`], ask again.
@@ -99,14 +95,15 @@ pub(crate) enum Due {
     Suspected,
 }
 
+/// Of one path: what its probes and its traffic say.
 #[derive(Clone, Debug)]
-pub(crate) struct Liveness {
-    pub(crate) rtt: RoundTrip,
+pub(super) struct Liveness {
+    rtt: RoundTrip,
     loss: f32,
     /// Last probe answered.
     proved: Mono,
     /// Last valid packet.
-    pub(crate) heard: Mono,
+    heard: Mono,
     /// First traffic sent since something was heard.
     unheard: Option<Mono>,
     last_traffic_out: Option<Mono>,
@@ -124,10 +121,14 @@ pub(crate) struct Liveness {
 }
 
 impl Liveness {
-    /// State of a path that was just confirmed by an answer.
-    pub(crate) fn new(now: Mono) -> Self {
+    /// State of a path that was just confirmed by an answer, which took so long if it answered a probe.
+    pub(super) fn new(now: Mono, took: Option<Duration>) -> Self {
+        let mut rtt = RoundTrip::default();
+        if let Some(took) = took {
+            rtt.sample(took);
+        }
         Self {
-            rtt: RoundTrip::default(),
+            rtt,
             loss: LOSS_PRIOR,
             proved: now,
             heard: now,
@@ -143,35 +144,49 @@ impl Liveness {
         }
     }
 
-    pub(crate) const fn is_suspected(&self) -> bool {
+    /// Measured round trip.
+    pub(super) const fn latency(&self) -> Option<Duration> {
+        self.rtt.smoothed
+    }
+
+    /// After this time an answer is overdue.
+    pub(super) fn timeout(&self) -> Duration {
+        self.rtt.timeout()
+    }
+
+    pub(super) const fn last_heard(&self) -> Mono {
+        self.heard
+    }
+
+    pub(super) const fn is_suspected(&self) -> bool {
         self.suspected.is_some()
     }
 
-    pub(crate) const fn is_doubted(&self) -> bool {
+    pub(super) const fn is_doubted(&self) -> bool {
         self.doubted
     }
 
     /// In doubt after some unanswered probes: since when.
-    pub(crate) fn deep_doubt(&self) -> Option<Mono> {
+    pub(super) fn deep_doubt(&self) -> Option<Mono> {
         let deep = self.suspected.is_none() && self.outstanding.len() >= DEEP_DOUBT;
         self.outstanding.first().copied().filter(|_| deep)
     }
 
     /// When the probes began that made it suspect.
-    pub(crate) const fn doubt_began(&self) -> Mono {
+    pub(super) const fn doubt_began(&self) -> Mono {
         self.doubt_began
     }
 
-    pub(crate) fn is_proved_since(&self, since: Mono) -> bool {
+    pub(super) fn is_proved_since(&self, since: Mono) -> bool {
         self.proved >= since
     }
 
-    pub(crate) fn is_probed_since(&self, since: Mono) -> bool {
+    pub(super) fn is_probed_since(&self, since: Mono) -> bool {
         self.last_probe.is_some_and(|t| t >= since)
     }
 
     /// Another path of the peer is dead, and this one has not proved itself since: not trusted either.
-    pub(crate) fn suspect(&mut self, now: Mono) {
+    pub(super) fn suspect(&mut self, now: Mono) {
         self.doubt_began = self.outstanding.first().copied().unwrap_or(now);
         self.suspected = Some(now);
         self.left = false;
@@ -180,7 +195,7 @@ impl Liveness {
 
     /// The peer's packets come over a root. `said`: it says so on purpose, not by traffic that may cross with ours. True
     /// when the path is to be looked at now.
-    pub(crate) fn peer_left(&mut self, now: Mono, said: bool) -> bool {
+    pub(super) fn peer_left(&mut self, now: Mono, said: bool) -> bool {
         let timeout = self.rtt.timeout();
         let heard = !said && now.saturating_since(self.heard) < timeout;
         let proving = self.outstanding.is_empty() && self.last_probe.is_some_and(|t| t + PROVE_EVERY > now);
@@ -192,22 +207,22 @@ impl Liveness {
     }
 
     /// Not proved for a while, and not being proved.
-    pub(crate) fn is_stale(&self, now: Mono) -> bool {
+    pub(super) fn is_stale(&self, now: Mono) -> bool {
         self.outstanding.is_empty() && now.saturating_since(self.proved) >= PROVE_EVERY
     }
 
     /// The peer has shown up elsewhere: others are preferred until this path answers again.
-    pub(crate) const fn doubt(&mut self) {
+    pub(super) const fn doubt(&mut self) {
         self.doubted = true;
     }
 
     /// Whether traffic uses it in one direction or the other.
-    pub(crate) fn is_wanted(&self, now: Mono) -> bool {
+    pub(super) fn is_wanted(&self, now: Mono) -> bool {
         [self.last_traffic_out, self.last_traffic_in].iter().flatten().any(|t| now.saturating_since(*t) < INTEREST)
     }
 
     /// Traffic leaves by this path (or would, if it were not suspected). Returns when to look at it.
-    pub(crate) fn traffic_out(&mut self, now: Mono) -> Mono {
+    pub(super) fn traffic_out(&mut self, now: Mono) -> Mono {
         self.last_traffic_out = Some(now);
         let unheard = *self.unheard.get_or_insert(now);
         if self.suspected.is_some() {
@@ -220,7 +235,7 @@ impl Liveness {
     }
 
     /// Something valid arrived by this path. `traffic`: more than keep-alive. Returns when to look at it.
-    pub(crate) fn heard(&mut self, now: Mono, traffic: bool) -> Option<Mono> {
+    pub(super) fn heard(&mut self, now: Mono, traffic: bool) -> Option<Mono> {
         self.heard = now;
         self.unheard = None;
         if !traffic {
@@ -231,7 +246,7 @@ impl Liveness {
     }
 
     /// A probe left.
-    pub(crate) fn sent_probe(&mut self, now: Mono) {
+    pub(super) fn sent_probe(&mut self, now: Mono) {
         self.last_probe = Some(now);
         if self.outstanding.len() == MAX_OUTSTANDING {
             self.outstanding.remove(0);
@@ -240,7 +255,7 @@ impl Liveness {
     }
 
     /// The answer to a probe sent at `sent`. True when the path was suspected or doubted.
-    pub(crate) fn answered(&mut self, sent: Mono, now: Mono) -> bool {
+    pub(super) fn answered(&mut self, sent: Mono, now: Mono) -> bool {
         self.rtt.sample(now.saturating_since(sent));
         self.proved = now;
         self.heard = now;
@@ -258,14 +273,14 @@ impl Liveness {
     }
 
     /// Our address changed: what was proved is proved no more.
-    pub(crate) fn shaken(&mut self, now: Mono) {
+    pub(super) fn shaken(&mut self, now: Mono) {
         self.proved = Mono::ZERO;
         self.unheard.get_or_insert(now);
         self.last_traffic_out.get_or_insert(now);
     }
 
     /// What is to be done now. `wanted`: the peer has traffic that would use the path if it worked.
-    pub(crate) fn due(&mut self, now: Mono, wanted: bool) -> Due {
+    pub(super) fn due(&mut self, now: Mono, wanted: bool) -> Due {
         if self.suspected.is_some() {
             return self.due_behind(now, wanted);
         }

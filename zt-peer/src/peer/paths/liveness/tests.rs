@@ -20,8 +20,7 @@ struct Rig {
 impl Rig {
     fn new(seed: u64, latency_ms: (u64, u64), loss_percent: u64) -> Self {
         let now = Mono::from_millis(1_000);
-        let mut live = Liveness::new(now);
-        live.rtt.sample(Duration::from_millis(latency_ms.0 * 2));
+        let live = Liveness::new(now, Some(Duration::from_millis(latency_ms.0 * 2)));
         let dice = SeededEntropy::new(seed);
         Self { live, now, answers: Vec::new(), dice, latency_ms, loss_percent, dead: false, moves: 0, probes: 0 }
     }
