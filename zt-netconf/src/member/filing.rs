@@ -241,7 +241,7 @@ impl Network {
         let before = self.status();
         self.own_threshold = revocation.threshold;
         if self.status() != before {
-            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+            shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         }
         self.hurry(now);
         Outcome::New

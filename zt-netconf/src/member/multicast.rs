@@ -446,7 +446,7 @@ impl Vl2 {
     fn serves(&mut self, now: Now, network: NetworkId, from: &Identity, c: &mut dyn Carrier) -> Option<Standing> {
         let (shared, networks) = self.parts();
         let member = networks.get_mut(&network).is_some_and(|network| network.gate(now, from, c).is_ok());
-        if member || shared.is_authorised(now, network, from.address) {
+        if member || shared.authorised.has(now.mono, network, from.address) {
             return Some(Standing::Known);
         }
         c.is_root().then_some(Standing::Stranger)

@@ -331,7 +331,7 @@ impl Network {
         }
         let metadata = request::metadata(shared.version);
         if self.id.controller() == self.own {
-            shared.event(Vl2Event::RequestOwnController { network: self.id, metadata });
+            shared.events.push(Vl2Event::RequestOwnController { network: self.id, metadata });
             return;
         }
         let (revision, timestamp) =
@@ -377,7 +377,7 @@ impl Network {
         let tables = core::iter::once(&config.rules).chain(config.capabilities.iter().map(|cap| &cap.rules));
         self.unsupported = tables.into_iter().find_map(|table| first_unsupported(table));
         if matches!(origin, Origin::Answer | Origin::Push) {
-            shared.event(Vl2Event::Persist { network: self.id, text: config.to_text() });
+            shared.events.push(Vl2Event::Persist { network: self.id, text: config.to_text() });
         }
         self.config = Some(config);
         self.generation += 1;
@@ -386,7 +386,7 @@ impl Network {
             self.last_update = Some(now.mono);
             self.polling.accepted(now.mono);
         }
-        shared.event(Vl2Event::ConfigUpdated { network: self.id });
+        shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         if first {
             self.upstream_announced.reopen();
             self.announce(now, c);
@@ -404,20 +404,20 @@ impl Network {
         }
         if self.failure.as_ref() != Some(&failure) {
             self.failure = Some(failure);
-            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+            shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         }
     }
 
     fn clear_failure(&mut self, shared: &mut Shared) {
         if self.failure.take().is_some() {
-            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+            shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         }
     }
 
     pub(crate) fn set_port_error(&mut self, shared: &mut Shared, code: Option<i32>) {
         if self.port_error != code {
             self.port_error = code;
-            shared.event(Vl2Event::ConfigUpdated { network: self.id });
+            shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         }
     }
 

@@ -1,24 +1,20 @@
 //! What all networks of one node share.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
 
 use zt_crypto::Entropy;
 use zt_wire::gate::Gates;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
-use zt_wire::time::{Mono, Now};
 
 use super::asked::Asked;
-use super::carrier::{Verdict, Vl2Event};
+use super::authorised::Authorised;
+use super::carrier::Verdict;
 use super::drop_reason::{DropReason, Drops};
+use super::events::Events;
 use super::request::Version;
 use super::subscriptions::Subscriptions;
 
-/// How long a controller's answer opens our subscription service to a member (04 §7.4).
-pub(super) const AUTHORISED: Duration = Duration::from_millis(180_000);
-/// Most members remembered as authorised by the own controller.
-pub(super) const AUTHORISED_LIMIT: usize = 65_536;
 /// At most one NETWORK_CREDENTIALS per peer in this time (04 §5.6).
 const CREDENTIALS: Duration = Duration::from_millis(1_000);
 /// At most one NEED_MEMBERSHIP_CERTIFICATE per peer and network in this time.
@@ -45,8 +41,10 @@ pub(crate) struct Shared {
     pub(crate) ask_gate: Gates<(NetworkId, Address)>,
     /// Scratch for lists of recipients: kept so that frames do not allocate.
     pub(crate) recipients: Vec<Address>,
-    pub(super) authorised: BTreeMap<(NetworkId, Address), Mono>,
-    pub(super) events: VecDeque<Vl2Event>,
+    /// Whom the own controller answered.
+    pub(super) authorised: Authorised,
+    /// What the owner has to act on.
+    pub(super) events: Events,
 }
 
 impl Shared {
@@ -64,36 +62,15 @@ impl Shared {
             error_gate: Gates::new(ERRORS, GATE_LIMIT),
             ask_gate: Gates::new(ERRORS, GATE_LIMIT),
             recipients: Vec::new(),
-            authorised: BTreeMap::new(),
-            events: VecDeque::new(),
+            authorised: Authorised::default(),
+            events: Events::default(),
         }
-    }
-
-    /// Queues an event; one that only repeats what still waits is left out.
-    pub(crate) fn event(&mut self, event: Vl2Event) {
-        match &event {
-            Vl2Event::Persist { network, .. } => {
-                let same = |e: &Vl2Event| matches!(e, Vl2Event::Persist { network: n, .. } if n == network);
-                self.events.retain(|waiting| !same(waiting));
-            }
-            Vl2Event::ConfigUpdated { .. } | Vl2Event::RequestOwnController { .. } if self.events.contains(&event) => {
-                return;
-            }
-            _ => {}
-        }
-        self.events.push_back(event);
     }
 
     /// Counts a refusal and makes it a verdict.
     pub(crate) fn drop(&mut self, reason: DropReason) -> Verdict {
         self.drops.count(reason);
         Verdict::Dropped(reason)
-    }
-
-    /// True when our controller answered this member recently.
-    pub(crate) fn is_authorised(&self, now: Now, network: NetworkId, member: Address) -> bool {
-        let at = self.authorised.get(&(network, member));
-        at.is_some_and(|at| now.mono.saturating_since(*at) < AUTHORISED)
     }
 
     /// A uniform number below `n` (0 for 0).

@@ -18,7 +18,7 @@ use super::credentials::Outcome;
 use super::drop_reason::DropReason;
 use super::network::{Authentication, Failure, Network, Origin};
 use super::request::Version;
-use super::shared::{AUTHORISED, AUTHORISED_LIMIT, Shared};
+use super::shared::Shared;
 use super::subscriptions::Standing;
 use crate::config::NetworkConfig;
 
@@ -62,7 +62,7 @@ impl Vl2 {
             return;
         }
         let mut network = Network::new(now, id, self.shared.own.address);
-        self.shared.event(Vl2Event::Up { network: id });
+        self.shared.events.push(Vl2Event::Up { network: id });
         let config = saved.and_then(|text| NetworkConfig::from_text(text).ok());
         match config {
             Some(config) => {
@@ -72,7 +72,7 @@ impl Vl2 {
             }
             // Remembers the join.
             None if saved.is_none() => {
-                self.shared.event(Vl2Event::Persist { network: id, text: b"\n".to_vec() });
+                self.shared.events.push(Vl2Event::Persist { network: id, text: b"\n".to_vec() });
             }
             None => {}
         }
@@ -84,8 +84,8 @@ impl Vl2 {
     pub fn leave(&mut self, id: NetworkId) {
         if self.networks.remove(&id).is_some() {
             self.shared.subscriptions.forget(id);
-            self.shared.events.retain(|event| !matches!(event, Vl2Event::Persist { network, .. } if *network == id));
-            self.shared.event(Vl2Event::Down { network: id });
+            self.shared.events.forget_text(id);
+            self.shared.events.push(Vl2Event::Down { network: id });
         }
     }
 
@@ -220,15 +220,9 @@ impl Vl2 {
 
     /// Notes that the controller of this process answered a member: its subscriptions are served here for 180 s.
     pub fn set_controller_authorised(&mut self, now: Now, network: NetworkId, member: Address) {
-        let authorised = &mut self.shared.authorised;
-        if authorised.len() >= AUTHORISED_LIMIT && !authorised.contains_key(&(network, member)) {
-            authorised.retain(|_, at| now.mono.saturating_since(*at) < AUTHORISED);
-            if authorised.len() >= AUTHORISED_LIMIT {
-                self.shared.drops.count(DropReason::TableFull);
-                return;
-            }
+        if !self.shared.authorised.note(now.mono, network, member) {
+            self.shared.drops.count(DropReason::TableFull);
         }
-        authorised.insert((network, member), now.mono);
     }
 
     /// Notes that this node reaches a root, for the first time or again: groups are announced at once, and networks
@@ -262,7 +256,7 @@ impl Vl2 {
         if self.next_expire.is_none_or(|at| at <= now.mono) {
             self.next_expire = Some(now.mono + EXPIRE);
             self.shared.subscriptions.expire(now.mono);
-            self.shared.authorised.retain(|_, at| now.mono.saturating_since(*at) < AUTHORISED);
+            self.shared.authorised.expire(now.mono);
         }
     }
 
@@ -278,7 +272,7 @@ impl Vl2 {
 
     /// What the owner has to act on.
     pub fn poll_event(&mut self) -> Option<Vl2Event> {
-        self.shared.events.pop_front()
+        self.shared.events.pop()
     }
 
     /// The joined networks in order of ID.
