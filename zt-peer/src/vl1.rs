@@ -35,8 +35,7 @@ use crate::peer_table::PeerTable;
 use crate::roots::Roots;
 use crate::schedule::Schedule;
 use crate::surface::Surface;
-use crate::waiting::pending::{DeferQueue, SendQueue};
-use crate::waiting::reassembly::Reassembly;
+use crate::waiting::Waiting;
 use crate::wire::Wire;
 
 /// VL1 of one node: peers, paths and roots as one pure state machine.
@@ -50,9 +49,7 @@ pub struct Vl1 {
     peers: PeerTable,
     paths: PathUses,
     roots: Roots,
-    reassembly: Reassembly,
-    deferred: DeferQueue,
-    unsent: SendQueue,
+    waiting: Waiting,
     directory: Directory,
     surface: Surface,
     held: HeldAnswers,
@@ -73,9 +70,7 @@ impl Vl1 {
             peers: PeerTable::default(),
             paths: PathUses::default(),
             roots: Roots::default(),
-            reassembly: Reassembly::default(),
-            deferred: DeferQueue::default(),
-            unsent: SendQueue::default(),
+            waiting: Waiting::default(),
             directory: Directory::new(has_peer_cache),
             surface: Surface::default(),
             held: HeldAnswers::default(),

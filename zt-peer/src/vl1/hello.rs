@@ -203,7 +203,7 @@ impl Vl1 {
             self.make_room_for_peers();
         }
         let id = self.peers.insert(Peer::new(now.mono, identity, keys));
-        self.deferred.hurry();
+        self.waiting.hurry();
         self.flush_unsent(now, identity.address, out);
         let waiting = self.directory.arrived(&identity);
         self.heard_waiting(now, waiting, out);

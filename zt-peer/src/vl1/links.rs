@@ -68,7 +68,7 @@ impl Vl1 {
     pub fn remove_link(&mut self, now: Now, id: LinkId, out: &mut Transmits) {
         let Some(level) = self.links.remove(id) else { return };
         self.level_changed(level);
-        self.reassembly.forget(|p| p.link == id);
+        self.waiting.forget_link(id);
         self.surface.forget_link(id);
         for peer in self.peers.ids() {
             let Some(dropped) = self.peers.get_mut(peer).paths_mut().drop_link(now.mono, id) else { continue };

@@ -113,7 +113,7 @@ impl Vl1 {
         out: &mut Transmits,
     ) -> Result<Look, DropReason> {
         let path = piece.path;
-        match self.reassembly.take(now.mono, piece, assembled) {
+        match self.waiting.piece(now.mono, piece, assembled) {
             Step::Incomplete => Ok(Look::Done),
             Step::Dropped(reason) => Err(reason),
             Step::Complete => {
@@ -164,7 +164,7 @@ impl Vl1 {
         }
         let source = self.source_of(ticket.path, ticket.hops);
         let relayed = matches!(source, Source::Relay(_));
-        if let Some(reason) = self.deferred.push_sealed(ticket, bytes, relayed) {
+        if let Some(reason) = self.waiting.keep_sealed(ticket, bytes, relayed) {
             self.drops.add(reason);
         }
         self.ask_for(now, ticket.from, Asker::Stranger(source), out);
@@ -324,7 +324,7 @@ impl Vl1 {
             Outcome::NotCounted => {}
             Outcome::Dropped => self.drops.add(DropReason::Refused),
             Outcome::Defer => {
-                if let Some(reason) = self.deferred.push_opened(now.mono, ticket, packet) {
+                if let Some(reason) = self.waiting.keep_opened(now.mono, ticket, packet) {
                     self.drops.add(reason);
                 }
             }
@@ -334,7 +334,7 @@ impl Vl1 {
     /// Packets that waited for an identity or for credentials, tried again.
     pub fn poll_ready<'p>(&mut self, now: Now, scratch: &'p mut Scratch, out: &mut Transmits) -> Option<Inbound<'p>> {
         let peers = &self.peers;
-        let waiting = self.deferred.next(now.mono, |a| peers.id(a).is_some())?;
+        let waiting = self.waiting.next_ready(now.mono, |a| peers.id(a).is_some())?;
         let Scratch { packet, inflated } = scratch;
         *packet = waiting.packet;
         let tried = if waiting.sealed {

@@ -4,7 +4,6 @@ use zt_wire::{Mono, Now};
 
 use super::Vl1;
 use crate::directory::whois::Asker;
-use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
 use crate::peer::Care;
 use crate::peer_table::PeerId;
@@ -22,9 +21,14 @@ impl Vl1 {
             let Some(id) = self.peers.pop_due(now.mono) else { break };
             self.check_peer(now, id, out);
         }
-        self.expire_waiting(now.mono);
+        for (reason, times) in self.waiting.expire(now.mono) {
+            self.count(reason, times);
+        }
         if self.schedule.takes_queue(now.mono) {
-            self.retry_queues(now, out);
+            if self.waiting.waits_for_somebody() {
+                self.schedule.something_waits(now.mono);
+            }
+            self.ask_for_waiting(now, out);
         }
         if self.schedule.takes_watch(now.mono) {
             self.watch_root(now, out);
@@ -42,13 +46,8 @@ impl Vl1 {
 
     /// When [`Vl1::handle_timeout`] is to be called, and why.
     pub fn poll_timeout(&self) -> Option<(Mono, &'static str)> {
-        let all = [
-            (self.peers.next_due(), "probe a path"),
-            (self.deferred.deadline(), "retry a deferred packet"),
-            (self.reassembly.deadline(), "give up an incomplete packet"),
-            (self.links.deadline(), "judge the level"),
-        ];
-        let all = all.into_iter().filter_map(|(at, why)| at.map(|at| (at, why)));
+        let own = [(self.peers.next_due(), "probe a path"), (self.links.deadline(), "judge the level")];
+        let all = own.into_iter().chain(self.waiting.deadlines()).filter_map(|(at, why)| Some((at?, why)));
         all.chain(self.schedule.deadlines()).min_by_key(|(at, _)| *at)
     }
 
@@ -59,37 +58,16 @@ impl Vl1 {
         self.ask_all(now, root, question, out);
     }
 
-    fn expire_waiting(&mut self, now: Mono) {
-        self.reassembly.expire(now);
-        let (evicted, expired) =
-            (std::mem::take(&mut self.reassembly.evicted), std::mem::take(&mut self.reassembly.expired));
-        self.count(DropReason::ReassemblyFull, evicted);
-        self.count(DropReason::ReassemblyExpired, expired);
-        let deferred = self.deferred.expire(now);
-        self.count(DropReason::DeferredExpired, deferred);
-        let unsent = self.unsent.expire(now);
-        self.count(DropReason::SendExpired, unsent);
-    }
-
-    fn retry_queues(&mut self, now: Now, out: &mut Transmits) {
-        let wanted = self.unsent.destinations();
-        let strangers = self.deferred.unknown_senders();
-        if !wanted.is_empty() || !strangers.is_empty() {
-            self.schedule.something_waits(now.mono);
-        }
-        self.ask_for_waiting(now, out);
-    }
-
     /// Sends what can go now, and asks for everybody else who is waited for: our own questions first.
     pub(super) fn ask_for_waiting(&mut self, now: Now, out: &mut Transmits) {
-        for address in self.unsent.destinations() {
+        for address in self.waiting.destinations() {
             if self.peers.id(address).is_some() {
                 self.flush_unsent(now, address, out);
             } else {
                 self.whois(now, address, out);
             }
         }
-        for ticket in self.deferred.unknown_senders() {
+        for ticket in self.waiting.unknown_senders() {
             let asker = Asker::Stranger(self.source_of(ticket.path, ticket.hops));
             self.ask_for(now, ticket.from, asker, out);
         }

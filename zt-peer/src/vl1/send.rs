@@ -237,8 +237,7 @@ impl Vl1 {
     }
 
     fn queue(&mut self, now: Mono, to: Address, body: &dyn Body, options: SendOptions) {
-        let dropped = self.unsent.push(now, to, body.verb(), body.to_vec(), options);
-        if let Some(reason) = dropped {
+        if let Some(reason) = self.waiting.keep_unsent(now, to, body, options) {
             self.drops.add(reason);
         }
         self.schedule.something_waits(now);
@@ -247,14 +246,18 @@ impl Vl1 {
     /// Tries to send what waits for a peer.
     pub(super) fn flush_unsent(&mut self, now: Now, to: Address, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
-        for unsent in self.unsent.take_for(to) {
+        for unsent in self.waiting.take_unsent(to) {
             match self.next_hop(now.mono, id, carries_traffic(unsent.verb)) {
                 Some(hop) => {
                     let body = Unknown { verb: unsent.verb, body: &unsent.body };
                     let sent = self.send_by(now.mono, id, hop, &body, unsent.options, out);
                     debug_assert!(sent.is_ok() || unsent.body.len() > 9000, "was checked when it was queued");
                 }
-                None => self.unsent.put_back(unsent),
+                None => {
+                    if let Some(reason) = self.waiting.put_back(unsent) {
+                        self.drops.add(reason);
+                    }
+                }
             }
         }
     }

@@ -207,11 +207,11 @@ impl Vl1 {
 
     /// Who waits for an identity.
     fn asker_of(&self, address: Address) -> Option<Asker> {
-        if self.unsent.destinations().contains(&address) {
+        if self.waiting.has_unsent(address) {
             return Some(Asker::Own);
         }
         self.directory.asker(address).or_else(|| {
-            let ticket = self.deferred.unknown_sender(address)?;
+            let ticket = self.waiting.unknown_sender(address)?;
             Some(Asker::Stranger(self.source_of(ticket.path, ticket.hops)))
         })
     }

@@ -64,10 +64,20 @@ impl SendQueue {
     }
 
     /// Puts back what still cannot go, keeping its age.
-    pub(crate) fn put_back(&mut self, unsent: Unsent) {
-        if self.0.len() < ROOM {
+    pub(crate) fn put_back(&mut self, unsent: Unsent) -> Option<DropReason> {
+        let room = self.0.len() < ROOM;
+        if room {
             self.0.push_back(unsent);
         }
+        (!room).then_some(DropReason::SendQueueFull)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn has(&self, to: Address) -> bool {
+        self.0.iter().any(|u| u.to == to)
     }
 
     /// Drops what is too old; returns how many.
@@ -194,6 +204,10 @@ impl DeferQueue {
     pub(crate) fn unknown_senders(&self) -> Vec<Ticket> {
         let mut seen = BTreeSet::new();
         self.sealed.iter().map(|d| d.ticket).filter(|t| seen.insert(t.from)).collect()
+    }
+
+    pub(crate) fn has_unknown_senders(&self) -> bool {
+        !self.sealed.is_empty()
     }
 
     /// How a packet of this unknown sender came, if one waits.

@@ -64,8 +64,8 @@ pub(crate) struct Reassembly {
     entries: Vec<Entry>,
     spare: Vec<Vec<u8>>,
     /// Incomplete packets that gave way or expired since last asked.
-    pub(crate) evicted: u64,
-    pub(crate) expired: u64,
+    evicted: u64,
+    expired: u64,
 }
 
 impl Reassembly {
@@ -121,6 +121,11 @@ impl Reassembly {
             }
         }
         self.deadline()
+    }
+
+    /// How many incomplete packets gave way, and how many expired, since last asked.
+    pub(crate) const fn take_lost(&mut self) -> (u64, u64) {
+        (std::mem::replace(&mut self.evicted, 0), std::mem::replace(&mut self.expired, 0))
     }
 
     /// When the oldest entry expires.
