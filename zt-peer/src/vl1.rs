@@ -119,3 +119,6 @@ impl Vl1 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

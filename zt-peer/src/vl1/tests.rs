@@ -1,0 +1,95 @@
+//! What the owner must learn is kept for it, however long it does not ask.
+
+use std::collections::BTreeSet;
+
+use zt_crypto::{KeyPair, PeerKeys, SeededEntropy, SharedKey, sign_world};
+use zt_wire::{Mono, Root, Signature, World, WorldKind};
+
+use super::*;
+use crate::directory::job::{Job, JobDone};
+use crate::peer::Version;
+use crate::roots::Source;
+use crate::snapshot::PeerRecord;
+use crate::transmit::Transmits;
+
+const NOW: Now = Now { mono: Mono(60_000_000), unix_ms: 1_700_000_000_000 };
+
+fn machine() -> Vl1 {
+    let secret = Arc::new(SecretIdentity::generate(&mut SeededEntropy::new(1)));
+    let config = Vl1Config { has_peer_cache: true, ..Vl1Config::new(secret, Box::new(SeededEntropy::new(2))) };
+    Vl1::new(NOW, config)
+}
+
+/// A peer that the cache has a record of, and whose identity was found good.
+fn learn(vl1: &mut Vl1, address: Address, out: &mut Transmits) {
+    vl1.whois(NOW, address, out);
+    while let Some(job) = vl1.poll_job() {
+        let done = match job {
+            Job::LoadPeer { address } => {
+                let identity = Identity { address, public_key: [7; 64] };
+                let version = Version { protocol: 12, major: 1, minor: 14, revision: 0 };
+                let record = PeerRecord { identity, version, addresses: Vec::new() };
+                JobDone::Loaded { address, record: Some(record.emit_vouched(vl1.secret())) }
+            }
+            Job::Admit { identity, .. } => {
+                let keys = Arc::new(PeerKeys::new(SharedKey::from_bytes([1; 48])));
+                JobDone::Admitted { identity, keys: Some(keys) }
+            }
+            Job::Introduce { .. } => panic!("nobody introduces itself"),
+        };
+        vl1.handle_job(NOW, done, out);
+    }
+}
+
+/// A planet with ourselves as its root.
+fn own_planet(vl1: &Vl1) -> World {
+    let key = KeyPair::generate(&mut SeededEntropy::new(3));
+    let roots = vec![Root { identity: *vl1.identity(), endpoints: Vec::new() }];
+    let (kind, update_key, signature) = (WorldKind::Planet, *key.public_key(), Signature([0; 96]));
+    let mut planet = World { kind, id: 7, timestamp: 1, update_key, signature, roots };
+    sign_world(&mut planet, &key);
+    planet
+}
+
+#[test]
+fn a_flood_that_nobody_polls_loses_no_state() {
+    const PEERS: u64 = 5_000;
+    let (mut vl1, mut out) = (machine(), Transmits::new());
+    let planet = own_planet(&vl1);
+    vl1.load_world(NOW, planet, Source::File, &mut out).unwrap();
+    let addresses: BTreeSet<Address> = (0..PEERS).map(|n| Address::new(0x20_0000_0000 + n)).collect();
+    for address in &addresses {
+        learn(&mut vl1, *address, &mut out);
+    }
+    for n in 0..100_000 {
+        let from = Address::new(0x30_0000_0000 + n);
+        vl1.event(Vl1Event::UserMessage { from, type_id: 70_000, data: vec![0; 100] });
+        vl1.event(Vl1Event::AddressWanted { peer: from });
+    }
+    vl1.persist_peers();
+    vl1.remove_planet(NOW, 7, &mut out);
+    vl1.persist_peers();
+    let told: Vec<Vl1Event> = std::iter::from_fn(|| vl1.poll_event()).collect();
+    let records: Vec<Address> = told
+        .iter()
+        .filter_map(|e| match e {
+            Vl1Event::PersistPeer { address, .. } => Some(*address),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(records.len(), addresses.len(), "each record once, the latest");
+    assert_eq!(records.into_iter().collect::<BTreeSet<_>>(), addresses);
+    let learned = told.iter().filter(|e| matches!(e, Vl1Event::IdentityLearned(_))).count();
+    assert_eq!(learned as u64, PEERS);
+    let online: Vec<_> = told.iter().filter(|e| matches!(e, Vl1Event::Online(_))).collect();
+    assert_eq!(online, [&Vl1Event::Online(false)], "where it ended");
+    let worlds: Vec<_> =
+        told.iter().filter(|e| matches!(e, Vl1Event::WorldUpdated { .. } | Vl1Event::WorldRemoved { .. })).collect();
+    assert_eq!(worlds, [&Vl1Event::WorldRemoved { kind: WorldKind::Planet, id: 7 }]);
+    let lost = |reason| vl1.drops().find(|(r, _)| *r == reason).map_or(0, |(_, n)| n);
+    assert!(lost(DropReason::MessagesFull) > 90_000 && lost(DropReason::QuestionsFull) > 90_000);
+    assert_eq!(
+        told.len() as u64 + lost(DropReason::MessagesFull) + lost(DropReason::QuestionsFull),
+        2 * PEERS + 200_002
+    );
+}
