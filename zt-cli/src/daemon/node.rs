@@ -51,7 +51,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let ports = udp_ports(port, &local_conf);
     let address = identity.identity().address;
     let config = node_config(&home, identity, &local_conf, &ports)?;
-    let (driver, handle) = Driver::new(config).map_err(|error| node_error(&error))?;
+    let (driver, handle) = Driver::new(config).map_err(|error| node_error(error.kind(), &error))?;
     let access = |conf: &LocalConf| Access {
         control_token: control_token.clone(),
         metrics_token: metrics_token.clone(),
@@ -98,8 +98,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     Ok(end)
 }
 
-fn node_error(error: &std::io::Error) -> DaemonError {
-    DaemonError::Node(match error.kind() {
+fn node_error(kind: std::io::ErrorKind, error: &dyn std::fmt::Display) -> DaemonError {
+    DaemonError::Node(match kind {
         std::io::ErrorKind::PermissionDenied => {
             format!("{error}; run as root or with the capabilities NET_ADMIN and NET_RAW")
         }
@@ -137,7 +137,7 @@ fn node_config(
     config.ports = ports.to_vec();
     config.bind = conf.settings.bind.clone();
     config.interface_blacklist = conf.settings.interface_prefix_blacklist.clone();
-    config.host = Box::new(LinuxHost::new().map_err(|error| node_error(&error))?);
+    config.host = Box::new(LinuxHost::new().map_err(|error| node_error(error.kind(), &error))?);
     config.device_names = device_map(home)?;
     let folder = controller_folder(conf).unwrap_or_else(|| home.file("controller.d"));
     let (store, imported) = Store::open(home.path(), &folder).map_err(|error| DaemonError::Node(error.to_string()))?;

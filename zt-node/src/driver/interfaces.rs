@@ -1,7 +1,7 @@
 //! Which local addresses are bound, followed as interfaces come and go.
 
-use super::Driver;
 use super::trace::At;
+use super::{Driver, StartError};
 use crate::engine::Input;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -169,9 +169,13 @@ fn choose(view: &HostView, filter: &InterfaceFilter, named: &[IpAddr]) -> Choice
 
 impl Driver {
     /// Binds for the first time.
-    pub(super) fn rebind_at_start(&mut self, now: Now) -> io::Result<()> {
+    pub(super) fn rebind_at_start(&mut self, now: Now) -> Result<(), StartError> {
         let view = self.interfaces.look();
-        let view = if self.interfaces.wish.addresses.is_empty() { Some(view?) } else { view.ok() };
+        let view = if self.interfaces.wish.addresses.is_empty() {
+            Some(view.map_err(StartError::Interfaces)?)
+        } else {
+            view.ok()
+        };
         let wanted = self.wanted(now, view);
         let mut failed = Vec::new();
         for (address, interface) in wanted {
@@ -179,15 +183,12 @@ impl Driver {
                 failed.push((address, error));
             }
         }
-        match failed.first() {
-            Some((address, error)) if self.links.udp().next().is_none() => {
-                Err(io::Error::new(error.kind(), format!("cannot bind UDP {address}: {error}")))
-            }
-            _ => {
-                self.report_unbound(failed);
-                Ok(())
-            }
+        if self.links.udp().next().is_none() && !failed.is_empty() {
+            let (address, error) = failed.swap_remove(0);
+            return Err(StartError::Bind { address, error });
         }
+        self.report_unbound(failed);
+        Ok(())
     }
 
     /// Changes what is wanted. Where the interfaces cannot be listed, addresses that the operator names can be bound all

@@ -5,6 +5,7 @@
 
 mod clock;
 mod control;
+mod error;
 mod handle;
 mod interfaces;
 mod jobs;
@@ -19,6 +20,7 @@ mod turn;
 pub use crate::state::{FileState, MemoryState, StateKey, StateStore, create_folder, is_temporary, write_atomically};
 pub use clock::Clock;
 pub use control::Control;
+pub use error::StartError;
 pub use handle::{Handle, Stopped};
 pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
 
@@ -168,7 +170,7 @@ impl Driver {
     ///
     /// # Errors
     /// No socket can be bound, the state or the controller's store cannot be read.
-    pub fn new(config: NodeConfig) -> io::Result<(Self, Handle)> {
+    pub fn new(config: NodeConfig) -> Result<(Self, Handle), StartError> {
         let clock = Clock::new();
         let now = clock.now();
         let identity = Arc::new(config.identity);
@@ -239,21 +241,25 @@ impl Driver {
         planets: Vec<World>,
         controller: Option<Box<dyn ControllerStore>>,
         state: Box<dyn StateStore>,
-    ) -> io::Result<()> {
+    ) -> Result<(), StartError> {
         if let Some(store) = controller {
             self.start_controller(now, store)?;
         }
-        self.load_worlds(now, planets, state.as_ref())?;
-        self.note_cached_peers(state.as_ref())?;
-        self.load_networks(now, state.as_ref())?;
+        self.load_state(now, planets, state.as_ref()).map_err(StartError::State)?;
         self.persistence.open(state, self.result_sender.clone());
         self.rebind_at_start(now)?;
         self.drain(now);
         Ok(())
     }
 
-    fn start_controller(&mut self, now: Now, mut store: Box<dyn ControllerStore>) -> io::Result<()> {
-        for record in store.load().map_err(io::Error::other)? {
+    fn load_state(&mut self, now: Now, planets: Vec<World>, state: &dyn StateStore) -> io::Result<()> {
+        self.load_worlds(now, planets, state)?;
+        self.note_cached_peers(state)?;
+        self.load_networks(now, state)
+    }
+
+    fn start_controller(&mut self, now: Now, mut store: Box<dyn ControllerStore>) -> Result<(), StartError> {
+        for record in store.load().map_err(StartError::Store)? {
             self.engine.feed_controller(now, record);
         }
         self.engine.start_controller();

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use zt_node::driver::{StateKey, Stopped};
+use zt_node::driver::{StartError, StateKey, Stopped};
 use zt_node::{Driver, StateStore};
 use zt_tap::{HostView, InterfaceWatch, MemoryInterfaces};
 use zt_wire::{Mac, MulticastGroup, NetworkId};
@@ -266,6 +266,7 @@ fn a_port_in_use_is_an_error_that_names_it() {
         let error = Driver::new(config).map(|_| ()).expect_err("the port is taken");
         assert!(error.to_string().contains("127.0.0.1"), "{error}");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(matches!(error, StartError::Bind { address, .. } if address == at), "{error:?}");
     });
 }
 
