@@ -5,6 +5,7 @@ mod citations;
 mod dependencies;
 mod files;
 mod links;
+mod shape;
 mod tree;
 
 use anyhow::{Result, bail};
@@ -30,6 +31,7 @@ fn problems(tree: &Tree) -> Result<Vec<String>> {
     Ok([
         dependencies::problems(&house, &workspace, tree),
         files::problems(tree),
+        shape::problems(tree),
         citations::problems(tree),
         links::problems(tree),
     ]
