@@ -114,6 +114,7 @@ impl PeerKeys {
     /// If the packet is shorter than 28 bytes, which no packet of the caller's can be.
     pub fn seal(&self, packet: &mut [u8], suite: Suite) -> PacketId {
         assert!(packet.len() >= HEADER_LEN, "a packet has a header and a verb");
+        // Byte 18 is authenticated, so it has its final value before anything is computed.
         set_cipher(packet, suite.number());
         match suite {
             Suite::Poly1305None => self.seal_salsa(packet, false),
@@ -149,11 +150,13 @@ impl PeerKeys {
     /// To be done before [`seal`](Self::seal) and after [`open`](Self::open), once, and never with the same packet
     /// ID for two different HELLOs.
     pub fn mask_hello_tail(&self, packet_id: PacketId, tail: &mut [u8]) {
+        // Quirk (01 §6): the three low bits were once changed at sending; the rule remains.
         let nonce = (packet_id.0 & !7).to_be_bytes();
         Salsa12::new(&self.salsa, &nonce).apply(tail);
     }
 
     fn seal_salsa(&self, packet: &mut [u8], encrypt: bool) {
+        // The MAC is over what is on the wire: encrypt first.
         let (mut stream, key) = self.start_salsa(packet);
         if encrypt {
             stream.apply(&mut packet[BODY..]);
@@ -165,6 +168,7 @@ impl PeerKeys {
     fn open_salsa(&self, packet: &mut [u8], encrypted: bool) -> bool {
         let (mut stream, key) = self.start_salsa(packet);
         let tag = poly1305(&key, &packet[BODY..]);
+        // Checked before anything is decrypted: a forged packet costs one pass and stays as it came.
         if !bool::from(packet[MAC..BODY].ct_eq(&tag[..8])) {
             return false;
         }
@@ -177,6 +181,7 @@ impl PeerKeys {
     /// The key stream for the body, and the one-time key of the MAC (01 §5.2).
     fn start_salsa(&self, packet: &[u8]) -> (Salsa12, Zeroizing<[u8; 32]>) {
         let mut key = self.salsa.clone();
+        // The header enters the key and not the MAC: whoever changes a bit of it or the length has the MAC of another key.
         for (byte, header) in key.iter_mut().zip(&packet[..FLAGS]) {
             *byte ^= header;
         }
@@ -199,6 +204,7 @@ impl PeerKeys {
 
     fn open_aes(&self, packet: &mut [u8]) -> bool {
         let opaque = join(field(packet, 0), field(packet, MAC));
+        // This MAC is over the plain body, so decrypting comes first here; what was not authentic is wiped, nobody may act on it.
         self.aes.apply_counter(first_counter(opaque), &mut packet[BODY..]);
         let plain = self.aes.decrypt_block(opaque);
         let mac = self.folded_gmac(field(&plain, 0), packet);
@@ -241,6 +247,7 @@ pub(crate) fn set_cipher(packet: &mut [u8], number: u8) {
 
 /// The counter block made of the 16 bytes that are on the wire.
 fn first_counter(mut opaque: [u8; 16]) -> [u8; 16] {
+    // Then no addition carries out of the last four bytes, which alone are counted up (01 §5.3).
     opaque[12] &= 0x7f;
     opaque
 }

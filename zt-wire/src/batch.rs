@@ -152,6 +152,7 @@ impl FrameBatch {
     /// Forgets the first `count` frames (all of them if there are fewer): what a port took.
     pub fn consume(&mut self, count: usize) {
         self.first = self.first.saturating_add(count).min(self.end);
+        // Slots in front are free again only now; moving frames forward would cost more than it gains.
         if self.first == self.end {
             self.clear();
         }
@@ -252,6 +253,7 @@ impl FrameBatch {
         let slot = &mut self.slots[self.end];
         slot.start = self.headroom;
         slot.end = self.headroom;
+        // A slot grows with what passes: most ports never carry the largest frame, and 64 slots of it are 640 KB.
         if slot.buffer.len() < self.headroom + len {
             let room = len.next_multiple_of(GROWTH).min(self.frame_size.max(len));
             slot.buffer.resize(self.headroom + room, 0);

@@ -225,6 +225,7 @@ impl<'a> Ipv6Ref<'a> {
     pub fn upper(&self) -> Option<(usize, u8)> {
         let (mut at, mut protocol) = (40, self.next_header());
         while at <= self.bytes.len() {
+            // Fragments, ESP and AH end the walk too: what is behind them is not there, or cannot be read.
             if !matches!(protocol, 0 | 43 | 60 | 135) {
                 return Some((at, protocol));
             }

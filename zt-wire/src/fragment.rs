@@ -126,6 +126,7 @@ pub fn write_fragment_header(
 /// assert_eq!(pieces, [0..1432, 1432..1500]);
 /// ```
 pub fn pieces(packet_len: usize, mtu: usize) -> Option<Pieces> {
+    // The head has to hold its header, and the other pieces more than theirs.
     if mtu < HEADER_LEN {
         return None;
     }

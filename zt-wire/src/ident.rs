@@ -202,6 +202,7 @@ impl Mac {
     /// First octet of the MACs of all direct members of a network (01 §1.3).
     pub const fn first_octet(network: NetworkId) -> u8 {
         let m = (network.0 as u8 & 0xfe) | 0x02;
+        // Hypervisors give their guests MACs that begin with 52.
         if m == 0x52 { 0x32 } else { m }
     }
 

@@ -85,6 +85,7 @@ impl Issue<'_> {
             config.rules = RuleTable::parse_blob(ACCEPT).expect("the rule is well formed");
         }
         config.ownerships = self.ownership().into_iter().collect();
+        // Also on public networks (05 §6).
         config.membership = Some(self.membership());
         config.to_text()
     }
@@ -97,6 +98,8 @@ impl Issue<'_> {
         let print = fingerprint(self.identity);
         let word = |i: usize| u64::from_be_bytes(print[8 * i..8 * i + 8].try_into().expect("8 of 48 bytes"));
         let exact = |id, value| Qualifier { id, value, max_delta: 0 };
+        // Holder and key differ from member to member by nature, so any distance agrees; that they are the right ones is checked
+        // against the identity of whoever shows the certificate (04 §4.5).
         let any = |id, value| Qualifier { id, value, max_delta: u64::MAX };
         let mut qualifiers = vec![
             Qualifier {
@@ -125,6 +128,7 @@ impl Issue<'_> {
                     timestamp: self.timestamp,
                     id: c.id,
                     rules: table(&c.rules, MAX_CAPABILITY_RULES),
+                    // Nobody may hand it on.
                     max_custody: 1,
                     custody: Vec::new(),
                 };
@@ -138,6 +142,7 @@ impl Issue<'_> {
 
     fn tags(&self) -> Vec<Tag> {
         let mut held = self.member.tags.clone();
+        // Members look tags up by binary search (04 §3.2).
         held.sort_by_key(|(id, _)| *id);
         held.iter()
             .take(MAX_TAGS)
@@ -214,6 +219,7 @@ pub(super) fn chunks(
     parts
         .map(|(i, data)| {
             let seal = ChunkSeal {
+                // No fast propagation: members would pass on, in clear to one another, what is meant for one of them.
                 flags: 0,
                 update_id,
                 total,

@@ -25,6 +25,8 @@ impl Driver {
             progress |= self.poll_timer(cx, now);
             progress |= self.poll_links(cx, now);
             self.drain(now);
+            // What links and timers led to leaves before frames are read: then the outbox holds nothing but frames below, and they
+            // take no more than their share of a link that is full.
             progress |= self.flush(cx, now, Share::All);
             if self.poll_ports(cx, now) {
                 progress = true;
@@ -40,6 +42,7 @@ impl Driver {
                 return Poll::Pending;
             }
         }
+        // There is more, but other tasks of this thread have a right to a turn.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -97,6 +100,7 @@ impl Driver {
             self.armed = Some(due);
         }
         if Pin::new(&mut self.sleep).poll(cx).is_ready() {
+            // It became due since the clock was read: another turn, with a newer time.
             self.armed = None;
             cx.waker().wake_by_ref();
         }
@@ -120,6 +124,7 @@ impl Driver {
         let mut progress = false;
         let mut failed = Vec::new();
         for (&network, port) in &mut self.ports {
+            // One batch of each port in a round: a busy port makes neither another nor the links wait.
             self.incoming.clear();
             match port.tap.poll_recv(cx, &mut self.incoming) {
                 Poll::Ready(Ok(_)) => {
@@ -176,6 +181,7 @@ impl Driver {
         while let Some(Ended { link, error }) = self.links.take_ended() {
             tracing::warn!(id = link.id.0, kind = ?link.kind, local = %At(link.local), %error, "a link has ended");
             if link.kind == LinkKind::Udp {
+                // A socket ends when its address or interface goes: what took its place is bound at once, not with the next look.
                 self.interfaces.look_again(now);
             }
             self.hand_in(now, Input::LinkDown(link.id));
@@ -188,6 +194,7 @@ impl Driver {
         let mut failed = Vec::new();
         for (network, batch) in &mut self.outbox.frames {
             let Some(port) = self.ports.get_mut(network) else {
+                // The port was closed, or could not be had, while these were on their way to it.
                 self.lost_frames.no_port += batch.len() as u64;
                 batch.clear();
                 continue;

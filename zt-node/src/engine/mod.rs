@@ -149,7 +149,9 @@ impl Engine {
         if let Some(job) = self.vl1.poll_job() {
             return Output::Job(job);
         }
+        // Not before all else is handed out: who waits for a time has nothing left to do.
         let machines = [self.vl1.poll_timeout(), self.vl2.poll_timeout(), self.controller_timeout(now)];
+        // The controller does a part at a time, so that a push to thousands of members does not hold up packets.
         if self.more {
             return Output::Wait(Some(now.mono));
         }
@@ -172,6 +174,7 @@ impl Engine {
     }
 
     fn handle_datagram(&mut self, now: Now, link: LinkId, remote: Endpoint, datagram: &mut [u8], outbox: &mut Outbox) {
+        // Taken out for the call, so that the packet can be borrowed from it while the machines change.
         let mut assembled = std::mem::take(&mut self.assembled);
         if let Look::Open(open) = self.look(now, link, remote, datagram, &mut assembled, outbox) {
             let packet = match open.place {
@@ -192,6 +195,7 @@ impl Engine {
         packet: &[u8],
         outbox: &mut Outbox,
     ) {
+        // This is every packet: the names are only worked out when somebody reads them.
         if opened.is_ok()
             && tracing::enabled!(tracing::Level::TRACE)
             && let Ok(packet) = zt_wire::Packet::new_checked(packet)
@@ -214,6 +218,7 @@ impl Engine {
         outbox: &mut Outbox,
     ) -> Option<(Ticket, zt_peer::Outcome)> {
         let Inbound::Message(received) = inbound else { return None };
+        // The controller comes first: VL2 would refuse the request as one to a node that is none.
         if self.controller_request(now, &received) {
             return Some((received.ticket, zt_peer::Outcome::Accepted { trust: false }));
         }
@@ -268,6 +273,7 @@ impl Engine {
     /// Carries what the machines have to say to each other and to the owner.
     fn drain_machines(&mut self, now: Now, outbox: &mut Outbox) {
         loop {
+            // What one machine says is another's input, so all are asked again until none has more to say.
             let mut quiet = true;
             let mut scratch = std::mem::take(&mut self.scratch);
             while self.handle_ready(now, &mut scratch, outbox) {
@@ -325,6 +331,7 @@ impl Engine {
             }
             Vl2Event::Down { network } => {
                 self.settings.remove(&network);
+                // Frames that still wait for its port must not come out of the port of a later join.
                 outbox.frames.remove(&network);
                 self.outputs.push_back(Output::Network(network, NetworkChange::Left));
             }

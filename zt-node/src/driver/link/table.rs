@@ -226,6 +226,7 @@ impl Links {
 
     fn send_by(&mut self, at: usize, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, share: Share) {
         let OpenLink { link, io, queue, ended, .. } = &mut self.open[at];
+        // Behind what waits already: datagrams of a link leave in the order in which they were decided.
         let done = if queue.is_empty() { offer(now, cx, link, io, ended, train, &mut self.tally) } else { 0 };
         let rest = train.after(done);
         if !rest.bytes.is_empty() {
@@ -257,6 +258,7 @@ impl Links {
     }
 
     fn next_id(&mut self) -> LinkId {
+        // Never used twice: paths may still name a link that is gone.
         let id = LinkId(self.next);
         self.next += 1;
         id
@@ -297,6 +299,7 @@ fn offer(
         match polled {
             Poll::Pending => return done,
             Poll::Ready(Ok(count)) => {
+                // Whatever a link says it sent, the loop goes on and ends.
                 let sent = rest.first(count.clamp(1, left));
                 tally.traffic.datagrams_out += sent.count() as u64;
                 tally.traffic.bytes_out += sent.bytes.len() as u64;
