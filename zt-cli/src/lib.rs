@@ -12,10 +12,7 @@ pub mod worldfile;
 
 /// Version of ZeroTier One whose command lines, files and HTTP interface this program follows; printed where scripts
 /// written for it look for a version.
-pub const COMPATIBLE_VERSION: &str = "1.14.1";
-
-/// [`COMPATIBLE_VERSION`] as numbers: major, minor, revision.
-pub const COMPATIBLE_VERSION_PARTS: (u16, u16, u16) = (1, 14, 1);
+pub use zt_node::engine::COMPATIBLE_VERSION;
 
 /// Version of this program.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

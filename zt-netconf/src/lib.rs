@@ -10,6 +10,8 @@ pub mod rules;
 #[doc(inline)]
 pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};
 #[doc(inline)]
+pub use member::MAX_PORT_MTU;
+#[doc(inline)]
 pub use member::carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
 #[doc(inline)]
 pub use member::drop_reason::DropReason;
@@ -21,7 +23,5 @@ pub use member::membership::Member;
 pub use member::network::{Authentication, Failure, Network, NetworkStatus};
 #[doc(inline)]
 pub use member::vl2::{LocalAnswer, Vl2};
-#[doc(inline)]
-pub use member::{MAX_PORT_MTU, Version};
 #[doc(inline)]
 pub use rules::UnsupportedRule;

@@ -5,10 +5,7 @@
 pub use crate::drop_reason::{DropReason, Unsent};
 use zt_netconf::Settings as NetworkSettings;
 pub use zt_peer::Role;
-use zt_wire::{Address, Identity, InetAddress, Mac, MulticastGroup, NetworkId};
-
-/// Software version `major.minor.revision`.
-pub type Version = (u16, u16, u16);
+use zt_wire::{Address, Identity, InetAddress, Mac, MulticastGroup, NetworkId, SoftwareVersion};
 
 /// State of the node as a whole (06 §4.3).
 #[derive(Clone, Debug)]
@@ -73,7 +70,7 @@ pub struct PeerStatus {
     /// Address.
     pub address: Address,
     /// Software version, if known.
-    pub version: Option<Version>,
+    pub version: Option<SoftwareVersion>,
     /// Protocol version, 0 if unknown.
     pub protocol: u16,
     /// Round trip time of the best path in milliseconds, −1 if unknown.

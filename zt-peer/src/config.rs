@@ -4,18 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use zt_crypto::{Entropy, SecretIdentity};
-use zt_wire::{Address, IpPrefix};
-
-/// Software version told in HELLO and OK(HELLO).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SoftwareVersion {
-    /// Major.
-    pub major: u8,
-    /// Minor.
-    pub minor: u8,
-    /// Revision.
-    pub revision: u16,
-}
+use zt_wire::{Address, IpPrefix, SoftwareVersion};
 
 /// Everything a node's VL1 needs at start.
 pub struct Vl1Config {
@@ -45,7 +34,7 @@ pub struct Vl1Config {
 impl Vl1Config {
     /// Configuration without a peer cache and with version 0.1.0.
     pub fn new(identity: Arc<SecretIdentity>, entropy: Box<dyn Entropy + Send>) -> Self {
-        let version = SoftwareVersion { major: 0, minor: 1, revision: 0 };
+        let version = SoftwareVersion::new(0, 1, 0);
         Self {
             identity,
             version,

@@ -7,6 +7,7 @@ use zt_wire::Identity;
 use zt_wire::WorldKind;
 
 use crate::link::Path;
+use crate::peer::PeerVersion;
 
 /// Something the owner may want to know or must keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,8 +106,8 @@ pub enum Role {
 pub struct PeerView {
     /// Its identity.
     pub identity: Identity,
-    /// Protocol, major, minor, revision, once told.
-    pub version: Option<(u8, u8, u8, u16)>,
+    /// What it speaks and runs, once told.
+    pub version: Option<PeerVersion>,
     /// Best round trip of its direct paths.
     pub latency: Option<Duration>,
     /// What it is to us.

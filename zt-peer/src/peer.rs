@@ -31,7 +31,7 @@ use software::Software;
 use united::United;
 
 pub(crate) use paths::{Adopted, Dropped, PathProbe, Probe, Proof, RouteChange, Slot, Task, Way};
-pub(crate) use software::Version;
+pub use software::PeerVersion;
 
 /// A peer in memory: its identity was validated, its keys are agreed upon.
 pub(crate) struct Peer {

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use zt_crypto::SecretIdentity;
-use zt_wire::Identity;
 use zt_wire::InetAddress;
 use zt_wire::{Emit, Parse, ParseError, Reader};
+use zt_wire::{Identity, SoftwareVersion};
 
 use crate::link::Endpoint;
-use crate::peer::Version;
+use crate::peer::PeerVersion;
 
 /// First byte of a record.
 const FORMAT: u8 = 2;
@@ -21,7 +21,7 @@ const MAX_ADDRESSES: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PeerRecord {
     pub(crate) identity: Identity,
-    pub(crate) version: Version,
+    pub(crate) version: PeerVersion,
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
@@ -30,7 +30,8 @@ impl PeerRecord {
         let mut out = vec![FORMAT];
         out.extend_from_slice(&self.identity.to_vec());
         let v = self.version;
-        for n in [u16::from(v.protocol), u16::from(v.major), u16::from(v.minor), v.revision] {
+        for n in [u16::from(v.protocol), u16::from(v.software.major), u16::from(v.software.minor), v.software.revision]
+        {
             out.extend_from_slice(&n.to_be_bytes());
         }
         let count = u16::try_from(self.addresses.len()).unwrap_or(u16::MAX);
@@ -63,11 +64,9 @@ impl PeerRecord {
         }
         let identity = Identity::parse(&mut r)?;
         let small = |n: u16| u8::try_from(n).unwrap_or(u8::MAX);
-        let version = Version {
+        let version = PeerVersion {
             protocol: small(r.u16("protocol")?),
-            major: small(r.u16("major")?),
-            minor: small(r.u16("minor")?),
-            revision: r.u16("revision")?,
+            software: SoftwareVersion::new(small(r.u16("major")?), small(r.u16("minor")?), r.u16("revision")?),
         };
         let mut addresses = Vec::new();
         for _ in 0..r.u16("number of paths")? {
@@ -95,7 +94,7 @@ mod tests {
     fn a_record_comes_back_and_junk_is_refused() {
         let record = PeerRecord {
             identity: Identity { address: Address::new(0x12_3456_789a), public_key: [7; 64] },
-            version: Version { protocol: 12, major: 1, minor: 14, revision: 1 },
+            version: PeerVersion { protocol: 12, software: SoftwareVersion::new(1, 14, 1) },
             addresses: vec!["1.2.3.4:9993".parse().unwrap(), "[2001:db8::1]:5".parse().unwrap()],
         };
         let bytes = record.emit();
@@ -116,7 +115,7 @@ mod tests {
             SecretIdentity::from_parts(identity, keys.secret_bytes()).unwrap()
         };
         let (us, them) = (secret(1), secret(2));
-        let version = Version { protocol: 12, major: 1, minor: 14, revision: 1 };
+        let version = PeerVersion { protocol: 12, software: SoftwareVersion::new(1, 14, 1) };
         let addresses = vec!["1.2.3.4:9993".parse().unwrap()];
         let record = PeerRecord { identity: *secret(3).identity(), version, addresses };
         let bytes = record.emit_vouched(&us);

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use zt_crypto::{Entropy, PeerKeys, SecretIdentity, Suite, trusted_path};
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION};
 use zt_wire::verb::{Hello, OkHello, Verb, WorldVersion, emit_moons};
-use zt_wire::{Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, Writer, fragment, lz4, write_header};
+use zt_wire::{
+    Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, SoftwareVersion, Writer, fragment, lz4,
+    write_header,
+};
 
 use self::expect::{Expectations, Expected, Question, SentFrames};
 use self::random::Random;
-use crate::config::SoftwareVersion;
 use crate::link::{LinkId, Path};
 use crate::outgoing::{SendError, is_frame};
 use crate::transmit::{Plan, Transmits};
@@ -107,9 +109,7 @@ impl Wire {
         o.keys.mask_hello_tail(id, &mut moons);
         let body = Hello {
             protocol: PROTO_VERSION,
-            major: self.version.major,
-            minor: self.version.minor,
-            revision: self.version.revision,
+            version: self.version,
             timestamp: u64::try_from(now.unix_ms).unwrap_or(0),
             identity: self.own,
             destination: Some(destination),
@@ -129,9 +129,7 @@ impl Wire {
         OkHello {
             timestamp,
             protocol: PROTO_VERSION,
-            major: self.version.major,
-            minor: self.version.minor,
-            revision: self.version.revision,
+            version: self.version,
             address: Some(address),
             worlds: Some(worlds),
             missing: 0,

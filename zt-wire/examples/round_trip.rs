@@ -2,16 +2,16 @@
 
 use zt_wire::packet::{HEADER_LEN, PROTO_VERSION};
 use zt_wire::verb::{Hello, WorldVersion, emit_moons, parse_moons};
-use zt_wire::{Address, Body, Datagram, Emit, Identity, Message, Packet, Verb, classify, write_header};
+use zt_wire::{
+    Address, Body, Datagram, Emit, Identity, Message, Packet, SoftwareVersion, Verb, classify, write_header,
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let identity = Identity { address: "8056c2e21c".parse()?, public_key: [7; 64] };
     let moons = emit_moons(&[WorldVersion { id: 0x1234, timestamp: 0 }]);
     let hello = Hello {
         protocol: PROTO_VERSION,
-        major: 1,
-        minor: 14,
-        revision: 1,
+        version: SoftwareVersion::new(1, 14, 1),
         timestamp: 1_750_000_000_000,
         identity,
         destination: Some("192.0.2.1/9993".parse()?),

@@ -24,6 +24,7 @@ pub mod prefix;
 pub mod rules;
 pub mod time;
 pub mod verb;
+pub mod version;
 pub mod world;
 
 #[doc(inline)]
@@ -70,5 +71,7 @@ pub use rules::{Rule, RuleKind, RuleTable};
 pub use time::{Mono, Now};
 #[doc(inline)]
 pub use verb::{Body, Message, Verb};
+#[doc(inline)]
+pub use version::SoftwareVersion;
 #[doc(inline)]
 pub use world::{Root, World, WorldKind};

@@ -9,7 +9,7 @@ use zt_peer::{
     Endpoint, Job, JobDone, Link, LinkId, LinkKind, LinkRole, Look, Place, Transmits, Vl1, Vl1Config, Vl1Event,
 };
 use zt_wire::verb::{Hello, OkBody, OkEcho, OkReply};
-use zt_wire::{Address, Emit, Mono, Now, PacketId, Verb, Writer, write_header};
+use zt_wire::{Address, Emit, Mono, Now, PacketId, SoftwareVersion, Verb, Writer, write_header};
 
 use crate::{Case, Suite, load, same, text, unhex};
 
@@ -60,9 +60,7 @@ impl Target {
         target.vl1.add_link(now, link, &mut target.out);
         let hello = Hello {
             protocol: 12,
-            major: 1,
-            minor: 14,
-            revision: 1,
+            version: SoftwareVersion::new(1, 14, 1),
             timestamp: 1_750_000_000_000,
             identity: *peer.identity(),
             destination: None,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zt_crypto::{SecretIdentity, SeededEntropy};
-use zt_netconf::{Carrier, NetworkConfig, SendOptions, Verdict, Version, Vl2};
-use zt_wire::{Address, Body, EthernetRef, Identity, Message, Mono, NetworkId, Now, PacketId, Verb};
+use zt_netconf::{Carrier, NetworkConfig, SendOptions, Verdict, Vl2};
+use zt_wire::{Address, Body, EthernetRef, Identity, Message, Mono, NetworkId, Now, PacketId, SoftwareVersion, Verb};
 
 use crate::hex;
 
@@ -107,7 +107,7 @@ impl Member {
 
     /// A member that knows the given identities.
     pub(crate) fn with_identities(own: Identity, known: &[Identity]) -> Self {
-        let version = Version { major: 1, minor: 14, revision: 1 };
+        let version = SoftwareVersion::new(1, 14, 1);
         let known = known.iter().map(|identity| (identity.address, *identity)).collect();
         Self {
             vl2: Vl2::new(own, version, Box::new(SeededEntropy::new(1))),

@@ -226,8 +226,8 @@ fn membership(m: &Membership) -> Value {
 }
 
 fn hello(m: &Hello<'_>) -> View {
-    let mut view = json!({ "protocolVersion": m.protocol, "major": m.major, "minor": m.minor,
-        "revision": m.revision, "timestamp": m.timestamp, "identity": identity(&m.identity) });
+    let mut view = json!({ "protocolVersion": m.protocol, "major": m.version.major, "minor": m.version.minor,
+        "revision": m.version.revision, "timestamp": m.timestamp, "identity": identity(&m.identity) });
     put(&mut view, "sentTo", m.destination.map(inet));
     if let Some(planet) = m.planet {
         view["planetId"] = format!("{:016x}", planet.id).into();
@@ -261,8 +261,8 @@ fn ok(m: &OkReply<'_>) -> Value {
     let mut view = json!({});
     let body = match &m.body {
         OkBody::Hello(b) => {
-            let mut view = json!({ "timestampEcho": b.timestamp, "protocolVersion": b.protocol, "major": b.major,
-                "minor": b.minor, "revision": b.revision });
+            let mut view = json!({ "timestampEcho": b.timestamp, "protocolVersion": b.protocol, "major": b.version.major,
+                "minor": b.version.minor, "revision": b.version.revision });
             put(&mut view, "receivedFrom", b.address.map(inet));
             put(&mut view, "worldsLength", b.worlds.map(<[u8]>::len));
             put(&mut view, "worlds", b.worlds.map(hex));

@@ -14,7 +14,8 @@ use zt_peer::{
 };
 use zt_wire::verb::{Hello, OkBody, OkEcho, OkHello, OkReply, RemoteTrace, Unknown, UserMessage};
 use zt_wire::{
-    Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, Parse, Reader, Verb, World, Writer, write_header,
+    Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, Parse, Reader, SoftwareVersion, Verb, World,
+    Writer, write_header,
 };
 
 use crate::{Case, Suite, hex, same, text, unhex};
@@ -122,7 +123,7 @@ impl Rig {
         let target = Arc::clone(&secrets["target"]);
         let now = Now { mono: Mono::from_millis(5_000_000), unix_ms: 1_750_000_000_000 };
         let mut config = Vl1Config::new(Arc::clone(&target), Box::new(SeededEntropy::new(1)));
-        config.version = zt_peer::SoftwareVersion { major: 1, minor: 14, revision: 1 };
+        config.version = SoftwareVersion::new(1, 14, 1);
         let mut rig = Self {
             vl1: Vl1::new(now, config),
             now,
@@ -245,9 +246,7 @@ impl Rig {
     fn hello(&self, name: &str, protocol: u8) -> Hello<'static> {
         Hello {
             protocol,
-            major: 1,
-            minor: if protocol == 4 { 0 } else { 14 },
-            revision: 1,
+            version: SoftwareVersion::new(1, if protocol == 4 { 0 } else { 14 }, 1),
             timestamp: u64::try_from(self.now.unix_ms).expect("after 1970"),
             identity: *self.secrets[name].identity(),
             destination: None,
@@ -282,7 +281,11 @@ impl Rig {
 
     fn answer(&mut self, name: &str, remote: SocketAddr, asked: &Sent, protocol: u8) {
         self.pass(5);
-        let ok = OkHello { protocol, major: 1, minor: if protocol == 4 { 0 } else { 14 }, ..OkHello::default() };
+        let ok = OkHello {
+            protocol,
+            version: SoftwareVersion::new(1, if protocol == 4 { 0 } else { 14 }, 0),
+            ..OkHello::default()
+        };
         let body = match asked.verb {
             Some(Verb::ECHO) => OkBody::Echo(OkEcho { data: &asked.payload }),
             _ => OkBody::Hello(ok),

@@ -14,7 +14,7 @@ use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, 
 use super::local_conf::{Effective, LocalConf};
 use super::node::merged;
 use crate::worldfile::world_json;
-use crate::{COMPATIBLE_VERSION, COMPATIBLE_VERSION_PARTS, VERSION, api};
+use crate::{COMPATIBLE_VERSION, VERSION, api};
 
 /// UDP ports in use.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,7 +72,6 @@ impl Backend for NodeBackend {
             secondary_port: self.ports.secondary,
             tertiary_port: 0,
         });
-        let (major, minor, revision) = COMPATIBLE_VERSION_PARTS;
         Ok(api::Status {
             address: status.identity.address.to_string(),
             clock: status.clock,
@@ -82,11 +81,11 @@ impl Backend for NodeBackend {
             planet_world_timestamp: status.planet_timestamp,
             public_identity: status.identity.to_string(),
             tcp_fallback_active: false,
-            version: COMPATIBLE_VERSION.to_owned(),
+            version: COMPATIBLE_VERSION.to_string(),
             version_build: 0,
-            version_major: major,
-            version_minor: minor,
-            version_rev: revision,
+            version_major: COMPATIBLE_VERSION.major.into(),
+            version_minor: COMPATIBLE_VERSION.minor.into(),
+            version_rev: COMPATIBLE_VERSION.revision,
             zt_version: Some(VERSION.to_owned()),
         })
     }
@@ -267,11 +266,6 @@ fn network(status: &NetworkStatus) -> api::Network {
 
 fn peer(status: &PeerStatus) -> api::Peer {
     let version = status.version;
-    let number = |value: Option<u16>| value.map_or(-1, i32::from);
-    let (major, minor, revision) = match version {
-        Some((major, minor, revision)) => (Some(major), Some(minor), Some(revision)),
-        None => (None, None, None),
-    };
     api::Peer {
         address: status.address.to_string(),
         is_bonded: false,
@@ -279,10 +273,10 @@ fn peer(status: &PeerStatus) -> api::Peer {
         paths: status.paths.iter().filter(|path| path.alive).map(path).collect(),
         role: status.role.into(),
         tunneled: false,
-        version: format!("{}.{}.{}", number(major), number(minor), number(revision)),
-        version_major: number(major),
-        version_minor: number(minor),
-        version_rev: number(revision),
+        version: version.map_or_else(|| "-1.-1.-1".to_owned(), |v| v.to_string()),
+        version_major: version.map_or(-1, |v| v.major.into()),
+        version_minor: version.map_or(-1, |v| v.minor.into()),
+        version_rev: version.map_or(-1, |v| v.revision.into()),
     }
 }
 

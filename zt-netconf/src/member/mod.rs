@@ -28,4 +28,3 @@ mod shares;
 mod subscriptions;
 
 pub use frame::MAX_PORT_MTU;
-pub use request::Version;

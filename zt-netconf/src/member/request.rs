@@ -2,30 +2,18 @@
 
 use core::time::Duration;
 
+use zt_wire::SoftwareVersion;
 use zt_wire::dictionary::DictionaryWriter;
+use zt_wire::packet::PROTO_VERSION;
 use zt_wire::time::Mono;
 
-/// Protocol version spoken.
-const PROTOCOL: u64 = 12;
-
-/// Version of this software, as told to controllers and peers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// Major number.
-    pub major: u8,
-    /// Minor number.
-    pub minor: u8,
-    /// Revision.
-    pub revision: u16,
-}
-
 /// Metadata of a configuration request, in the order of 04 §2.4.
-pub(crate) fn metadata(version: Version) -> Vec<u8> {
+pub(crate) fn metadata(version: SoftwareVersion) -> Vec<u8> {
     let mut writer = DictionaryWriter::new();
     let numbers = [
         ("v", 7),
         ("vend", 1),
-        ("pv", PROTOCOL),
+        ("pv", u64::from(PROTO_VERSION)),
         ("majv", u64::from(version.major)),
         ("minv", u64::from(version.minor)),
         ("revv", u64::from(version.revision)),

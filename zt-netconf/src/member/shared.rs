@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use zt_crypto::Entropy;
+use zt_wire::SoftwareVersion;
 use zt_wire::gate::Gates;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
@@ -12,7 +13,6 @@ use super::authorised::Authorised;
 use super::carrier::Verdict;
 use super::drop_reason::{DropReason, Drops};
 use super::events::Events;
-use super::request::Version;
 use super::subscriptions::Subscriptions;
 
 /// At most one NETWORK_CREDENTIALS per peer in this time (04 §5.6).
@@ -26,7 +26,7 @@ const GATE_LIMIT: usize = 8_192;
 /// What all networks of one node share.
 pub(crate) struct Shared {
     pub(crate) own: Identity,
-    pub(crate) version: Version,
+    pub(crate) version: SoftwareVersion,
     pub(crate) entropy: Box<dyn Entropy + Send>,
     pub(crate) subscriptions: Subscriptions,
     pub(crate) asked: Asked,
@@ -48,7 +48,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(own: Identity, version: Version, entropy: Box<dyn Entropy + Send>) -> Self {
+    pub(crate) fn new(own: Identity, version: SoftwareVersion, entropy: Box<dyn Entropy + Send>) -> Self {
         Self {
             own,
             version,

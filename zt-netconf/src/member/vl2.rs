@@ -4,20 +4,19 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use zt_crypto::Entropy;
-use zt_wire::Revocation;
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, MulticastGroup, NetworkId, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{ErrorCode, ErrorReply, Message, Verb};
+use zt_wire::{Revocation, SoftwareVersion};
 
 use super::carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
 use super::chunks::Carried;
 use super::credentials::Outcome;
 use super::drop_reason::DropReason;
 use super::network::{Authentication, Failure, Network, Origin};
-use super::request::Version;
 use super::shared::Shared;
 use super::subscriptions::Standing;
 use crate::config::NetworkConfig;
@@ -51,7 +50,7 @@ pub struct Vl2 {
 
 impl Vl2 {
     /// Makes the VL2 of a node that has joined nothing yet.
-    pub fn new(own: Identity, version: Version, entropy: Box<dyn Entropy + Send>) -> Self {
+    pub fn new(own: Identity, version: SoftwareVersion, entropy: Box<dyn Entropy + Send>) -> Self {
         Self { shared: Shared::new(own, version, entropy), networks: BTreeMap::new(), next_expire: None }
     }
 

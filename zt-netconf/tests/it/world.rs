@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use zt_crypto::{SecretIdentity, SeededEntropy};
-use zt_netconf::{Carrier, FrameVerdict, NetworkConfig, SendOptions, Verdict, Version, Vl2, Vl2Event};
+use zt_netconf::{Carrier, FrameVerdict, NetworkConfig, SendOptions, Verdict, Vl2, Vl2Event};
 use zt_wire::verb::{ChunkSeal, ConfigChunk, ErrorCode, ErrorReply, NetworkConfigRequest, OkBody, OkReply};
 use zt_wire::{
     Address, Body, EthernetRef, Identity, Mac, Membership, Message, Mono, MulticastGroup, NetworkId, Now, PacketId,
-    Qualifier, Revocation, RuleKind, Verb,
+    Qualifier, Revocation, RuleKind, SoftwareVersion, Verb,
 };
 
 pub(crate) const CONTROLLER: Address = Address::new(0x62_50c6_ccf3);
@@ -134,7 +134,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(own: Address) -> Self {
-        let version = Version { major: 1, minor: 14, revision: 1 };
+        let version = SoftwareVersion::new(1, 14, 1);
         let entropy = Box::new(SeededEntropy::new(own.as_u64()));
         Self { vl2: Vl2::new(identity(own), version, entropy), wire: Wire::new(own), events: vec![] }
     }

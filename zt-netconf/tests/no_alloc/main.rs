@@ -5,9 +5,9 @@ mod sys;
 use std::time::Duration;
 
 use zt_crypto::SeededEntropy;
-use zt_netconf::{Carrier, FrameVerdict, SendOptions, Verdict, Version, Vl2};
+use zt_netconf::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2};
 use zt_wire::verb::{ExtFrame, Frame};
-use zt_wire::{Address, Body, EthernetRef, Identity, Mac, Message, Mono, NetworkId, Now, PacketId};
+use zt_wire::{Address, Body, EthernetRef, Identity, Mac, Message, Mono, NetworkId, Now, PacketId, SoftwareVersion};
 
 /// Counts, and keeps nothing.
 #[derive(Default)]
@@ -45,7 +45,7 @@ fn frames_between_members_do_not_allocate() {
     let network = NetworkId(0xff0a_0000_0000_0001);
     let node = |number| Identity { address: Address::new(number), public_key: [7; 64] };
     let (own, peer) = (node(0x7f_2cb3_dbe7), node(0xdf_a68a_e067));
-    let version = Version { major: 1, minor: 14, revision: 1 };
+    let version = SoftwareVersion::new(1, 14, 1);
     let mut vl2 = Vl2::new(own, version, Box::new(SeededEntropy::new(1)));
     let mut sink = Sink::default();
     let mut now = Now { mono: Mono(1), unix_ms: 1_795_000_000_000 };

@@ -20,16 +20,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use zt_crypto::{ArmorError, Entropy, SecretIdentity, Suite};
 use zt_netconf::controller::Controller;
-use zt_netconf::{Settings, Verdict, Version, Vl2, Vl2Event};
-use zt_peer::{
-    Endpoint, Inbound, LinkId, Look, Path, Place, Scratch, SoftwareVersion, Ticket, Vl1, Vl1Config, Vl1Event,
-};
+use zt_netconf::{Settings, Verdict, Vl2, Vl2Event};
+use zt_peer::{Endpoint, Inbound, LinkId, Look, Path, Place, Scratch, Ticket, Vl1, Vl1Config, Vl1Event};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
-use zt_wire::{Address, Identity, NetworkId};
+use zt_wire::{Address, Identity, NetworkId, SoftwareVersion};
 
 /// The software version told to peers: the version of ZeroTier One whose protocol documents this follows.
-pub const COMPATIBLE_VERSION: SoftwareVersion = SoftwareVersion { major: 1, minor: 14, revision: 1 };
+pub const COMPATIBLE_VERSION: SoftwareVersion = SoftwareVersion::new(1, 14, 1);
 
 /// What an engine is made from.
 pub struct EngineConfig {
@@ -85,15 +83,10 @@ impl Engine {
         vl1_config.ask_paths = config.ask_paths;
         vl1_config.ask_addresses = config.ask_addresses;
         vl1_config.hear_messages = config.hear_messages;
-        let version = Version {
-            major: COMPATIBLE_VERSION.major,
-            minor: COMPATIBLE_VERSION.minor,
-            revision: COMPATIBLE_VERSION.revision,
-        };
         let controller = controller_entropy.map(|entropy| Controller::new(Arc::clone(&identity), entropy));
         Self {
             vl1: Vl1::new(now, vl1_config),
-            vl2: Vl2::new(*identity.identity(), version, vl2_entropy),
+            vl2: Vl2::new(*identity.identity(), COMPATIBLE_VERSION, vl2_entropy),
             controller,
             identity,
             outputs: VecDeque::new(),

@@ -120,8 +120,8 @@ impl Engine {
 fn peer_status(now: Now, peer: &PeerView) -> PeerStatus {
     PeerStatus {
         address: peer.identity.address,
-        version: peer.version.map(|(_, major, minor, revision)| (major.into(), minor.into(), revision)),
-        protocol: peer.version.map_or(0, |(protocol, ..)| protocol.into()),
+        version: peer.version.map(|version| version.software),
+        protocol: peer.version.map_or(0, |version| version.protocol.into()),
         latency: peer.latency.map_or(-1, |latency| i32::try_from(latency.as_millis()).unwrap_or(i32::MAX)),
         role: peer.role,
         paths: peer.paths.iter().map(|path| path_status(now, path)).collect(),

@@ -1,30 +1,35 @@
 //! What software a peer runs, as far as it may be believed.
 
 use zt_crypto::Suite;
-use zt_wire::Mono;
+use zt_wire::{Mono, SoftwareVersion};
 
 use crate::rate::HELLO_DRIFT_MS;
 
-/// Version of a peer's software, as it told us.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Version {
-    pub(crate) protocol: u8,
-    pub(crate) major: u8,
-    pub(crate) minor: u8,
-    pub(crate) revision: u16,
+/// What a peer's software speaks and is, as it told us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerVersion {
+    /// Version of the protocol.
+    pub protocol: u8,
+    /// Version of the software.
+    pub software: SoftwareVersion,
 }
 
-impl Version {
+impl PeerVersion {
     /// ECHO is understood (03 §6.1).
     fn understands_echo(&self) -> bool {
-        self.protocol >= 5 && (self.major, self.minor, self.revision) != (1, 1, 0)
+        self.protocol >= 5 && self.software != SoftwareVersion::new(1, 1, 0)
+    }
+
+    /// AES-GMAC-SIV is understood (02 §5).
+    const fn understands_aes(&self) -> bool {
+        self.protocol >= 12
     }
 }
 
 /// A peer's version and what it proved of it (safer point 2).
 #[derive(Debug, Default)]
 pub(crate) struct Software {
-    version: Option<Version>,
+    version: Option<PeerVersion>,
     /// It has sealed something with AES: it is of protocol 12.
     proved_aes: bool,
     /// Time in the latest HELLO, and when that came.
@@ -33,13 +38,13 @@ pub(crate) struct Software {
 
 impl Software {
     /// As it told, or as it was told before a restart of ours.
-    pub(crate) const fn version(&self) -> Option<Version> {
+    pub(crate) const fn version(&self) -> Option<PeerVersion> {
         self.version
     }
 
     /// How packets to this peer are encrypted (01 §5.5).
     pub(crate) fn suite(&self) -> Suite {
-        if self.version.is_some_and(|v| v.protocol >= 12) { Suite::AesGmacSiv } else { Suite::Salsa2012Poly1305 }
+        if self.version.is_some_and(|v| v.understands_aes()) { Suite::AesGmacSiv } else { Suite::Salsa2012Poly1305 }
     }
 
     pub(crate) fn understands_echo(&self) -> bool {
@@ -47,7 +52,7 @@ impl Software {
     }
 
     /// The version is remembered from before a restart, so that AES can be used at once (03 §12).
-    pub(crate) const fn recall(&mut self, version: Version) {
+    pub(crate) const fn recall(&mut self, version: PeerVersion) {
         self.version = Some(version);
     }
 
@@ -65,7 +70,7 @@ impl Software {
     }
 
     /// Takes over what a plausible HELLO says.
-    pub(crate) fn accept_hello(&mut self, now: Mono, unix_ms: i64, version: Version) {
+    pub(crate) fn accept_hello(&mut self, now: Mono, unix_ms: i64, version: PeerVersion) {
         if self.hello_clock.is_none_or(|clock| unix_ms > expected(clock, now)) {
             self.hello_clock = Some((unix_ms, now));
         }
@@ -73,8 +78,8 @@ impl Software {
     }
 
     /// Takes over what an answer to a question of ours says. `challenged`: it proves that the peer went back.
-    pub(crate) const fn accept_answer(&mut self, version: Version, challenged: bool) {
-        if version.protocol < 12 {
+    pub(crate) const fn accept_answer(&mut self, version: PeerVersion, challenged: bool) {
+        if !version.understands_aes() {
             self.proved_aes = false;
         }
         if challenged {
@@ -95,8 +100,8 @@ mod tests {
 
     use super::*;
 
-    const V12: Version = Version { protocol: 12, major: 1, minor: 14, revision: 1 };
-    const V9: Version = Version { protocol: 9, major: 1, minor: 2, revision: 12 };
+    const V12: PeerVersion = PeerVersion { protocol: 12, software: SoftwareVersion::new(1, 14, 1) };
+    const V9: PeerVersion = PeerVersion { protocol: 9, software: SoftwareVersion::new(1, 2, 12) };
 
     fn t(ms: u64) -> Mono {
         Mono::from_millis(ms)

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use zt_crypto::SharedKey;
+use zt_wire::SoftwareVersion;
 
 use super::*;
 use crate::link::{Endpoint, LinkId, Path};
 
-const V12: Version = Version { protocol: 12, major: 1, minor: 14, revision: 1 };
-const V4: Version = Version { protocol: 4, major: 1, minor: 0, revision: 6 };
+const V12: PeerVersion = PeerVersion { protocol: 12, software: SoftwareVersion::new(1, 14, 1) };
+const V4: PeerVersion = PeerVersion { protocol: 4, software: SoftwareVersion::new(1, 0, 6) };
 const HELLO_LEN: usize = 149;
 
 fn peer() -> Peer {

@@ -14,7 +14,7 @@ use crate::inbound::{Handled, Ticket};
 use crate::link::Path;
 use crate::path_proof::ANSWER_LEN;
 use crate::path_proof::{MAX_HELD_LEN, Payer};
-use crate::peer::{Peer, Version};
+use crate::peer::{Peer, PeerVersion};
 use crate::peer_table::MAX_PEERS;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
@@ -267,7 +267,7 @@ impl Vl1 {
         }
         let moons: Vec<_> = moons.iter().map(|w| (w.id, w.timestamp)).collect();
         self.answer_hello(now, c, m, &moons, out);
-        let version = Version { protocol: m.protocol, major: m.major, minor: m.minor, revision: m.revision };
+        let version = PeerVersion { protocol: m.protocol, software: m.version };
         self.peers.get_mut(c.id).software_mut().accept_hello(now.mono, said, version);
         self.persist_once(c.id);
         if let Some(seen_as) = m.destination.and_then(InetAddress::socket_addr) {
@@ -319,7 +319,7 @@ impl Vl1 {
         if believed && !self.take_worlds(now, ok, out) {
             return Handled::Refused(DropReason::Malformed);
         }
-        let version = Version { protocol: ok.protocol, major: ok.major, minor: ok.minor, revision: ok.revision };
+        let version = PeerVersion { protocol: ok.protocol, software: ok.version };
         let challenged = expected.purpose == Purpose::Challenge;
         self.peers.get_mut(c.id).software_mut().accept_answer(version, challenged);
         self.persist_once(c.id);

@@ -101,7 +101,7 @@ impl Vl1 {
         };
         PeerView {
             identity: *peer.identity(),
-            version: peer.software().version().map(|v| (v.protocol, v.major, v.minor, v.revision)),
+            version: peer.software().version(),
             latency: peer.paths().route().and_then(Slot::latency),
             role,
             last_heard: peer.activity().last_heard().map(|l| t.saturating_since(l)),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use zt_crypto::{SeededEntropy, SharedKey};
+use zt_wire::SoftwareVersion;
 use zt_wire::packet::MAX_PACKET_LEN;
 use zt_wire::verb::{Echo, Message, Unknown};
 
@@ -19,7 +20,7 @@ const L: LinkId = LinkId(1);
 fn wire() -> Wire {
     static SECRET: OnceLock<Arc<SecretIdentity>> = OnceLock::new();
     let secret = SECRET.get_or_init(|| Arc::new(SecretIdentity::generate(&mut SeededEntropy::new(7))));
-    let version = SoftwareVersion { major: 0, minor: 1, revision: 2 };
+    let version = SoftwareVersion::new(0, 1, 2);
     Wire::new(Arc::clone(secret), version, Box::new(SeededEntropy::new(8)))
 }
 
@@ -100,7 +101,7 @@ fn a_hello_says_who_we_are_and_which_worlds_we_have() {
     let opened = view.opened();
     let Ok(Message::Hello(hello)) = Message::parse(Verb::HELLO, opened.payload()) else { panic!("a HELLO") };
     assert_eq!((hello.identity, hello.destination, hello.planet), (*w.own(), Some(to), Some(planet)));
-    assert_eq!((hello.major, hello.minor, hello.revision, hello.timestamp), (0, 1, 2, 1_700_000_000_000));
+    assert_eq!((hello.version, hello.timestamp), (SoftwareVersion::new(0, 1, 2), 1_700_000_000_000));
     let mut moons = hello.moons.to_vec();
     keys().mask_hello_tail(id, &mut moons);
     assert_eq!(zt_wire::verb::parse_moons(&moons).unwrap(), [moon]);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use zt_crypto::{PeerKeys, Suite};
 use zt_peer::{PhysicalPrefix, Vl1Event};
 use zt_wire::verb::{Echo, ErrorCode, ErrorReply, Frame, Hello, UserMessage, Verb, Whois, WorldVersion};
-use zt_wire::{Address, Body, Emit, InetAddress, Packet, PacketId, Writer, write_header};
+use zt_wire::{Address, Body, Emit, InetAddress, Packet, PacketId, SoftwareVersion, Writer, write_header};
 
 use crate::contact::trio;
 use crate::net::{NETWORK, Net, addr, address, planet, secret};
@@ -30,9 +30,7 @@ pub(crate) fn packet(from: usize, to: usize, id: u64, suite: Suite, body: &dyn B
 pub(crate) fn hello(n: usize, unix_ms: u64, protocol: u8) -> Hello<'static> {
     Hello {
         protocol,
-        major: 1,
-        minor: 14,
-        revision: 1,
+        version: SoftwareVersion::new(1, 14, 1),
         timestamp: unix_ms,
         identity: *secret(n).identity(),
         destination: Some(InetAddress::None),

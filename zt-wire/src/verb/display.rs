@@ -84,7 +84,7 @@ fn list(f: &mut Formatter<'_>, addresses: &[Address]) -> Result {
 
 fn hello(f: &mut Formatter<'_>, m: &Hello<'_>) -> Result {
     write!(f, " {} protocol {}", m.identity.address, m.protocol)?;
-    write!(f, " version {}.{}.{} time {}", m.major, m.minor, m.revision, m.timestamp)?;
+    write!(f, " version {} time {}", m.version, m.timestamp)?;
     if let Some(to) = m.destination {
         write!(f, " to {to}")?;
     }
@@ -139,7 +139,7 @@ fn ok(f: &mut Formatter<'_>, m: &OkReply<'_>) -> Result {
 }
 
 fn ok_hello(f: &mut Formatter<'_>, m: &OkHello<'_>) -> Result {
-    write!(f, " protocol {} version {}.{}.{}", m.protocol, m.major, m.minor, m.revision)?;
+    write!(f, " protocol {} version {}", m.protocol, m.version)?;
     write!(f, " echoed time {}", m.timestamp)?;
     if let Some(a) = m.address {
         write!(f, " from {a}")?;

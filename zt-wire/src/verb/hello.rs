@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{BufferFull, Emit, Identity, InetAddress, Parse, ParseError, Reader, World, Writer};
+use crate::{BufferFull, Emit, Identity, InetAddress, Parse, ParseError, Reader, SoftwareVersion, World, Writer};
 
 /// Which revision of a world somebody holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +19,7 @@ pub struct Hello<'a> {
     /// Protocol version of the sender.
     pub protocol: u8,
     /// Software version.
-    pub major: u8,
-    /// Software version.
-    pub minor: u8,
-    /// Software version.
-    pub revision: u16,
+    pub version: SoftwareVersion,
     /// Sender's clock, opaque to the receiver, which echoes it. Milliseconds since 1970.
     pub timestamp: u64,
     /// Who sends it.
@@ -47,9 +43,7 @@ impl Hello<'_> {
 impl<'a> Parse<'a> for Hello<'a> {
     fn parse(r: &mut Reader<'a>) -> Result<Self, ParseError> {
         let protocol = r.u8("protocol version")?;
-        let major = r.u8("major version")?;
-        let minor = r.u8("minor version")?;
-        let revision = r.u16("revision")?;
+        let version = SoftwareVersion::parse(r)?;
         let timestamp = r.u64("timestamp")?;
         let identity = Identity::parse(r)?;
         let destination = if r.is_empty() { None } else { Some(InetAddress::parse(r)?) };
@@ -58,7 +52,7 @@ impl<'a> Parse<'a> for Hello<'a> {
             _ => None,
         };
         let moons = r.rest();
-        Ok(Self { protocol, major, minor, revision, timestamp, identity, destination, planet, moons })
+        Ok(Self { protocol, version, timestamp, identity, destination, planet, moons })
     }
 }
 
@@ -68,8 +62,8 @@ impl Emit for Hello<'_> {
     }
 
     fn emit(&self, w: &mut Writer<'_>) -> Result<(), BufferFull> {
-        w.put_bytes(&[self.protocol, self.major, self.minor])?;
-        w.put_u16(self.revision)?;
+        w.put_u8(self.protocol)?;
+        self.version.emit(w)?;
         w.put_u64(self.timestamp)?;
         self.identity.emit(w)?;
         if let Some(a) = self.destination {
@@ -123,11 +117,7 @@ pub struct OkHello<'a> {
     /// Protocol version of the responder.
     pub protocol: u8,
     /// Software version.
-    pub major: u8,
-    /// Software version.
-    pub minor: u8,
-    /// Software version.
-    pub revision: u16,
+    pub version: SoftwareVersion,
     /// Physical address the HELLO came from. `None`: not there (before 1.0.3).
     pub address: Option<InetAddress>,
     /// Serialised worlds back to back, see [`OkHello::parse_worlds`]. `None`: not there (before 1.1.0).
@@ -153,9 +143,7 @@ impl<'a> Parse<'a> for OkHello<'a> {
         let mut ok = Self {
             timestamp: r.u64("echoed timestamp")?,
             protocol: r.u8("protocol version")?,
-            major: r.u8("major version")?,
-            minor: r.u8("minor version")?,
-            revision: r.u16("revision")?,
+            version: SoftwareVersion::parse(r)?,
             ..Self::default()
         };
         if !r.is_empty() {
@@ -179,8 +167,8 @@ impl Emit for OkHello<'_> {
 
     fn emit(&self, w: &mut Writer<'_>) -> Result<(), BufferFull> {
         w.put_u64(self.timestamp)?;
-        w.put_bytes(&[self.protocol, self.major, self.minor])?;
-        w.put_u16(self.revision)?;
+        w.put_u8(self.protocol)?;
+        self.version.emit(w)?;
         if let Some(a) = self.address {
             a.emit(w)?;
         }

@@ -44,7 +44,7 @@ proptest! {
              to in inet(), planet in version(), list in vec(version(), 0..4)) {
         let moons = emit_moons(&list);
         let hello = Hello {
-            protocol, major: v.0, minor: v.1, revision: v.2, timestamp, identity,
+            protocol, version: SoftwareVersion::new(v.0, v.1, v.2), timestamp, identity,
             destination: (form > 0).then_some(to),
             planet: (form > 1).then_some(planet),
             moons: if form > 2 { &moons } else { &[] },
@@ -60,7 +60,7 @@ proptest! {
                 list in vec(world(), 0..3), rest in bytes(10)) {
         let worlds = emit_all(&list);
         let hello = OkHello {
-            timestamp, protocol: v.0, major: v.1, minor: v.2, revision: v.3,
+            timestamp, protocol: v.0, version: SoftwareVersion::new(v.1, v.2, v.3),
             address: (form > 0).then_some(from),
             worlds: (form > 1).then_some(&worlds),
             missing: 0,

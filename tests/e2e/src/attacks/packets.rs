@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use zt_crypto::{Entropy as _, PeerKeys, SecretIdentity, SeededEntropy, Suite};
 use zt_wire::verb::{Hello, WorldVersion};
-use zt_wire::{Address, Body, Identity, InetAddress, NetworkId, Packet, Writer, lz4, write_header};
+use zt_wire::{Address, Body, Identity, InetAddress, NetworkId, Packet, SoftwareVersion, Writer, lz4, write_header};
 
 /// Identities that are valid and known to everybody: making one takes long.
 const KEPT: &str = include_str!("../../../sim/fixtures/identities.txt");
@@ -91,9 +91,7 @@ pub(crate) fn hello(identity: Identity) -> Hello<'static> {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Hello {
         protocol: 12,
-        major: 1,
-        minor: 14,
-        revision: 1,
+        version: SoftwareVersion::new(1, 14, 1),
         timestamp: u64::try_from(since_1970.as_millis()).unwrap_or(0),
         identity,
         destination: Some(InetAddress::None),

@@ -1,6 +1,7 @@
 //! What the puppets say: messages with the right seals around any content.
 
 use super::*;
+use zt_wire::SoftwareVersion;
 
 impl Scene {
     /// Any verb, any payload, any suite.
@@ -23,9 +24,7 @@ impl Scene {
         let moons = emit_moons(&[WorldVersion { id: self.stage.moon.id, timestamp: u64::from(other & 1) }]);
         let hello = Hello {
             protocol,
-            major: 1,
-            minor: 14,
-            revision: 1,
+            version: SoftwareVersion::new(1, 14, 1),
             timestamp: (self.now.unix_ms - ago) as u64,
             identity: *self.stage.puppets[puppet].identity(),
             destination: Some(InetAddress::from(SocketAddr::from(([44, 0, 0, 10], 9993)))),
@@ -48,9 +47,7 @@ impl Scene {
         let body = OkHello {
             timestamp: u64::from_be_bytes(timestamp.try_into().expect("8 bytes")),
             protocol: 12,
-            major: 1,
-            minor: 14,
-            revision: 1,
+            version: SoftwareVersion::new(1, 14, 1),
             address: Some(InetAddress::from(SocketAddr::from(([44, 0, 0, 10], 9993 + u16::from(other >> 7))))),
             worlds: Some(&world),
             ..OkHello::default()

@@ -9,7 +9,9 @@ use zt_crypto::{KeyPair, PeerKeys, SecretIdentity, SeededEntropy, Suite, fingerp
 use zt_test_sim::{Lab, NodeId, PORT, Place, START_OF_TIME, Sim, StreamId};
 use zt_wire::verb::{ChunkSeal, ConfigChunk, Echo, Frame, Hello, NetworkCredentials, OkBody, OkReply, WorldVersion};
 use zt_wire::world::WorldKind;
-use zt_wire::{Body, Identity, Membership, NetworkId, PacketId, Qualifier, Signature, Verb, Writer, write_header};
+use zt_wire::{
+    Body, Identity, Membership, NetworkId, PacketId, Qualifier, Signature, SoftwareVersion, Verb, Writer, write_header,
+};
 
 /// Two public members that ping each other over a direct path.
 fn flowing(name: &str, seed: u64) -> (Lab, StreamId) {
@@ -95,9 +97,7 @@ fn truncated_and_oversized_packets_have_names() {
     let drops = grown(&mut lab, a, |lab| {
         let hello = Hello {
             protocol: 13,
-            major: 1,
-            minor: 14,
-            revision: 1,
+            version: SoftwareVersion::new(1, 14, 1),
             timestamp: 1,
             identity: *lab.sim.node(b).secret.identity(),
             destination: None,
@@ -385,9 +385,7 @@ fn a_hello_of_another_planet_is_answered_and_teaches_nothing() {
             number += 1;
             let hello = Hello {
                 protocol: 13,
-                major: 1,
-                minor: 14,
-                revision: 1,
+                version: SoftwareVersion::new(1, 14, 1),
                 timestamp: START_OF_TIME as u64 + lab.sim.time() / 1000 + number,
                 identity: *stranger.identity(),
                 destination: None,

@@ -11,7 +11,7 @@ use zt_test_sim::{
 };
 use zt_wire::verb::{Hello, Verb, WorldVersion};
 use zt_wire::world::WorldKind;
-use zt_wire::{Address, Emit, InetAddress, NetworkId, Writer, write_header};
+use zt_wire::{Address, Emit, InetAddress, NetworkId, SoftwareVersion, Writer, write_header};
 
 /// A root, a controller with a network, and the planet.
 struct World {
@@ -132,9 +132,7 @@ fn forged(key: &KeyPair, to: &zt_wire::Identity, number: u64) -> (zt_wire::Ident
     let secret = identity_with(Address::new(0x20_0000_0000 + number), key);
     let body = Hello {
         protocol: 12,
-        major: 1,
-        minor: 14,
-        revision: 1,
+        version: SoftwareVersion::new(1, 14, 1),
         timestamp: 1,
         identity: *secret.identity(),
         destination: Some(InetAddress::None),

@@ -8,7 +8,7 @@ use zt_netconf::NetworkStatus;
 use zt_peer::{Endpoint, Role};
 use zt_wire::time::Now;
 use zt_wire::world::WorldKind;
-use zt_wire::{Address, Identity, InetAddress, Mac, NetworkId};
+use zt_wire::{Address, Identity, InetAddress, Mac, NetworkId, SoftwareVersion};
 
 /// Silence after which a peer no longer counts as alive (03 §1: 500 s is when a peer is forgotten; paths expire after
 /// 2 minutes or so, and so does a relayed acquaintance).
@@ -50,7 +50,7 @@ pub(crate) struct PathView {
 #[derive(Clone, Debug)]
 pub(crate) struct PeerView {
     pub(crate) address: Address,
-    pub(crate) version: Option<(u8, u8, u16)>,
+    pub(crate) version: Option<SoftwareVersion>,
     pub(crate) latency: Option<u64>,
     pub(crate) role: Role,
     pub(crate) paths: Vec<PathView>,
@@ -162,7 +162,7 @@ fn peer_view(peer: &zt_peer::PeerView, stable: &[(Address, Endpoint)]) -> PeerVi
     });
     PeerView {
         address,
-        version: peer.version.map(|(_, major, minor, revision)| (major, minor, revision)),
+        version: peer.version.map(|version| version.software),
         latency: peer.latency.map(millis),
         role: peer.role,
         paths: paths.collect(),

@@ -143,7 +143,7 @@ fn peer(now: i64, view: &PeerView, socket: &impl Fn(&PathView) -> i64) -> ZT_Pee
     // SAFETY: integers, floats, arrays of them and bools: all zeros is a value.
     let mut peer: Box<ZT_Peer> = unsafe { zeroed() };
     peer.address = view.identity.address.as_u64();
-    let version = view.version.map(|(_, major, minor, revision)| (major.into(), minor.into(), revision.into()));
+    let version = view.version.map(|v| v.software).map(|v| (v.major.into(), v.minor.into(), v.revision.into()));
     (peer.versionMajor, peer.versionMinor, peer.versionRev) = version.unwrap_or((-1, -1, -1));
     peer.latency = view.latency.map_or(-1, |latency| c_int::try_from(latency.as_millis()).unwrap_or(c_int::MAX));
     peer.role = match view.role {

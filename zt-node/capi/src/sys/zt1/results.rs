@@ -103,7 +103,7 @@ pub(super) fn status(view: &NodeView) -> ZT1_Node_Status {
 }
 
 fn peer(view: &PeerView, paths: &mut [ZT1_Node_PhysicalPath]) -> ZT1_Node_Peer {
-    let version = view.version.map(|(major, minor, revision)| format!("{major}.{minor}.{revision}"));
+    let version = view.version.map(|version| version.to_string());
     ZT1_Node_Peer {
         remoteVersion: char_array(&version.unwrap_or_default()),
         address: char_array(&view.address.to_string()),
