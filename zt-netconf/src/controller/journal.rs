@@ -47,7 +47,7 @@ pub type Record = Change;
 #[derive(Debug)]
 pub(super) enum Before {
     Network(Option<Arc<Network>>),
-    Member(Option<Box<Member>>),
+    Member(Option<Arc<Member>>),
 }
 
 /// A commit that the store has not confirmed.

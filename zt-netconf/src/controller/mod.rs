@@ -13,6 +13,7 @@
 //!
 //! | File | What it holds |
 //! |---|---|
+//! | `command`, `check` | what an administrator asks, by types |
 //! | `network`, `member`, `patch`, `verbatim` | networks and members by their types, changes of them |
 //! | `state`, `candidates`, `journal`, `presence` | records in memory, who asks to be a member, changes not yet written, who asked when |
 //! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
@@ -21,6 +22,8 @@
 
 mod assign;
 mod candidates;
+mod check;
+mod command;
 mod issue;
 mod journal;
 mod json;
@@ -49,6 +52,7 @@ use zt_wire::inet::InetAddress;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{Body, Verb};
 
+pub use command::{Answer, Answered, Command, CommandError, NetworkSummary};
 pub use journal::{Change, Key, Record};
 pub use json::ApiOutcome;
 pub use member::{Binding, Member};
@@ -264,7 +268,7 @@ impl Controller {
                     for time in [member.creation_time, member.last_authorized, member.last_deauthorized] {
                         self.stamps.remember(time);
                     }
-                    n.set_member(address, Some(member));
+                    n.set_member(address, Some(Arc::new(member)));
                     true
                 }
                 None => false,
@@ -336,7 +340,7 @@ impl Controller {
                 (Key::Network(id), Before::Network(object)) => _ = self.put_network(id, object),
                 (Key::Member(id, address), Before::Member(member)) => {
                     if let Some(state) = self.networks.get_mut(&id) {
-                        state.set_member(address, member.map(|m| *m));
+                        state.set_member(address, member);
                     }
                 }
                 _ => {}
@@ -500,12 +504,12 @@ impl Controller {
         }
         let key = Key::Member(id, address);
         let change = Change { key, object: Some(new.to_json()) };
-        let before = state.set_member(address, Some(new));
-        Some(self.commit(vec![change], vec![(key, Before::Member(before.map(Box::new)))], effects))
+        let before = state.set_member(address, Some(Arc::new(new)));
+        Some(self.commit(vec![change], vec![(key, Before::Member(before))], effects))
     }
 
     /// Removes a member; its last state, and the number of the commit.
-    fn delete_member(&mut self, id: NetworkId, address: Address) -> Option<(Member, u64)> {
+    fn delete_member(&mut self, id: NetworkId, address: Address) -> Option<(Arc<Member>, u64)> {
         let key = Key::Member(id, address);
         let old = self.networks.get_mut(&id)?.set_member(address, None)?;
         let mut effects = Vec::new();
@@ -515,7 +519,7 @@ impl Controller {
         if old.active_bridge {
             effects.push(Effect::PushNetwork(id));
         }
-        let before = vec![(key, Before::Member(Some(Box::new(old.clone()))))];
+        let before = vec![(key, Before::Member(Some(Arc::clone(&old))))];
         let seq = self.commit(vec![Change { key, object: None }], before, effects);
         Some((old, seq))
     }
@@ -530,7 +534,7 @@ impl Controller {
         for m in state.members() {
             let key = Key::Member(id, m.address);
             changes.push(Change { key, object: None });
-            before.push((key, Before::Member(Some(Box::new(m.clone())))));
+            before.push((key, Before::Member(Some(Arc::clone(m)))));
             if m.authorized {
                 authorized.push(m.address);
             }

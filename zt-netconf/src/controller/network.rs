@@ -14,6 +14,9 @@ use super::verbatim::Verbatim;
 /// Sizes that the MTU of a network may have, bytes.
 pub(super) const MTU: std::ops::RangeInclusive<u16> = MIN_VIRTUAL_MTU..=MAX_VIRTUAL_MTU;
 
+/// Longest DNS domain that fits its 128-byte field with the closing zero.
+pub(super) const MAX_DOMAIN: usize = 127;
+
 /// One network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {

@@ -119,7 +119,7 @@ impl Controller {
         let settings = Arc::clone(state.network());
         let held = state.member(node);
         let created = held.is_none();
-        let mut member = held.cloned().unwrap_or_else(|| Member::new(network, node, now.unix_ms));
+        let mut member = held.map_or_else(|| Member::new(network, node, now.unix_ms), |held| Member::clone(held));
         pin(&mut member, &asker.identity)?;
         let metadata = Dictionary::new(&asker.metadata);
         authorise(&mut member, &settings, &metadata, now.unix_ms);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use zt_wire::ident::Address;
 
 use super::candidates::Candidates;
+use super::command::NetworkSummary;
 use super::member::Member;
 use super::network::Network;
 
@@ -14,7 +15,7 @@ use super::network::Network;
 #[derive(Debug)]
 pub(super) struct NetworkState {
     network: Arc<Network>,
-    members: BTreeMap<Address, Member>,
+    members: BTreeMap<Address, Arc<Member>>,
     /// Who holds an address, authorised or not.
     allocated: BTreeMap<IpAddr, Vec<Address>>,
     candidates: Candidates,
@@ -40,16 +41,16 @@ impl NetworkState {
         std::mem::replace(&mut self.network, network)
     }
 
-    pub(super) fn members(&self) -> impl Iterator<Item = &Member> {
+    pub(super) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
         self.members.values()
     }
 
-    pub(super) fn member(&self, address: Address) -> Option<&Member> {
+    pub(super) fn member(&self, address: Address) -> Option<&Arc<Member>> {
         self.members.get(&address)
     }
 
     /// Stores or removes a member; returns what was there.
-    pub(super) fn set_member(&mut self, address: Address, member: Option<Member>) -> Option<Member> {
+    pub(super) fn set_member(&mut self, address: Address, member: Option<Arc<Member>>) -> Option<Arc<Member>> {
         if let Some(new) = &member {
             self.count(new, true);
         }
@@ -92,14 +93,19 @@ impl NetworkState {
         self.allocated.contains_key(&ip)
     }
 
-    /// The authorised member that holds an address.
-    pub(super) fn holder(&self, ip: IpAddr) -> Option<Address> {
-        let holders = self.allocated.get(&ip)?;
-        holders.iter().copied().find(|holder| self.members.get(holder).is_some_and(|m| m.authorized))
+    /// Everybody who holds an address, authorised or not.
+    pub(super) fn holders(&self, ip: IpAddr) -> impl Iterator<Item = Address> {
+        self.allocated.get(&ip).into_iter().flatten().copied()
     }
 
-    pub(super) fn authorized_count(&self) -> usize {
-        self.authorized
+    /// The authorised member that holds an address.
+    pub(super) fn holder(&self, ip: IpAddr) -> Option<Address> {
+        self.holders(ip).find(|holder| self.members.get(holder).is_some_and(|m| m.authorized))
+    }
+
+    /// The network and its counts.
+    pub(super) fn summary(&self) -> NetworkSummary {
+        NetworkSummary { network: Arc::clone(&self.network), members: self.members.len(), authorized: self.authorized }
     }
 
     pub(super) fn member_count(&self) -> usize {
@@ -136,15 +142,15 @@ mod tests {
             let mut m = Member::new(id, Address::new(i), 0);
             m.authorized = i == 1;
             m.ips = if i < 3 { vec![ip] } else { vec![] };
-            n.set_member(m.address, Some(m));
+            n.set_member(m.address, Some(Arc::new(m)));
         }
-        assert_eq!((n.authorized_count(), n.member_count(), n.candidates.len()), (1, 3, 1));
+        assert_eq!((n.authorized, n.member_count(), n.candidates.len()), (1, 3, 1));
         assert_eq!(n.holder(ip), Some(Address::new(1)), "of two holders the authorised one");
         n.set_member(Address::new(1), None);
         assert!(n.is_allocated(ip));
         assert_eq!(n.holder(ip), None, "nobody is authorised");
         n.set_member(Address::new(2), None);
         assert!(!n.is_allocated(ip));
-        assert_eq!((n.authorized_count(), n.member_count(), n.candidates.len()), (0, 1, 1));
+        assert_eq!((n.authorized, n.member_count(), n.candidates.len()), (0, 1, 1));
     }
 }

@@ -3,6 +3,7 @@
 
 mod api;
 mod bench;
+mod commands;
 mod commits;
 mod recorded;
 mod requests;

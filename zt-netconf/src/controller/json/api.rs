@@ -11,13 +11,9 @@ use zt_wire::time::Now;
 
 use super::{error, member, network, strict};
 use crate::controller::Controller;
+use crate::controller::command::{Answer, Answered, Command, CommandError, NetworkSummary};
 use crate::controller::member::Member;
 use crate::controller::network::Network;
-use crate::controller::serve::version_of;
-use crate::controller::state::NetworkState;
-
-/// Random network IDs tried before giving up.
-const MAX_TRIALS: u32 = 100_000;
 
 /// An answer of the HTTP interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,9 +99,9 @@ impl Controller {
             return ApiOutcome::empty(503);
         }
         match method {
-            Method::Get => self.api_get(route),
+            Method::Get => self.api_get(now, route),
             Method::Post => self.api_post(now, route, body),
-            Method::Delete => self.api_delete(route),
+            Method::Delete => self.api_delete(now, route),
         }
     }
 
@@ -114,31 +110,42 @@ impl Controller {
     pub fn api_strict(&mut self, now: Now, method: &str, path: &str, body: &[u8]) -> ApiOutcome {
         if matches!(method, "POST" | "PUT")
             && let Some(route) = self.route(path)
-            && let Err(wrong) = self.check(route, body)
+            && let Err(wrong) = self.check_body(route, body)
         {
             return ApiOutcome::refused(&wrong);
         }
         self.api(now, method, path, body)
     }
 
-    fn check(&self, route: Route, body: &[u8]) -> Result<(), String> {
+    /// What would not be taken as it is written, first by its spelling, then by its value.
+    fn check_body(&self, route: Route, body: &[u8]) -> Result<(), String> {
         let parse = || serde_json::from_slice::<Value>(without_mark(body)).map_err(|error| error.to_string());
         let object = || match parse()? {
             Value::Object(object) => Ok(object),
             other => Err(format!("{other} is no object")),
         };
-        match route {
-            Route::Networks | Route::NewNetwork(true) => strict::network(&object()?, None),
-            Route::Network(id) => {
-                let stored = self.networks.get(&id).map(|network| network.network().to_json());
-                strict::network(&object()?, stored.as_ref())
+        let command = match route {
+            Route::Networks | Route::NewNetwork(true) => {
+                let object = object()?;
+                strict::network(&object, None).map_err(|wrong| wrong.to_string())?;
+                Command::create_network(network::patch(&object))
             }
-            Route::Member(id, address) => match self.networks.get(&id) {
-                Some(network) => strict::member(&object()?, network, address),
-                None => Ok(()),
-            },
-            _ => Ok(()),
-        }
+            Route::Network(id) => {
+                let object = object()?;
+                let stored = self.networks.get(&id).map(|network| network.network().to_json());
+                strict::network(&object, stored.as_ref()).map_err(|wrong| wrong.to_string())?;
+                Command::set_network(id, network::patch(&object))
+            }
+            Route::Member(id, address) if self.networks.contains_key(&id) => {
+                let object = object()?;
+                let member = self.networks.get(&id).and_then(|n| n.member(address));
+                let stored = member.map(|member| member.to_json());
+                strict::member(&object, stored.as_ref()).map_err(|wrong| wrong.to_string())?;
+                Command::set_member(id, address, member::patch(&object).map_err(|wrong| wrong.to_string())?)
+            }
+            _ => return Ok(()),
+        };
+        self.check(&command).map_err(|wrong| wrong.to_string())
     }
 
     fn route(&self, path: &str) -> Option<Route> {
@@ -171,38 +178,20 @@ impl Controller {
         ApiOutcome { status: if self.ready { 200 } else { 503 }, body: Some(body), commit: None }
     }
 
-    fn api_get(&self, route: Route) -> ApiOutcome {
-        let found = match route {
-            Route::Networks => {
-                let ids: Vec<String> = self.networks.keys().map(NetworkId::to_string).collect();
-                return ApiOutcome::json(json!(ids), self.journal.last());
-            }
-            Route::AllNetworks => return ApiOutcome::json(self.all_networks(), self.journal.last()),
-            Route::Network(id) => self.networks.get(&id).map(|n| Value::Object(n.network().to_json())),
-            Route::Members(id) => self.networks.get(&id).map(member_revisions),
-            Route::AllMembers(id) => self.networks.get(&id).map(all_members),
-            Route::Member(id, address) => {
-                let member = self.networks.get(&id).and_then(|n| n.member(address));
-                member.map(|m| Value::Object(m.to_json()))
-            }
-            Route::Status | Route::NewNetwork(_) => None,
+    fn api_get(&mut self, now: Now, route: Route) -> ApiOutcome {
+        let command = match route {
+            Route::Networks | Route::AllNetworks => Command::ListNetworks,
+            Route::Network(id) => Command::GetNetwork(id),
+            Route::Members(id) | Route::AllMembers(id) => Command::ListMembers(id),
+            Route::Member(id, address) => Command::GetMember(id, address),
+            Route::Status | Route::NewNetwork(_) => return ApiOutcome::empty(404),
         };
-        let commit = route.network().and_then(|id| self.journal.last_of(id));
-        found.map_or(ApiOutcome::empty(404), |v| ApiOutcome::json(v, commit))
-    }
-
-    fn all_networks(&self) -> Value {
-        let data: Vec<Value> = self
-            .networks
-            .values()
-            .map(|n| {
-                let mut o = n.network().to_json();
-                let meta = json!({"authorizedMemberCount": n.authorized_count(), "totalMemberCount": n.member_count()});
-                o.insert("meta".to_owned(), meta);
-                Value::Object(o)
-            })
-            .collect();
-        json!({"meta": {"networkCount": data.len()}, "data": data})
+        let all = matches!(route, Route::AllNetworks | Route::AllMembers(_));
+        self.run(now, command, |answer| match answer {
+            Answer::Networks(networks) if all => all_networks(&networks),
+            Answer::Members(members) if all => all_members(&members),
+            other => print(&other),
+        })
     }
 
     fn api_post(&mut self, now: Now, route: Route, body: &[u8]) -> ApiOutcome {
@@ -221,93 +210,87 @@ impl Controller {
         match route {
             Route::Network(id) => self.post_network(now, id, &body),
             Route::Member(id, address) => self.post_member(now, id, address, &body),
-            _ => match self.free_network_id() {
-                Some(id) => self.post_network(now, id, &body),
-                None => ApiOutcome::empty(503),
-            },
+            _ => self.run(now, Command::create_network(network::patch(&body)), |answer| print(&answer)),
         }
-    }
-
-    fn free_network_id(&mut self) -> Option<NetworkId> {
-        let base = self.own.address().as_u64() << 24;
-        (0..MAX_TRIALS)
-            .map(|_| NetworkId(base | (self.entropy.next_u64() & 0xff_ffff).max(1)))
-            .find(|id| !self.networks.contains_key(id))
     }
 
     fn post_network(&mut self, now: Now, id: NetworkId, body: &Map<String, Value>) -> ApiOutcome {
-        let held = self.networks.get(&id).map(|n| Arc::clone(n.network()));
-        let mut new = held.as_deref().cloned().unwrap_or_else(|| Network::new(id, now.unix_ms));
-        new.apply(network::patch(body));
+        let patch = network::patch(body);
         // Quirk: network 0 is answered and not stored.
-        let changed = id.0 != 0 && !held.is_some_and(|h| h.same_as(&new));
-        if changed {
-            let seq = self.store_network(new);
-            let stored = self.networks.get(&id).map(|n| n.network().to_json()).unwrap_or_default();
-            return ApiOutcome::json(Value::Object(stored), Some(seq));
+        if id.0 == 0 {
+            let mut network = Network::new(id, now.unix_ms);
+            network.apply(patch);
+            return ApiOutcome::json(Value::Object(network.to_json()), None);
         }
-        ApiOutcome::json(Value::Object(new.to_json()), self.journal.last_of(id))
+        self.run(now, Command::set_network(id, patch), |answer| print(&answer))
     }
 
     fn post_member(&mut self, now: Now, id: NetworkId, address: Address, body: &Map<String, Value>) -> ApiOutcome {
-        let held = self.networks.get(&id).and_then(|n| n.member(address)).cloned();
-        let was_authorized = held.as_ref().is_some_and(|member| member.authorized);
-        let mut new = held.unwrap_or_else(|| Member::new(id, address, now.unix_ms));
-        match member::patch(body) {
-            Ok(patch) => new.apply(patch, now.unix_ms),
-            Err(e) => {
-                let text = format!("[json.exception.type_error.302] type must be string, but is {}", e.0);
-                return ApiOutcome::error(&text);
-            }
-        }
-        // What the member said when it was refused a moment ago counts from now on. Quirk: not yet in this answer.
-        let told = new.version;
-        if new.authorized
-            && !was_authorized
-            && let Some(asker) = self.presence.online(now.mono, id, address)
-        {
-            new.version = version_of(&asker.metadata);
-        }
+        let patch = match member::patch(body) {
+            Ok(patch) => patch,
+            Err(wrong) => return ApiOutcome::error(&wrong.to_string()),
+        };
         // Quirk: member 0 is answered and not stored.
         if address.as_u64() == 0 {
-            return ApiOutcome::json(Value::Object(new.to_json()), None);
+            let mut member = Member::new(id, address, now.unix_ms);
+            member.apply(patch, now.unix_ms);
+            return ApiOutcome::json(Value::Object(member.to_json()), None);
         }
-        let mut answer = new.clone();
-        let seq = self.store_member(new, Vec::new(), true);
-        if let Some(stored) = self.networks.get(&id).and_then(|n| n.member(address)) {
-            answer = stored.clone();
-        }
-        answer.version = told;
-        ApiOutcome::json(Value::Object(answer.to_json()), seq.or_else(|| self.journal.last_of(id)))
+        // Quirk: what the member told of its software when it was refused is not yet in this answer.
+        let held = self.networks.get(&id).and_then(|n| n.member(address));
+        let told = held.map_or([-1; 4], |held| held.version);
+        self.run(now, Command::set_member(id, address, patch), |answer| match answer {
+            Answer::Member(stored) => Value::Object(Member { version: told, ..Member::clone(&stored) }.to_json()),
+            other => print(&other),
+        })
     }
 
-    fn api_delete(&mut self, route: Route) -> ApiOutcome {
-        let deleted = match route {
-            Route::Network(id) => self.delete_network(id).map(|(n, seq)| (n.to_json(), seq)),
-            Route::Member(id, address) => self.delete_member(id, address).map(|(m, seq)| (m.to_json(), seq)),
-            _ => None,
-        };
-        deleted.map_or(ApiOutcome::empty(404), |(o, seq)| ApiOutcome::json(Value::Object(o), Some(seq)))
+    fn api_delete(&mut self, now: Now, route: Route) -> ApiOutcome {
+        match route {
+            Route::Network(id) => self.run(now, Command::DeleteNetwork(id), |answer| print(&answer)),
+            Route::Member(id, address) => self.run(now, Command::DeleteMember(id, address), |answer| print(&answer)),
+            _ => ApiOutcome::empty(404),
+        }
+    }
+
+    /// Executes a command whose fields are coerced, and prints the answer.
+    fn run(&mut self, now: Now, command: Command, print: impl FnOnce(Answer) -> Value) -> ApiOutcome {
+        match self.execute(now, command) {
+            Ok(Answered { answer, commit }) => ApiOutcome::json(print(answer), commit),
+            Err(CommandError::NotReady | CommandError::NoFreeId) => ApiOutcome::empty(503),
+            Err(CommandError::NoNetwork(_) | CommandError::NoMember { .. }) => ApiOutcome::empty(404),
+            Err(wrong @ CommandError::Field { .. }) => ApiOutcome::refused(&wrong.to_string()),
+        }
     }
 }
 
-impl Route {
-    fn network(self) -> Option<NetworkId> {
-        match self {
-            Self::Network(id) | Self::Members(id) | Self::Member(id, _) | Self::AllMembers(id) => Some(id),
-            _ => None,
+/// An answer in the short form: lists name their records only.
+fn print(answer: &Answer) -> Value {
+    match answer {
+        Answer::Networks(networks) => networks.iter().map(|n| json!(n.network.id.to_string())).collect(),
+        Answer::Network(network) => Value::Object(network.to_json()),
+        Answer::Members(members) => {
+            Value::Object(members.iter().map(|m| (m.address.to_string(), json!(m.revision))).collect())
         }
+        Answer::Member(member) => Value::Object(member.to_json()),
     }
 }
 
-/// Member address → revision.
-fn member_revisions(n: &NetworkState) -> Value {
-    Value::Object(n.members().map(|m| (m.address.to_string(), json!(m.revision))).collect())
+fn all_networks(networks: &[NetworkSummary]) -> Value {
+    let print = |n: &NetworkSummary| {
+        let mut object = n.network.to_json();
+        let meta = json!({"authorizedMemberCount": n.authorized, "totalMemberCount": n.members});
+        object.insert("meta".to_owned(), meta);
+        Value::Object(object)
+    };
+    let data: Vec<Value> = networks.iter().map(print).collect();
+    json!({"meta": {"networkCount": data.len()}, "data": data})
 }
 
-fn all_members(n: &NetworkState) -> Value {
-    let data: Vec<Value> = n.members().map(|m| Value::Object(m.to_json())).collect();
-    json!({"data": data, "meta": {"authorizedCount": n.authorized_count(), "totalCount": n.member_count()}})
+fn all_members(members: &[Arc<Member>]) -> Value {
+    let data: Vec<Value> = members.iter().map(|m| Value::Object(m.to_json())).collect();
+    let authorized = members.iter().filter(|m| m.authorized).count();
+    json!({"data": data, "meta": {"authorizedCount": authorized, "totalCount": members.len()}})
 }
 
 /// The text without the byte order mark that some editors and shells write before it.

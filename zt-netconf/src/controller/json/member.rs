@@ -22,8 +22,9 @@ const REMOVED: &[&str] = &[
     "authenticationClientID",
 ];
 
-/// A value that has no coercion: answered with status 500.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A value that has no coercion: answered with status 500, in the words of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("[json.exception.type_error.302] type must be string, but is {0}")]
 pub(super) struct NotText(pub(super) &'static str);
 
 const VERSION_KEYS: [&str; 4] = ["vMajor", "vMinor", "vRev", "vProto"];

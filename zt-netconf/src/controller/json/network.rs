@@ -13,13 +13,10 @@ use zt_wire::packet::DEFAULT_VIRTUAL_MTU;
 use zt_wire::rules::{RuleKind, RuleTable};
 
 use super::coerce::{self, MAX_ARRAY};
-use crate::controller::network::{AssignV6, Dns, MTU, Network, NetworkCapability, NetworkTag, Pool, Route};
+use crate::controller::network::{AssignV6, Dns, MAX_DOMAIN, MTU, Network, NetworkCapability, NetworkTag, Pool, Route};
 use crate::controller::patch::NetworkPatch;
 use crate::controller::rules_json;
 use crate::controller::verbatim::Verbatim;
-
-/// Longest DNS domain that fits its 128-byte field with the closing zero.
-pub(super) const MAX_DOMAIN: usize = 127;
 
 /// Keys that never reach the store.
 const REMOVED: &[&str] = &["clock", "authorizedMemberCount", "activeMemberCount", "totalMemberCount", "lastModified"];

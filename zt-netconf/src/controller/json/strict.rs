@@ -2,27 +2,19 @@
 //!
 //! Nothing here changes anything. A body that passes is taken by the API exactly as it is written.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
 use zt_wire::IpPrefix;
-use zt_wire::ident::{Address, NetworkId};
 use zt_wire::packet::{MAX_VIRTUAL_MTU, MIN_VIRTUAL_MTU};
 
 use super::coerce;
-use super::network::MAX_DOMAIN;
-use crate::config::MAX_NAME;
-use crate::controller::member::Member;
+use crate::controller::command::CommandError;
+use crate::controller::network::MAX_DOMAIN;
 use crate::controller::rules_json;
-use crate::controller::state::NetworkState;
 
-/// A field and what is wrong with it, in words.
-type Wrong = String;
+type Wrong = CommandError;
 type Check = Result<(), Wrong>;
-
-/// Most DNS servers of a network.
-const MAX_SERVERS: usize = 4;
 
 /// Checks the fields of a network. Those that say what is stored already pass whatever they are, so that an object
 /// that was read can be changed and sent back.
@@ -33,7 +25,7 @@ pub(super) fn network(body: &Map<String, Value>, stored: Option<&Map<String, Val
     let same = |key: &str, v: &Value| stored.and_then(|stored| stored.get(key)) == Some(v);
     for (key, v) in body.iter().filter(|(key, v)| !same(key, v)) {
         match key.as_str() {
-            "name" => text(key, v, MAX_NAME)?,
+            "name" => text(key, v, usize::MAX)?,
             "private" | "enableBroadcast" => flag(key, v)?,
             "multicastLimit" => number(key, v, 0, u64::from(u32::MAX))?,
             "mtu" => number(key, v, MIN_VIRTUAL_MTU.into(), MAX_VIRTUAL_MTU.into())?,
@@ -54,13 +46,12 @@ pub(super) fn network(body: &Map<String, Value>, stored: Option<&Map<String, Val
     Ok(())
 }
 
-/// Checks the fields of a member, and that its addresses are free and of this network.
+/// Checks the fields of a member.
 ///
 /// # Errors
 /// The first field that would not be taken as it is written.
-pub(super) fn member(body: &Map<String, Value>, network: &NetworkState, address: Address) -> Check {
-    let stored = network.member(address).map(Member::to_json);
-    let same = |key: &str, v: &Value| stored.as_ref().and_then(|stored| stored.get(key)) == Some(v);
+pub(super) fn member(body: &Map<String, Value>, stored: Option<&Map<String, Value>>) -> Check {
+    let same = |key: &str, v: &Value| stored.and_then(|stored| stored.get(key)) == Some(v);
     for (key, v) in body.iter().filter(|(key, v)| !same(key, v)) {
         match key.as_str() {
             "name" => text(key, v, usize::MAX)?,
@@ -68,26 +59,26 @@ pub(super) fn member(body: &Map<String, Value>, network: &NetworkState, address:
             "authenticationExpiryTime" => number(key, v, 0, i64::MAX as u64)?,
             "remoteTraceTarget" => trace_target(key, v)?,
             "remoteTraceLevel" => number(key, v, 0, u64::from(u32::MAX))?,
-            "ipAssignments" => addresses(key, v, network, address)?,
+            "ipAssignments" => each(key, v, |key, v| ip(key, Some(v)).map(drop))?,
             "tags" => each(key, v, |key, v| match v.as_array().map(Vec::as_slice) {
                 Some([id, value]) => word(key, id).and_then(|()| word(key, value)),
                 _ => wrong(key, "write [id, value]"),
             })?,
             "capabilities" => each(key, v, word)?,
-            _ => return Err(unknown(key, stored.as_ref())),
+            _ => return Err(unknown(key, stored)),
         }
     }
     Ok(())
 }
 
 fn wrong(key: &str, why: impl std::fmt::Display) -> Check {
-    Err(format!("{key}: {why}"))
+    Err(CommandError::field(key, why))
 }
 
 fn unknown(key: &str, stored: Option<&Map<String, Value>>) -> Wrong {
     match stored.is_some_and(|stored| stored.contains_key(key)) {
-        true => format!("{key}: this field is kept by the controller and cannot be set"),
-        false => format!("{key}: there is no such field"),
+        true => CommandError::field(key, "this field is kept by the controller and cannot be set"),
+        false => CommandError::field(key, "there is no such field"),
     }
 }
 
@@ -133,9 +124,12 @@ fn each(key: &str, v: &Value, check: impl Fn(&str, &Value) -> Check) -> Check {
 
 /// An object with these fields only.
 fn object<'v>(key: &str, v: &'v Value, fields: &[&str]) -> Result<&'v Map<String, Value>, Wrong> {
-    let object = v.as_object().ok_or_else(|| format!("{key}: {v} is no object"))?;
+    let object = v.as_object().ok_or_else(|| CommandError::field(key, format_args!("{v} is no object")))?;
     match object.keys().find(|name| !fields.contains(&name.as_str())) {
-        Some(name) => Err(format!("{key}.{name}: there is no such field; write {}", fields.join(", "))),
+        Some(name) => {
+            let problem = format!("there is no such field; write {}", fields.join(", "));
+            Err(CommandError::field(format!("{key}.{name}"), problem))
+        }
         None => Ok(object),
     }
 }
@@ -147,7 +141,8 @@ fn modes(key: &str, v: &Value, names: &[&str]) -> Check {
 /// An address without anything behind it.
 fn ip(key: &str, v: Option<&Value>) -> Result<IpAddr, Wrong> {
     let text = v.and_then(Value::as_str).unwrap_or_default();
-    text.parse().map_err(|_| format!("{key}: {} is no IP address", v.unwrap_or(&Value::Null)))
+    let problem = || format!("{} is no IP address", v.unwrap_or(&Value::Null));
+    text.parse().map_err(|_| CommandError::field(key, problem()))
 }
 
 fn route(key: &str, v: &Value) -> Check {
@@ -170,10 +165,8 @@ fn pool(key: &str, v: &Value) -> Check {
     let pool = object(key, v, &["ipRangeStart", "ipRangeEnd"])?;
     let start = ip(&format!("{key}.ipRangeStart"), pool.get("ipRangeStart"))?;
     let end = ip(&format!("{key}.ipRangeEnd"), pool.get("ipRangeEnd"))?;
-    if start.is_ipv4() != end.is_ipv4() || start > end {
-        return wrong(key, format_args!("{start} to {end} is no range"));
-    }
-    Ok(())
+    // The API would drop it.
+    if start.is_ipv4() != end.is_ipv4() { wrong(key, format_args!("{start} to {end} is no range")) } else { Ok(()) }
 }
 
 /// A rule is right when it prints as it was written.
@@ -224,32 +217,5 @@ fn dns(key: &str, v: &Value) -> Check {
     let dns = object(key, v, &["domain", "servers"])?;
     text(&format!("{key}.domain"), dns.get("domain").unwrap_or(&Value::Null), MAX_DOMAIN)?;
     let Some(servers) = dns.get("servers") else { return Ok(()) };
-    let key = format!("{key}.servers");
-    each(&key, servers, |key, v| ip(key, Some(v)).map(drop))?;
-    if servers.as_array().is_some_and(|servers| servers.len() > MAX_SERVERS) {
-        return wrong(&key, format_args!("more than {MAX_SERVERS} servers"));
-    }
-    Ok(())
-}
-
-/// Addresses of a member: each in a route of the network, given to nobody else, and once.
-fn addresses(key: &str, v: &Value, network: &NetworkState, member: Address) -> Check {
-    let id: NetworkId = network.network().id;
-    let routes = &network.network().routes;
-    let seen = std::cell::RefCell::new(BTreeSet::new());
-    each(key, v, |key, v| {
-        let ip = ip(key, Some(v))?;
-        if !seen.borrow_mut().insert(ip) {
-            return wrong(key, format_args!("{ip} is named twice"));
-        }
-        if !routes.iter().any(|route| route.target.contains(ip)) {
-            let routes: Vec<String> = routes.iter().map(|route| route.target.to_string()).collect();
-            let there = if routes.is_empty() { "none".to_owned() } else { routes.join(", ") };
-            return wrong(key, format_args!("{ip} lies in no route of network {id} (there: {there})"));
-        }
-        match network.members().find(|other| other.address != member && other.ips.contains(&ip)) {
-            Some(other) => wrong(key, format_args!("{ip} is given to member {} already", other.address)),
-            None => Ok(()),
-        }
-    })
+    each(&format!("{key}.servers"), servers, |key, v| ip(key, Some(v)).map(drop))
 }
