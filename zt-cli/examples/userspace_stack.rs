@@ -10,7 +10,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow};
 use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::phy::{self, ChecksumCapabilities, Device, DeviceCapabilities, Medium};
 use smoltcp::socket::icmp;
@@ -25,11 +25,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use zt_crypto::{KeyPair, SecretIdentity, sign_world};
-use zt_netconf::controller::{Change, Record};
+use zt_netconf::controller::{Change, Command, NetworkPatch, Pool, Record, Route};
 use zt_node::OsEntropy;
 use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
 use zt_tap::{Applied, HostConfig, HostError, HostState, Tap, TapFactory, TapInfo, TapSpec};
-use zt_wire::{FrameBatch, InetAddress, NetworkId, Root, Signature, World, WorldKind};
+use zt_wire::{FrameBatch, InetAddress, IpPrefix, NetworkId, Root, Signature, World, WorldKind};
 
 // ---- The port: a stack instead of a device -------------------------------------------------------------------------
 
@@ -254,11 +254,14 @@ async fn ping_over_two_nodes() -> Result<Duration> {
     let second = SecretIdentity::generate(&mut OsEntropy);
     let (member, member_stacks) = start(second, &planet, SocketAddr::new(loopback, 0), None)?;
 
-    let body = br#"{"private": false, "v4AssignMode": {"zt": true}, "routes": [{"target": "10.11.12.0/24"}],
-        "ipAssignmentPools": [{"ipRangeStart": "10.11.12.1", "ipRangeEnd": "10.11.12.99"}]}"#;
-    let request = root.controller_api("POST".into(), format!("/controller/network/{network}"), body.to_vec());
-    let outcome = request.await?.context("a controller")?;
-    ensure!(outcome.status == 200, "the controller answered {}", outcome.status);
+    let patch = NetworkPatch {
+        private: Some(false),
+        assign_v4: Some(true),
+        routes: Some(vec![Route { target: IpPrefix::clamped([10, 11, 12, 0].into(), 24), via: None }]),
+        pools: Some(vec![Pool { start: [10, 11, 12, 1].into(), end: [10, 11, 12, 99].into() }]),
+        ..NetworkPatch::default()
+    };
+    root.controller(Command::set_network(network, patch)).await?;
     for node in [&root, &member] {
         node.join(network).await??;
     }

@@ -7,6 +7,7 @@ mod host;
 mod internet;
 mod nat;
 mod node;
+mod office;
 mod pcap;
 mod setup;
 mod sim;

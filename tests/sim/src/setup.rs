@@ -5,7 +5,6 @@ use crate::nat::NatKind;
 use crate::node::{Node, NodeId, START_OF_TIME, Use};
 use crate::sim::Sim;
 use crate::stream::{StreamId, Traffic};
-use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use zt_crypto::{KeyPair, SeededEntropy, sign_world};
@@ -112,47 +111,6 @@ impl Sim {
     /// Puts a world into a node's home before it starts.
     pub fn give_world(&mut self, id: NodeId, world: &World) {
         self.nodes[id.0].store.worlds.insert((world.kind, world.id), world.to_vec());
-    }
-
-    /// A call of a controller's HTTP interface.
-    ///
-    /// # Panics
-    /// When the answer is not 200.
-    pub fn api(&mut self, controller: NodeId, method: &str, path: &str, body: &Value) -> Value {
-        let time = self.time();
-        let node = self.node_mut(controller);
-        let now = node.now(time);
-        let engine = node.engine.as_mut().expect("the node does not run");
-        let text = body.to_string();
-        let outcome = engine.controller_api(now, method, path, text.as_bytes());
-        let outcome = outcome.expect("the node is no controller");
-        self.touch(controller);
-        assert_eq!(outcome.status, 200, "{method} {path}: {:?}", outcome.body);
-        serde_json::from_str(outcome.body.as_deref().unwrap_or("null")).expect("the answer is JSON")
-    }
-
-    /// Makes a network with IPv4 and rfc4193 addresses, public or private.
-    ///
-    /// # Panics
-    /// When the controller refuses.
-    pub fn create_network(&mut self, controller: NodeId, private: bool) -> NetworkId {
-        let body = json!({
-            "name": "sim",
-            "private": private,
-            "v4AssignMode": {"zt": true},
-            "v6AssignMode": {"rfc4193": true, "6plane": false, "zt": false},
-            "routes": [{"target": "10.147.0.0/16", "via": null}],
-            "ipAssignmentPools": [{"ipRangeStart": "10.147.0.1", "ipRangeEnd": "10.147.255.254"}],
-        });
-        let answer = self.api(controller, "POST", "/controller/network", &body);
-        let id = answer["id"].as_str().expect("a network has an ID");
-        NetworkId(u64::from_str_radix(id, 16).expect("16 digits"))
-    }
-
-    /// Authorises a member, or takes it back.
-    pub fn authorize(&mut self, controller: NodeId, network: NetworkId, member: NodeId, yes: bool) {
-        let path = format!("/controller/network/{network}/member/{}", self.node(member).address());
-        self.api(controller, "POST", &path, &json!({"authorized": yes}));
     }
 
     /// Lets a running node join a network.

@@ -5,15 +5,14 @@ use super::{Options, Screen, eventually};
 use crate::console::system_clock;
 use crate::worldfile::Template;
 use anyhow::{Context as _, Result, anyhow, ensure};
-use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use zt_crypto::{Entropy as _, SecretIdentity};
-use zt_netconf::controller::{Change, Record};
+use zt_netconf::controller::{Change, Command, NetworkPatch, Pool, Record, Route};
 use zt_node::OsEntropy;
 use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
 use zt_tap::channel::ChannelTaps;
-use zt_wire::{Address, InetAddress, NetworkId, Root, World, WorldKind};
+use zt_wire::{Address, InetAddress, IpPrefix, NetworkId, Root, World, WorldKind};
 
 /// A controller's store that lives as long as the demo.
 #[derive(Default)]
@@ -127,8 +126,8 @@ fn play(options: Options, screen: &mut Screen<'_>, runtime: &tokio::runtime::Han
     let mut stacks = Vec::new();
     for member in [alice, bob] {
         runtime.block_on(member.handle.join(network))??;
-        let path = format!("/controller/network/{network}/member/{}", member.address);
-        call(runtime, controller, &path, &json!({ "authorized": true }))?;
+        let command = Command::authorize(network, member.address, true);
+        runtime.block_on(controller.handle.controller(command))?;
         stacks.push(stack_of(screen, runtime, member)?);
     }
     let [(from, _), (to, target)] = stacks.as_mut_slice() else { return Err(anyhow!("two stacks")) };
@@ -155,26 +154,15 @@ fn play(options: Options, screen: &mut Screen<'_>, runtime: &tokio::runtime::Han
 }
 
 fn make_network(runtime: &tokio::runtime::Handle, controller: &Node) -> Result<NetworkId> {
-    let network = call(
-        runtime,
-        controller,
-        &format!("/controller/network/{}______", controller.address),
-        &json!({
-            "name": "demo",
-            "private": true,
-            "v4AssignMode": { "zt": true },
-            "ipAssignmentPools": [{ "ipRangeStart": "10.147.77.1", "ipRangeEnd": "10.147.77.254" }],
-            "routes": [{ "target": "10.147.77.0/24" }],
-        }),
-    )?;
-    network["id"].as_str().and_then(|id| id.parse().ok()).context("a network ID")
-}
-
-fn call(runtime: &tokio::runtime::Handle, controller: &Node, path: &str, body: &Value) -> Result<Value> {
-    let request = controller.handle.controller_api("POST".to_owned(), path.to_owned(), body.to_string().into_bytes());
-    let outcome = runtime.block_on(request)?.context("a controller")?;
-    ensure!(outcome.status == 200, "the controller answered {} to {path}", outcome.status);
-    serde_json::from_str(&outcome.body.unwrap_or_default()).context("the controller's answer")
+    let patch = NetworkPatch {
+        name: Some("demo".to_owned()),
+        assign_v4: Some(true),
+        routes: Some(vec![Route { target: IpPrefix::clamped([10, 147, 77, 0].into(), 24), via: None }]),
+        pools: Some(vec![Pool { start: [10, 147, 77, 1].into(), end: [10, 147, 77, 254].into() }]),
+        ..NetworkPatch::default()
+    };
+    let made = runtime.block_on(controller.handle.controller(Command::create_network(patch)))?;
+    Ok(made.into_network().context("a network")?.id)
 }
 
 /// Waits until a member has its address and puts a stack on its port.

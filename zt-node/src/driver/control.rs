@@ -5,7 +5,7 @@ use super::interfaces::Wish;
 use crate::engine::Engine;
 use crate::status::{NetworkStatus, NodeStatus};
 use std::io;
-use zt_netconf::controller::ApiOutcome;
+use zt_netconf::controller::{Answered, ApiOutcome, Command, CommandError};
 use zt_peer::{Accepted, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
 use zt_wire::time::Now;
 use zt_wire::{Address, InetAddress, NetworkId, World};
@@ -88,8 +88,10 @@ impl<'a> Control<'a> {
     }
 
     /// Tells whether a commit became durable, once that is known.
-    pub(super) fn when_committed(&mut self, seq: u64, sender: tokio::sync::oneshot::Sender<bool>) {
+    pub(super) fn when_committed(&mut self, seq: u64) -> tokio::sync::oneshot::Receiver<bool> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
         self.driver.commit_waiters.push((seq, sender));
+        receiver
     }
 
     /// Sets which interfaces are not bound: names with these prefixes, addresses in these blocks.
@@ -108,6 +110,11 @@ impl<'a> Control<'a> {
     pub fn set_bind(&mut self, addresses: Vec<std::net::IpAddr>, ports: Vec<u16>) -> io::Result<()> {
         let wish = Wish { addresses, ports, ..self.driver.interfaces.wish.clone() };
         self.driver.set_wish(self.now, wish)
+    }
+
+    /// Executes a command of the controller's administrator.
+    pub(super) fn controller_command(&mut self, command: Command) -> Option<Result<Answered, CommandError>> {
+        self.driver.engine.controller_command(self.now, command)
     }
 
     /// Executes a call of the controller's interface.

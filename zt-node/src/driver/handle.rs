@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use zt_netconf::Settings;
-use zt_netconf::controller::ApiOutcome;
+use zt_netconf::controller::{Answer, ApiOutcome, Command, CommandError};
 use zt_wire::NetworkId;
 use zt_wire::time::Now;
 
@@ -16,6 +16,23 @@ pub(super) type Call = Box<dyn FnOnce(&mut super::Control<'_>) + Send>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the node has stopped")]
 pub struct Stopped;
+
+/// Why the controller of a node did not do what it was told. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ControllerError {
+    /// The node has stopped.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+    /// It has no store for a controller.
+    #[error("this node is no controller; give it a store in NodeConfig::controller")]
+    NoController,
+    /// The command cannot be executed.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+    /// The store did not take the change.
+    #[error("not stored: the store cannot be written; see the log")]
+    NotStored,
+}
 
 /// A handle on a running node; cheap to clone. The node stops when [`Handle::stop`] is called.
 #[derive(Clone)]
@@ -97,6 +114,38 @@ impl Handle {
         Ok((result, receiver.await.map_err(|_| Stopped)?))
     }
 
+    /// Tells the controller of this node what to do, or asks it, and waits until what that changed is durable.
+    ///
+    /// # Errors
+    /// See [`ControllerError`].
+    pub async fn controller(&self, command: Command) -> Result<Answer, ControllerError> {
+        let call = |control: &mut super::Control<'_>| control.controller_command(command);
+        let (answered, durable) = self.committed(call, |answered| answered.as_ref()?.as_ref().ok()?.commit).await?;
+        let answered = answered.ok_or(ControllerError::NoController)??;
+        if durable { Ok(answered.answer) } else { Err(ControllerError::NotStored) }
+    }
+
+    /// Runs a closure that may change the controller's records, and waits for the commit that its result names; false when
+    /// that could not be written.
+    async fn committed<R: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut super::Control<'_>) -> R + Send + 'static,
+        commit: impl FnOnce(&R) -> Option<u64> + Send + 'static,
+    ) -> Result<(R, bool), Stopped> {
+        let (result, waiting) = self
+            .control(move |control| {
+                let result = call(control);
+                let waiting = commit(&result).map(|seq| control.when_committed(seq));
+                (result, waiting)
+            })
+            .await?;
+        let durable = match waiting {
+            Some(waiting) => waiting.await.map_err(|_| Stopped)?,
+            None => true,
+        };
+        Ok((result, durable))
+    }
+
     /// Executes a call of the controller's HTTP interface (05 §1) and waits until what it changed is durable;
     /// `None` when this node is no controller.
     ///
@@ -132,20 +181,10 @@ impl Handle {
         path: String,
         body: Vec<u8>,
     ) -> Result<Option<ApiOutcome>, Stopped> {
-        let (sender, receiver) = oneshot::channel();
-        let outcome = self
-            .control(move |control| {
-                let outcome = control.controller_api(strict, &method, &path, &body);
-                if let Some(seq) = outcome.as_ref().and_then(|outcome| outcome.commit) {
-                    control.when_committed(seq, sender);
-                }
-                outcome
-            })
-            .await?;
-        if outcome.as_ref().is_some_and(|outcome| outcome.commit.is_some()) && !receiver.await.map_err(|_| Stopped)? {
-            return Ok(Some(ApiOutcome::not_stored("the store cannot be written; see the log")));
-        }
-        Ok(outcome)
+        let call = move |control: &mut super::Control<'_>| control.controller_api(strict, &method, &path, &body);
+        let (outcome, durable) = self.committed(call, |outcome| outcome.as_ref()?.commit).await?;
+        let not_stored = || ApiOutcome::not_stored("the store cannot be written; see the log");
+        Ok(if durable { outcome } else { Some(not_stored()) })
     }
 
     /// Waits until a root says that another identity owns the address of this node (03 §11), which then needs a new one. Never

@@ -21,7 +21,7 @@ pub use crate::state::{FileState, MemoryState, StateKey, StateStore, create_fold
 pub use clock::Clock;
 pub use control::Control;
 pub use error::StartError;
-pub use handle::{Handle, Stopped};
+pub use handle::{ControllerError, Handle, Stopped};
 pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
 
 use crate::OsEntropy;

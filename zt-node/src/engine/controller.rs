@@ -4,7 +4,9 @@ use super::carrier::OverVl1;
 use super::{Engine, Outbox, Output};
 use std::sync::Arc;
 use zt_crypto::Entropy;
-use zt_netconf::controller::{ApiOutcome, Controller, ControllerOutput, OwnAnswer, Record, Request};
+use zt_netconf::controller::{
+    Answered, ApiOutcome, Command, CommandError, Controller, ControllerOutput, OwnAnswer, Record, Request,
+};
 use zt_netconf::{Authentication, LocalAnswer};
 use zt_peer::{Received, SendOptions};
 use zt_wire::ether::{Arp, ETHERTYPE_ARP, EthernetRef};
@@ -45,6 +47,12 @@ impl Engine {
     #[must_use]
     pub fn controller(&self) -> Option<&Controller> {
         self.controller.as_ref()
+    }
+
+    /// Executes a command of an administrator; `None` when this node is no controller. The answer counts once the commit
+    /// that it names is durable.
+    pub fn controller_command(&mut self, now: Now, command: Command) -> Option<Result<Answered, CommandError>> {
+        Some(self.controller.as_mut()?.command(now, command))
     }
 
     /// Executes a call of the controller's HTTP interface (05 §1); `None` when this node is no controller.

@@ -10,8 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use zt_netconf::controller::{Command, CommandError, NetworkPatch};
 use zt_node::driver::{StartError, StateKey, Stopped};
-use zt_node::{Driver, StateStore};
+use zt_node::{ControllerError, Driver, StateStore};
 use zt_tap::{HostView, InterfaceWatch, MemoryInterfaces};
 use zt_wire::{Mac, MulticastGroup, NetworkId};
 
@@ -250,10 +251,39 @@ fn a_full_store_gives_no_answer() {
         let network = NetworkId(identity(0).address().as_u64() << 24 | 0x77);
         let status = root.post(format!("/controller/network/{network}"), json!({"private": false})).await;
         assert_ne!(status, 200, "what cannot be kept is not acknowledged");
+        let make = Command::set_network(network, NetworkPatch::default());
+        assert_eq!(root.handle.controller(make).await, Err(ControllerError::NotStored));
         alice.online().await;
         alice.join(network).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_ne!(alice.status().await, "OK");
+    });
+}
+
+#[test]
+fn a_controller_is_told_by_types_and_says_what_is_wrong() {
+    run(async {
+        let (root, world) = start_root(false);
+        let network = root.network().await;
+        let alice = member(1, &world);
+        let address = identity(1).address();
+        let private = NetworkPatch { private: Some(true), ..NetworkPatch::default() };
+        root.handle.controller(Command::set_network(network, private)).await.expect("stored");
+        alice.online().await;
+        alice.join(network).await;
+        alice.becomes("ACCESS_DENIED").await;
+        root.handle.controller(Command::authorize(network, address, true)).await.expect("stored");
+        alice.becomes("OK").await;
+        let record = root.handle.controller(Command::GetMember(network, address)).await.expect("there");
+        assert_eq!(record.into_member().expect("a member").ips.len(), 1);
+        let tiny = NetworkPatch { mtu: Some(68), ..NetworkPatch::default() };
+        let refused = root.handle.controller(Command::set_network(network, tiny)).await.expect_err("too small");
+        assert_eq!(refused.to_string(), "mtu: 68 is no whole number from 1280 to 10000");
+        let unknown = NetworkId(1);
+        let refused = root.handle.controller(Command::GetNetwork(unknown)).await;
+        assert_eq!(refused, Err(ControllerError::Refused(CommandError::NoNetwork(unknown))));
+        let none = alice.handle.controller(Command::ListNetworks).await;
+        assert_eq!(none, Err(ControllerError::NoController));
     });
 }
 

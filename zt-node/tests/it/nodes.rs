@@ -1,20 +1,20 @@
 //! Running nodes with ports, hosts and state in memory.
 
 use crate::rig::planet;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use zt_crypto::SecretIdentity;
-use zt_netconf::controller::{Change, Record};
+use zt_netconf::controller::{Change, Command, NetworkPatch, Pool, Record, Route};
 use zt_node::driver::StateKey;
 use zt_node::{ControllerStore, Driver, Handle, MemoryState, NodeConfig, StateStore};
 use zt_tap::channel::{ChannelTap, ChannelTaps};
 use zt_tap::host::MemoryHost;
 use zt_tap::{Applied, HostConfig, HostError, HostState, MemoryInterfaces};
-use zt_wire::{Mac, NetworkId, World};
+use zt_wire::{IpPrefix, Mac, NetworkId, World};
 
 pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -173,13 +173,14 @@ impl Node {
     /// A public network with IPv4 addresses.
     pub(crate) async fn network(&self) -> NetworkId {
         let network = NetworkId(identity(0).address().as_u64() << 24 | 0x77);
-        let body = json!({
-            "private": false,
-            "v4AssignMode": {"zt": true},
-            "routes": [{"target": "10.9.0.0/24"}],
-            "ipAssignmentPools": [{"ipRangeStart": "10.9.0.1", "ipRangeEnd": "10.9.0.99"}],
-        });
-        assert_eq!(self.post(format!("/controller/network/{network}"), body).await, 200);
+        let patch = NetworkPatch {
+            private: Some(false),
+            assign_v4: Some(true),
+            routes: Some(vec![Route { target: IpPrefix::clamped([10, 9, 0, 0].into(), 24), via: None }]),
+            pools: Some(vec![Pool { start: [10, 9, 0, 1].into(), end: [10, 9, 0, 99].into() }]),
+            ..NetworkPatch::default()
+        };
+        self.handle.controller(Command::set_network(network, patch)).await.expect("it is stored");
         network
     }
 

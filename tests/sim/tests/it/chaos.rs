@@ -104,8 +104,7 @@ fn run(seed: u64) {
         .map(|_| if dice.chance(0.3) { Place::Public } else { Place::Behind(NatKind::draw(&mut dice)) })
         .collect();
     let mut lab = Lab::new("chaos", seed, &places);
-    let path = format!("/controller/network/{}", lab.network);
-    lab.sim.api(lab.controller, "POST", &path, &serde_json::json!({"private": true}));
+    lab.make_private();
     for member in lab.members.clone() {
         lab.sim.authorize(lab.controller, lab.network, member, true);
     }

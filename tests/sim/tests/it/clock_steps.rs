@@ -1,7 +1,6 @@
 //! Clocks that were wrong and are set right: traffic of a private network passes within 10 s, without a restart,
 //! whoever's clock it was, whenever it went wrong and in whatever order they are set.
 
-use serde_json::json;
 use std::time::Duration;
 use zt_test_sim::{Lab, NodeId, Place, StreamId};
 
@@ -45,8 +44,7 @@ struct World {
 
 fn world(name: &str, seed: u64, prepare: impl FnOnce(&mut zt_test_sim::Sim)) -> World {
     let mut lab = Lab::with(name, seed, &[Place::Public, Place::Public], prepare);
-    let path = format!("/controller/network/{}", lab.network);
-    lab.sim.api(lab.controller, "POST", &path, &json!({"private": true}));
+    lab.make_private();
     for member in lab.members.clone() {
         lab.sim.authorize(lab.controller, lab.network, member, true);
     }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
+use zt_netconf::controller::{Command, NetworkPatch};
 use zt_test_sim::{Dice, Lab, NatKind, Place, Traffic};
 
 #[test]
@@ -11,8 +12,8 @@ fn sixty_four_members_behind_drawn_nats() {
     let places: Vec<Place> = (0..MEMBERS).map(|_| Place::Behind(NatKind::draw(&mut dice))).collect();
     let mut lab = Lab::new("sixty_four_members", 91, &places);
     // 32 receivers of a multicast are the default of a network; here are more.
-    let path = format!("/controller/network/{}", lab.network);
-    lab.sim.api(lab.controller, "POST", &path, &serde_json::json!({"multicastLimit": 100}));
+    let patch = NetworkPatch { multicast_limit: Some(100), ..NetworkPatch::default() };
+    lab.sim.command(lab.controller, Command::set_network(lab.network, patch));
     println!("all have addresses at {:.2} s", lab.sim.time() as f64 / 1e6);
     lab.sim.run_for(Duration::from_secs(5));
 

@@ -1,6 +1,5 @@
 //! A node that never was a member of a private network and wants to read what goes to all of them.
 
-use serde_json::json;
 use std::time::Duration;
 use zt_crypto::{PeerKeys, Suite};
 use zt_test_sim::{Lab, NodeId, PORT, Place, Sim, StreamId, Traffic};
@@ -14,8 +13,7 @@ fn private(name: &str, seed: u64) -> (Lab, NodeId) {
     let mut eve = None;
     let places = [Place::Public, Place::Public];
     let mut lab = Lab::with(name, seed, &places, |sim| eve = Some(sim.public_node("eve")));
-    let path = format!("/controller/network/{}", lab.network);
-    lab.sim.api(lab.controller, "POST", &path, &json!({"private": true}));
+    lab.make_private();
     for member in lab.members.clone() {
         lab.sim.authorize(lab.controller, lab.network, member, true);
     }

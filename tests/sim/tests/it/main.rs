@@ -13,6 +13,7 @@ mod eavesdropper;
 mod healing;
 mod herd;
 mod nat_table;
+mod office;
 mod roots;
 mod speed;
 mod steadiness;

@@ -1,6 +1,7 @@
 //! Several root sets at once (issue 3, Show 6).
 
 use std::time::Duration;
+use zt_netconf::controller::Command;
 use zt_peer::Source;
 use zt_test_sim::{NodeId, Sim, StreamId};
 use zt_wire::World;
@@ -72,8 +73,7 @@ fn two_planets_and_a_moon_lose_any_one() {
         }
         assert!(members.iter().all(|&m| sim.node(m).engine().is_online()));
         // A newcomer still finds everything.
-        let path = format!("/controller/network/{network}");
-        sim.api(controller, "GET", &path, &serde_json::Value::Null);
+        sim.command(controller, Command::GetNetwork(network));
     }
 }
 
