@@ -7,7 +7,7 @@ use zt_wire::{Mono, Root, Signature, World, WorldKind};
 
 use super::*;
 use crate::directory::job::{Job, JobDone};
-use crate::peer::Version;
+use crate::peer::PeerVersion;
 use crate::roots::Source;
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
@@ -27,7 +27,7 @@ fn learn(vl1: &mut Vl1, address: Address, out: &mut Transmits) {
         let done = match job {
             Job::LoadPeer { address } => {
                 let identity = Identity { address, public_key: [7; 64] };
-                let version = Version { protocol: 12, major: 1, minor: 14, revision: 0 };
+                let version = PeerVersion { protocol: 12, software: SoftwareVersion::new(1, 14, 0) };
                 let record = PeerRecord { identity, version, addresses: Vec::new() };
                 JobDone::Loaded { address, record: Some(record.emit_vouched(vl1.secret())) }
             }
