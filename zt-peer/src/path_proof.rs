@@ -16,7 +16,7 @@ use crate::link::Path;
 use crate::transmit::Taken;
 
 /// Answers wait this long for the proof of an address.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(2000);
+const PATIENCE: Duration = Duration::from_millis(2000);
 /// Most answers that wait, in all and of one peer; the oldest give way, those of the same peer first.
 const MAX_HELD: usize = 256;
 const HELD_PER_PEER: usize = 4;
@@ -43,35 +43,43 @@ pub(crate) fn price(body: &dyn Body, len: usize) -> usize {
     if proves { len } else { 2 * len }
 }
 
+/// Answers that wait for the proof of an address.
+#[derive(Default)]
+pub(crate) struct HeldAnswers(VecDeque<Held>);
+
 /// An answer that waits for the proof of its address.
 pub(crate) struct Held {
-    pub(crate) to: Address,
+    to: Address,
+    since: Mono,
     pub(crate) path: Path,
-    pub(crate) since: Mono,
     pub(crate) price: usize,
     pub(crate) packet: Taken,
 }
 
-/// Answers that wait for the proof of an address.
-#[derive(Default)]
-pub(crate) struct HeldAnswers(pub(crate) VecDeque<Held>);
-
 impl HeldAnswers {
-    /// Returns how many gave way.
-    pub(crate) fn push(&mut self, held: Held) -> u64 {
+    /// Keeps an answer. Returns how many were lost: it is too long, or others gave way.
+    pub(crate) fn hold(&mut self, now: Mono, to: Address, path: Path, price: usize, packet: Taken) -> u64 {
+        if packet.len() > MAX_HELD_LEN {
+            return 1;
+        }
         let before = self.0.len() + 1;
-        let since = held.since;
-        self.0.retain(|h| since.saturating_since(h.since) < PATIENCE);
-        if self.0.iter().filter(|h| h.to == held.to).count() >= HELD_PER_PEER {
-            let oldest = self.0.iter().position(|h| h.to == held.to);
+        self.expire(now);
+        if self.0.iter().filter(|h| h.to == to).count() >= HELD_PER_PEER {
+            let oldest = self.0.iter().position(|h| h.to == to);
             oldest.and_then(|at| self.0.remove(at));
         } else if self.0.len() >= MAX_HELD {
             self.0.pop_front();
         }
-        self.0.push_back(held);
+        self.0.push_back(Held { to, since: now, path, price, packet });
         (before - self.0.len()) as u64
     }
 
+    /// Whether an answer to an address of a peer waits.
+    pub(crate) fn holds(&self, to: Address, path: Path) -> bool {
+        self.0.iter().any(|h| h.to == to && h.path == path)
+    }
+
+    /// Takes what waits for a peer: to be sent, or put back.
     pub(crate) fn take_for(&mut self, to: Address) -> Vec<Held> {
         if !self.0.iter().any(|h| h.to == to) {
             return Vec::new();
@@ -81,7 +89,77 @@ impl HeldAnswers {
         taken.into()
     }
 
+    /// An answer that was taken cannot go yet. False: it has waited in vain.
+    pub(crate) fn put_back(&mut self, now: Mono, held: Held) -> bool {
+        let waits = held.is_awaited(now);
+        if waits {
+            self.0.push_back(held);
+        }
+        waits
+    }
+
     pub(crate) fn expire(&mut self, now: Mono) {
-        self.0.retain(|h| now.saturating_since(h.since) < PATIENCE);
+        self.0.retain(|h| h.is_awaited(now));
+    }
+}
+
+impl Held {
+    fn is_awaited(&self, now: Mono) -> bool {
+        now.saturating_since(self.since) < PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zt_wire::PacketId;
+    use zt_wire::verb::{Echo, OkBody, OkEcho, OkReply};
+
+    use super::*;
+    use crate::link::{Endpoint, LinkId};
+    use crate::transmit::Transmits;
+
+    const T: Mono = Mono(60_000_000);
+
+    fn at(port: u16) -> Path {
+        Path { link: LinkId(1), remote: Endpoint::Ip(std::net::SocketAddr::from(([10, 0, 0, 1], port))) }
+    }
+
+    fn hold(held: &mut HeldAnswers, now: Mono, to: u64, len: usize) -> u64 {
+        let mut out = Transmits::new();
+        out.push_datagram(at(1), &vec![0; len], None);
+        held.hold(now, Address::new(to), at(1), len, out.take_last().expect("pushed above"))
+    }
+
+    #[test]
+    fn what_proves_nothing_costs_twice_its_length() {
+        let echo = |data: &[u8]| {
+            let ok = OkReply { in_re_packet: PacketId(1), body: OkBody::Echo(OkEcho { data }) };
+            price(&ok, 37 + data.len())
+        };
+        assert_eq!((price(&Echo { data: &[] }, 28), echo(&[])), (28, 74));
+    }
+
+    #[test]
+    fn an_answer_waits_for_its_proof_and_not_for_long() {
+        let mut held = HeldAnswers::default();
+        assert_eq!(hold(&mut held, T, 5, 100), 0);
+        assert!(held.holds(Address::new(5), at(1)) && !held.holds(Address::new(6), at(1)));
+        assert!(held.take_for(Address::new(6)).is_empty());
+        let taken = held.take_for(Address::new(5)).pop().expect("it waits");
+        assert!(!held.holds(Address::new(5), at(1)));
+        assert!(held.put_back(T + PATIENCE / 2, taken));
+        let taken = held.take_for(Address::new(5)).pop().expect("it waits on");
+        assert!(!held.put_back(T + PATIENCE, taken), "as long as from the beginning");
+    }
+
+    #[test]
+    fn few_answers_wait_and_none_that_is_long() {
+        let mut held = HeldAnswers::default();
+        assert_eq!(hold(&mut held, T, 5, MAX_HELD_LEN + 1), 1);
+        let lost: u64 = (0..10).map(|_| hold(&mut held, T, 5, 50)).sum();
+        assert_eq!((lost, held.take_for(Address::new(5)).len()), (10 - HELD_PER_PEER as u64, HELD_PER_PEER));
+        let lost: u64 = (0..1000).map(|to| hold(&mut held, T, to, 50)).sum();
+        assert_eq!((lost, held.0.len()), (1000 - MAX_HELD as u64, MAX_HELD));
+        assert_eq!(hold(&mut held, T + PATIENCE, 5, 50), MAX_HELD as u64, "all others waited in vain");
     }
 }

@@ -6,7 +6,7 @@ use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::inbound::Ticket;
 use crate::link::Path;
-use crate::path_proof::{Held, MAX_HELD_LEN, PATIENCE, Payer};
+use crate::path_proof::Payer;
 use crate::peer::Probe;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
@@ -42,8 +42,7 @@ impl Vl1 {
 
     /// Whether an answer to an unproved address of the peer waits.
     pub(super) fn holds(&self, id: PeerId, path: Path) -> bool {
-        let to = self.peers.get(id).address();
-        self.held.0.iter().any(|h| h.to == to && h.path == path)
+        self.held.holds(self.peers.get(id).address(), path)
     }
 
     /// Pays for a packet to an unproved address. Where we ask for the peer ourselves and its own question crosses with
@@ -60,8 +59,7 @@ impl Vl1 {
         if self.pay(now, id, path, out.last_len(), price) {
             return;
         }
-        let packet = out.take_last().filter(|p| p.len() <= MAX_HELD_LEN);
-        let lost = packet.map_or(1, |packet| self.held.push(Held { to, path, since: now, price, packet }));
+        let lost = out.take_last().map_or(1, |packet| self.held.hold(now, to, path, price, packet));
         self.count(DropReason::UnprovedPath, lost);
     }
 
@@ -72,9 +70,7 @@ impl Vl1 {
             let proved = self.is_proved(id, held.path, false);
             if proved || self.pay(now, id, held.path, held.packet.len(), held.price) {
                 out.put(held.path, &held.packet);
-            } else if now.saturating_since(held.since) < PATIENCE {
-                self.held.0.push_back(held);
-            } else {
+            } else if !self.held.put_back(now, held) {
                 self.drops.add(DropReason::UnprovedPath);
             }
         }
