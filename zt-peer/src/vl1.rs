@@ -1,22 +1,30 @@
 //! The machine: its state and how it is made. What it does is in the files named after it.
 
+mod ask;
+mod care;
 mod consent;
 mod hello;
 mod jobs;
+mod known;
 mod level;
 mod links;
 mod mtu;
-mod probing;
+mod owner;
+mod paths;
+mod persist;
 mod proof;
 mod push_paths;
 mod receive;
 mod relay;
 mod rendezvous;
 mod round;
+mod route;
 mod send;
+mod strangers;
 mod view;
 mod whois;
 mod worlds;
+mod write;
 
 use std::sync::Arc;
 

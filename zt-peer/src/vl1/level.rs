@@ -33,18 +33,6 @@ impl Vl1 {
         }
     }
 
-    /// Whether an answer of this peer says how we are connected: a root's, and that of anybody when there is no root.
-    fn speaks_for_the_level(&self, peer: &Peer) -> bool {
-        self.roots.is_upstream(peer.address()) || self.roots.addresses().next().is_none()
-    }
-
-    /// A question to a peer leaves.
-    pub(super) fn note_asked(&mut self, now: Mono, id: PeerId) {
-        if self.links.may_rise() && self.speaks_for_the_level(self.peers.get(id)) {
-            self.links.asked(now);
-        }
-    }
-
     /// An answer proved the path by which it came.
     pub(super) fn note_answer(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         let peer = self.peers.get(c.id);

@@ -11,12 +11,6 @@ use crate::links::LinkChange;
 use crate::peer::Slot;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
-use crate::wire::expect::Purpose;
-
-/// Addresses of an active peer that get a HELLO from a new link.
-const REMOTES_PER_PEER: usize = 3;
-/// Active peers greeted at once from a new link.
-const PEERS_AT_ONCE: usize = 64;
 
 impl Vl1 {
     /// A link is there (or has another local address, rank or MTU): HELLO to all roots and active peers by it, at once, unless only its
@@ -36,23 +30,6 @@ impl Vl1 {
         if self.links.is_for_contact(&link) {
             self.greet_roots_by(now, link, out);
             self.greet_active(now, Some(link), out);
-        }
-    }
-
-    /// HELLO to all roots by a link.
-    pub(super) fn greet_roots_by(&mut self, now: Now, link: Link, out: &mut Transmits) {
-        for id in self.upstream_ids() {
-            let address = self.peers.get(id).address();
-            let endpoints = self.roots.upstream(address).map(|u| u.endpoints.clone()).unwrap_or_default();
-            for remote in endpoints.into_iter().filter(|e| e.same_family(&link.local)) {
-                self.send_hello(now, id, Path { link: link.id, remote }, Purpose::Probe, out);
-            }
-            let peer = self.peers.get_mut(id);
-            peer.greetings_mut().tries_root(now.mono);
-            if peer.paths().is_empty() {
-                let look_at = peer.greetings_mut().begin_tries(now.mono);
-                self.peers.arm(id, look_at);
-            }
         }
     }
 
@@ -96,27 +73,6 @@ impl Vl1 {
         self.greet_peers(now, active, link, out);
     }
 
-    /// HELLO to these peers where they are or were: by a link, or by all for first contact.
-    pub(super) fn greet_peers(&mut self, now: Now, peers: Vec<PeerId>, link: Option<Link>, out: &mut Transmits) {
-        for id in peers.into_iter().take(PEERS_AT_ONCE) {
-            for remote in self.peers.get(id).paths().known_remotes(REMOTES_PER_PEER) {
-                let paths = match link {
-                    Some(l) if l.local.same_family(&remote) => vec![Path { link: l.id, remote }],
-                    Some(_) => Vec::new(),
-                    None => self.links.paths_to(remote),
-                };
-                for path in paths {
-                    self.send_hello(now, id, path, Purpose::Probe, out);
-                }
-            }
-            // The other side may be behind a NAT that lets our new address in only after it was told.
-            self.peers.get_mut(id).gates_mut().push_again();
-            if self.peers.get(id).paths().is_empty() {
-                self.greet_over_root(now, id, out);
-            }
-        }
-    }
-
     /// A root says that our external address of a scope changed (03 §9): every path of that scope is probed at once,
     /// which is what teaches the others where we are.
     pub(super) fn surface_changed(&mut self, now: Now, by: Path, scope: Scope, out: &mut Transmits) {
@@ -131,10 +87,6 @@ impl Vl1 {
             let questions = peer.paths_mut().shake(now.mono, moved);
             self.ask_all(now, id, questions, out);
         }
-    }
-
-    pub(super) fn upstream_ids(&self) -> Vec<PeerId> {
-        self.roots.addresses().filter_map(|a| self.peers.id(a)).collect()
     }
 
     /// Takes over the operator's `physical` entries (03 §13): at most 32, in ascending order.

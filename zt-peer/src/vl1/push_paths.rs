@@ -11,6 +11,7 @@ use crate::drop_reason::DropReason;
 use crate::inbound::{Handled, Ticket};
 use crate::link::{Endpoint, Path};
 use crate::path_proof::Payer;
+use crate::peer::Probe;
 use crate::peer_table::PeerId;
 use crate::rate::PUSH_PER_SCOPE;
 use crate::transmit::Transmits;
@@ -95,5 +96,33 @@ impl Vl1 {
         self.peers.get_mut(c.id).ledger_mut().name(seen);
         self.probe_named(now, c, out);
         if m.missing > 0 { Handled::Refused(DropReason::Malformed) } else { Handled::Counted }
+    }
+
+    /// Whether probes of `len` bytes in all may go to an address that the peer named by the packet in hand.
+    fn spend_for(&mut self, c: &Ticket, len: usize) -> bool {
+        let proved = self.is_proved(c.id, c.path, c.hops > 0);
+        let ledger = self.peers.get_mut(c.id).ledger_mut();
+        if proved { ledger.spend_saved(len) } else { ledger.spend_at(c.path, len) }
+    }
+
+    /// Probes the addresses that a peer named, as far as what it sent suffices; the others wait.
+    pub(super) fn probe_named(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
+        let peer = self.peers.get_mut(c.id);
+        if peer.activity().is_trusted(now.mono) {
+            peer.ledger_mut().allow(now.mono);
+        }
+        let mut waiting = peer.ledger_mut().take_named().into_iter();
+        while let Some(remote) = waiting.next() {
+            let mut paths = self.links.paths_to(remote);
+            paths.retain(|p| !self.works(c.id, *p));
+            let len = paths.len() * self.probe_len(c.id);
+            if !self.spend_for(c, len) {
+                let rest = std::iter::once(remote).chain(waiting);
+                return self.peers.get_mut(c.id).ledger_mut().name(rest);
+            }
+            for path in paths {
+                self.probe(now, c.id, path, Probe::Echo, out);
+            }
+        }
     }
 }

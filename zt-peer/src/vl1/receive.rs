@@ -1,6 +1,5 @@
 //! Incoming datagrams: looking at them, opened packets, and keeping account (03 §2, 02 §5).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use zt_crypto::{ArmorError, Suite, trusted_path_id_matches};
@@ -17,7 +16,6 @@ use crate::event::Vl1Event;
 use crate::inbound::{Handled, Inbound, Look, Open, Outcome, Place, Received, Scratch, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
 use crate::outgoing::is_frame;
-use crate::self_awareness::{Reporter, Sighting};
 use crate::transmit::Transmits;
 use crate::waiting::reassembly::{Piece, Step};
 
@@ -513,24 +511,6 @@ impl Vl1 {
         let compress = !self.is_proved(c.id, c.path, c.hops > 0);
         self.reply(now, &c.reply_to(), &ok, SendOptions { compress, expect_reply: false }, out);
         Handled::Counted
-    }
-
-    /// Somebody tells how we appear to it.
-    pub(super) fn sighted(&mut self, now: Now, c: &Ticket, seen_as: SocketAddr, out: &mut Transmits) {
-        if c.hops != 0 {
-            return;
-        }
-        let by = if self.roots.is_upstream(c.from) {
-            Reporter::Root
-        } else if self.peers.get(c.id).activity().is_trusted(now.mono) {
-            Reporter::Member
-        } else {
-            return;
-        };
-        let sighting = Sighting { reporter: c.from, by, link: c.path.link, from: c.path.remote, seen_as };
-        if let Some(scope) = self.surface.report(now.mono, sighting) {
-            self.surface_changed(now, c.path, scope, out);
-        }
     }
 
     /// Whether a push of our addresses is due (03 §10.2).

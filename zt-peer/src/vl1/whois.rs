@@ -1,32 +1,23 @@
 //! Finding identities: WHOIS, the peer cache, and admission of what was found (03 §5, 02 §6.7).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use zt_crypto::PeerKeys;
 use zt_wire::verb::{OkBody, OkReply, OkWhois, Whois};
-use zt_wire::{Address, Identity, Now};
+use zt_wire::{Address, Now};
 
 use super::Vl1;
 use crate::config::SendOptions;
-use crate::directory::strangers::Source;
 use crate::directory::whois::Asker;
-use crate::directory::{Admission, Admitted, Loaded};
+use crate::directory::{Admission, Loaded};
 use crate::drop_reason::DropReason;
-use crate::event::Vl1Event;
 use crate::inbound::{Handled, Ticket};
-use crate::link::Path;
 use crate::peer_table::PeerId;
-use crate::rate::hello_bucket;
 use crate::transmit::Transmits;
-use crate::wire::expect::Purpose;
 
 /// Most addresses looked up for one WHOIS of a peer.
 const MAX_LOOKUPS_PER_WHOIS: usize = 4;
 /// Most identities in one answer. Deliberate: never longer than what all receivers can take.
 const MAX_ANSWERED: usize = 100;
-/// Most addresses of a cached peer that get a HELLO.
-const MAX_CACHED_ADDRESSES: usize = 4;
 
 impl Vl1 {
     /// Finds out about an address: from the peer cache, else from the roots. At most once per 500 ms.
@@ -53,13 +44,6 @@ impl Vl1 {
     /// sent to, and for none of a stranger.
     pub fn note_cached(&mut self, addresses: impl IntoIterator<Item = Address>) {
         self.directory.note_cached(addresses);
-    }
-
-    /// The address in whose turn a packet is judged.
-    pub(super) fn source_of(&self, path: Path, hops: u8) -> Source {
-        let of_root = |a| self.peers.find(a).is_some_and(|root| root.paths().contains(path));
-        let relayed = hops > 0 && self.roots.addresses().any(of_root);
-        if relayed { Source::Relay(path) } else { Source::Prefix(hello_bucket(&path.remote)) }
     }
 
     /// Asks one root of each root set, another one at each try: a peer may be known to one set only.
@@ -111,51 +95,6 @@ impl Vl1 {
     pub(super) fn count_lost_hellos(&mut self) {
         let lost = self.directory.take_lost_hellos();
         self.count(DropReason::HelloGate, lost);
-    }
-
-    /// Validation and key agreement came back.
-    pub(super) fn admitted(
-        &mut self,
-        now: Now,
-        identity: Identity,
-        admitted: Admitted,
-        keys: Option<Arc<PeerKeys>>,
-        out: &mut Transmits,
-    ) {
-        let admission = match admitted {
-            Admitted::Nothing => return,
-            Admitted::Invalid => return self.drops.add(DropReason::InvalidIdentity),
-            Admitted::Valid(admission) => *admission,
-        };
-        let Some(keys) = keys else { return };
-        let known = self.peers.id(identity.address).is_some();
-        let id = self.admit_peer(now, identity, keys, out);
-        if known {
-            return;
-        }
-        let peer = self.peers.get_mut(id);
-        if let Some(root) = admission.via {
-            peer.detour_mut().came_via(root);
-        }
-        if let Some(record) = &admission.record {
-            // The version is remembered so that AES can be used at once (03 §12).
-            peer.software_mut().recall(record.version);
-        }
-        self.event(Vl1Event::IdentityLearned(identity.address));
-        if self.roots.is_upstream(identity.address) {
-            self.greet_root(now, id, out);
-        } else if self.roots.is_seed(identity.address) {
-            self.tend_contact(now, id, out);
-        }
-        if let Some(record) = admission.record {
-            for remote in record.endpoints().into_iter().take(MAX_CACHED_ADDRESSES) {
-                self.peers.get_mut(id).paths_mut().remember(remote);
-                for path in self.links.paths_to(remote) {
-                    self.send_hello(now, id, path, Purpose::Probe, out);
-                }
-            }
-        }
-        self.flush_unsent(now, identity.address, out);
     }
 
     pub(super) fn handle_whois(&mut self, now: Now, c: &Ticket, m: &Whois<'_>, out: &mut Transmits) -> Handled {
@@ -214,5 +153,20 @@ impl Vl1 {
             let ticket = self.waiting.unknown_sender(address)?;
             Some(Asker::Stranger(self.source_of(ticket.path, ticket.hops)))
         })
+    }
+
+    /// Sends what can go now, and asks for everybody else who is waited for: our own questions first.
+    pub(super) fn ask_for_waiting(&mut self, now: Now, out: &mut Transmits) {
+        for address in self.waiting.destinations() {
+            if self.peers.id(address).is_some() {
+                self.flush_unsent(now, address, out);
+            } else {
+                self.whois(now, address, out);
+            }
+        }
+        for ticket in self.waiting.unknown_senders() {
+            let asker = Asker::Stranger(self.source_of(ticket.path, ticket.hops));
+            self.ask_for(now, ticket.from, asker, out);
+        }
     }
 }

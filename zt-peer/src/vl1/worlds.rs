@@ -8,7 +8,6 @@ use crate::directory::Admission;
 use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::rate::ONLINE;
 use crate::roots::{Accepted, Source, WorldRefused};
 use crate::transmit::Transmits;
 
@@ -134,16 +133,5 @@ impl Vl1 {
     /// A root answered for the first time, or again: what waits can go.
     pub(super) fn root_is_up(&mut self, now: Now, out: &mut Transmits) {
         self.ask_for_waiting(now, out);
-    }
-
-    /// Tells whether a root answers.
-    pub(super) fn note_root(&mut self, now: Now) {
-        let answers = self.upstream_ids().into_iter().any(|id| {
-            let peer = self.peers.get(id);
-            !peer.paths().is_empty() && peer.activity().heard_within(now.mono, ONLINE)
-        });
-        if let Some(online) = self.roots.note_answers(answers) {
-            self.event(Vl1Event::Online(online));
-        }
     }
 }

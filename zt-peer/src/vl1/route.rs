@@ -1,0 +1,200 @@
+//! Which way packets to a peer take (03 §3), and what follows when it changes.
+
+use std::sync::Arc;
+
+use zt_wire::verb::{Unknown, Verb};
+use zt_wire::{Address, Body, Mono, Now, PacketId};
+
+use super::Vl1;
+use crate::config::SendOptions;
+use crate::drop_reason::DropReason;
+use crate::event::Vl1Event;
+use crate::inbound::ReplyTo;
+use crate::link::Path;
+use crate::outgoing::{NextHop, SendError, carries_traffic, is_frame};
+use crate::path_proof::Payer;
+use crate::peer::{Dropped, RouteChange, Slot, Way};
+use crate::peer_table::PeerId;
+use crate::rate::ONLINE;
+use crate::transmit::Transmits;
+use crate::wire::Outgoing;
+use crate::wire::expect::{Purpose, Question};
+
+impl Vl1 {
+    /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove
+    /// itself alive.
+    pub(super) fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
+        let peer = self.peers.get_mut(id);
+        if traffic {
+            peer.sends_traffic(now);
+            self.schedule.traffic(now);
+            self.links.asked(now);
+        }
+        if peer.paths().route().is_some() {
+            return self.use_path(now, id, true, traffic);
+        }
+        if traffic {
+            self.no_direct_path(now, id);
+        }
+        match self.relay_for(now, id) {
+            Some(root) => self.use_path(now, root, false, traffic),
+            None => self.use_path(now, id, true, traffic),
+        }
+    }
+
+    /// The best path of a peer, be it the destination (`direct`) or the root that relays.
+    fn use_path(&mut self, now: Mono, id: PeerId, direct: bool, traffic: bool) -> Option<NextHop> {
+        let Way { path, mtu, trusted, look_at } = self.peers.get_mut(id).paths_mut().use_any(now, traffic)?;
+        if let Some(at) = look_at {
+            self.peers.arm(id, at);
+        }
+        Some(NextHop { path, mtu, trusted, direct })
+    }
+
+    /// Traffic for a peer without a working direct path: probes behind, and the operator's hints (03 §3 step 2c).
+    pub(super) fn no_direct_path(&mut self, now: Mono, id: PeerId) {
+        let peer = self.peers.get_mut(id);
+        peer.detour_mut().sends(now);
+        if self.peers.is_armed(id) {
+            return;
+        }
+        let peer = self.peers.get(id);
+        let memorised = || !self.links.attempts(peer.address()).is_empty() && peer.detour().may_try_memorised(now);
+        if !peer.paths().is_empty() || memorised() || self.may_want_address(now, id) {
+            self.peers.arm(id, now);
+        }
+    }
+
+    /// Answers a packet on the path by which it came. ERRORs about frames go out once a second to a peer at most.
+    pub fn reply(&mut self, now: Now, to: &ReplyTo, body: &dyn Body, options: SendOptions, out: &mut Transmits) {
+        let Some(id) = self.peers.id(to.address) else { return };
+        if is_frame_error(body) && !self.peers.get_mut(id).gates_mut().sends_error(now.mono) {
+            self.drops.add(DropReason::ErrorGate);
+            return;
+        }
+        let mut payer = self.payer(now.mono, id, to.path, to.relayed);
+        let mut path = to.path;
+        if payer != Payer::Nobody
+            && !proves_path(body)
+            && let Some(route) = self.peers.get(id).paths().route()
+        {
+            // What teaches no path goes where the peer is known to be.
+            (payer, path) = (Payer::Nobody, route.path());
+        }
+        let outgoing = self.outgoing(now.mono, id, path);
+        let direct = self.peers.get(id).paths().contains(path);
+        let asks = options.expect_reply.then(|| self.question(now.mono, path, direct));
+        let outgoing = Outgoing { compress: options.compress, at_once: options.expect_reply, asks, ..outgoing };
+        // Too long an answer is none.
+        _ = self.make(outgoing, payer, body, out);
+    }
+
+    pub(super) fn send_by(
+        &mut self,
+        now: Mono,
+        id: PeerId,
+        hop: NextHop,
+        body: &dyn Body,
+        options: SendOptions,
+        out: &mut Transmits,
+    ) -> Result<Option<PacketId>, SendError> {
+        let NextHop { path, mtu, direct, .. } = hop;
+        let asks = options.expect_reply.then(|| self.question(now, path, direct));
+        let peer = self.peers.get(id);
+        let outgoing = Outgoing {
+            to: peer.address(),
+            keys: Arc::clone(peer.keys()),
+            suite: peer.suite(),
+            path,
+            mtu,
+            // Deliberate: trusted marking on direct paths only (03 §3, safer point 5).
+            trusted: hop.trusted.filter(|_| direct),
+            compress: options.compress,
+            at_once: options.expect_reply,
+            asks,
+        };
+        self.wire.write(outgoing, body, out)
+    }
+
+    /// A question for its content.
+    fn question(&self, sent: Mono, path: Path, direct: bool) -> Question {
+        let (purpose, spread) = (Purpose::Content, self.links.spread_of(path.link));
+        Question { sent, purpose, direct, spread, heard_first: false }
+    }
+
+    /// Tries to send what waits for a peer.
+    pub(super) fn flush_unsent(&mut self, now: Now, to: Address, out: &mut Transmits) {
+        let Some(id) = self.peers.id(to) else { return };
+        for unsent in self.waiting.take_unsent(to) {
+            match self.next_hop(now.mono, id, carries_traffic(unsent.verb)) {
+                Some(hop) => {
+                    let body = Unknown { verb: unsent.verb, body: &unsent.body };
+                    let sent = self.send_by(now.mono, id, hop, &body, unsent.options, out);
+                    debug_assert!(sent.is_ok() || unsent.body.len() > 9000, "was checked when it was queued");
+                }
+                None => {
+                    if let Some(reason) = self.waiting.put_back(unsent) {
+                        self.drops.add(reason);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells when the peer's traffic takes another way.
+    pub(super) fn tell_route(&mut self, now: Now, id: PeerId, change: Option<RouteChange>, out: &mut Transmits) {
+        let Some(RouteChange { from, to }) = change else { return };
+        let peer = self.peers.get(id).address();
+        match (from, to) {
+            (None, Some(_)) => self.event(Vl1Event::PeerUp(peer)),
+            (Some(_), None) => self.event(Vl1Event::PeerDown(peer)),
+            _ => {}
+        }
+        self.event(Vl1Event::PathChanged { peer, from, to });
+        if to.is_some() {
+            self.flush_unsent(now, peer, out);
+        }
+    }
+
+    /// Paths of a peer were dropped.
+    pub(super) fn dropped(&mut self, now: Now, id: PeerId, dropped: Dropped, out: &mut Transmits) {
+        self.paths.release(&dropped.paths);
+        self.tell_route(now, id, dropped.route, out);
+    }
+
+    /// Drops paths of a peer: its traffic may take another way.
+    pub(super) fn drop_paths(&mut self, now: Now, id: PeerId, gone: impl Fn(&Slot) -> bool, out: &mut Transmits) {
+        let dropped = self.peers.get_mut(id).paths_mut().drop_where(now.mono, gone);
+        self.dropped(now, id, dropped, out);
+    }
+
+    /// Drops a peer.
+    pub(super) fn forget_peer(&mut self, id: PeerId) {
+        if let Some(peer) = self.peers.remove(id) {
+            let paths: Vec<Path> = peer.paths().iter().map(Slot::path).collect();
+            self.paths.release(&paths);
+        }
+    }
+
+    /// Tells whether a root answers.
+    pub(super) fn note_root(&mut self, now: Now) {
+        let answers = self.upstream_ids().into_iter().any(|id| {
+            let peer = self.peers.get(id);
+            !peer.paths().is_empty() && peer.activity().heard_within(now.mono, ONLINE)
+        });
+        if let Some(online) = self.roots.note_answers(answers) {
+            self.event(Vl1Event::Online(online));
+        }
+    }
+}
+
+/// An answer whose path matters: it shows the peer that this path works.
+fn proves_path(body: &dyn Body) -> bool {
+    let in_re = || body.to_vec().first().copied().map(Verb);
+    body.verb() == Verb::OK && matches!(in_re(), Some(Verb::ECHO | Verb::HELLO))
+}
+
+/// An ERROR that a refused frame brings about (safer point 7).
+fn is_frame_error(body: &dyn Body) -> bool {
+    body.verb() == Verb::ERROR && body.to_vec().first().is_some_and(|v| is_frame(Verb(*v)))
+}
