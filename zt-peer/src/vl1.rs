@@ -1,4 +1,15 @@
 //! The machine: its state and how it is made. What it does is in the files named after it.
+//!
+//! They lie in layers. A file calls those below it and nobody calls back:
+//!
+//! 1. `known` changes nothing; `owner` asks the owner, `persist` gives it records;
+//! 2. `proof`, `write`: packets, and who pays for them;
+//! 3. `ask`, `care`: HELLO and ECHO to peers, and roots kept in touch with;
+//! 4. `route`: which way messages go, and what follows when it changes;
+//! 5. `whois`, `worlds`, `level`: who is asked for, who is a root, how bad a link may be;
+//! 6. `paths`: what a peer decided about its paths is done;
+//! 7. `hello`, `push_paths`, `rendezvous`, `relay`: verbs;
+//! 8. `receive`, then `strangers`, `jobs`, `round`, `send`, `links`, `mtu`, `consent`, `view`: what the owner calls.
 
 mod ask;
 mod care;

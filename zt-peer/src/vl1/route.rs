@@ -21,9 +21,42 @@ use crate::wire::Outgoing;
 use crate::wire::expect::{Purpose, Question};
 
 impl Vl1 {
+    /// Sends a message to a known peer, or keeps it until there is a way.
+    pub(super) fn send_known(
+        &mut self,
+        now: Now,
+        id: PeerId,
+        body: &dyn Body,
+        options: SendOptions,
+        out: &mut Transmits,
+    ) -> Result<Option<PacketId>, SendError> {
+        let traffic = carries_traffic(body.verb());
+        match self.next_hop(now.mono, id, traffic) {
+            Some(hop) => {
+                if traffic && !hop.direct {
+                    self.ask_over_roots(now, id, out);
+                }
+                self.send_by(now.mono, id, hop, body, options, out)
+            }
+            None => {
+                let to = self.peers.get(id).address();
+                self.queue(now.mono, to, body, options);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps a message that cannot be sent now.
+    pub(super) fn queue(&mut self, now: Mono, to: Address, body: &dyn Body, options: SendOptions) {
+        if let Some(reason) = self.waiting.keep_unsent(now, to, body, options) {
+            self.drops.add(reason);
+        }
+        self.schedule.something_waits(now);
+    }
+
     /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove
     /// itself alive.
-    pub(super) fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
+    fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
         let peer = self.peers.get_mut(id);
         if traffic {
             peer.sends_traffic(now);
@@ -89,7 +122,7 @@ impl Vl1 {
         _ = self.make(outgoing, payer, body, out);
     }
 
-    pub(super) fn send_by(
+    fn send_by(
         &mut self,
         now: Mono,
         id: PeerId,

@@ -1,11 +1,11 @@
 //! Outgoing packets: where they go (03 §3) and how they are made.
 
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
-use zt_wire::{Address, Body, Mono, Now, PacketId};
+use zt_wire::{Address, Body, Now, PacketId};
 
 use super::Vl1;
 use crate::config::SendOptions;
-use crate::outgoing::{SendError, carries_traffic};
+use crate::outgoing::SendError;
 use crate::transmit::Transmits;
 
 impl Vl1 {
@@ -33,19 +33,7 @@ impl Vl1 {
             self.whois(now, to, out);
             return Ok(None);
         };
-        let traffic = carries_traffic(body.verb());
-        match self.next_hop(now.mono, id, traffic) {
-            Some(hop) => {
-                if traffic && !hop.direct {
-                    self.ask_over_roots(now, id, out);
-                }
-                self.send_by(now.mono, id, hop, body, options, out)
-            }
-            None => {
-                self.queue(now.mono, to, body, options);
-                Ok(None)
-            }
-        }
+        self.send_known(now, id, body, options, out)
     }
 
     /// [`Transmits::seal`], and remembers the packet IDs that an ERROR may name.
@@ -58,12 +46,5 @@ impl Vl1 {
     /// needed by an owner that calls [`Transmits::seal`] itself.
     pub fn handle_sealed(&mut self, now: Now, out: &Transmits) {
         self.wire.note_sealed(now.mono, out);
-    }
-
-    fn queue(&mut self, now: Mono, to: Address, body: &dyn Body, options: SendOptions) {
-        if let Some(reason) = self.waiting.keep_unsent(now, to, body, options) {
-            self.drops.add(reason);
-        }
-        self.schedule.something_waits(now);
     }
 }

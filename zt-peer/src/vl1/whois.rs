@@ -63,10 +63,9 @@ impl Vl1 {
                 continue;
             }
             asked.push(root);
-            let to = self.peers.get(root).address();
             let options = SendOptions { compress: false, expect_reply: true };
-            let sent = self.send(now, to, &Whois::one(address), options, out);
-            debug_assert!(sent.is_ok(), "a root is no impossible destination");
+            let sent = self.send_known(now, root, &Whois::one(address), options, out);
+            debug_assert!(sent.is_ok(), "short enough");
         }
     }
 
