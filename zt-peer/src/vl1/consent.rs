@@ -8,9 +8,9 @@ use crate::link::{Endpoint, Path};
 use crate::transmit::Transmits;
 
 impl Vl1 {
-    /// The answer to a [`Vl1Event::PathQuestion`]; it holds for a minute, and may be given unasked. Allowed: what
-    /// waited for it goes on with a HELLO there. Refused: a path in use is dropped. The endpoints that worlds name for
-    /// their roots are not asked about and cannot be refused.
+    /// The answer to a [`Vl1Event::PathQuestion`](crate::Vl1Event::PathQuestion); it holds for a minute, and may be given
+    /// unasked. Allowed: what waited for it goes on with a HELLO there. Refused: a path in use is dropped. The endpoints
+    /// that worlds name for their roots are not asked about and cannot be refused.
     pub fn answer_path(&mut self, now: Now, peer: Address, path: Path, allowed: bool, out: &mut Transmits) {
         let waited = self.links.answer(now.mono, peer, path, allowed);
         let Some(id) = self.peers.id(peer) else { return };
@@ -33,7 +33,7 @@ impl Vl1 {
     }
 
     /// Tries an address for a known peer by a HELLO, as far as the path policy lets it: the answer to a
-    /// [`Vl1Event::AddressWanted`], or a hint at any other time.
+    /// [`Vl1Event::AddressWanted`](crate::Vl1Event::AddressWanted), or a hint at any other time.
     pub fn try_address(&mut self, now: Now, peer: Address, remote: Endpoint, out: &mut Transmits) {
         let Some(id) = self.peers.id(peer) else { return };
         if !self.may_be_path(peer, &remote) {
