@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The sources that are looked at.
 const FOLDER: &str = "zt-peer/src/";
+/// The struct that is done by many files.
+const MACHINE: &str = "Vl1";
 /// Most fields of a struct.
 const MAX_FIELDS: usize = 15;
 /// What an operator sets is a list by nature.
-const LISTS: &[&str] = &["Vl1Config", "Peer"];
+const LISTS: &[&str] = &["Vl1Config"];
 
 /// A module: its names from the root of the crate.
 type Module = Vec<String>;
@@ -32,7 +34,7 @@ fn large_structs(source: &Source) -> Vec<String> {
     let code = code(source);
     let mut problems = Vec::new();
     for body in code.split("struct ").skip(1) {
-        let name: String = body.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        let name = word(body);
         let Some((head, rest)) = body.split_once('{') else { continue };
         if head.contains([';', '(', '=']) || LISTS.contains(&name.as_str()) {
             continue;
@@ -46,16 +48,20 @@ fn large_structs(source: &Source) -> Vec<String> {
     problems
 }
 
-/// Circles of files that name one another, except of a parent and what is below it.
+/// Circles of files that name one another, or call one another's methods of the machine, except of a parent and what is
+/// below it.
 fn circles(sources: &[&Source]) -> Vec<String> {
     let modules: BTreeSet<Module> = sources.iter().map(|source| module(&source.path)).collect();
+    let methods: BTreeMap<String, Module> = sources.iter().flat_map(|source| methods(source)).collect();
     let mut named: BTreeMap<&Module, BTreeSet<&Module>> = BTreeMap::new();
     for source in sources {
         let from = modules.get(&module(&source.path)).expect("it was collected above");
         let related = |to: &Module| to.starts_with(from) || from.starts_with(to);
         let paths = paths(&code(source), from);
         let known = paths.iter().filter_map(|path| (0..=path.len()).rev().find_map(|end| modules.get(&path[..end])));
-        named.insert(from, known.filter(|to| !related(to)).collect());
+        let calls = if methods.values().any(|module| module == from) { calls(&code(source)) } else { BTreeSet::new() };
+        let called = calls.into_iter().filter_map(|name| modules.get(methods.get(&name)?));
+        named.insert(from, known.chain(called).filter(|to| !related(to)).collect());
     }
     // Who names nobody that is left is on no circle: what remains when all those are taken away is.
     loop {
@@ -70,6 +76,31 @@ fn circles(sources: &[&Source]) -> Vec<String> {
     }
     let on_circles: Vec<String> = named.keys().map(|module| module.join("::")).collect();
     if on_circles.is_empty() { vec![] } else { vec![format!("{FOLDER}: files in a circle: {}", on_circles.join(", "))] }
+}
+
+/// The methods of the machine that a file has, and its module.
+fn methods(source: &Source) -> Vec<(String, Module)> {
+    let code = code(source);
+    let start = format!("impl {MACHINE} {{");
+    let blocks = code.split(&start).skip(1).filter_map(|rest| rest.split("\n}").next());
+    let methods =
+        blocks.flat_map(|block| block.lines().filter_map(|line| line.strip_prefix("    ")?.split_once("fn ")));
+    methods.filter(|(before, _)| !before.starts_with(' ')).map(|(_, name)| (word(name), module(&source.path))).collect()
+}
+
+/// Names of the methods that some code calls on itself.
+fn calls(code: &str) -> BTreeSet<String> {
+    let parts = code.split("self").skip(1).filter_map(|part| part.trim_start().strip_prefix('.'));
+    parts
+        .map(|part| (word(part), part))
+        .filter(|(name, part)| part[name.len()..].starts_with('('))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// The name that a text begins with.
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 /// The module that a file holds.
@@ -144,6 +175,19 @@ mod tests {
             ("zt-peer/src/e.rs", ""),
         ];
         assert_eq!(told(&texts), ["zt-peer/src/: files in a circle: a, b, c"]);
+    }
+
+    #[test]
+    fn files_that_call_one_another_are_a_circle() {
+        let down =
+            "impl Vl1 {\n    pub(super) fn low(&self) {}\n\n    fn own(&self) {\n        self.own();\n    }\n}\n";
+        let up = "impl Vl1 {\n    fn high<'p>(&mut self) {\n        self\n            .low();\n        self.high.low();\n    }\n}\n";
+        let texts =
+            [("zt-peer/src/vl1.rs", "mod a; mod b;"), ("zt-peer/src/vl1/a.rs", down), ("zt-peer/src/vl1/b.rs", up)];
+        assert_eq!(told(&texts), [""; 0]);
+        let down = down.replace("self.own()", "self.high()");
+        let texts = [texts[0], ("zt-peer/src/vl1/a.rs", &down), texts[2]];
+        assert_eq!(told(&texts), ["zt-peer/src/: files in a circle: vl1::a, vl1::b"]);
     }
 
     #[test]
