@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use zt_crypto::{KeyPair, PeerKeys, SeededEntropy, SharedKey, sign_world};
-use zt_wire::{Mono, Root, Signature, World, WorldKind};
+use zt_wire::{Mono, Root, Signature, SoftwareVersion, World, WorldKind};
 
 use super::*;
 use crate::directory::job::{Job, JobDone};
