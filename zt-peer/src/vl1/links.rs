@@ -122,9 +122,11 @@ impl Vl1 {
         for id in self.peers.ids() {
             let peer = self.peers.get(id);
             let all = peer.paths().iter().map(Slot::path);
-            let gone: Vec<Path> = all.filter(|p| !self.may_stay_path(peer.address(), &p.remote)).collect();
+            let address = peer.address();
+            let gone: Vec<Path> = all.filter(|p| !self.may_stay_path(address, &p.remote)).collect();
             let dropped = self.peers.get_mut(id).paths_mut().drop_where(Mono::ZERO, |s| gone.contains(&s.path()));
             self.paths.release(&dropped.paths);
+            self.note_route(address, dropped.route);
         }
     }
 

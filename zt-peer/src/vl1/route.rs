@@ -176,17 +176,22 @@ impl Vl1 {
 
     /// Tells when the peer's traffic takes another way.
     pub(super) fn tell_route(&mut self, now: Now, id: PeerId, change: Option<RouteChange>, out: &mut Transmits) {
-        let Some(RouteChange { from, to }) = change else { return };
         let peer = self.peers.get(id).address();
+        self.note_route(peer, change);
+        if change.is_some_and(|c| c.to.is_some()) {
+            self.flush_unsent(now, peer, out);
+        }
+    }
+
+    /// The same where nothing can have waited for another way.
+    pub(super) fn note_route(&mut self, peer: Address, change: Option<RouteChange>) {
+        let Some(RouteChange { from, to }) = change else { return };
         match (from, to) {
             (None, Some(_)) => self.event(Vl1Event::PeerUp(peer)),
             (Some(_), None) => self.event(Vl1Event::PeerDown(peer)),
             _ => {}
         }
         self.event(Vl1Event::PathChanged { peer, from, to });
-        if to.is_some() {
-            self.flush_unsent(now, peer, out);
-        }
     }
 
     /// Paths of a peer were dropped.

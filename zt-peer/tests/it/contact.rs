@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zt_peer::{Outcome, Path, Vl1Event};
+use zt_peer::{Outcome, Path, PhysicalPrefix, Vl1Event};
 use zt_wire::verb::{UserMessage, Verb, Whois};
 use zt_wire::{Cipher, Packet};
 use zt_wire::{IpPrefix, Mono};
@@ -254,4 +254,22 @@ fn idle_nodes_send_little() {
     assert!(per_minute(1) <= 18, "{} packets a minute", per_minute(1));
     assert!(per_minute(2) <= 18, "{} packets a minute", per_minute(2));
     assert!(net.is_direct(1, 2), "and the path stays");
+}
+
+/// What the operator forbids is left at once, and the owner hears of it.
+#[test]
+fn a_path_that_becomes_forbidden_is_left_and_told() {
+    let mut net = trio(21);
+    net.run(500);
+    net.talk(1, 2, 50, 3_000);
+    assert!(net.is_direct(1, 2));
+    let (b, before) = (net.nodes[2].vl1.address(), net.nodes[1].events.len());
+    let prefix = format!("{}/32", addr(3).ip()).parse().unwrap();
+    let forbidden = PhysicalPrefix { prefix, trusted_path_id: 0, mtu: 0, blacklist: true };
+    net.with(1, |vl1, _, _| vl1.set_physical(vec![forbidden]));
+    assert!(!net.is_direct(1, 2));
+    let told: Vec<_> = net.nodes[1].events[before..].iter().map(|(_, e)| e.clone()).collect();
+    assert!(told.contains(&Vl1Event::PeerDown(b)), "{told:?}");
+    let left = |e: &Vl1Event| matches!(e, Vl1Event::PathChanged { peer, from: Some(_), to: None } if *peer == b);
+    assert!(told.iter().any(left), "{told:?}");
 }
