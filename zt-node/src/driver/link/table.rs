@@ -36,12 +36,18 @@ struct Tally {
     narrow: Vec<(Path, u16)>,
 }
 
+/// A link, and what waits for it.
 struct OpenLink {
-    link: Link,
-    io: Io,
+    line: Line,
     queue: Queue,
     /// Number of the source that opened it.
     source: Option<usize>,
+}
+
+/// A link and what carries it.
+struct Line {
+    link: Link,
+    io: Io,
     /// Why it ended, until that is told.
     ended: Option<io::Error>,
 }
@@ -100,7 +106,7 @@ impl Links {
 
     /// The UDP sockets.
     pub(in crate::driver) fn udp(&self) -> impl Iterator<Item = &UdpLink> {
-        self.open.iter().filter_map(|open| open.io.udp())
+        self.open.iter().filter_map(|open| open.line.io.udp())
     }
 
     /// Binds a UDP socket.
@@ -114,7 +120,7 @@ impl Links {
 
     /// Notes what became of the interface of a UDP socket. The link, if it is another by that.
     pub(in crate::driver) fn set_interface(&mut self, local: SocketAddr, interface: &LocalAddress) -> Option<Link> {
-        for OpenLink { link, io, .. } in &mut self.open {
+        for Line { link, io, .. } in self.open.iter_mut().map(|open| &mut open.line) {
             if let Io::Udp(udp) = io
                 && udp.local == local
                 && udp.interface.as_ref() != Some(interface)
@@ -131,7 +137,7 @@ impl Links {
     pub(in crate::driver) fn close_udp(&mut self, mut stays: impl FnMut(&UdpLink) -> bool) -> Vec<Link> {
         let mut closed = Vec::new();
         for at in (0..self.open.len()).rev() {
-            if self.open[at].io.udp().is_some_and(|udp| !stays(udp)) {
+            if self.open[at].line.io.udp().is_some_and(|udp| !stays(udp)) {
                 closed.push(self.remove(at).link);
             }
         }
@@ -157,8 +163,8 @@ impl Links {
 
     /// A link that has ended, once.
     pub(in crate::driver) fn take_ended(&mut self) -> Option<Ended> {
-        let at = self.open.iter().position(|open| open.ended.is_some())?;
-        let OpenLink { link, ended, .. } = self.remove(at);
+        let at = self.open.iter().position(|open| open.line.ended.is_some())?;
+        let Line { link, ended, .. } = self.remove(at);
         Some(Ended { link, error: ended? })
     }
 
@@ -175,7 +181,8 @@ impl Links {
     ) -> bool {
         let mut progress = false;
         let traffic = &mut self.tally.traffic;
-        for OpenLink { link, io, ended, .. } in self.open.iter_mut().filter(|open| open.ended.is_none()) {
+        let lines = self.open.iter_mut().map(|open| &mut open.line);
+        for Line { link, io, ended } in lines.filter(|line| line.ended.is_none()) {
             let mut take = |received: Received<'_>| {
                 let stride = received.stride.max(1);
                 traffic.datagrams_in += received.bytes.len().div_ceil(stride) as u64;
@@ -196,9 +203,9 @@ impl Links {
         progress
     }
 
-    /// The most segments of a train that all UDP sockets take in one call.
+    /// The most datagrams of a train that all UDP sockets take in one call.
     pub(in crate::driver) fn max_segments(&self) -> usize {
-        self.udp().map(UdpLink::max_segments).min().unwrap_or(1)
+        self.udp().map(UdpLink::max_segments).min().unwrap_or(usize::MAX)
     }
 
     /// Sends a train by its link, and with the spam flag by every link for first contact whose rank is not above that of
@@ -206,7 +213,7 @@ impl Links {
     pub(in crate::driver) fn send(&mut self, now: Mono, cx: &mut Context<'_>, train: &Train<'_>, share: Share) {
         let Path { link, remote } = train.path;
         let outgoing = Outgoing { remote, bytes: train.bytes, segment: train.segment_size, ttl: train.ttl };
-        let Some(at) = self.open.iter().position(|open| open.link.id == link) else {
+        let Some(at) = self.open.iter().position(|open| open.line.link.id == link) else {
             self.tally.unsent.add(Unsent::NoLink, outgoing.count());
             return;
         };
@@ -214,9 +221,9 @@ impl Links {
             self.send_by(at, now, cx, &outgoing, share);
             return;
         }
-        let rank = self.open[at].link.rank;
+        let rank = self.open[at].line.link.rank;
         for other in 0..self.open.len() {
-            let Link { role, rank: its, local, .. } = self.open[other].link;
+            let Link { role, rank: its, local, .. } = self.open[other].line.link;
             let spread = role != LinkRole::AnswerOnly && its <= rank && local.same_family(&remote);
             if other == at || spread {
                 self.send_by(other, now, cx, &outgoing, share);
@@ -225,9 +232,8 @@ impl Links {
     }
 
     fn send_by(&mut self, at: usize, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, share: Share) {
-        let OpenLink { link, io, queue, ended, .. } = &mut self.open[at];
-        // Behind what waits already: datagrams of a link leave in the order in which they were decided.
-        let done = if queue.is_empty() { offer(now, cx, link, io, ended, train, &mut self.tally) } else { 0 };
+        let OpenLink { line, queue, .. } = &mut self.open[at];
+        let done = if queue.is_empty() { line.offer(now, cx, train, &mut self.tally) } else { 0 };
         let rest = train.after(done);
         if !rest.bytes.is_empty() {
             let waiting = queue.push(&rest, share);
@@ -239,83 +245,83 @@ impl Links {
     /// Sends what waits, as far as the links take it.
     pub(in crate::driver) fn flush(&mut self, now: Mono, cx: &mut Context<'_>) {
         let backlogged = std::mem::take(&mut self.is_backlogged);
-        for OpenLink { link, io, queue, ended, .. } in &mut self.open {
+        for OpenLink { line, queue, .. } in &mut self.open {
             while backlogged && let Some(train) = queue.front() {
-                let (count, done) = (train.count(), offer(now, cx, link, io, ended, &train, &mut self.tally));
+                let (count, done) = (train.count(), line.offer(now, cx, &train, &mut self.tally));
                 queue.consume(done);
                 if done < count {
                     self.is_backlogged = true;
                     break;
                 }
             }
-            if let Io::Sourced(io) = io
-                && ended.is_none()
-                && let Poll::Ready(Err(error)) = io.poll_flush(cx)
-            {
-                *ended = Some(error);
-            }
+            line.write_out(cx);
         }
     }
 
     fn next_id(&mut self) -> LinkId {
-        // Never used twice: paths may still name a link that is gone.
         let id = LinkId(self.next);
         self.next += 1;
         id
     }
 
     fn insert(&mut self, link: Link, io: Io, source: Option<usize>) {
-        self.open.push(OpenLink { link, io, queue: Queue::default(), source, ended: None });
+        let line = Line { link, io, ended: None };
+        self.open.push(OpenLink { line, queue: Queue::default(), source });
     }
 
-    fn remove(&mut self, at: usize) -> OpenLink {
-        let open = self.open.remove(at);
-        self.tally.unsent.add(Unsent::LinkGone, open.queue.len());
-        open
+    /// Takes a link out; what waited for it is lost.
+    fn remove(&mut self, at: usize) -> Line {
+        let OpenLink { line, queue, .. } = self.open.remove(at);
+        self.tally.unsent.add(Unsent::LinkGone, queue.len());
+        line
     }
 }
 
-/// Hands datagrams to a link until it takes no more, and returns how many are dealt with: sent, or counted as lost.
-fn offer(
-    now: Mono,
-    cx: &mut Context<'_>,
-    link: &Link,
-    io: &mut Io,
-    ended: &mut Option<io::Error>,
-    train: &Outgoing<'_>,
-    tally: &mut Tally,
-) -> usize {
-    let io = io.io();
-    let mut done = 0;
-    while ended.is_none() {
-        let rest = train.after(done);
-        let left = rest.count();
-        if left == 0 {
-            return done;
+impl Line {
+    /// Hands datagrams to the link until it takes no more, and returns how many are dealt with: sent, or counted as lost.
+    fn offer(&mut self, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, tally: &mut Tally) -> usize {
+        let Self { link, io, ended } = self;
+        let io = io.io();
+        let mut done = 0;
+        while ended.is_none() {
+            let rest = train.after(done);
+            let left = rest.count();
+            if left == 0 {
+                return done;
+            }
+            let polled = io.poll_send(now, cx, &rest);
+            let path = |(remote, size)| (Path { link: link.id, remote }, size);
+            tally.narrow.extend(io.take_path_mtu().map(path));
+            match polled {
+                Poll::Pending => return done,
+                Poll::Ready(Ok(count)) => {
+                    let sent = rest.first(count.clamp(1, left));
+                    tally.traffic.datagrams_out += sent.count() as u64;
+                    tally.traffic.bytes_out += sent.bytes.len() as u64;
+                    trace::datagrams("out", link.local, sent.remote, sent.bytes, sent.segment);
+                    done += sent.count();
+                }
+                Poll::Ready(Err(SendError::Unsent { datagrams, cause })) => {
+                    let lost = datagrams.clamp(1, left);
+                    tally.unsent.add(cause, lost);
+                    done += lost;
+                }
+                Poll::Ready(Err(SendError::Ended(error))) => *ended = Some(error),
+            }
         }
-        let polled = io.poll_send(now, cx, &rest);
-        let path = |(remote, size)| (Path { link: link.id, remote }, size);
-        tally.narrow.extend(io.take_path_mtu().map(path));
-        match polled {
-            Poll::Pending => return done,
-            Poll::Ready(Ok(count)) => {
-                // Whatever a link says it sent, the loop goes on and ends.
-                let sent = rest.first(count.clamp(1, left));
-                tally.traffic.datagrams_out += sent.count() as u64;
-                tally.traffic.bytes_out += sent.bytes.len() as u64;
-                trace::datagrams("out", link.local, sent.remote, sent.bytes, sent.segment);
-                done += sent.count();
-            }
-            Poll::Ready(Err(SendError::Unsent { datagrams, cause })) => {
-                let lost = datagrams.clamp(1, left);
-                tally.unsent.add(cause, lost);
-                done += lost;
-            }
-            Poll::Ready(Err(SendError::Ended(error))) => *ended = Some(error),
+        tally.unsent.add(Unsent::LinkGone, train.count() - done);
+        train.count()
+    }
+
+    /// Lets a link with a buffer of its own write it out. UDP has none.
+    fn write_out(&mut self, cx: &mut Context<'_>) {
+        if let Io::Sourced(io) = &mut self.io
+            && self.ended.is_none()
+            && let Poll::Ready(Err(error)) = io.poll_flush(cx)
+        {
+            self.ended = Some(error);
         }
     }
-    tally.unsent.add(Unsent::LinkGone, train.count() - done);
-    train.count()
 }
 
 #[cfg(test)]
