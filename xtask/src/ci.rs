@@ -13,7 +13,7 @@ pub(crate) fn ci() -> Result<()> {
     step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     step("clippy of each crate without its default features", bare)?;
     step("docs", docs)?;
-    test(&[])
+    suite(&[], Some("256"))
 }
 
 /// Licences, sources and forbidden packages, as deny.toml tells.
@@ -44,11 +44,19 @@ fn docs() -> Result<()> {
 
 /// The whole test suite; arguments go to the test binaries.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    suite(arguments, None)
+}
+
+/// The whole test suite, with so many cases of each property instead of the few that `.cargo/config.toml` asks for.
+fn suite(arguments: &[String], cases: Option<&str>) -> Result<()> {
     let binary = |arguments: &[&str]| run(Command::new("cargo").args(arguments));
     step("build the zt binary for the namespace tests", || binary(&["build", "--quiet", "-p", "zt-cli"]))?;
     step("unit, property, simulation and namespace tests", || {
         let mut command = Command::new("cargo");
         command.args(["test", "--workspace", "--exclude", "zt-test-vectors", "--no-fail-fast", "--quiet", "--"]);
+        if let Some(cases) = cases {
+            command.env("PROPTEST_CASES", cases);
+        }
         run(command.args(arguments))
     })?;
     vectors()

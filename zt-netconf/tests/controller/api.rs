@@ -127,7 +127,7 @@ const MEMBER_KEYS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
 
     /// Whatever is posted is taken; what is printed reads back as itself; a configuration can be made of it.
     #[test]

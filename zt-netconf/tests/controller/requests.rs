@@ -278,7 +278,7 @@ fn a_sign_on_that_ends_voids_the_certificate() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
     #[test]
     fn no_metadata_makes_it_fail(metadata in prop::collection::vec(any::<u8>(), 0..200), packet in any::<u64>()) {

@@ -22,7 +22,7 @@ fn plausible(verb: u8, tail: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
     #[test]
     fn messages(all in vec((2u8..0x16, any::<bool>(), vec(any::<u8>(), 0..200)), 0..60)) {

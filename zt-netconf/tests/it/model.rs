@@ -42,7 +42,7 @@ fn agrees(time: i64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
 
     #[test]
     fn certificates_and_revocations(steps in vec((any::<bool>(), -8i64..8), 1..12)) {

@@ -186,7 +186,7 @@ fn many_ports_of_one_peer_do_not_keep_others_from_being_answered() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
     /// Whatever one identity sends in the names of others, in whatever order and at whatever pace. (The frame of kind 9
     /// makes it a member, whose allowance must not be spent there.)
     #[test]
