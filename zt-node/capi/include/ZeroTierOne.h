@@ -979,6 +979,179 @@ int ZT_Controller_request(
     unsigned long bodyLength,
     char **answer);
 
+/*
+ * A controller by types: what ZT_Controller_request asks in JSON, without JSON. Rules, capabilities, tags and sign-on are
+ * only in the JSON. Answers are freed with ZT_Node_freeQueryResult; those that are pointers are NULL if no node has the
+ * controller, or there is no such network or member.
+ */
+
+/* Fields of a ZT_ControllerNetwork that ZT_Controller_setNetwork sets. */
+enum ZT_ControllerNetworkField {
+    /* name */
+    ZT_CONTROLLER_NETWORK_NAME = 1,
+    /* type */
+    ZT_CONTROLLER_NETWORK_TYPE = 2,
+    /* mtu */
+    ZT_CONTROLLER_NETWORK_MTU = 4,
+    /* multicastLimit */
+    ZT_CONTROLLER_NETWORK_MULTICAST_LIMIT = 8,
+    /* broadcastEnabled */
+    ZT_CONTROLLER_NETWORK_BROADCAST = 16,
+    /* assignV4 */
+    ZT_CONTROLLER_NETWORK_ASSIGN_V4 = 32,
+    /* assignV6 */
+    ZT_CONTROLLER_NETWORK_ASSIGN_V6 = 64,
+    /* routes and routeCount */
+    ZT_CONTROLLER_NETWORK_ROUTES = 128,
+    /* pools and poolCount */
+    ZT_CONTROLLER_NETWORK_POOLS = 256,
+    /* dns */
+    ZT_CONTROLLER_NETWORK_DNS = 512
+};
+
+/* Fields of a ZT_ControllerMember that ZT_Controller_setMember sets. */
+enum ZT_ControllerMemberField {
+    /* authorized */
+    ZT_CONTROLLER_MEMBER_AUTHORIZED = 1,
+    /* activeBridge */
+    ZT_CONTROLLER_MEMBER_ACTIVE_BRIDGE = 2,
+    /* noAutoAssignIps */
+    ZT_CONTROLLER_MEMBER_NO_AUTO_ASSIGN_IPS = 4,
+    /* addresses and addressCount */
+    ZT_CONTROLLER_MEMBER_ADDRESSES = 8
+};
+
+/* How members get IPv6 addresses; may be added up. */
+enum ZT_ControllerAssignV6 {
+    /* From the pools. */
+    ZT_CONTROLLER_ASSIGN_V6_POOLS = 1,
+    /* RFC 4193: a /88 of the network, one address for each member. */
+    ZT_CONTROLLER_ASSIGN_V6_RFC4193 = 2,
+    /* 6PLANE: a /40 of the network, a /80 for each member. */
+    ZT_CONTROLLER_ASSIGN_V6_6PLANE = 4
+};
+
+/* A range that addresses are assigned from: both ends belong to it, ports do not matter. */
+typedef struct ZT_ControllerPool {
+    /* First address. */
+    struct sockaddr_storage start;
+    /* Last address, of the same family. */
+    struct sockaddr_storage end;
+} ZT_ControllerPool;
+
+/* A network of a controller. */
+typedef struct ZT_ControllerNetwork {
+    /* 64-bit network ID. */
+    uint64_t nwid;
+    /* When it was made, milliseconds since 1970. Never set. */
+    uint64_t creationTime;
+    /* Grows with each change. Never set. */
+    uint64_t revision;
+    /* Name for people, NUL-terminated UTF-8. */
+    char name[ZT_MAX_NETWORK_SHORT_NAME_LENGTH + 1];
+    /* ZT_NETWORK_TYPE_PUBLIC: every node that asks is authorised. */
+    enum ZT_VirtualNetworkType type;
+    /* Largest frame, ZT_MIN_MTU to ZT_MAX_MTU bytes. */
+    unsigned int mtu;
+    /* Most receivers of a multicast frame. */
+    unsigned int multicastLimit;
+    /* Not 0: Ethernet broadcast is allowed. */
+    int broadcastEnabled;
+    /* Not 0: members get IPv4 addresses from the pools. */
+    int assignV4;
+    /* Sum of ZT_ControllerAssignV6. */
+    unsigned int assignV6;
+    /* Number of routes. */
+    unsigned int routeCount;
+    /* Number of pools. */
+    unsigned int poolCount;
+    /* Managed routes; flags and metric do not matter. NULL if there are none. */
+    const ZT_VirtualNetworkRoute *routes;
+    /* Ranges that addresses are assigned from. NULL if there are none. */
+    const ZT_ControllerPool *pools;
+    /* Name service; no domain and no server = none. */
+    ZT_VirtualNetworkDNS dns;
+} ZT_ControllerNetwork;
+
+/* A member of a network, or a node that asked to be one. */
+typedef struct ZT_ControllerMember {
+    /* 64-bit network ID. */
+    uint64_t nwid;
+    /* Its node, low 40 bits. */
+    uint64_t address;
+    /* When it was made, milliseconds since 1970. Never set. */
+    uint64_t creationTime;
+    /* Grows with each change. Never set. */
+    uint64_t revision;
+    /* When it was last authorised, milliseconds since 1970, 0 = never. Never set. */
+    uint64_t lastAuthorizedTime;
+    /* When that ended, milliseconds since 1970, 0 = never. Never set. */
+    uint64_t lastDeauthorizedTime;
+    /* Not 0: it is a member. */
+    int authorized;
+    /* Not 0: it may bridge other Ethernets in. */
+    int activeBridge;
+    /* Not 0: it gets no addresses but those given here. */
+    int noAutoAssignIps;
+    /* Number of addresses. */
+    unsigned int addressCount;
+    /* Its addresses; ports do not matter. NULL if there are none. */
+    const struct sockaddr_storage *addresses;
+} ZT_ControllerMember;
+
+/* IDs of networks, or addresses of members, ascending. */
+typedef struct ZT_ControllerList {
+    /* As many as count says. */
+    const uint64_t *ids;
+    /* How many. */
+    unsigned long count;
+} ZT_ControllerList;
+
+/* IDs of all networks. */
+ZT_ControllerList *ZT_Controller_networks(ZT_Controller *controller);
+
+/* A network. */
+ZT_ControllerNetwork *ZT_Controller_network(ZT_Controller *controller, uint64_t nwid);
+
+/*
+ * Changes a network, or makes one: fields is a sum of ZT_ControllerNetworkField, what is not in it stays as it is, or as
+ * it is by default. nwid 0 in network = a new one of a free ID. *nwid, which may be NULL, is set to its ID. What is
+ * acknowledged is durable; on errors nothing has changed.
+ *
+ * ZT_RESULT_ERROR_BAD_PARAMETER: no node has the controller, or a field cannot be as it is; then *problem is set to a
+ * text that names it, to be freed with ZT_Node_freeQueryResult. problem may be NULL; *problem is NULL in all other cases.
+ * ZT_RESULT_ERROR_UNSUPPORTED_OPERATION: the controller's records are not loaded yet.
+ * ZT_RESULT_FATAL_ERROR_DATA_STORE_FAILED: the store refused it.
+ */
+enum ZT_ResultCode ZT_Controller_setNetwork(
+    ZT_Controller *controller,
+    const ZT_ControllerNetwork *network,
+    unsigned int fields,
+    uint64_t *nwid,
+    char **problem);
+
+/* Deletes a network with its members. ZT_RESULT_ERROR_NETWORK_NOT_FOUND if there is none; else as
+ * ZT_Controller_setNetwork. */
+enum ZT_ResultCode ZT_Controller_deleteNetwork(ZT_Controller *controller, uint64_t nwid);
+
+/* Addresses of all members of a network, those that only asked included. */
+ZT_ControllerList *ZT_Controller_members(ZT_Controller *controller, uint64_t nwid);
+
+/* A member of a network. */
+ZT_ControllerMember *ZT_Controller_member(ZT_Controller *controller, uint64_t nwid, uint64_t address);
+
+/* Changes a member, or makes one before it ever asked; fields is a sum of ZT_ControllerMemberField.
+ * ZT_RESULT_ERROR_NETWORK_NOT_FOUND if there is no such network; else as ZT_Controller_setNetwork. */
+enum ZT_ResultCode ZT_Controller_setMember(
+    ZT_Controller *controller,
+    const ZT_ControllerMember *member,
+    unsigned int fields,
+    char **problem);
+
+/* Deletes a member. ZT_RESULT_ERROR_NETWORK_NOT_FOUND if there is no such network or member; else as
+ * ZT_Controller_setNetwork. */
+enum ZT_ResultCode ZT_Controller_deleteMember(ZT_Controller *controller, uint64_t nwid, uint64_t address);
+
 #ifdef __cplusplus
 }
 #endif

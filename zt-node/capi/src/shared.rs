@@ -5,7 +5,7 @@ use crate::machine::{JOBS_PER_CALL, Machine};
 use crate::master::{Master, NotAttached};
 use crate::store::DataStore;
 use std::sync::{Arc, PoisonError};
-use zt_netconf::controller::{ApiOutcome, Change};
+use zt_netconf::controller::{Answer, ApiOutcome, Change, Command, CommandError};
 use zt_node::engine::{Input, Outbox, Output};
 use zt_peer::{Job, JobDone};
 use zt_wire::Address;
@@ -213,11 +213,44 @@ impl Core {
         let outcome =
             self.act(call, |machine, _| machine.engine.controller_api(machine.clock.now(), method, path, body))?;
         let outcome = outcome.unwrap_or(ApiOutcome { status: 404, body: None, commit: None });
+        if self.is_written(call, load_peer, outcome.commit)? {
+            Ok(outcome)
+        } else {
+            Ok(ApiOutcome::not_stored("the data store failed"))
+        }
+    }
+
+    /// Executes a command of the controller, as [`Self::request`] does.
+    pub(crate) fn command(
+        &self,
+        call: &mut Call<'_>,
+        load_peer: &dyn Fn(Address) -> Option<Vec<u8>>,
+        command: Command,
+    ) -> Result<Result<Answer, Refused>, Broken> {
+        let answered = self.act(call, |machine, _| machine.engine.controller_command(machine.clock.now(), command))?;
+        let answered = match answered {
+            None => return Ok(Err(Refused::NoController)),
+            Some(Err(error)) => return Ok(Err(Refused::Command(error))),
+            Some(Ok(answered)) => answered,
+        };
+        if self.is_written(call, load_peer, answered.commit)? {
+            Ok(Ok(answered.answer))
+        } else {
+            Ok(Err(Refused::NotStored))
+        }
+    }
+
+    /// Does what work there is until a commit was tried; true when it is durable, or when there is none.
+    fn is_written(
+        &self,
+        call: &mut Call<'_>,
+        load_peer: &dyn Fn(Address) -> Option<Vec<u8>>,
+        commit: Option<u64>,
+    ) -> Result<bool, Broken> {
         loop {
             while self.work(call, load_peer)? {}
-            match outcome.commit.map_or(Waited::Done(true), |seq| self.wait_for(seq)) {
-                Waited::Done(true) => return Ok(outcome),
-                Waited::Done(false) => return Ok(ApiOutcome::not_stored("the data store failed")),
+            match commit.map_or(Waited::Done(true), |seq| self.wait_for(seq)) {
+                Waited::Done(written) => return Ok(written),
                 Waited::Nobody => {}
             }
         }
@@ -236,6 +269,17 @@ impl Core {
         }
         Waited::Done(!commits.failed.contains(&seq))
     }
+}
+
+/// Why a command to the controller is not executed. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The node has no controller.
+    NoController,
+    /// The controller refuses it.
+    Command(CommandError),
+    /// The store did not take what it would change.
+    NotStored,
 }
 
 /// How waiting for a commit ended.

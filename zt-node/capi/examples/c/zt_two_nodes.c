@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <ZeroTierOne.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,11 +27,6 @@
 #define ETHER_TYPE 0x88b5
 #define FRAME_LENGTH 64
 #define TIME_LIMIT 120000
-
-static const char settings[] =
-    "{\"name\":\"example\",\"private\":true,\"v4AssignMode\":{\"zt\":true},"
-    "\"routes\":[{\"target\":\"10.9.0.0/16\"}],"
-    "\"ipAssignmentPools\":[{\"ipRangeStart\":\"10.9.0.1\",\"ipRangeEnd\":\"10.9.0.99\"}]}";
 
 /* A packet on its way. */
 struct packet {
@@ -186,27 +182,44 @@ static void make_both(void)
     }
 }
 
-static void post(ZT_Controller *controller, const char *path, const char *body)
+static struct sockaddr_storage ip(const char *text, uint16_t port)
 {
-    char *answer = NULL;
-    if (ZT_Controller_request(controller, "POST", path, body, strlen(body), &answer) != 200)
-        die("the controller refuses");
-    ZT_Node_freeQueryResult(NULL, answer);
+    struct sockaddr_storage storage;
+    struct sockaddr_in *in = (struct sockaddr_in *)&storage;
+    memset(&storage, 0, sizeof storage);
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    inet_pton(AF_INET, text, &in->sin_addr);
+    return storage;
 }
 
 /* A network of the first node, with both as members. */
 static ZT_Controller *make_network(void)
 {
-    char path[96];
     ZT_Controller *controller = ZT_Controller_new(NULL);
     ZT_Node_setNetconfMaster(nodes[0].handle, controller);
-    network = ZT_Node_address(nodes[0].handle) << 24 | 1;
-    snprintf(path, sizeof path, "/controller/network/%016llx", (unsigned long long)network);
-    post(controller, path, settings);
+    const ZT_VirtualNetworkRoute route = {.target = ip("10.9.0.0", 16)};
+    const ZT_ControllerPool pool = {.start = ip("10.9.0.1", 0), .end = ip("10.9.0.99", 0)};
+    const ZT_ControllerNetwork settings = {
+        .name = "example",
+        .type = ZT_NETWORK_TYPE_PRIVATE,
+        .assignV4 = 1,
+        .routes = &route,
+        .routeCount = 1,
+        .pools = &pool,
+        .poolCount = 1,
+    };
+    const unsigned int fields = ZT_CONTROLLER_NETWORK_NAME | ZT_CONTROLLER_NETWORK_TYPE
+                                | ZT_CONTROLLER_NETWORK_ASSIGN_V4 | ZT_CONTROLLER_NETWORK_ROUTES
+                                | ZT_CONTROLLER_NETWORK_POOLS;
+    char *problem = NULL;
+    if (ZT_Controller_setNetwork(controller, &settings, fields, &network, &problem) != ZT_RESULT_OK)
+        die(problem == NULL ? "the controller makes no network" : problem);
     for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "/controller/network/%016llx/member/%010llx", (unsigned long long)network,
-                 (unsigned long long)ZT_Node_address(nodes[i].handle));
-        post(controller, path, "{\"authorized\":true}");
+        const ZT_ControllerMember member = {
+            .nwid = network, .address = ZT_Node_address(nodes[i].handle), .authorized = 1};
+        if (ZT_Controller_setMember(controller, &member, ZT_CONTROLLER_MEMBER_AUTHORIZED, NULL) != ZT_RESULT_OK)
+            die("the controller makes no member");
     }
     for (int i = 0; i < 2; i++) {
         if (ZT_Node_join(nodes[i].handle, network, NULL, NULL) != ZT_RESULT_OK)

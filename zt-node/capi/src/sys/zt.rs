@@ -1,6 +1,7 @@
 //! The functions of `ZeroTierOne.h`; what each does is said there.
 
 pub mod abi;
+pub mod controller;
 mod host;
 mod results;
 

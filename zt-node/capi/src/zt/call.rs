@@ -4,9 +4,8 @@ use super::sockets::Changes;
 use super::{Event, Failure, Node, Operation, State, StateKind, Thread};
 use crate::clock::millis_until;
 use crate::machine::Machine;
-use crate::shared::Call;
+use crate::shared::{Broken, Call, Core};
 use std::sync::PoisonError;
-use zt_netconf::controller::ApiOutcome;
 use zt_node::engine::{Input, NetworkChange, Outbox, Output, Persist};
 use zt_peer::{Endpoint, Look, Place, Vl1Event};
 use zt_wire::Address;
@@ -110,18 +109,22 @@ impl Node {
         Ok(())
     }
 
-    /// Executes a request to the controller; the rest of the call is to be finished.
-    pub(super) fn request_in(
+    /// Asks the controller, in a call of its own.
+    pub(super) fn ask_controller<R>(
         &self,
-        thread: Thread,
-        work: &mut Workspace,
-        request: (&str, &str, &[u8]),
-    ) -> Result<ApiOutcome, Failure> {
+        ask: impl FnOnce(&Core, &mut Call<'_>, &dyn Fn(Address) -> Option<Vec<u8>>) -> Result<R, Broken>,
+    ) -> Result<R, Failure> {
+        let thread = Thread(core::ptr::null_mut());
         let load = |address| self.load_peer(thread, address);
+        let mut work = self.workspace();
         let mut call = Call::with(&mut work.outbox, std::mem::take(&mut work.todo));
-        let outcome = self.core.request(&mut call, &load, request);
+        let answer = ask(&self.core, &mut call, &load);
         work.todo = call.todo;
-        Ok(outcome?)
+        let finished = self.finish(thread, &mut work);
+        self.put_back(work);
+        let answer = answer?;
+        finished?;
+        Ok(answer)
     }
 
     fn load_peer(&self, thread: Thread, address: Address) -> Option<Vec<u8>> {

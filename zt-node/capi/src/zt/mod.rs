@@ -17,7 +17,7 @@ pub(crate) use state::{State, StateKind};
 use crate::lock::Mutex;
 use crate::machine::{Machine, Wishes};
 use crate::master::{Master, NotAttached};
-use crate::shared::{Broken, Core};
+use crate::shared::{Broken, Core, Refused};
 use crate::store::{self, NoIdentity};
 use call::Workspace;
 use core::ffi::c_void;
@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
+use zt_netconf::controller::{Answer, Command};
 use zt_node::engine::{Input, Outbox};
 use zt_peer::{Endpoint, PhysicalPrefix, SendOptions};
 use zt_wire::ether::EthernetRef;
@@ -334,14 +335,13 @@ impl Node {
 
     /// Executes a call of the controller's interface: status and body.
     pub(crate) fn request(&self, method: &str, path: &str, body: &[u8]) -> Result<(u16, String), Failure> {
-        let thread = Thread(core::ptr::null_mut());
-        let mut work = self.workspace();
-        let outcome = self.request_in(thread, &mut work, (method, path, body));
-        let finished = self.finish(thread, &mut work);
-        self.put_back(work);
-        let outcome = outcome?;
-        finished?;
+        let outcome = self.ask_controller(|core, call, load| core.request(call, load, (method, path, body)))?;
         Ok((outcome.status, outcome.body.unwrap_or_default()))
+    }
+
+    /// Executes a command of the controller.
+    pub(crate) fn command(&self, command: Command) -> Result<Result<Answer, Refused>, Failure> {
+        self.ask_controller(|core, call, load| core.command(call, load, command))
     }
 
     /// Own public and secret identity as text.

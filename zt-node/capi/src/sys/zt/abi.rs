@@ -5,6 +5,7 @@
 
 #![expect(non_camel_case_types, non_snake_case, reason = "the names of the C header")]
 
+mod controller;
 mod numbers;
 mod rules;
 
@@ -12,6 +13,7 @@ use core::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
 use libc::sockaddr_storage;
 
+pub use self::controller::*;
 pub use self::numbers::*;
 pub use self::rules::*;
 use crate::sys::zt1::abi::layout;
