@@ -113,20 +113,34 @@ impl Member {
 
     /// Sets what the patch sets; a change of authorisation is dated.
     pub fn apply(&mut self, patch: MemberPatch, now_ms: i64) {
-        if let Some(on) = patch.authorized {
+        // Named one by one, so that the compiler asks for a new one.
+        let MemberPatch {
+            name,
+            authorized,
+            active_bridge,
+            no_auto_assign,
+            ips,
+            tags,
+            capabilities,
+            authentication_expiry,
+            trace_target,
+            trace_level,
+            verbatim: spelled,
+        } = patch;
+        if let Some(on) = authorized {
             self.set_authorized(on, now_ms);
         }
         let verbatim = &mut self.verbatim;
-        set(&mut self.name, patch.name.map(Some), verbatim, "name");
-        set(&mut self.active_bridge, patch.active_bridge, verbatim, "activeBridge");
-        set(&mut self.no_auto_assign, patch.no_auto_assign, verbatim, "noAutoAssignIps");
-        set(&mut self.ips, patch.ips, verbatim, "ipAssignments");
-        set(&mut self.tags, patch.tags.map(|tags| tags.into_iter().collect()), verbatim, "tags");
-        set(&mut self.capabilities, patch.capabilities.map(|c| c.into_iter().collect()), verbatim, "capabilities");
-        set(&mut self.authentication_expiry, patch.authentication_expiry, verbatim, "authenticationExpiryTime");
-        set(&mut self.trace_target, patch.trace_target, verbatim, "remoteTraceTarget");
-        set(&mut self.trace_level, patch.trace_level, verbatim, "remoteTraceLevel");
-        self.verbatim.merge(patch.verbatim);
+        set(&mut self.name, name.map(Some), verbatim, "name");
+        set(&mut self.active_bridge, active_bridge, verbatim, "activeBridge");
+        set(&mut self.no_auto_assign, no_auto_assign, verbatim, "noAutoAssignIps");
+        set(&mut self.ips, ips, verbatim, "ipAssignments");
+        set(&mut self.tags, tags.map(|tags| tags.into_iter().collect()), verbatim, "tags");
+        set(&mut self.capabilities, capabilities.map(|c| c.into_iter().collect()), verbatim, "capabilities");
+        set(&mut self.authentication_expiry, authentication_expiry, verbatim, "authenticationExpiryTime");
+        set(&mut self.trace_target, trace_target, verbatim, "remoteTraceTarget");
+        set(&mut self.trace_level, trace_level, verbatim, "remoteTraceLevel");
+        self.verbatim.merge(spelled);
     }
 
     /// Remote trace target and level, if a target is set.

@@ -165,24 +165,44 @@ impl Network {
 
     /// Sets what the patch sets.
     pub fn apply(&mut self, patch: NetworkPatch) {
+        // Named one by one, so that the compiler asks for a new one.
+        let NetworkPatch {
+            name,
+            private,
+            broadcast,
+            multicast_limit,
+            mtu,
+            trace_target,
+            trace_level,
+            assign_v4,
+            assign_v6,
+            routes,
+            pools,
+            rules,
+            capabilities,
+            tags,
+            tokens,
+            dns,
+            verbatim: spelled,
+        } = patch;
         let verbatim = &mut self.verbatim;
-        set(&mut self.name, patch.name, verbatim, "name");
-        set(&mut self.private, patch.private, verbatim, "private");
-        set(&mut self.broadcast, patch.broadcast, verbatim, "enableBroadcast");
-        set(&mut self.multicast_limit, patch.multicast_limit, verbatim, "multicastLimit");
-        set(&mut self.mtu, patch.mtu, verbatim, "mtu");
-        set(&mut self.trace_target, patch.trace_target, verbatim, "remoteTraceTarget");
-        set(&mut self.trace_level, patch.trace_level, verbatim, "remoteTraceLevel");
-        set(&mut self.assign_v4, patch.assign_v4, verbatim, "v4AssignMode");
-        set(&mut self.assign_v6, patch.assign_v6, verbatim, "v6AssignMode");
-        set(&mut self.routes, patch.routes, verbatim, "routes");
-        set(&mut self.pools, patch.pools, verbatim, "ipAssignmentPools");
-        set(&mut self.rules, patch.rules, verbatim, "rules");
-        set(&mut self.capabilities, patch.capabilities, verbatim, "capabilities");
-        set(&mut self.tags, patch.tags, verbatim, "tags");
-        set(&mut self.tokens, patch.tokens, verbatim, "authTokens");
-        set(&mut self.dns, patch.dns, verbatim, "dns");
-        self.verbatim.merge(patch.verbatim);
+        set(&mut self.name, name, verbatim, "name");
+        set(&mut self.private, private, verbatim, "private");
+        set(&mut self.broadcast, broadcast, verbatim, "enableBroadcast");
+        set(&mut self.multicast_limit, multicast_limit, verbatim, "multicastLimit");
+        set(&mut self.mtu, mtu, verbatim, "mtu");
+        set(&mut self.trace_target, trace_target, verbatim, "remoteTraceTarget");
+        set(&mut self.trace_level, trace_level, verbatim, "remoteTraceLevel");
+        set(&mut self.assign_v4, assign_v4, verbatim, "v4AssignMode");
+        set(&mut self.assign_v6, assign_v6, verbatim, "v6AssignMode");
+        set(&mut self.routes, routes, verbatim, "routes");
+        set(&mut self.pools, pools, verbatim, "ipAssignmentPools");
+        set(&mut self.rules, rules, verbatim, "rules");
+        set(&mut self.capabilities, capabilities, verbatim, "capabilities");
+        set(&mut self.tags, tags, verbatim, "tags");
+        set(&mut self.tokens, tokens, verbatim, "authTokens");
+        set(&mut self.dns, dns, verbatim, "dns");
+        self.verbatim.merge(spelled);
     }
 
     /// Equal in everything but the revision (05 §4).
