@@ -125,6 +125,6 @@ impl Member {
     /// Hands in a packet; `None` when it is malformed.
     pub(crate) fn receive(&mut self, from: &Identity, id: PacketId, verb: Verb, payload: &[u8]) -> Option<Verdict> {
         let message = Message::parse(verb, payload).ok()?;
-        Some(self.vl2.handle_message(self.now, from, id, 0, &message, &mut self.below))
+        Some(self.vl2.handle_message(self.now, from, id, &message, &mut self.below))
     }
 }

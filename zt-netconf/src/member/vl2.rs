@@ -89,17 +89,15 @@ impl Vl2 {
     }
 
     /// Processes a message that arrived authenticated. Replies (OK, ERROR) must have passed the reply gate of the
-    /// layer below. `hops` counts the relays it came over.
+    /// layer below.
     pub fn handle_message(
         &mut self,
         now: Now,
         from: &Identity,
         packet_id: PacketId,
-        hops: u8,
         message: &Message<'_>,
         c: &mut dyn Carrier,
     ) -> Verdict {
-        let _ = hops;
         let shared = &mut self.shared;
         match message {
             Message::Frame(m) => match self.networks.get_mut(&m.network) {

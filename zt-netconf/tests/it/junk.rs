@@ -36,7 +36,7 @@ proptest! {
             let now = world.now;
             let node = world.node(A);
             node.wire.answer_to(from.address);
-            node.vl2.handle_message(now, &from, PacketId(9), 0, &message, &mut node.wire);
+            node.vl2.handle_message(now, &from, PacketId(9), &message, &mut node.wire);
             node.vl2.handle_timeout(now, &mut node.wire);
             node.collect();
         }
@@ -72,7 +72,7 @@ fn a_crowd_on_a_public_network_is_bounded() {
     let message = Message::parse(Verb::FRAME, &payload).expect("a frame");
     for number in 0..20_000 {
         let later = now.plus(std::time::Duration::from_micros(number));
-        node.vl2.handle_message(later, &stranger(number), PacketId(1), 0, &message, &mut node.wire);
+        node.vl2.handle_message(later, &stranger(number), PacketId(1), &message, &mut node.wire);
         node.wire.sent.clear();
         node.wire.delivered.clear();
     }
@@ -98,7 +98,7 @@ fn a_root_keeps_a_bounded_number_of_subscriptions() {
             let subscriptions = (0..500.min(groups)).map(subscription).collect();
             let payload = MulticastLike { subscriptions, rest: &[] }.to_vec();
             let message = Message::parse(Verb::MULTICAST_LIKE, &payload).expect("likes");
-            node.vl2.handle_message(now, &stranger(member), PacketId(1), 0, &message, &mut node.wire);
+            node.vl2.handle_message(now, &stranger(member), PacketId(1), &message, &mut node.wire);
         }
     };
     // What filled the table once: 70 identities, 5 MB.

@@ -148,7 +148,7 @@ impl Node {
         let message = Message::parse(packet.verb, &packet.payload).expect("a well-formed message");
         self.wire.reply_to = Some(packet.from);
         let from = identity(packet.from);
-        let verdict = self.vl2.handle_message(now, &from, packet.id, 0, &message, &mut self.wire);
+        let verdict = self.vl2.handle_message(now, &from, packet.id, &message, &mut self.wire);
         self.wire.reply_to = None;
         self.collect();
         verdict

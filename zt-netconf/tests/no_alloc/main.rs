@@ -64,7 +64,7 @@ fn frames_between_members_do_not_allocate() {
         now = now.plus(Duration::from_micros(10));
         assert_eq!(vl2.handle_frame(now, network, out, &mut sink), FrameVerdict::Sent(1));
         for message in [&plain, &full] {
-            let verdict = vl2.handle_message(now, &peer, PacketId(round), 0, message, &mut sink);
+            let verdict = vl2.handle_message(now, &peer, PacketId(round), message, &mut sink);
             assert_eq!(verdict, Verdict::Accepted { trust: true });
         }
     }

@@ -221,7 +221,6 @@ impl Engine {
             now,
             &received.identity,
             received.ticket.packet_id(),
-            received.ticket.hops(),
             &received.message,
             &mut carrier,
         );

@@ -293,7 +293,14 @@ impl Vl1 {
                 self.event(event);
                 Handled::Counted
             }
-            _ => Handled::Above,
+            Message::Frame(_)
+            | Message::ExtFrame(_)
+            | Message::MulticastLike(_)
+            | Message::NetworkCredentials(_)
+            | Message::NetworkConfigRequest(_)
+            | Message::NetworkConfig(_)
+            | Message::MulticastGather(_)
+            | Message::MulticastFrame(_) => Handled::Above,
         };
         match handled {
             Handled::Counted => {
