@@ -258,7 +258,7 @@ fn add(globals: &Globals, console: &mut Console<'_>, file: &Path, only: bool) ->
     report("will be used when the node starts")
 }
 
-/// A first revision is signed by its own key (01 §10.2; deliberate, see the list of safer points).
+/// A first revision is signed by its own key (01 §10.2; deliberate, safer point 3 of docs/protocol).
 fn check_signature(world: &World, home: &Home) -> Result<()> {
     let held = [added_file(world.id), "planet".to_owned()].into_iter().find_map(|name| {
         let bytes = home.read(&name).ok()??;

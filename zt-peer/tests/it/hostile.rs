@@ -48,7 +48,7 @@ fn has_path(net: &Net, node: usize, peer: Address, remote: SocketAddr) -> bool {
     view.paths.iter().any(|p| p.path.remote.socket_addr() == Some(remote))
 }
 
-/// Point 1.
+/// Safer point 1.
 #[test]
 fn a_replayed_ok_does_not_move_a_path() {
     let mut net = trio(1);
@@ -68,7 +68,7 @@ fn a_replayed_ok_does_not_move_a_path() {
     assert!(net.is_direct(1, 2));
 }
 
-/// Point 1: an answer that is fresh, but comes from elsewhere than asked.
+/// Safer point 1: an answer that is fresh, but comes from elsewhere than asked.
 #[test]
 fn an_intercepted_ok_from_another_address_does_not_move_a_path() {
     let mut net = trio(2);
@@ -90,7 +90,7 @@ fn an_intercepted_ok_from_another_address_does_not_move_a_path() {
     assert!(!has_path(&net, 2, address(2), elsewhere()));
 }
 
-/// Point 2.
+/// Safer point 2.
 #[test]
 fn an_old_hello_does_not_take_a_peer_back_and_a_true_downgrade_heals() {
     let mut net = trio(3);
@@ -129,7 +129,7 @@ fn an_old_hello_does_not_take_a_peer_back_and_a_true_downgrade_heals() {
     assert!(net.is_direct(1, 2));
 }
 
-/// Point 4. Gate G1 (02 §6.2) let in one of a /24 in two seconds; now capacity decides, within bounded queues.
+/// Safer point 4. Gate G1 (02 §6.2) let in one of a /24 in two seconds; now capacity decides, within bounded queues.
 #[test]
 fn a_flood_of_forged_hellos_is_bounded() {
     let mut net = trio(5);
@@ -264,7 +264,7 @@ fn strangers_do_not_use_up_introductions() {
     assert!(net.is_direct(1, 2));
 }
 
-/// Point 5.
+/// Safer point 5.
 #[test]
 fn trusted_packets_need_a_configured_id_and_never_zero() {
     let mut net = trio(7);
@@ -315,7 +315,7 @@ fn trusted_packets_need_a_configured_id_and_never_zero() {
     assert!(!seen(&net, addr(1)) && !net.log.is_empty());
 }
 
-/// Point 6.
+/// Safer point 6.
 #[test]
 fn readable_packets_only_of_verbs_that_are_sent_so() {
     let mut net = trio(8);
@@ -335,7 +335,7 @@ fn readable_packets_only_of_verbs_that_are_sent_so() {
     assert!(!told);
 }
 
-/// Point 7.
+/// Safer point 7.
 #[test]
 fn errors_answer_what_was_sent_to_that_peer() {
     let mut net = trio(9);
@@ -360,7 +360,7 @@ fn errors_answer_what_was_sent_to_that_peer() {
     assert!(!net.nodes[1].events.iter().any(|(_, e)| *e == Vl1Event::IdentityCollision));
 }
 
-/// Point 7, our side.
+/// Safer point 7, our side.
 #[test]
 fn refused_frames_cost_one_error_a_second_to_a_peer() {
     let mut net = trio(10);
@@ -377,7 +377,7 @@ fn refused_frames_cost_one_error_a_second_to_a_peer() {
     assert_eq!(net.drops(1, "error-gate"), 99);
 }
 
-/// Point 8 (more beside the reassembly itself).
+/// Safer point 8 (more beside the reassembly itself).
 #[test]
 fn a_fragment_flood_does_not_flush_a_peers_packet() {
     let mut net = trio(11);
