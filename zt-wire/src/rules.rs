@@ -51,113 +51,209 @@ pub struct TagMatch {
     pub value: u32,
 }
 
-/// Type and value of a rule.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are those of the table in 04 §6.2")]
-pub enum RuleKind {
-    Drop,
-    Accept,
-    Tee(Forward),
-    Watch(Forward),
-    Redirect(Forward),
-    Break,
-    Priority,
-    SourceAddress(Address),
-    DestinationAddress(Address),
-    VlanId(u16),
-    VlanPcp(u8),
-    VlanDei(u8),
-    MacSource(Mac),
-    MacDestination(Mac),
-    Ipv4Source(Ipv4Prefix),
-    Ipv4Destination(Ipv4Prefix),
-    Ipv6Source(Ipv6Prefix),
-    Ipv6Destination(Ipv6Prefix),
-    IpTos {
-        mask: u8,
-        first: u8,
-        last: u8,
-    },
-    IpProtocol(u8),
-    EtherType(u16),
-    /// Code is significant if bit 0 of the flags is set.
-    Icmp {
-        kind: u8,
-        code: u8,
-        flags: u8,
-    },
-    SourcePort(RangeInclusive<u16>),
-    DestinationPort(RangeInclusive<u16>),
-    Characteristics(u64),
-    FrameSize(RangeInclusive<u16>),
-    Random(u32),
-    TagsDifference(TagMatch),
-    TagsBitwiseAnd(TagMatch),
-    TagsBitwiseOr(TagMatch),
-    TagsBitwiseXor(TagMatch),
-    TagsEqual(TagMatch),
-    TagSender(TagMatch),
-    TagReceiver(TagMatch),
-    /// Values as on the wire; evaluation keeps only 32 bits of `last - first`.
-    IntegerRange {
-        first: u64,
-        last: u64,
-        index: u16,
-        format: u8,
-    },
-    /// Type without a meaning here; actions are 0–15, matches 16–63.
-    Unknown {
-        number: u8,
-        value: Box<[u8]>,
-    },
+/// A type of service to compare with: the masked byte lies in a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TosMatch {
+    /// Bits that count.
+    pub mask: u8,
+    /// Least value.
+    pub first: u8,
+    /// Greatest value.
+    pub last: u8,
+}
+
+/// An ICMP message to compare with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IcmpMatch {
+    /// Type.
+    pub kind: u8,
+    /// Code; significant if bit 0 of the flags is set.
+    pub code: u8,
+    /// Flags.
+    pub flags: u8,
+}
+
+/// An integer inside the frame to compare with. Values as on the wire; evaluation keeps only 32 bits of `last - first`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IntegerMatch {
+    /// Least value.
+    pub first: u64,
+    /// Greatest value.
+    pub last: u64,
+    /// Where in the frame.
+    pub index: u16,
+    /// Size and order of the integer.
+    pub format: u8,
+}
+
+/// One type of rule, as the table of 04 §6.2 has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleType {
+    /// Number, 0–63.
+    pub number: u8,
+    /// Name, in the JSON form and, behind a prefix, in C.
+    pub name: &'static str,
+    /// Fields of the JSON form (04 §6.10), in the order of the binary value; `None`: it has no JSON form.
+    pub fields: Option<&'static [Field]>,
+}
+
+/// How one field of a rule is written in the binary value and in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Big-endian integer of this many bytes; a JSON number.
+    Int(&'static str, usize),
+    /// As `Int`, 2 bytes, absent from JSON: equal to the field before it.
+    End(&'static str),
+    /// ZeroTier address in this many bytes; 10 hex digits.
+    Address(&'static str, usize),
+    /// 6 bytes; `aa:bb:cc:dd:ee:ff`.
+    Mac(&'static str),
+    /// 4 bytes of address and a prefix length; `address/bits`.
+    Ip4(&'static str),
+    /// 16 bytes of address and a prefix length; `address/bits`.
+    Ip6(&'static str),
+    /// 8 bytes; 16 hex digits, or a number on input.
+    Mask(&'static str),
+    /// Type, code, flags (1: the code counts); `icmpType`, `icmpCode`.
+    Icmp,
+    /// Bytes without a JSON field, always zero.
+    Zero(usize),
+}
+
+impl Field {
+    /// Length in the binary value, bytes.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::Int(_, size) | Self::Address(_, size) | Self::Zero(size) => size,
+            Self::End(_) => 2,
+            Self::Mac(_) => 6,
+            Self::Ip4(_) => 5,
+            Self::Ip6(_) => 17,
+            Self::Mask(_) => 8,
+            Self::Icmp => 3,
+        }
+    }
+}
+
+/// What types without a JSON form have: the reference controller drops them on input.
+macro_rules! fields {
+    () => {
+        None
+    };
+    ([$($field:expr),*]) => {
+        Some(&[$($field),*])
+    };
+}
+
+/// Makes everything that a number, a name or a size of a rule's type is needed for out of one line for each.
+macro_rules! rules {
+    ($($number:literal $text:literal $name:ident $(($value:ident: $ty:ty))? $(json $fields:tt)?;)*) => {
+        /// Type and value of a rule.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[expect(missing_docs, reason = "the names are those of the table in 04 §6.2")]
+        pub enum RuleKind {
+            $($name $(($ty))?,)*
+            /// Type without a meaning here; actions are 0–15, matches 16–63.
+            Unknown {
+                number: u8,
+                value: Box<[u8]>,
+            },
+        }
+
+        /// All known types, by ascending number.
+        pub const RULE_TYPES: &[RuleType] =
+            &[$(RuleType { number: $number, name: $text, fields: fields!($($fields)?) }),*];
+
+        impl RuleKind {
+            /// Type number, 0–63.
+            pub const fn number(&self) -> u8 {
+                match self {
+                    $(Self::$name { .. } => $number,)*
+                    Self::Unknown { number, .. } => *number,
+                }
+            }
+
+            /// Name as in 04 §6.2; `None` for types without a meaning here.
+            pub const fn name(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name { .. } => Some($text),)*
+                    Self::Unknown { .. } => None,
+                }
+            }
+
+            fn parse_value(number: u8, r: &mut Reader<'_>) -> Result<Self, ParseError> {
+                Ok(match number {
+                    $($number => Self::$name $((<$ty as RuleValue>::read(r)?))?,)*
+                    _ => Self::Unknown { number, value: r.rest().into() },
+                })
+            }
+
+            fn emit_value(&self, w: &mut Writer<'_>) -> Result<(), BufferFull> {
+                match self {
+                    $(Self::$name $(($value))? => {
+                        $($value.write(w)?;)?
+                        Ok(())
+                    })*
+                    Self::Unknown { value, .. } => w.put_bytes(value),
+                }
+            }
+        }
+
+        /// Value length of a known type.
+        const fn known_len(number: u8) -> Option<usize> {
+            match number {
+                $($number => Some(0 $(+ <$ty as RuleValue>::LEN)?),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+rules! {
+    0 "ACTION_DROP" Drop json [];
+    1 "ACTION_ACCEPT" Accept json [];
+    2 "ACTION_TEE" Tee(v: Forward) json [Field::Address("address", 8), Field::Int("flags", 4), Field::Int("length", 2)];
+    3 "ACTION_WATCH" Watch(v: Forward) json [Field::Address("address", 8), Field::Int("flags", 4), Field::Int("length", 2)];
+    4 "ACTION_REDIRECT" Redirect(v: Forward) json [Field::Address("address", 8), Field::Int("flags", 4), Field::Zero(2)];
+    5 "ACTION_BREAK" Break json [];
+    6 "ACTION_PRIORITY" Priority;
+    24 "MATCH_SOURCE_ZEROTIER_ADDRESS" SourceAddress(v: Address) json [Field::Address("zt", 5)];
+    25 "MATCH_DEST_ZEROTIER_ADDRESS" DestinationAddress(v: Address) json [Field::Address("zt", 5)];
+    26 "MATCH_VLAN_ID" VlanId(v: u16) json [Field::Int("vlanId", 2)];
+    27 "MATCH_VLAN_PCP" VlanPcp(v: u8) json [Field::Int("vlanPcp", 1)];
+    28 "MATCH_VLAN_DEI" VlanDei(v: u8) json [Field::Int("vlanDei", 1)];
+    29 "MATCH_MAC_SOURCE" MacSource(v: Mac) json [Field::Mac("mac")];
+    30 "MATCH_MAC_DEST" MacDestination(v: Mac) json [Field::Mac("mac")];
+    31 "MATCH_IPV4_SOURCE" Ipv4Source(v: Ipv4Prefix) json [Field::Ip4("ip")];
+    32 "MATCH_IPV4_DEST" Ipv4Destination(v: Ipv4Prefix) json [Field::Ip4("ip")];
+    33 "MATCH_IPV6_SOURCE" Ipv6Source(v: Ipv6Prefix) json [Field::Ip6("ip")];
+    34 "MATCH_IPV6_DEST" Ipv6Destination(v: Ipv6Prefix) json [Field::Ip6("ip")];
+    35 "MATCH_IP_TOS" IpTos(v: TosMatch) json [Field::Int("mask", 1), Field::Int("start", 1), Field::Int("end", 1)];
+    36 "MATCH_IP_PROTOCOL" IpProtocol(v: u8) json [Field::Int("ipProtocol", 1)];
+    37 "MATCH_ETHERTYPE" EtherType(v: u16) json [Field::Int("etherType", 2)];
+    38 "MATCH_ICMP" Icmp(v: IcmpMatch) json [Field::Icmp];
+    39 "MATCH_IP_SOURCE_PORT_RANGE" SourcePort(v: RangeInclusive<u16>) json [Field::Int("start", 2), Field::End("end")];
+    40 "MATCH_IP_DEST_PORT_RANGE" DestinationPort(v: RangeInclusive<u16>) json [Field::Int("start", 2), Field::End("end")];
+    41 "MATCH_CHARACTERISTICS" Characteristics(v: u64) json [Field::Mask("mask")];
+    42 "MATCH_FRAME_SIZE_RANGE" FrameSize(v: RangeInclusive<u16>) json [Field::Int("start", 2), Field::End("end")];
+    43 "MATCH_RANDOM" Random(v: u32) json [Field::Int("probability", 4)];
+    44 "MATCH_TAGS_DIFFERENCE" TagsDifference(v: TagMatch) json [Field::Int("id", 4), Field::Int("value", 4)];
+    45 "MATCH_TAGS_BITWISE_AND" TagsBitwiseAnd(v: TagMatch) json [Field::Int("id", 4), Field::Int("value", 4)];
+    46 "MATCH_TAGS_BITWISE_OR" TagsBitwiseOr(v: TagMatch) json [Field::Int("id", 4), Field::Int("value", 4)];
+    47 "MATCH_TAGS_BITWISE_XOR" TagsBitwiseXor(v: TagMatch) json [Field::Int("id", 4), Field::Int("value", 4)];
+    48 "MATCH_TAGS_EQUAL" TagsEqual(v: TagMatch) json [Field::Int("id", 4), Field::Int("value", 4)];
+    49 "MATCH_TAG_SENDER" TagSender(v: TagMatch) json [Field::Int("id", 4), Field::Int("value", 4)];
+    50 "MATCH_TAG_RECEIVER" TagReceiver(v: TagMatch) json [Field::Int("id", 4), Field::Int("value", 4)];
+    51 "INTEGER_RANGE" IntegerRange(v: IntegerMatch);
 }
 
 impl RuleKind {
-    /// Type number, 0–63.
-    pub const fn number(&self) -> u8 {
-        match self {
-            Self::Drop => 0,
-            Self::Accept => 1,
-            Self::Tee(_) => 2,
-            Self::Watch(_) => 3,
-            Self::Redirect(_) => 4,
-            Self::Break => 5,
-            Self::Priority => 6,
-            Self::SourceAddress(_) => 24,
-            Self::DestinationAddress(_) => 25,
-            Self::VlanId(_) => 26,
-            Self::VlanPcp(_) => 27,
-            Self::VlanDei(_) => 28,
-            Self::MacSource(_) => 29,
-            Self::MacDestination(_) => 30,
-            Self::Ipv4Source(_) => 31,
-            Self::Ipv4Destination(_) => 32,
-            Self::Ipv6Source(_) => 33,
-            Self::Ipv6Destination(_) => 34,
-            Self::IpTos { .. } => 35,
-            Self::IpProtocol(_) => 36,
-            Self::EtherType(_) => 37,
-            Self::Icmp { .. } => 38,
-            Self::SourcePort(_) => 39,
-            Self::DestinationPort(_) => 40,
-            Self::Characteristics(_) => 41,
-            Self::FrameSize(_) => 42,
-            Self::Random(_) => 43,
-            Self::TagsDifference(_) => 44,
-            Self::TagsBitwiseAnd(_) => 45,
-            Self::TagsBitwiseOr(_) => 46,
-            Self::TagsBitwiseXor(_) => 47,
-            Self::TagsEqual(_) => 48,
-            Self::TagSender(_) => 49,
-            Self::TagReceiver(_) => 50,
-            Self::IntegerRange { .. } => 51,
-            Self::Unknown { number, .. } => *number,
-        }
-    }
+    /// The first number of a match; those below are actions.
+    pub const FIRST_MATCH: u8 = 16;
 
     /// True for types 0–15, known or not.
     pub const fn is_action(&self) -> bool {
-        self.number() < 16
+        self.number() < Self::FIRST_MATCH
     }
 
     fn value_len(&self) -> usize {
@@ -166,142 +262,78 @@ impl RuleKind {
             known => known_len(known.number()).unwrap_or(0),
         }
     }
-
-    fn parse_value(number: u8, r: &mut Reader<'_>) -> Result<Self, ParseError> {
-        let what = "rule value";
-        Ok(match number {
-            0 => Self::Drop,
-            1 => Self::Accept,
-            2 => Self::Tee(forward(r)?),
-            3 => Self::Watch(forward(r)?),
-            4 => Self::Redirect(forward(r)?),
-            5 => Self::Break,
-            6 => Self::Priority,
-            24 => Self::SourceAddress(Address::parse(r)?),
-            25 => Self::DestinationAddress(Address::parse(r)?),
-            26 => Self::VlanId(r.u16(what)?),
-            27 => Self::VlanPcp(r.u8(what)?),
-            28 => Self::VlanDei(r.u8(what)?),
-            29 => Self::MacSource(Mac::parse(r)?),
-            30 => Self::MacDestination(Mac::parse(r)?),
-            31 => Self::Ipv4Source(ipv4(r)?),
-            32 => Self::Ipv4Destination(ipv4(r)?),
-            33 => Self::Ipv6Source(ipv6(r)?),
-            34 => Self::Ipv6Destination(ipv6(r)?),
-            35 => Self::IpTos { mask: r.u8(what)?, first: r.u8(what)?, last: r.u8(what)? },
-            36 => Self::IpProtocol(r.u8(what)?),
-            37 => Self::EtherType(r.u16(what)?),
-            38 => Self::Icmp { kind: r.u8(what)?, code: r.u8(what)?, flags: r.u8(what)? },
-            39 => Self::SourcePort(range(r)?),
-            40 => Self::DestinationPort(range(r)?),
-            41 => Self::Characteristics(r.u64(what)?),
-            42 => Self::FrameSize(range(r)?),
-            43 => Self::Random(r.u32(what)?),
-            44 => Self::TagsDifference(tag(r)?),
-            45 => Self::TagsBitwiseAnd(tag(r)?),
-            46 => Self::TagsBitwiseOr(tag(r)?),
-            47 => Self::TagsBitwiseXor(tag(r)?),
-            48 => Self::TagsEqual(tag(r)?),
-            49 => Self::TagSender(tag(r)?),
-            50 => Self::TagReceiver(tag(r)?),
-            51 => {
-                Self::IntegerRange { first: r.u64(what)?, last: r.u64(what)?, index: r.u16(what)?, format: r.u8(what)? }
-            }
-            _ => Self::Unknown { number, value: r.rest().into() },
-        })
-    }
-
-    fn emit_value(&self, w: &mut Writer<'_>) -> Result<(), BufferFull> {
-        match self {
-            Self::Drop | Self::Accept | Self::Break | Self::Priority => Ok(()),
-            Self::Tee(f) | Self::Watch(f) | Self::Redirect(f) => {
-                w.put_u64(f.address.as_u64())?;
-                w.put_u32(f.flags)?;
-                w.put_u16(f.length)
-            }
-            Self::SourceAddress(a) | Self::DestinationAddress(a) => a.emit(w),
-            Self::VlanId(v) | Self::EtherType(v) => w.put_u16(*v),
-            Self::VlanPcp(v) | Self::VlanDei(v) | Self::IpProtocol(v) => w.put_u8(*v),
-            Self::MacSource(m) | Self::MacDestination(m) => m.emit(w),
-            Self::Ipv4Source(p) | Self::Ipv4Destination(p) => {
-                w.put_bytes(&p.ip.octets())?;
-                w.put_u8(p.bits)
-            }
-            Self::Ipv6Source(p) | Self::Ipv6Destination(p) => {
-                w.put_bytes(&p.ip.octets())?;
-                w.put_u8(p.bits)
-            }
-            Self::IpTos { mask, first, last } => w.put_bytes(&[*mask, *first, *last]),
-            Self::Icmp { kind, code, flags } => w.put_bytes(&[*kind, *code, *flags]),
-            Self::SourcePort(p) | Self::DestinationPort(p) | Self::FrameSize(p) => {
-                w.put_u16(*p.start())?;
-                w.put_u16(*p.end())
-            }
-            Self::Characteristics(mask) => w.put_u64(*mask),
-            Self::Random(v) => w.put_u32(*v),
-            Self::TagsDifference(t)
-            | Self::TagsBitwiseAnd(t)
-            | Self::TagsBitwiseOr(t)
-            | Self::TagsBitwiseXor(t)
-            | Self::TagsEqual(t)
-            | Self::TagSender(t)
-            | Self::TagReceiver(t) => {
-                w.put_u32(t.id)?;
-                w.put_u32(t.value)
-            }
-            Self::IntegerRange { first, last, index, format } => {
-                w.put_u64(*first)?;
-                w.put_u64(*last)?;
-                w.put_u16(*index)?;
-                w.put_u8(*format)
-            }
-            Self::Unknown { value, .. } => w.put_bytes(value),
-        }
-    }
 }
 
-/// Value length of a known type.
-const fn known_len(number: u8) -> Option<usize> {
-    Some(match number {
-        0 | 1 | 5 | 6 => 0,
-        2..=4 => 14,
-        24 | 25 | 31 | 32 => 5,
-        26 | 37 => 2,
-        27 | 28 | 36 => 1,
-        29 | 30 => 6,
-        33 | 34 => 17,
-        35 | 38 => 3,
-        39 | 40 | 42 | 43 => 4,
-        41 | 44..=50 => 8,
-        51 => 19,
-        _ => return None,
-    })
+/// A value of a rule: always of the same length.
+trait RuleValue: Sized {
+    const LEN: usize;
+    fn read(r: &mut Reader<'_>) -> Result<Self, ParseError>;
+    fn write(&self, w: &mut Writer<'_>) -> Result<(), BufferFull>;
 }
 
-fn forward(r: &mut Reader<'_>) -> Result<Forward, ParseError> {
-    let what = "rule target";
-    let address = Address::new(r.u64(what)?);
-    Ok(Forward { address, flags: r.u32(what)?, length: r.u16(what)? })
+const WHAT: &str = "rule value";
+
+/// Values in their own words: length, reader, writer.
+macro_rules! rule_values {
+    ($($ty:ty: $len:literal, |$r:ident| $read:expr, |$v:ident, $w:ident| $write:expr;)*) => {
+        $(impl RuleValue for $ty {
+            const LEN: usize = $len;
+            fn read($r: &mut Reader<'_>) -> Result<Self, ParseError> {
+                Ok($read)
+            }
+            fn write(&self, $w: &mut Writer<'_>) -> Result<(), BufferFull> {
+                let $v = self;
+                $write
+            }
+        })*
+    };
 }
 
-fn ipv4(r: &mut Reader<'_>) -> Result<Ipv4Prefix, ParseError> {
-    let what = "rule IPv4 prefix";
-    Ok(Ipv4Prefix { ip: r.array::<4>(what)?.into(), bits: r.u8(what)? })
-}
-
-fn ipv6(r: &mut Reader<'_>) -> Result<Ipv6Prefix, ParseError> {
-    let what = "rule IPv6 prefix";
-    Ok(Ipv6Prefix { ip: r.array::<16>(what)?.into(), bits: r.u8(what)? })
-}
-
-fn range(r: &mut Reader<'_>) -> Result<RangeInclusive<u16>, ParseError> {
-    let what = "rule range";
-    Ok(r.u16(what)?..=r.u16(what)?)
-}
-
-fn tag(r: &mut Reader<'_>) -> Result<TagMatch, ParseError> {
-    let what = "rule tag";
-    Ok(TagMatch { id: r.u32(what)?, value: r.u32(what)? })
+rule_values! {
+    u8: 1, |r| r.u8(WHAT)?, |v, w| w.put_u8(*v);
+    u16: 2, |r| r.u16(WHAT)?, |v, w| w.put_u16(*v);
+    u32: 4, |r| r.u32(WHAT)?, |v, w| w.put_u32(*v);
+    u64: 8, |r| r.u64(WHAT)?, |v, w| w.put_u64(*v);
+    Address: 5, |r| Parse::parse(r)?, |v, w| v.emit(w);
+    Mac: 6, |r| Parse::parse(r)?, |v, w| v.emit(w);
+    RangeInclusive<u16>: 4, |r| r.u16("rule range")?..=r.u16("rule range")?, |v, w| {
+        w.put_u16(*v.start())?;
+        w.put_u16(*v.end())
+    };
+    Ipv4Prefix: 5, |r| Self { ip: r.array::<4>("rule IPv4 prefix")?.into(), bits: r.u8("rule IPv4 prefix")? }, |v, w| {
+        w.put_bytes(&v.ip.octets())?;
+        w.put_u8(v.bits)
+    };
+    Ipv6Prefix: 17, |r| Self { ip: r.array::<16>("rule IPv6 prefix")?.into(), bits: r.u8("rule IPv6 prefix")? }, |v, w| {
+        w.put_bytes(&v.ip.octets())?;
+        w.put_u8(v.bits)
+    };
+    Forward: 14, |r| {
+        let address = Address::new(r.u64("rule target")?);
+        Self { address, flags: r.u32("rule target")?, length: r.u16("rule target")? }
+    }, |v, w| {
+        w.put_u64(v.address.as_u64())?;
+        w.put_u32(v.flags)?;
+        w.put_u16(v.length)
+    };
+    TagMatch: 8, |r| Self { id: r.u32("rule tag")?, value: r.u32("rule tag")? }, |v, w| {
+        w.put_u32(v.id)?;
+        w.put_u32(v.value)
+    };
+    TosMatch: 3, |r| Self { mask: r.u8(WHAT)?, first: r.u8(WHAT)?, last: r.u8(WHAT)? }, |v, w| {
+        w.put_bytes(&[v.mask, v.first, v.last])
+    };
+    IcmpMatch: 3, |r| Self { kind: r.u8(WHAT)?, code: r.u8(WHAT)?, flags: r.u8(WHAT)? }, |v, w| {
+        w.put_bytes(&[v.kind, v.code, v.flags])
+    };
+    IntegerMatch: 19, |r| {
+        Self { first: r.u64(WHAT)?, last: r.u64(WHAT)?, index: r.u16(WHAT)?, format: r.u8(WHAT)? }
+    }, |v, w| {
+        w.put_u64(v.first)?;
+        w.put_u64(v.last)?;
+        w.put_u16(v.index)?;
+        w.put_u8(v.format)
+    };
 }
 
 /// One entry of a rule table.
@@ -429,5 +461,28 @@ impl Emit for RuleTable {
             Some(bytes) => w.put_bytes(bytes),
             None => self.rules.iter().try_for_each(|rule| rule.emit(w)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// The fields of the JSON form cover the binary value, whose length is what is written.
+    #[test]
+    fn each_line_of_the_table_says_one_thing() {
+        assert!(RULE_TYPES.is_sorted_by(|a, b| a.number < b.number));
+        for known in RULE_TYPES {
+            let len = known_len(known.number).expect("a known type");
+            let kind = RuleKind::parse_value(known.number, &mut Reader::new(&vec![0; len])).expect("whole");
+            assert_eq!((kind.number(), kind.name()), (known.number, Some(known.name)));
+            assert_eq!(Rule::from(kind).to_vec().len(), 2 + len, "{}", known.name);
+            if let Some(fields) = known.fields {
+                assert_eq!(fields.iter().map(|field| field.size()).sum::<usize>(), len, "{}", known.name);
+            }
+        }
+        assert_eq!((known_len(7), known_len(52)), (None, None));
     }
 }

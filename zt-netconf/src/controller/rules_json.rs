@@ -1,9 +1,9 @@
-//! Rules in the JSON form of the API (04 §6.10) and their binary table (04 §6.2), both ways, from one table of fields.
+//! Rules in the JSON form of the API (04 §6.10) and their binary table (04 §6.2), both ways, from the table of fields in zt-wire.
 
 use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
-use zt_wire::rules::{Rule, RuleTable};
+use zt_wire::rules::{Field, RULE_TYPES, Rule, RuleKind, RuleTable};
 use zt_wire::{Emit as _, IpPrefix};
 
 use super::json::coerce;
@@ -15,88 +15,35 @@ pub(super) struct Entry {
     value: Vec<u8>,
 }
 
-/// How one field of a rule is written in the binary value and in JSON.
-#[derive(Clone, Copy)]
-enum Field {
-    /// Big-endian integer of this many bytes; a JSON number.
-    Int(&'static str, usize),
-    /// As `Int`, 2 bytes, absent from JSON: equal to the field before it.
-    End(&'static str),
-    /// ZeroTier address in this many bytes; 10 hex digits.
-    Address(&'static str, usize),
-    /// 6 bytes; `aa:bb:cc:dd:ee:ff`.
-    Mac(&'static str),
-    /// 4 or 16 bytes of address and a prefix length; `address/bits`.
-    Ip4(&'static str),
-    Ip6(&'static str),
-    /// 8 bytes; 16 hex digits, or a number on input.
-    Mask(&'static str),
-    /// Type, code, flags (1: the code counts).
-    Icmp,
-    /// Bytes without a JSON field, always zero.
-    Zero(usize),
-}
-
 use Field::{Address, End, Icmp, Int, Ip4, Ip6, Mac, Mask, Zero};
 
-const OBSERVE: &[Field] = &[Address("address", 8), Int("flags", 4), Int("length", 2)];
-const RANGE: &[Field] = &[Int("start", 2), End("end")];
-const TAG: &[Field] = &[Int("id", 4), Int("value", 4)];
+/// The type with this JSON name. INTEGER_RANGE, ACTION_PRIORITY and unknown types have none: they are dropped on input,
+/// as the reference controller does.
+fn named(name: &str) -> Option<(u8, &'static [Field])> {
+    let found = RULE_TYPES.iter().find(|known| known.name == name)?;
+    Some((found.number, found.fields?))
+}
 
-/// Number, name and fields of every type the controller accepts: INTEGER_RANGE, ACTION_PRIORITY and unknown types are
-/// dropped on input, as the reference controller does.
-const TYPES: &[(u8, &str, &[Field])] = &[
-    (0, "ACTION_DROP", &[]),
-    (1, "ACTION_ACCEPT", &[]),
-    (2, "ACTION_TEE", OBSERVE),
-    (3, "ACTION_WATCH", OBSERVE),
-    (4, "ACTION_REDIRECT", &[Address("address", 8), Int("flags", 4), Zero(2)]),
-    (5, "ACTION_BREAK", &[]),
-    (24, "MATCH_SOURCE_ZEROTIER_ADDRESS", &[Address("zt", 5)]),
-    (25, "MATCH_DEST_ZEROTIER_ADDRESS", &[Address("zt", 5)]),
-    (26, "MATCH_VLAN_ID", &[Int("vlanId", 2)]),
-    (27, "MATCH_VLAN_PCP", &[Int("vlanPcp", 1)]),
-    (28, "MATCH_VLAN_DEI", &[Int("vlanDei", 1)]),
-    (29, "MATCH_MAC_SOURCE", &[Mac("mac")]),
-    (30, "MATCH_MAC_DEST", &[Mac("mac")]),
-    (31, "MATCH_IPV4_SOURCE", &[Ip4("ip")]),
-    (32, "MATCH_IPV4_DEST", &[Ip4("ip")]),
-    (33, "MATCH_IPV6_SOURCE", &[Ip6("ip")]),
-    (34, "MATCH_IPV6_DEST", &[Ip6("ip")]),
-    (35, "MATCH_IP_TOS", &[Int("mask", 1), Int("start", 1), Int("end", 1)]),
-    (36, "MATCH_IP_PROTOCOL", &[Int("ipProtocol", 1)]),
-    (37, "MATCH_ETHERTYPE", &[Int("etherType", 2)]),
-    (38, "MATCH_ICMP", &[Icmp]),
-    (39, "MATCH_IP_SOURCE_PORT_RANGE", RANGE),
-    (40, "MATCH_IP_DEST_PORT_RANGE", RANGE),
-    (41, "MATCH_CHARACTERISTICS", &[Mask("mask")]),
-    (42, "MATCH_FRAME_SIZE_RANGE", RANGE),
-    (43, "MATCH_RANDOM", &[Int("probability", 4)]),
-    (44, "MATCH_TAGS_DIFFERENCE", TAG),
-    (45, "MATCH_TAGS_BITWISE_AND", TAG),
-    (46, "MATCH_TAGS_BITWISE_OR", TAG),
-    (47, "MATCH_TAGS_BITWISE_XOR", TAG),
-    (48, "MATCH_TAGS_EQUAL", TAG),
-    (49, "MATCH_TAG_SENDER", TAG),
-    (50, "MATCH_TAG_RECEIVER", TAG),
-];
-
-const FIRST_MATCH: u8 = 16;
+/// JSON name and fields of a type.
+fn numbered(number: u8) -> Option<(&'static str, &'static [Field])> {
+    let found = RULE_TYPES.iter().find(|known| known.number == number)?;
+    Some((found.name, found.fields?))
+}
 
 impl Entry {
     /// Reads one element of a `rules` array; `None` for what is not an object or not of a known type.
     pub(super) fn from_json(v: &Value) -> Option<Self> {
         let object = v.as_object()?;
         let name = object.get("type")?.as_str()?;
-        let (number, _, fields) = TYPES.iter().find(|t| t.1 == name)?;
-        let mut type_byte = *number;
-        if *number >= FIRST_MATCH {
+        let (number, fields) = named(name)?;
+        let mut type_byte = number;
+        if number >= RuleKind::FIRST_MATCH {
             let flag = |key: &str| object.get(key).and_then(coerce::boolean).unwrap_or(false);
             type_byte |= u8::from(flag("not")) << 7 | u8::from(flag("or")) << 6;
         }
         let mut value = Vec::new();
-        for field in *fields {
-            field.read(object, &mut value);
+        for field in fields {
+            read_field(*field, object, &mut value);
         }
         Some(Self { type_byte, value })
     }
@@ -105,7 +52,7 @@ impl Entry {
     fn of(rule: &Rule) -> Option<Self> {
         let bytes = rule.to_vec();
         let (head, value) = bytes.split_at_checked(2)?;
-        let known = TYPES.iter().any(|t| t.0 == rule.kind.number());
+        let known = numbered(rule.kind.number()).is_some();
         known.then(|| Self { type_byte: head[0], value: value.to_vec() })
     }
 
@@ -113,14 +60,14 @@ impl Entry {
     pub(super) fn to_json(&self) -> Value {
         let number = self.type_byte & 0x3f;
         let mut object = Map::new();
-        if let Some((_, name, fields)) = TYPES.iter().find(|t| t.0 == number) {
+        if let Some((name, fields)) = numbered(number) {
             object.insert("type".to_owned(), json!(name));
             let mut rest = self.value.as_slice();
-            for field in *fields {
-                rest = field.print(rest, &mut object);
+            for field in fields {
+                rest = print_field(*field, rest, &mut object);
             }
         }
-        if number >= FIRST_MATCH {
+        if number >= RuleKind::FIRST_MATCH {
             object.insert("not".to_owned(), json!(self.type_byte & 0x80 != 0));
             object.insert("or".to_owned(), json!(self.type_byte & 0x40 != 0));
         }
@@ -128,75 +75,61 @@ impl Entry {
     }
 }
 
-impl Field {
-    fn read(self, object: &Map<String, Value>, out: &mut Vec<u8>) {
-        let get = |key: &str| object.get(key);
-        let int = |key: &str| get(key).and_then(coerce::unsigned).unwrap_or(0);
-        let hex = |key: &str| get(key).and_then(coerce::text).map_or(0, |t| coerce::leading_hex(&t));
-        match self {
-            Int(key, size) => put(out, int(key), size),
-            End(key) => match get(key).and_then(coerce::unsigned) {
-                Some(end) => put(out, end, 2),
-                None => out.extend_from_within(out.len() - 2..),
-            },
-            Address(key, size) => put(out, hex(key) & 0xff_ffff_ffff, size),
-            Mac(key) => {
-                let digits: String = get(key).and_then(coerce::text).unwrap_or_default().replace([':', '-'], "");
-                put(out, coerce::leading_hex(&digits), 6);
-            }
-            Ip4(key) => read_ip(get(key), out, IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
-            Ip6(key) => read_ip(get(key), out, IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)),
-            Mask(key) => put(out, get(key).and_then(coerce::hex_or_number).unwrap_or(0), 8),
-            Icmp => {
-                put(out, int("icmpType"), 1);
-                let code = get("icmpCode").filter(|v| !v.is_null());
-                put(out, code.and_then(coerce::unsigned).unwrap_or(0), 1);
-                put(out, u64::from(code.is_some()), 1);
-            }
-            Zero(size) => put(out, 0, size),
+fn read_field(field: Field, object: &Map<String, Value>, out: &mut Vec<u8>) {
+    let get = |key: &str| object.get(key);
+    let int = |key: &str| get(key).and_then(coerce::unsigned).unwrap_or(0);
+    let hex = |key: &str| get(key).and_then(coerce::text).map_or(0, |t| coerce::leading_hex(&t));
+    match field {
+        Int(key, size) => put(out, int(key), size),
+        End(key) => match get(key).and_then(coerce::unsigned) {
+            Some(end) => put(out, end, 2),
+            None => out.extend_from_within(out.len() - 2..),
+        },
+        Address(key, size) => put(out, hex(key) & 0xff_ffff_ffff, size),
+        Mac(key) => {
+            let digits: String = get(key).and_then(coerce::text).unwrap_or_default().replace([':', '-'], "");
+            put(out, coerce::leading_hex(&digits), 6);
         }
+        Ip4(key) => read_ip(get(key), out, IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
+        Ip6(key) => read_ip(get(key), out, IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)),
+        Mask(key) => put(out, get(key).and_then(coerce::hex_or_number).unwrap_or(0), 8),
+        Icmp => {
+            put(out, int("icmpType"), 1);
+            let code = get("icmpCode").filter(|v| !v.is_null());
+            put(out, code.and_then(coerce::unsigned).unwrap_or(0), 1);
+            put(out, u64::from(code.is_some()), 1);
+        }
+        Zero(size) => put(out, 0, size),
     }
+}
 
-    fn print<'v>(self, value: &'v [u8], object: &mut Map<String, Value>) -> &'v [u8] {
-        let (bytes, rest) = value.split_at(self.size());
-        let number = bytes.iter().take(8).fold(0u64, |n, b| n << 8 | u64::from(*b));
-        let mut set = |key: &str, v: Value| object.insert(key.to_owned(), v);
-        match self {
-            Int(key, _) | End(key) => _ = set(key, json!(number)),
-            Address(key, _) => _ = set(key, json!(format!("{number:010x}"))),
-            Mac(key) => {
-                let octets: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
-                set(key, json!(octets.join(":")));
-            }
-            Ip4(key) => {
-                let a = <[u8; 4]>::try_from(&bytes[..4]).expect("an IPv4 value has 5 bytes");
-                set(key, json!(format!("{}/{}", IpAddr::from(a), bytes[4])));
-            }
-            Ip6(key) => {
-                let a = <[u8; 16]>::try_from(&bytes[..16]).expect("an IPv6 value has 17 bytes");
-                set(key, json!(format!("{}/{}", IpAddr::from(a), bytes[16])));
-            }
-            Mask(key) => _ = set(key, json!(format!("{number:016x}"))),
-            Icmp => {
-                set("icmpType", json!(bytes[0]));
-                set("icmpCode", if bytes[2] & 1 != 0 { json!(bytes[1]) } else { Value::Null });
-            }
-            Zero(_) => {}
+fn print_field<'v>(field: Field, value: &'v [u8], object: &mut Map<String, Value>) -> &'v [u8] {
+    let (bytes, rest) = value.split_at(field.size());
+    let number = bytes.iter().take(8).fold(0u64, |n, b| n << 8 | u64::from(*b));
+    let mut set = |key: &str, v: Value| object.insert(key.to_owned(), v);
+    match field {
+        Int(key, _) | End(key) => _ = set(key, json!(number)),
+        Address(key, _) => _ = set(key, json!(format!("{number:010x}"))),
+        Mac(key) => {
+            let octets: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+            set(key, json!(octets.join(":")));
         }
-        rest
-    }
-
-    fn size(self) -> usize {
-        match self {
-            Int(_, size) | Address(_, size) | Zero(size) => size,
-            End(_) => 2,
-            Mac(_) => 6,
-            Ip4(_) => 5,
-            Ip6(_) => 17,
-            Mask(_) => 8,
-            Icmp => 3,
+        Ip4(key) => {
+            let a = <[u8; 4]>::try_from(&bytes[..4]).expect("an IPv4 value has 5 bytes");
+            set(key, json!(format!("{}/{}", IpAddr::from(a), bytes[4])));
         }
+        Ip6(key) => {
+            let a = <[u8; 16]>::try_from(&bytes[..16]).expect("an IPv6 value has 17 bytes");
+            set(key, json!(format!("{}/{}", IpAddr::from(a), bytes[16])));
+        }
+        Mask(key) => _ = set(key, json!(format!("{number:016x}"))),
+        Icmp => {
+            set("icmpType", json!(bytes[0]));
+            set("icmpCode", if bytes[2] & 1 != 0 { json!(bytes[1]) } else { Value::Null });
+        }
+        Zero(_) => {}
     }
+    rest
 }
 
 /// An address of the other family becomes one that matches nothing real, so that a set of matches never widens.
@@ -275,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_type_prints_what_it_read() {
-        for (_, name, _) in TYPES {
+        for name in RULE_TYPES.iter().filter(|known| known.fields.is_some()).map(|known| known.name) {
             let once = normalise(&json!([{"type": name}]));
             assert_eq!(normalise(&once), once, "{name}");
             assert_eq!(print(&table(&read(&once))), once, "{name}");

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use zt_wire::rules::{Forward, Ipv4Prefix, Ipv6Prefix, TagMatch};
+use zt_wire::rules::{Forward, IcmpMatch, IntegerMatch, Ipv4Prefix, Ipv6Prefix, TagMatch, TosMatch};
 use zt_wire::*;
 
 pub(crate) fn address() -> impl Strategy<Value = Address> {
@@ -192,17 +192,18 @@ fn frame_match() -> impl Strategy<Value = RuleKind> {
         v4().prop_map(RuleKind::Ipv4Destination),
         v6().prop_map(RuleKind::Ipv6Source),
         v6().prop_map(RuleKind::Ipv6Destination),
-        three().prop_map(|(mask, first, last)| RuleKind::IpTos { mask, first, last }),
+        three().prop_map(|(mask, first, last)| RuleKind::IpTos(TosMatch { mask, first, last })),
         any::<u8>().prop_map(RuleKind::IpProtocol),
         any::<u16>().prop_map(RuleKind::EtherType),
-        three().prop_map(|(kind, code, flags)| RuleKind::Icmp { kind, code, flags }),
+        three().prop_map(|(kind, code, flags)| RuleKind::Icmp(IcmpMatch { kind, code, flags })),
         range().prop_map(RuleKind::SourcePort),
         range().prop_map(RuleKind::DestinationPort),
         any::<u64>().prop_map(RuleKind::Characteristics),
         range().prop_map(RuleKind::FrameSize),
         any::<u32>().prop_map(RuleKind::Random),
-        (any::<u64>(), any::<u64>(), any::<u16>(), any::<u8>())
-            .prop_map(|(first, last, index, format)| RuleKind::IntegerRange { first, last, index, format }),
+        (any::<u64>(), any::<u64>(), any::<u16>(), any::<u8>()).prop_map(|(first, last, index, format)| {
+            RuleKind::IntegerRange(IntegerMatch { first, last, index, format })
+        }),
     ]
 }
 

@@ -8,4 +8,5 @@ mod headers;
 mod layout;
 mod programs;
 mod readme;
+mod rules;
 mod threads;
