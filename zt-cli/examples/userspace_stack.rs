@@ -25,9 +25,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use zt_crypto::{KeyPair, SecretIdentity, sign_world};
-use zt_netconf::controller::{Change, Command, NetworkPatch, Pool, Record, Route};
+use zt_netconf::controller::{Command, NetworkPatch, Pool, Route};
 use zt_node::OsEntropy;
-use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
+use zt_node::{ControllerStore, Driver, Forgetful, Handle, NodeConfig};
 use zt_tap::{Applied, HostConfig, HostError, HostState, Tap, TapFactory, TapInfo, TapSpec};
 use zt_wire::{FrameBatch, InetAddress, IpPrefix, NetworkId, Root, Signature, World, WorldKind};
 
@@ -223,19 +223,6 @@ impl HostConfig for Stacks {
 }
 
 // ---- The program ---------------------------------------------------------------------------------------------------
-
-/// A controller's store that lives as long as the program.
-struct Forgetful;
-
-impl ControllerStore for Forgetful {
-    fn load(&mut self) -> Result<Vec<Record>, String> {
-        Ok(Vec::new())
-    }
-
-    fn commit(&mut self, _changes: &[Change]) -> Result<(), String> {
-        Ok(())
-    }
-}
 
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;

@@ -16,7 +16,7 @@ pub use engine::{Engine, EngineConfig, Input, Outbox, Output};
 
 #[cfg(feature = "driver")]
 #[doc(inline)]
-pub use driver::{ControllerError, ControllerStore, Driver, Handle, NodeConfig};
+pub use driver::{ControllerError, ControllerStore, ControllerStoreError, Driver, Forgetful, Handle, News, NodeConfig};
 #[doc(inline)]
 pub use entropy::OsEntropy;
 #[doc(inline)]

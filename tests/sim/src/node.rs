@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use zt_crypto::{SecretIdentity, SeededEntropy};
-use zt_netconf::controller::{Change, Key};
+use zt_netconf::controller::{Key, Record};
 use zt_node::engine::{Engine, EngineConfig, Outbox};
 use zt_peer::{LinkId, LinkKind, Vl1Event};
 use zt_wire::time::{Mono, Now};
@@ -53,8 +53,8 @@ pub struct Store {
     pub networks: BTreeMap<NetworkId, Option<Vec<u8>>>,
     /// Peer records.
     pub peers: BTreeMap<Address, Vec<u8>>,
-    /// Objects of the controller.
-    pub controller: BTreeMap<Key, Change>,
+    /// Records of the controller.
+    pub controller: BTreeMap<Key, Record>,
     /// Commits fail while this is set: the disk is full.
     pub full: bool,
 }

@@ -31,7 +31,7 @@ pub(crate) fn load_store(node: &mut Node, now: Now) {
     }
     if *is_controller {
         for record in store.controller.values() {
-            engine.feed_controller(now, record.clone());
+            engine.feed_controller(record.clone());
         }
         engine.start_controller();
     }

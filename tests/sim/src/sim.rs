@@ -493,9 +493,9 @@ impl Sim {
                 let durable = !node.store.full;
                 if durable {
                     for change in changes {
-                        match change.object {
-                            Some(_) => node.store.controller.insert(change.key, change),
-                            None => node.store.controller.remove(&change.key),
+                        match change.record() {
+                            Some(record) => node.store.controller.insert(change.key(), record.clone()),
+                            None => node.store.controller.remove(&change.key()),
                         };
                     }
                 }

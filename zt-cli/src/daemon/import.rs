@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::render::json::without_mark;
 use serde_json::{Map, Value};
-use zt_netconf::controller::{Key, Record};
+use zt_netconf::controller::{Change, Key, Record};
 use zt_wire::{Address, NetworkId};
 
 /// What was found in the folder.
@@ -20,10 +20,15 @@ pub struct Imported {
 }
 
 impl Imported {
+    /// What makes a store of them.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        self.records.iter().cloned().map(Change::put).collect()
+    }
+
     /// Number of networks and of members.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let networks = self.records.iter().filter(|r| matches!(r.key, Key::Network(_))).count();
+        let networks = self.records.iter().filter(|r| matches!(r, Record::Network(_))).count();
         (networks, self.records.len() - networks)
     }
 }
@@ -58,7 +63,7 @@ pub fn read(folder: &Path) -> Result<Option<Imported>, ImportError> {
     for file in &files {
         match object(file)?.and_then(|o| Some((NetworkId(id(&o, 16)?), o))) {
             Some((network, object)) => {
-                out.records.push(Record { key: Key::Network(network), object: Some(object) });
+                out.records.push(Record::from_json(Key::Network(network), object));
                 members(&networks, network, &mut out)?;
             }
             None => out.skipped.push(file.clone()),
@@ -74,7 +79,7 @@ fn members(networks: &Path, network: NetworkId, out: &mut Imported) -> Result<()
     for file in files(&networks.join(network.to_string()).join("member"), 15)? {
         match object(&file)?.and_then(|o| Some((Address::new(id(&o, 10)?), o))) {
             Some((address, object)) => {
-                out.records.push(Record { key: Key::Member(network, address), object: Some(object) });
+                out.records.push(Record::from_json(Key::Member(network, address), object));
             }
             None => out.skipped.push(file),
         }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use zt_netconf::controller::{Change, Key, Record};
-use zt_node::ControllerStore;
+use zt_node::{ControllerStore, ControllerStoreError};
 use zt_wire::{Address, NetworkId};
 
 use super::import::{self, Imported};
@@ -80,7 +80,7 @@ impl Store {
             return Ok((Self { database: Some(open(&path)?), path }, None));
         }
         let imported = import::read(controller_d)?;
-        Self::create(&path, imported.as_ref().map_or(&[][..], |i| &i.records))?;
+        Self::create(&path, &imported.as_ref().map(Imported::changes).unwrap_or_default())?;
         Ok((Self { database: Some(open(&path)?), path }, imported))
     }
 
@@ -94,11 +94,11 @@ impl Store {
             return Ok(None);
         }
         let records = Self { database: Some(open(&path)?), path }.records()?;
-        Ok(Some(records.iter().filter(|record| matches!(record.key, Key::Network(_))).count()))
+        Ok(Some(records.iter().filter(|record| matches!(record, Record::Network(_))).count()))
     }
 
     /// Makes the file beside its place, fills it, and moves it there.
-    fn create(path: &Path, records: &[Record]) -> Result<(), StoreError> {
+    fn create(path: &Path, records: &[Change]) -> Result<(), StoreError> {
         let fail = |e: io::Error| failed_io(path, &e);
         let draft = path.with_extension("redb.new");
         match fs::remove_file(&draft) {
@@ -148,7 +148,7 @@ impl Store {
     fn record(&self, key: Key, bytes: &[u8]) -> Result<Record, StoreError> {
         let object = encoding::decode(bytes)
             .map_err(|e| StoreError::Damaged { path: self.path.clone(), reason: format!("{}: {e}", name(key)) })?;
-        Ok(Record { key, object: Some(object) })
+        Ok(Record::from_json(key, object))
     }
 
     /// Writes changes, all or none; they are on the disk when this returns.
@@ -168,13 +168,18 @@ impl Store {
 }
 
 impl ControllerStore for Store {
-    fn load(&mut self) -> Result<Vec<Record>, String> {
-        self.records().map_err(|e| e.to_string())
+    fn load(&mut self) -> Result<Vec<Record>, ControllerStoreError> {
+        self.records().map_err(failure)
     }
 
-    fn commit(&mut self, changes: &[Change]) -> Result<(), String> {
-        self.write(changes).map_err(|e| e.to_string())
+    /// The file is locked: nobody else writes it, so what a change replaces is what is there.
+    fn commit(&mut self, changes: &[Change]) -> Result<(), ControllerStoreError> {
+        self.write(changes).map_err(failure)
     }
+}
+
+fn failure(error: StoreError) -> ControllerStoreError {
+    ControllerStoreError::Failed(Box::new(error))
 }
 
 fn builder() -> redb::Builder {
@@ -201,8 +206,8 @@ fn write(database: &Database, path: &Path, changes: &[Change]) -> Result<(), Sto
         let mut networks = transaction.open_table(NETWORKS).map_err(|e| fail(e.into()))?;
         let mut members = transaction.open_table(MEMBERS).map_err(|e| fail(e.into()))?;
         for change in changes {
-            let value = change.object.as_ref().map(encoding::encode);
-            let done = match (change.key, value.as_deref()) {
+            let value = change.record().map(|record| encoding::encode(&record.to_json()));
+            let done = match (change.key(), value.as_deref()) {
                 (Key::Network(id), Some(v)) => networks.insert(id.0, v).map(drop),
                 (Key::Network(id), None) => networks.remove(id.0).map(drop),
                 (Key::Member(id, a), Some(v)) => members.insert((id.0, a.as_u64()), v).map(drop),

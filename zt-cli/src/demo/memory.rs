@@ -8,25 +8,11 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use zt_crypto::{Entropy as _, SecretIdentity};
-use zt_netconf::controller::{Change, Command, NetworkPatch, Pool, Record, Route};
+use zt_netconf::controller::{Command, NetworkPatch, Pool, Route};
 use zt_node::OsEntropy;
-use zt_node::{ControllerStore, Driver, Handle, NodeConfig};
+use zt_node::{Driver, Forgetful, Handle, NodeConfig};
 use zt_tap::channel::ChannelTaps;
 use zt_wire::{Address, InetAddress, IpPrefix, NetworkId, Root, World, WorldKind};
-
-/// A controller's store that lives as long as the demo.
-#[derive(Default)]
-struct Forgetful;
-
-impl ControllerStore for Forgetful {
-    fn load(&mut self) -> Result<Vec<Record>, String> {
-        Ok(Vec::new())
-    }
-
-    fn commit(&mut self, _changes: &[Change]) -> Result<(), String> {
-        Ok(())
-    }
-}
 
 /// A node in this process.
 struct Node {

@@ -3,45 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-use zt_wire::ident::{Address, NetworkId};
+use zt_wire::ident::NetworkId;
 
 use super::member::Member;
 use super::network::Network;
-
-/// Names one stored object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Key {
-    /// A network.
-    Network(NetworkId),
-    /// A member of a network.
-    Member(NetworkId, Address),
-}
-
-impl Key {
-    /// The network the object belongs to.
-    #[must_use]
-    pub fn network(self) -> NetworkId {
-        match self {
-            Self::Network(n) | Self::Member(n, _) => n,
-        }
-    }
-}
-
-/// One object to write or to remove; also the form in which stored objects are handed in.
-///
-/// A change is whole: it never depends on what the store held before. The removal of a network comes with one
-/// change for each of its members.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Which object.
-    pub key: Key,
-    /// The object in the form of 05 §2 and §3, keys ascending; `None`: removed.
-    pub object: Option<Map<String, Value>>,
-}
-
-/// An object as a store holds it: of the same form as a change.
-pub type Record = Change;
+use super::record::Key;
 
 /// What an object was before a change that is not written yet.
 #[derive(Debug)]
@@ -83,6 +49,16 @@ impl<E> Journal<E> {
         self.pending.iter().rev().find(|p| p.before.iter().any(|(k, _)| k.network() == network)).map(|p| p.seq)
     }
 
+    /// The last commit that decides what a record is and is not decided itself: one of the record or of its network, and
+    /// for a network one of its members, too.
+    pub(super) fn undecided(&self, key: Key) -> Option<u64> {
+        let decides = |k: Key| match key {
+            Key::Network(id) => k.network() == id,
+            Key::Member(id, _) => k == key || k == Key::Network(id),
+        };
+        self.pending.iter().rev().find(|p| p.before.iter().any(|(k, _)| decides(*k))).map(|p| p.seq)
+    }
+
     /// The last commit that is not written yet.
     pub(super) fn last(&self) -> Option<u64> {
         self.pending.back().map(|p| p.seq)
@@ -106,6 +82,14 @@ impl<E> Journal<E> {
             out.extend(self.pending.pop_front().into_iter().flat_map(|p| p.effects));
         }
         out
+    }
+
+    /// A member has to be put back whose network a later commit removes: that one remembers it, should it fail, too.
+    pub(super) fn owe(&mut self, key: Key, before: Before) {
+        let network = Key::Network(key.network());
+        if let Some(p) = self.pending.iter_mut().find(|p| p.before.iter().any(|(k, _)| *k == network)) {
+            p.before.push((key, before));
+        }
     }
 
     /// A commit was not written: what must be put back, and its effects are dropped. Objects that a later commit

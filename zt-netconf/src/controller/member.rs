@@ -7,6 +7,7 @@ use zt_wire::identity::Identity;
 
 use super::network::set;
 use super::patch::MemberPatch;
+use super::record::Version;
 use super::verbatim::Verbatim;
 
 /// One member of a network.
@@ -166,6 +167,12 @@ impl Member {
         self.last_authorized = now_ms;
         self.credential_type = Some(kind.to_owned());
         self.credential = credential;
+    }
+
+    /// Which state of the record this is.
+    #[must_use]
+    pub fn record_version(&self) -> Version {
+        Version { revision: self.revision, made: self.creation_time }
     }
 
     /// Equal in everything but the revision (05 §4).

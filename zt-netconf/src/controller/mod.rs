@@ -2,12 +2,12 @@
 //!
 //! A machine beside the packet loop. Requests and calls of the API go in; what is to be written and sent comes out
 //! of [`Controller::poll_output`]. Whoever owns the disk writes each [`ControllerOutput::Commit`] and confirms it with
-//! [`Controller::handle_committed`]; nothing that depends on a change leaves before that. The same objects, found in
-//! the store at start or changed by somebody else, go in through [`Controller::load`] and
-//! [`Controller::handle_record`].
+//! [`Controller::handle_committed`]; nothing that depends on a change leaves before that. The records found in
+//! the store at start, and what somebody else changes there, go in through [`Controller::load`] and
+//! [`Controller::handle_change`].
 //!
 //! ```text
-//! load(change)* → start() → handle_request / api / handle_record / handle_timeout
+//! load(record)* → start() → handle_request / command / handle_change / handle_timeout
 //!                           poll_output → Commit → (written) → handle_committed → poll_output → Send, Local
 //! ```
 //!
@@ -15,7 +15,8 @@
 //! |---|---|
 //! | `command`, `check` | what an administrator asks, by types |
 //! | `network`, `member`, `patch`, `verbatim` | networks and members by their types, changes of them |
-//! | `state`, `candidates`, `journal`, `presence` | records in memory, who asks to be a member, changes not yet written, who asked when |
+//! | `record`, `journal`, `elsewhere` | what is stored, changes not yet written, changes made by others |
+//! | `state`, `candidates`, `presence` | records in memory, who asks to be a member, who asked when |
 //! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
 //! | `stamps` | the clock of what is signed |
 //! | `json`, `rules_json` | the HTTP interface as a function, its objects, how its values are coerced |
@@ -24,6 +25,7 @@ mod assign;
 mod candidates;
 mod check;
 mod command;
+mod elsewhere;
 mod issue;
 mod journal;
 mod json;
@@ -31,6 +33,7 @@ mod member;
 mod network;
 mod patch;
 mod presence;
+mod record;
 mod revoke;
 mod rules_json;
 mod serve;
@@ -53,11 +56,11 @@ use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{Body, Verb};
 
 pub use command::{Answer, Answered, Command, CommandError, NetworkSummary};
-pub use journal::{Change, Key, Record};
 pub use json::ApiOutcome;
 pub use member::{Binding, Member};
 pub use network::{AssignV6, Dns, Network, NetworkCapability, NetworkTag, Pool, Route};
 pub use patch::{MemberPatch, NetworkPatch};
+pub use record::{Change, Key, Record, Version};
 pub use serve::Unserved;
 pub use verbatim::Verbatim;
 
@@ -213,6 +216,8 @@ pub struct Controller {
     networks: BTreeMap<NetworkId, NetworkState>,
     presence: Presence,
     journal: Journal<Effect>,
+    /// Changes made elsewhere that wait for a commit of ours.
+    elsewhere: VecDeque<Change>,
     outputs: VecDeque<ControllerOutput>,
     pushes: BTreeSet<(NetworkId, Address)>,
     revocations: Revocations,
@@ -244,6 +249,7 @@ impl Controller {
             networks: BTreeMap::new(),
             presence: Presence::default(),
             journal: Journal::new(),
+            elsewhere: VecDeque::new(),
             outputs: VecDeque::new(),
             pushes: BTreeSet::new(),
             revocations: Revocations::default(),
@@ -254,27 +260,28 @@ impl Controller {
         }
     }
 
-    /// Takes an object found in the store at start, networks before their members. Nothing is sent or written.
-    /// `false`: the object was ignored, because the network of a member is unknown.
+    /// Takes a record found in the store at start, networks before their members. Nothing is sent or written.
+    /// `false`: it was ignored, because the network of a member is unknown.
     pub fn load(&mut self, record: Record) -> bool {
-        match (record.key, record.object) {
-            (Key::Network(id), Some(object)) => {
-                self.put_network(id, Some(Arc::new(Network::from_json(id, object, 0))));
+        match record {
+            Record::Network(network) => {
+                self.put_network(network.id, Some(network));
                 true
             }
-            (Key::Member(id, address), Some(object)) => match self.networks.get_mut(&id) {
-                Some(n) => {
-                    let member = Member::from_json(id, address, object, 0);
-                    for time in [member.creation_time, member.last_authorized, member.last_deauthorized] {
-                        self.stamps.remember(time);
-                    }
-                    n.set_member(address, Some(Arc::new(member)));
-                    true
-                }
-                None => false,
-            },
-            (Key::Network(id), None) => self.networks.remove(&id).is_some(),
-            (Key::Member(id, address), None) => {
+            Record::Member(member) => {
+                let Some(state) = self.networks.get_mut(&member.network) else { return false };
+                self.stamps.remember_member(&member);
+                state.set_member(member.address, Some(member));
+                true
+            }
+        }
+    }
+
+    /// Forgets a record that was removed before the start.
+    fn unload(&mut self, key: Key) -> bool {
+        match key {
+            Key::Network(id) => self.networks.remove(&id).is_some(),
+            Key::Member(id, address) => {
                 self.networks.get_mut(&id).is_some_and(|n| n.set_member(address, None).is_some())
             }
         }
@@ -291,61 +298,28 @@ impl Controller {
         self.ready
     }
 
-    /// Takes a change that was made elsewhere: by another controller, or in a database behind the store. It is
-    /// written to the store like a change of our own, then members are told. An object whose revision is below that
-    /// of the one we hold is ignored, as is one without a difference (`false`). Before [`start`](Self::start) this is
-    /// [`load`](Self::load).
-    pub fn handle_record(&mut self, now: Now, record: Record) -> bool {
-        if !self.ready {
-            return self.load(record);
-        }
-        let (key, object) = (record.key, record.object);
-        match (key, object) {
-            (Key::Network(id), None) => self.delete_network(id).is_some(),
-            (Key::Member(id, address), None) => self.delete_member(id, address).is_some(),
-            (Key::Network(id), Some(object)) => {
-                let new = Network::from_json(id, object, now.unix_ms);
-                let held = self.networks.get(&id).map(NetworkState::network);
-                if held.is_some_and(|h| h.same_as(&new) || new.revision < h.revision) {
-                    return false;
-                }
-                self.store_network(new);
-                true
-            }
-            (Key::Member(id, address), Some(object)) => {
-                let new = Member::from_json(id, address, object, now.unix_ms);
-                let Some(state) = self.networks.get(&id) else { return false };
-                let held = state.member(address);
-                if held.is_some_and(|h| h.same_as(&new) || new.revision < h.revision) {
-                    return false;
-                }
-                self.store_member(new, Vec::new(), true);
-                true
-            }
-        }
-    }
-
     /// All commits up to `seq` are written: what waited for them may leave.
     pub fn handle_committed(&mut self, now: Now, seq: u64) {
         for effect in self.journal.written(seq) {
             self.perform(now, effect);
         }
+        self.take_waiting(now);
     }
 
     /// A commit could not be written: its changes are taken back, and what depended on them is not sent. The caller
     /// of the API, if it was one, must get an error (see [`ApiOutcome::not_stored`]).
-    pub fn handle_commit_failed(&mut self, seq: u64) {
+    pub fn handle_commit_failed(&mut self, now: Now, seq: u64) {
         for (key, before) in self.journal.failed(seq) {
             match (key, before) {
                 (Key::Network(id), Before::Network(object)) => _ = self.put_network(id, object),
-                (Key::Member(id, address), Before::Member(member)) => {
-                    if let Some(state) = self.networks.get_mut(&id) {
-                        state.set_member(address, member);
-                    }
-                }
+                (Key::Member(id, address), Before::Member(member)) => match self.networks.get_mut(&id) {
+                    Some(state) => _ = state.set_member(address, member),
+                    None => self.journal.owe(key, Before::Member(member)),
+                },
                 _ => {}
             }
         }
+        self.take_waiting(now);
     }
 
     /// The next thing to do. A configuration that is to be pushed is made and signed in this call, one per call, so
@@ -467,7 +441,14 @@ impl Controller {
         }
     }
 
-    fn commit(&mut self, changes: Vec<Change>, before: Vec<(Key, Before)>, effects: Vec<Effect>) -> u64 {
+    fn commit(&mut self, mut changes: Vec<Change>, before: Vec<(Key, Before)>, effects: Vec<Effect>) -> u64 {
+        for change in &mut changes {
+            let key = change.key();
+            if let Key::Member(id, _) = key {
+                change.set_within(self.networks.get(&id).map(|n| n.network().creation_time));
+            }
+            change.set_built_on(self.journal.undecided(key));
+        }
         let seq = self.journal.add(before, effects);
         self.outputs.push_back(ControllerOutput::Commit { seq, changes });
         seq
@@ -476,10 +457,11 @@ impl Controller {
     /// Stores a network that differs from the one held (the caller has looked), and pushes it to its members.
     fn store_network(&mut self, mut new: Network) -> u64 {
         let id = new.id;
-        let held = self.networks.get(&id).map_or(0, |n| n.network().revision);
-        new.set_revision(new.revision.max(held + 1));
-        let change = Change { key: Key::Network(id), object: Some(new.to_json()) };
-        let before = self.put_network(id, Some(Arc::new(new)));
+        let replaces = self.networks.get(&id).map(|n| n.network().record_version());
+        new.set_revision(new.revision.max(replaces.map_or(0, |v| v.revision) + 1));
+        let new = Arc::new(new);
+        let change = Change::Put { record: Record::Network(Arc::clone(&new)), replaces, within: None, built_on: None };
+        let before = self.put_network(id, Some(new));
         self.commit(vec![change], vec![(Key::Network(id), Before::Network(before))], vec![Effect::PushNetwork(id)])
     }
 
@@ -491,36 +473,43 @@ impl Controller {
         if held.is_some_and(|h| h.same_as(&new)) {
             return None;
         }
-        let was_authorized = held.is_some_and(|h| h.authorized);
-        let was_bridge = held.is_some_and(|h| h.active_bridge);
-        new.revision = new.revision.max(held.map_or(0, |h| h.revision) + 1);
-        if was_authorized && !new.authorized {
-            effects.push(Effect::Revoke(id, address));
-        }
-        if was_bridge != new.active_bridge {
-            effects.push(Effect::PushNetwork(id));
-        } else if push && new.authorized {
-            effects.push(Effect::PushMember(id, address));
-        }
+        let replaces = held.map(|h| h.record_version());
+        new.revision = new.revision.max(replaces.map_or(0, |v| v.revision) + 1);
+        effects.extend(Self::news_of_member(held.map(|h| &**h), &new, push));
         let key = Key::Member(id, address);
-        let change = Change { key, object: Some(new.to_json()) };
-        let before = state.set_member(address, Some(Arc::new(new)));
+        let new = Arc::new(new);
+        let change = Change::Put { record: Record::Member(Arc::clone(&new)), replaces, within: None, built_on: None };
+        let before = state.set_member(address, Some(new));
         Some(self.commit(vec![change], vec![(key, Before::Member(before))], effects))
+    }
+
+    /// Who has to hear of a change of a member; `push` tells the member itself.
+    fn news_of_member(held: Option<&Member>, new: &Member, push: bool) -> Vec<Effect> {
+        let mut news = Vec::new();
+        if held.is_some_and(|h| h.authorized) && !new.authorized {
+            news.push(Effect::Revoke(new.network, new.address));
+        }
+        if held.is_some_and(|h| h.active_bridge) != new.active_bridge {
+            news.push(Effect::PushNetwork(new.network));
+        } else if push && new.authorized {
+            news.push(Effect::PushMember(new.network, new.address));
+        }
+        news
+    }
+
+    /// Who has to hear that a member is gone.
+    fn news_of_removal(old: &Member) -> Vec<Effect> {
+        let revoked = old.authorized.then_some(Effect::Revoke(old.network, old.address));
+        revoked.into_iter().chain(old.active_bridge.then_some(Effect::PushNetwork(old.network))).collect()
     }
 
     /// Removes a member; its last state, and the number of the commit.
     fn delete_member(&mut self, id: NetworkId, address: Address) -> Option<(Arc<Member>, u64)> {
         let key = Key::Member(id, address);
         let old = self.networks.get_mut(&id)?.set_member(address, None)?;
-        let mut effects = Vec::new();
-        if old.authorized {
-            effects.push(Effect::Revoke(id, address));
-        }
-        if old.active_bridge {
-            effects.push(Effect::PushNetwork(id));
-        }
+        let effects = Self::news_of_removal(&old);
         let before = vec![(key, Before::Member(Some(Arc::clone(&old))))];
-        let seq = self.commit(vec![Change { key, object: None }], before, effects);
+        let seq = self.commit(vec![Change::remove(key, old.record_version())], before, effects);
         Some((old, seq))
     }
 
@@ -528,12 +517,12 @@ impl Controller {
     fn delete_network(&mut self, id: NetworkId) -> Option<(Arc<Network>, u64)> {
         let state = self.networks.remove(&id)?;
         let network = Key::Network(id);
-        let mut changes = vec![Change { key: network, object: None }];
+        let mut changes = vec![Change::remove(network, state.network().record_version())];
         let mut before = vec![(network, Before::Network(Some(Arc::clone(state.network()))))];
         let mut authorized = Vec::new();
         for m in state.members() {
             let key = Key::Member(id, m.address);
-            changes.push(Change { key, object: None });
+            changes.push(Change::remove(key, m.record_version()));
             before.push((key, Before::Member(Some(Arc::clone(m)))));
             if m.authorized {
                 authorized.push(m.address);

@@ -9,6 +9,7 @@ use zt_wire::packet::{DEFAULT_VIRTUAL_MTU, MAX_VIRTUAL_MTU, MIN_VIRTUAL_MTU};
 use zt_wire::rules::{RuleKind, RuleTable};
 
 use super::patch::NetworkPatch;
+use super::record::Version;
 use super::verbatim::Verbatim;
 
 /// Sizes that the MTU of a network may have, bytes.
@@ -203,6 +204,12 @@ impl Network {
         set(&mut self.tokens, tokens, verbatim, "authTokens");
         set(&mut self.dns, dns, verbatim, "dns");
         self.verbatim.merge(spelled);
+    }
+
+    /// Which state of the record this is.
+    #[must_use]
+    pub fn record_version(&self) -> Version {
+        Version { revision: self.revision, made: self.creation_time }
     }
 
     /// Equal in everything but the revision (05 §4).

@@ -7,6 +7,8 @@
 
 use zt_wire::time::{Mono, Now};
 
+use super::member::Member;
+
 /// A step forward of less than this leaves certificates of before and after in agreement (the narrowest window has
 /// five minutes, and members ask each minute).
 const STEP_MS: i64 = 60_000;
@@ -31,6 +33,13 @@ impl Stamps {
     pub(super) fn remember(&mut self, ms: i64) {
         if ms < END_MS {
             self.floor = self.floor.max(ms);
+        }
+    }
+
+    /// Takes the times of a member's record.
+    pub(super) fn remember_member(&mut self, m: &Member) {
+        for time in [m.creation_time, m.last_authorized, m.last_deauthorized] {
+            self.remember(time);
         }
     }
 

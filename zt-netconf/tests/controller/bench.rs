@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use zt_crypto::{SecretIdentity, SeededEntropy};
 use zt_netconf::NetworkConfig;
-use zt_netconf::controller::{ApiOutcome, Change, Controller, ControllerOutput, Key, Request, SendKind, Unserved};
+use zt_netconf::controller::{
+    ApiOutcome, Change, Controller, ControllerOutput, Key, Record, Request, SendKind, Unserved,
+};
 use zt_wire::verb::{ConfigChunk, ErrorCode, Message, OkBody};
 use zt_wire::{Address, Identity, Mono, NetworkId, Now, PacketId, Revocation, Verb};
 
@@ -51,7 +53,7 @@ pub(crate) struct Bench {
     pub(crate) controller: Controller,
     pub(crate) now: Now,
     /// What is written, by key.
-    pub(crate) store: BTreeMap<Key, Map<String, Value>>,
+    pub(crate) store: BTreeMap<Key, Record>,
     /// Commits not confirmed yet.
     pub(crate) open: Vec<(u64, Vec<Change>)>,
     /// Confirm commits at once.
@@ -82,8 +84,9 @@ impl Bench {
     /// A controller that starts from what this one has written.
     pub(crate) fn restarted(&self) -> Self {
         let mut controller = Controller::new(Arc::new(secret("ctl")), Box::new(SeededEntropy::new(8)));
-        for (key, object) in &self.store {
-            assert!(controller.load(Change { key: *key, object: Some(object.clone()) }));
+        for record in self.store.values() {
+            // As text and back, as stores keep it.
+            assert!(controller.load(Record::from_json(record.key(), record.to_json())));
         }
         controller.start();
         let mut bench = Self::with(controller);
@@ -106,11 +109,26 @@ impl Bench {
 
     pub(crate) fn write(&mut self, changes: &[Change]) {
         for change in changes {
-            match &change.object {
-                Some(object) => _ = self.store.insert(change.key, object.clone()),
-                None => _ = self.store.remove(&change.key),
+            match change.record() {
+                Some(record) => _ = self.store.insert(change.key(), record.clone()),
+                None => _ = self.store.remove(&change.key()),
             }
         }
+    }
+
+    /// What is written of a record, as text.
+    pub(crate) fn stored(&self, key: Key) -> Map<String, Value> {
+        self.store[&key].to_json()
+    }
+
+    /// Puts a record into the store as another program does, and tells the controller; whether it took it.
+    pub(crate) fn put_elsewhere(&mut self, key: Key, object: Map<String, Value>) -> bool {
+        let record = Record::from_json(key, object);
+        let taken = self.controller.handle_change(self.now, Change::put(record.clone()));
+        if taken {
+            self.store.insert(key, record);
+        }
+        taken
     }
 
     pub(crate) fn confirm(&mut self) {

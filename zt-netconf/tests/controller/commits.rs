@@ -48,7 +48,7 @@ fn a_failed_commit_is_taken_back() {
     b.fast = false;
     assert!(b.ask(n, "a").is_empty());
     let (seq, _) = b.open.pop().expect("a commit");
-    b.controller.handle_commit_failed(seq);
+    b.controller.handle_commit_failed(b.now, seq);
     b.drain();
     assert!(b.taken(identity("a").address).is_empty());
     assert_eq!(b.controller.counts(), (1, 0));
@@ -71,7 +71,7 @@ fn a_failed_deletion_brings_network_and_members_back() {
     assert_eq!(b.controller.api(b.now, "GET", &path, b"").status, 404);
     let (seq, changes) = b.open.pop().expect("a commit");
     assert_eq!(changes.len(), 3);
-    b.controller.handle_commit_failed(seq);
+    b.controller.handle_commit_failed(b.now, seq);
     assert_eq!(b.get(&path)["name"], json!("keep"));
     assert_eq!(b.controller.counts(), (1, 2));
 }
@@ -104,30 +104,32 @@ fn a_controller_whose_records_are_not_loaded_says_so() {
 }
 
 #[test]
-fn changes_made_elsewhere_are_written_and_pushed() {
+fn changes_made_elsewhere_are_pushed_and_not_written_again() {
     let mut b = Bench::new();
     let n = b.network(json!({"private": false}));
     b.ask(n, "a");
     b.sent.clear();
+    b.fast = false;
     let key = Key::Network(n);
-    let mut object = b.store[&key].clone();
+    let mut object = b.stored(key);
     object.insert("name".to_owned(), json!("elsewhere"));
     object.insert("revision".to_owned(), json!(7));
-    let change = Change { key, object: Some(object.clone()) };
-    assert!(b.controller.handle_record(b.now, change.clone()));
+    assert!(b.put_elsewhere(key, object.clone()));
     b.drain();
-    assert_eq!(b.store[&key]["revision"], json!(7));
+    assert!(b.open.is_empty(), "it is in the store already");
+    assert_eq!(b.get(&format!("/controller/network/{n}"))["revision"], json!(7));
     assert_eq!(Bench::config(&b.taken(identity("a").address)).name_text(), "elsewhere");
     // The same once more, and an older one, do nothing.
-    assert!(!b.controller.handle_record(b.now, change));
+    assert!(!b.put_elsewhere(key, object.clone()));
     object.insert("name".to_owned(), json!("old"));
     object.insert("revision".to_owned(), json!(6));
-    assert!(!b.controller.handle_record(b.now, Change { key, object: Some(object) }));
+    assert!(!b.put_elsewhere(key, object));
     let orphan = Key::Member(zt_wire::NetworkId(5), identity("a").address);
-    assert!(!b.controller.handle_record(b.now, Change { key: orphan, object: Some(serde_json::Map::new()) }));
-    assert!(b.controller.handle_record(b.now, Change { key, object: None }));
+    assert!(!b.put_elsewhere(orphan, serde_json::Map::new()));
+    assert!(b.controller.handle_change(b.now, Change::remove(key, b.store[&key].version())));
     b.drain();
-    assert!(b.store.is_empty());
+    assert!(b.open.is_empty());
+    assert_eq!(b.controller.counts(), (0, 0));
 }
 
 #[test]

@@ -9,4 +9,5 @@ mod recorded;
 mod requests;
 mod revocation;
 mod scale;
+mod shared;
 mod strict;

@@ -1,7 +1,7 @@
 //! What a real controller answered in the recorded cases, and what ours answers to the same records.
 
 use serde_json::{Map, Value, json};
-use zt_netconf::controller::{Change, Key};
+use zt_netconf::controller::Key;
 use zt_wire::{Address, NetworkId, PacketId};
 
 use crate::bench::{Bench, identity, recorded};
@@ -20,11 +20,11 @@ fn bench(case: &Value) -> (Bench, NetworkId) {
         b.post(&format!("/controller/network/{network}"), case["network"].clone());
     }
     if let Some(raw) = case["networkRaw"].as_object() {
-        let mut object = b.store[&Key::Network(network)].clone();
+        let mut object = b.stored(Key::Network(network));
         object.extend(raw.clone());
         let revision = object["revision"].as_u64().expect("a number") + 1;
         object.insert("revision".to_owned(), json!(revision));
-        assert!(b.controller.handle_record(b.now, Change { key: Key::Network(network), object: Some(object) }));
+        assert!(b.put_elsewhere(Key::Network(network), object));
     }
     for member in case["members"].as_array().into_iter().flatten() {
         let who = member["who"].as_str().expect("a name");
@@ -32,7 +32,7 @@ fn bench(case: &Value) -> (Bench, NetworkId) {
         object.remove("who");
         object.insert("revision".to_owned(), json!(1));
         let key = Key::Member(network, identity(who).address);
-        assert!(b.controller.handle_record(b.now, Change { key, object: Some(object) }));
+        assert!(b.put_elsewhere(key, object));
     }
     b.drain();
     (b, network)
@@ -107,7 +107,7 @@ fn every_recorded_answer_comes_out_byte_for_byte() {
 
 /// The stored member is the recorded one, but for times and the number of the change.
 fn same_record(case: &Value, b: &Bench, network: NetworkId, address: Address) -> Result<(), String> {
-    let held = b.store.get(&Key::Member(network, address)).cloned();
+    let held = b.store.get(&Key::Member(network, address)).map(zt_netconf::controller::Record::to_json);
     let Some(want) = case["storedMember"].as_object() else {
         return held.map_or(Ok(()), |o| Err(format!("a record: {o:?}")));
     };

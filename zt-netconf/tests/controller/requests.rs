@@ -263,11 +263,10 @@ fn a_sign_on_that_ends_voids_the_certificate() {
     let mut b = Bench::new();
     let n = b.network(json!({}));
     let key = Key::Network(n);
-    let mut object = b.store[&key].clone();
+    let mut object = b.stored(key);
     object.insert("ssoEnabled".to_owned(), json!(true));
     object.insert("revision".to_owned(), json!(9));
-    let change = zt_netconf::controller::Change { key, object: Some(object) };
-    assert!(b.controller.handle_record(b.now, change));
+    assert!(b.put_elsewhere(key, object));
     let end = b.now.unix_ms + 10_000;
     b.member(n, "a", json!({"authorized": true, "authenticationExpiryTime": end}));
     let config = Bench::config(&b.ask(n, "a"));

@@ -203,10 +203,9 @@ impl Machine {
 
     /// Makes the node a controller with these records.
     pub(crate) fn start_controller(&mut self, records: Vec<Record>) {
-        let now = self.clock.now();
         self.engine.enable_controller(Box::new(OsEntropy));
         for record in records {
-            self.engine.feed_controller(now, record);
+            self.engine.feed_controller(record);
         }
         self.engine.start_controller();
     }

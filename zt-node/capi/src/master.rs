@@ -54,7 +54,7 @@ impl Master {
             // Named in the index but not there: it was removed, and the process ended in between.
             if let Some(bytes) = store.get(&object_name(key)).map_err(|_| NotAttached::Store)? {
                 let object = serde_json::from_slice::<Map<String, Value>>(&bytes).map_err(|_| NotAttached::Store)?;
-                records.push(Record { key, object: Some(object) });
+                records.push(Record::from_json(key, object));
             }
         }
         let mut attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,20 +86,21 @@ impl Master {
         };
         let mut renamed = false;
         for change in changes {
-            match &change.object {
-                Some(object) => {
-                    let text = Value::Object(object.clone()).to_string();
-                    store.put(&object_name(change.key), Some(text.as_bytes()), true)?;
-                    renamed |= index.insert(change.key);
+            let key = change.key();
+            match change.record() {
+                Some(record) => {
+                    let text = Value::Object(record.to_json()).to_string();
+                    store.put(&object_name(key), Some(text.as_bytes()), true)?;
+                    renamed |= index.insert(key);
                 }
-                None => renamed |= index.remove(&change.key),
+                None => renamed |= index.remove(&key),
             }
         }
         if renamed {
             store.put(INDEX, Some(index_text(&index).as_bytes()), true)?;
         }
-        for change in changes.iter().filter(|change| change.object.is_none()) {
-            store.put(&object_name(change.key), None, true)?;
+        for change in changes.iter().filter(|change| change.record().is_none()) {
+            store.put(&object_name(change.key()), None, true)?;
         }
         if let Some(attached) = self.attached.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             attached.index = index;
@@ -161,9 +162,8 @@ mod tests {
     use super::*;
     use zt_wire::{Address, NetworkId};
 
-    fn change(key: Key, object: Option<&str>) -> Change {
-        let object = object.map(|text| serde_json::from_str(text).expect("an object"));
-        Change { key, object }
+    fn record(key: Key, text: &str) -> Record {
+        Record::from_json(key, serde_json::from_str(text).expect("an object"))
     }
 
     #[test]
@@ -174,13 +174,14 @@ mod tests {
         assert_eq!(master.attach(1, None), Ok(vec![]));
         assert_eq!(master.attach(2, None), Err(NotAttached::Taken));
         let written = [
-            change(Key::Network(network), Some(r#"{"name":"lan"}"#)),
-            change(Key::Member(network, member), Some(r#"{"authorized":true}"#)),
+            record(Key::Network(network), r#"{"name":"lan"}"#),
+            record(Key::Member(network, member), r#"{"authorized":true}"#),
         ];
-        master.write(&written).expect("written");
+        master.write(&written.clone().map(Change::put)).expect("written");
         let again = Master::new(Some(Arc::clone(&store)));
         assert_eq!(again.attach(3, None).expect("read"), written);
-        again.write(&[change(Key::Member(network, member), None)]).expect("removed");
+        let gone = Change::remove(written[1].key(), written[1].version());
+        again.write(&[gone]).expect("removed");
         let last = Master::new(Some(store));
         assert_eq!(last.attach(4, None).expect("read"), written[..1]);
     }

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use super::interfaces::Wish;
+use super::store::Unwritten;
 use crate::engine::Engine;
 use crate::status::{NetworkStatus, NodeStatus};
 use std::io;
@@ -88,7 +89,7 @@ impl<'a> Control<'a> {
     }
 
     /// Tells whether a commit became durable, once that is known.
-    pub(super) fn when_committed(&mut self, seq: u64) -> tokio::sync::oneshot::Receiver<bool> {
+    pub(super) fn when_committed(&mut self, seq: u64) -> tokio::sync::oneshot::Receiver<Result<(), Unwritten>> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.driver.commit_waiters.push((seq, sender));
         receiver

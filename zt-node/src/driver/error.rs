@@ -1,5 +1,6 @@
 //! Why a node does not start.
 
+use super::store::ControllerStoreError;
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -24,7 +25,7 @@ pub enum StartError {
     State(#[source] io::Error),
     /// The controller's store cannot be read.
     #[error("{0}")]
-    Store(String),
+    Store(#[source] ControllerStoreError),
 }
 
 impl StartError {

@@ -1,5 +1,6 @@
 //! The way into a running node from other tasks and threads.
 
+use super::store::Unwritten;
 use crate::engine::Engine;
 use std::io;
 use thiserror::Error;
@@ -32,6 +33,9 @@ pub enum ControllerError {
     /// The store did not take the change.
     #[error("not stored: the store cannot be written; see the log")]
     NotStored,
+    /// The store is shared, and somebody else changed the same record first.
+    #[error("not stored: somebody else changed it meanwhile; look at it and try again")]
+    Conflict,
 }
 
 /// A handle on a running node; cheap to clone. The node stops when [`Handle::stop`] is called.
@@ -120,18 +124,21 @@ impl Handle {
     /// See [`ControllerError`].
     pub async fn controller(&self, command: Command) -> Result<Answer, ControllerError> {
         let call = |control: &mut super::Control<'_>| control.controller_command(command);
-        let (answered, durable) = self.committed(call, |answered| answered.as_ref()?.as_ref().ok()?.commit).await?;
+        let (answered, written) = self.committed(call, |answered| answered.as_ref()?.as_ref().ok()?.commit).await?;
         let answered = answered.ok_or(ControllerError::NoController)??;
-        if durable { Ok(answered.answer) } else { Err(ControllerError::NotStored) }
+        match written {
+            Ok(()) => Ok(answered.answer),
+            Err(Unwritten::Failed) => Err(ControllerError::NotStored),
+            Err(Unwritten::Conflict) => Err(ControllerError::Conflict),
+        }
     }
 
-    /// Runs a closure that may change the controller's records, and waits for the commit that its result names; false when
-    /// that could not be written.
+    /// Runs a closure that may change the controller's records, and waits for the commit that its result names, if any.
     async fn committed<R: Send + 'static>(
         &self,
         call: impl FnOnce(&mut super::Control<'_>) -> R + Send + 'static,
         commit: impl FnOnce(&R) -> Option<u64> + Send + 'static,
-    ) -> Result<(R, bool), Stopped> {
+    ) -> Result<(R, Result<(), Unwritten>), Stopped> {
         let (result, waiting) = self
             .control(move |control| {
                 let result = call(control);
@@ -139,11 +146,11 @@ impl Handle {
                 (result, waiting)
             })
             .await?;
-        let durable = match waiting {
+        let written = match waiting {
             Some(waiting) => waiting.await.map_err(|_| Stopped)?,
-            None => true,
+            None => Ok(()),
         };
-        Ok((result, durable))
+        Ok((result, written))
     }
 
     /// Executes a call of the controller's HTTP interface (05 §1) and waits until what it changed is durable;
@@ -182,9 +189,14 @@ impl Handle {
         body: Vec<u8>,
     ) -> Result<Option<ApiOutcome>, Stopped> {
         let call = move |control: &mut super::Control<'_>| control.controller_api(strict, &method, &path, &body);
-        let (outcome, durable) = self.committed(call, |outcome| outcome.as_ref()?.commit).await?;
-        let not_stored = || ApiOutcome::not_stored("the store cannot be written; see the log");
-        Ok(if durable { outcome } else { Some(not_stored()) })
+        let (outcome, written) = self.committed(call, |outcome| outcome.as_ref()?.commit).await?;
+        Ok(match written {
+            Ok(()) => outcome,
+            Err(Unwritten::Failed) => Some(ApiOutcome::not_stored("the store cannot be written; see the log")),
+            Err(Unwritten::Conflict) => {
+                Some(ApiOutcome::not_stored("somebody else changed it meanwhile; look at it and try again"))
+            }
+        })
     }
 
     /// Waits until a root says that another identity owns the address of this node (03 §11), which then needs a new one. Never

@@ -13,6 +13,7 @@ mod link;
 mod perform;
 mod persist;
 mod ports;
+mod store;
 mod sys;
 mod trace;
 mod turn;
@@ -23,6 +24,7 @@ pub use control::Control;
 pub use error::StartError;
 pub use handle::{ControllerError, Handle, Stopped};
 pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
+pub use store::{ControllerStore, ControllerStoreError, Forgetful, News};
 
 use crate::OsEntropy;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
@@ -38,28 +40,15 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{Unwritten, Writer};
 use tokio::sync::{mpsc, watch};
 use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
-use zt_netconf::controller::{Change, Record};
+use zt_netconf::controller::Change;
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
 use zt_tap::{HostConfig, InterfaceWatch, LinuxInterfaces, TapFactory};
 use zt_wire::time::{Mono, Now};
 use zt_wire::{FrameBatch, Gate, NetworkId, Parse as _, Reader, World};
-
-/// Where the controller of a node keeps its networks and members. Runs on a thread of its own.
-pub trait ControllerStore: Send {
-    /// All records, at start.
-    ///
-    /// # Errors
-    /// Text for the operator; the node does not start then.
-    fn load(&mut self) -> Result<Vec<Record>, String>;
-    /// Makes changes durable, all or none.
-    ///
-    /// # Errors
-    /// Text for the operator; the answers that depend on the changes are not given.
-    fn commit(&mut self, changes: &[Change]) -> Result<(), String>;
-}
 
 /// What a node is made from.
 pub struct NodeConfig {
@@ -118,7 +107,8 @@ impl NodeConfig {
 enum WorkResult {
     Job(JobDone),
     Committed(u64),
-    CommitFailed(u64),
+    CommitFailed(u64, Unwritten),
+    Changed(Vec<Change>),
     State(persist::StateDone),
 }
 
@@ -153,7 +143,7 @@ pub struct Driver {
     results: mpsc::UnboundedReceiver<WorkResult>,
     result_sender: mpsc::UnboundedSender<WorkResult>,
     waiting_jobs: Vec<Job>,
-    commit_waiters: Vec<(u64, tokio::sync::oneshot::Sender<bool>)>,
+    commit_waiters: Vec<(u64, tokio::sync::oneshot::Sender<Result<(), Unwritten>>)>,
     calls: mpsc::Receiver<handle::Call>,
     collided: watch::Sender<bool>,
     sleep: Pin<Box<tokio::time::Sleep>>,
@@ -243,7 +233,7 @@ impl Driver {
         state: Box<dyn StateStore>,
     ) -> Result<(), StartError> {
         if let Some(store) = controller {
-            self.start_controller(now, store)?;
+            self.start_controller(store)?;
         }
         self.load_state(now, planets, state.as_ref()).map_err(StartError::State)?;
         self.persistence.open(state, self.result_sender.clone());
@@ -258,21 +248,19 @@ impl Driver {
         self.load_networks(now, state)
     }
 
-    fn start_controller(&mut self, now: Now, mut store: Box<dyn ControllerStore>) -> Result<(), StartError> {
+    fn start_controller(&mut self, mut store: Box<dyn ControllerStore>) -> Result<(), StartError> {
+        store.watch(News(self.result_sender.clone()));
         for record in store.load().map_err(StartError::Store)? {
-            self.engine.feed_controller(now, record);
+            self.engine.feed_controller(record);
         }
         self.engine.start_controller();
         let done = self.result_sender.clone();
-        let store = std::sync::Mutex::new(store);
+        let writer = std::sync::Mutex::new(Writer::new(store));
         self.commits = Some(Worker::new("zt-store", move |(seq, changes): (u64, Vec<Change>)| {
-            let result = store.lock().unwrap_or_else(std::sync::PoisonError::into_inner).commit(&changes);
-            let _ = done.send(match result {
+            let written = writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(seq, &changes);
+            let _ = done.send(match written {
                 Ok(()) => WorkResult::Committed(seq),
-                Err(error) => {
-                    tracing::error!(error, "the controller's store cannot be written; answers are held back");
-                    WorkResult::CommitFailed(seq)
-                }
+                Err(why) => WorkResult::CommitFailed(seq, why),
             });
         }));
         Ok(())

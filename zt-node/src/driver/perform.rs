@@ -1,6 +1,7 @@
 //! Outputs of the engine, performed.
 
 use super::persist::Place;
+use super::store::Unwritten;
 use super::{Driver, StateKey, WorkResult};
 use crate::engine::{Input, NetworkChange, Output, Persist};
 use zt_peer::{Job, Vl1Event};
@@ -18,7 +19,7 @@ impl Driver {
                 };
                 if refused {
                     tracing::error!("the controller's store is overloaded; an answer is not given");
-                    self.handle_result(now, WorkResult::CommitFailed(seq));
+                    self.handle_result(now, WorkResult::CommitFailed(seq, Unwritten::Failed));
                 }
             }
             Output::Persist(persist) => self.persist(persist),
@@ -56,24 +57,25 @@ impl Driver {
         match result {
             WorkResult::Job(done) => self.hand_in(now, Input::JobDone(done)),
             WorkResult::Committed(seq) => {
-                self.tell_waiters(seq, true);
+                self.tell_waiters(seq, Ok(()));
                 self.hand_in(now, Input::Committed(seq));
             }
-            WorkResult::CommitFailed(seq) => {
-                self.tell_waiters(seq, false);
+            WorkResult::CommitFailed(seq, why) => {
+                self.tell_waiters(seq, Err(why));
                 self.hand_in(now, Input::CommitFailed(seq));
             }
+            WorkResult::Changed(changes) => self.hand_in(now, Input::Changed(changes)),
             WorkResult::State(done) => self.handle_state(now, done),
         }
         self.drain(now);
     }
 
-    fn tell_waiters(&mut self, seq: u64, durable: bool) {
+    fn tell_waiters(&mut self, seq: u64, written: Result<(), Unwritten>) {
         for at in (0..self.commit_waiters.len()).rev() {
             // Commits are made in order: a later one that is durable covers the earlier ones.
-            if self.commit_waiters[at].0 == seq || (durable && self.commit_waiters[at].0 < seq) {
+            if self.commit_waiters[at].0 == seq || (written.is_ok() && self.commit_waiters[at].0 < seq) {
                 let (_, sender) = self.commit_waiters.swap_remove(at);
-                let _ = sender.send(durable);
+                let _ = sender.send(written);
             }
         }
     }

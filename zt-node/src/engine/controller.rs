@@ -5,7 +5,7 @@ use super::{Engine, Outbox, Output};
 use std::sync::Arc;
 use zt_crypto::Entropy;
 use zt_netconf::controller::{
-    Answered, ApiOutcome, Command, CommandError, Controller, ControllerOutput, OwnAnswer, Record, Request,
+    Answered, ApiOutcome, Change, Command, CommandError, Controller, ControllerOutput, OwnAnswer, Record, Request,
 };
 use zt_netconf::{Authentication, LocalAnswer};
 use zt_peer::{Received, SendOptions};
@@ -25,11 +25,11 @@ impl Engine {
         self.controller.get_or_insert_with(|| Controller::new(Arc::clone(identity), entropy));
     }
 
-    /// Feeds a record of the controller's store, at start (networks before their members) or when it was changed
-    /// elsewhere.
-    pub fn feed_controller(&mut self, now: Now, record: Record) {
+    /// Feeds a record of the controller's store, before [`start_controller`](Self::start_controller): networks before their
+    /// members. Later news are [`Input::Changed`](super::Input::Changed).
+    pub fn feed_controller(&mut self, record: Record) {
         if let Some(controller) = &mut self.controller {
-            controller.handle_record(now, record);
+            controller.load(record);
         }
     }
 
@@ -140,7 +140,15 @@ impl Engine {
             if durable {
                 controller.handle_committed(now, seq);
             } else {
-                controller.handle_commit_failed(seq);
+                controller.handle_commit_failed(now, seq);
+            }
+        }
+    }
+
+    pub(super) fn changed_elsewhere(&mut self, now: Now, changes: Vec<Change>) {
+        if let Some(controller) = &mut self.controller {
+            for change in changes {
+                controller.handle_change(now, change);
             }
         }
     }

@@ -56,6 +56,8 @@ pub enum Input<'a> {
     Committed(u64),
     /// The changes of an [`Output::Commit`] could not be kept.
     CommitFailed(u64),
+    /// Records of the controller that others changed in its store, in the order in which they did.
+    Changed(Vec<Change>),
     /// Addresses of the ports: never used as physical paths.
     OwnPrefixes(Vec<IpPrefix>),
     /// Prefixes that are routed through the ports: not tried as physical addresses, except what is nearer by a prefix of a

@@ -127,6 +127,7 @@ impl Engine {
             Input::JobDone(done) => self.vl1.handle_job(now, done, &mut outbox.transmits),
             Input::Committed(seq) => self.committed(now, seq, true),
             Input::CommitFailed(seq) => self.committed(now, seq, false),
+            Input::Changed(changes) => self.changed_elsewhere(now, changes),
             Input::OwnPrefixes(prefixes) => self.vl1.set_own_prefixes(prefixes),
             Input::Routed { through, on_link } => self.vl1.set_routed(through, on_link),
             Input::Timeout => self.handle_timeout(now, outbox),

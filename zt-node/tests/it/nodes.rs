@@ -10,7 +10,7 @@ use std::time::Duration;
 use zt_crypto::SecretIdentity;
 use zt_netconf::controller::{Change, Command, NetworkPatch, Pool, Record, Route};
 use zt_node::driver::StateKey;
-use zt_node::{ControllerStore, Driver, Handle, MemoryState, NodeConfig, StateStore};
+use zt_node::{ControllerStore, ControllerStoreError, Driver, Handle, MemoryState, NodeConfig, StateStore};
 use zt_tap::channel::{ChannelTap, ChannelTaps};
 use zt_tap::host::MemoryHost;
 use zt_tap::{Applied, HostConfig, HostError, HostState, MemoryInterfaces};
@@ -60,11 +60,11 @@ pub(crate) struct Store {
 }
 
 impl ControllerStore for Store {
-    fn load(&mut self) -> Result<Vec<Record>, String> {
+    fn load(&mut self) -> Result<Vec<Record>, ControllerStoreError> {
         Ok(Vec::new())
     }
-    fn commit(&mut self, _changes: &[Change]) -> Result<(), String> {
-        if self.full { Err("no space left on device".into()) } else { Ok(()) }
+    fn commit(&mut self, _changes: &[Change]) -> Result<(), ControllerStoreError> {
+        if self.full { Err(ControllerStoreError::failed("no space left on device")) } else { Ok(()) }
     }
 }
 

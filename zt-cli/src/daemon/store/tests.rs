@@ -45,15 +45,15 @@ fn object(v: Value) -> Map<String, Value> {
     v.as_object().unwrap().clone()
 }
 
-fn network(revision: u64) -> Change {
+fn network(revision: u64) -> Record {
     let o = json!({"id": NETWORK.to_string(), "revision": revision, "name": "é", "x": [1.5, -1, null, {}]});
-    Change { key: Key::Network(NETWORK), object: Some(object(o)) }
+    Record::from_json(Key::Network(NETWORK), object(o))
 }
 
-fn member(address: u64) -> Change {
+fn member(address: u64) -> Record {
     let address = Address::new(address);
     let o = json!({"id": address.to_string(), "authorized": true});
-    Change { key: Key::Member(NETWORK, address), object: Some(object(o)) }
+    Record::from_json(Key::Member(NETWORK, address), object(o))
 }
 
 #[test]
@@ -61,8 +61,9 @@ fn what_is_written_is_there_after_opening_again() {
     let f = Folder::new("again");
     let (mut store, imported) = f.open().unwrap();
     assert!(imported.is_none());
-    store.write(&[member(2), network(1), member(1)]).unwrap();
-    store.write(&[network(2), Change { key: member(2).key, object: None }]).unwrap();
+    store.write(&[member(2), network(1), member(1)].map(Change::put)).unwrap();
+    let gone = Change::remove(member(2).key(), member(2).version());
+    store.write(&[Change::put(network(2)), gone]).unwrap();
     drop(store);
     let (store, _) = f.open().unwrap();
     // Networks come before their members.
@@ -74,7 +75,7 @@ fn what_is_written_is_there_after_opening_again() {
 fn a_process_killed_after_the_commit_has_lost_nothing() {
     let f = Folder::new("kill");
     let (mut store, _) = f.open().unwrap();
-    store.write(&[network(1)]).unwrap();
+    store.write(&[network(1)].map(Change::put)).unwrap();
     // What the disk holds while the process has not closed anything: as after a kill.
     let copy = Folder::new("kill-copy");
     fs::copy(f.file(), copy.file()).unwrap();
@@ -87,7 +88,7 @@ fn a_process_killed_after_the_commit_has_lost_nothing() {
 fn a_damaged_file_is_named_and_left_as_it_is() {
     let f = Folder::new("damaged");
     let (mut store, _) = f.open().unwrap();
-    let many: Vec<Change> = (1..400).map(member).chain([network(1)]).collect();
+    let many: Vec<Change> = (1..400).map(member).chain([network(1)]).map(Change::put).collect();
     store.write(&many).unwrap();
     drop(store);
     let good = fs::read(f.file()).unwrap();
@@ -109,7 +110,7 @@ fn a_damaged_file_is_named_and_left_as_it_is() {
 fn flipped_bits_are_noticed_or_harmless() {
     let f = Folder::new("flipped");
     let (mut store, _) = f.open().unwrap();
-    let many: Vec<Change> = (1..200).map(member).chain([network(1)]).collect();
+    let many: Vec<Change> = (1..200).map(member).chain([network(1)]).map(Change::put).collect();
     store.write(&many).unwrap();
     let before = store.records().unwrap();
     drop(store);
@@ -188,13 +189,13 @@ fn a_full_disk_is_said_so_and_writing_goes_on_when_there_is_room() {
     let disk = Disk(redb::backends::InMemoryBackend::new(), Arc::clone(&full));
     let database = builder().create_with_backend(disk).unwrap();
     let mut store = Store { path: f.file(), database: Some(database) };
-    store.write(&[network(1)]).unwrap();
+    store.write(&[network(1)].map(Change::put)).unwrap();
     full.store(true, Ordering::Relaxed);
-    let error = store.write(&[network(2)]).unwrap_err();
+    let error = store.write(&[network(2)].map(Change::put)).unwrap_err();
     assert!(matches!(error, StoreError::Full(_)), "{error}");
     assert!(error.to_string().contains("no space left"));
     // It is opened anew, here from the file.
-    store.write(&[network(3)]).unwrap();
+    store.write(&[network(3)].map(Change::put)).unwrap();
     assert_eq!(store.records().unwrap(), [network(3)]);
 }
 
@@ -220,8 +221,8 @@ fn the_folder_of_the_original_is_taken_over_and_left_alone() {
     assert_eq!((imported.counts(), imported.skipped.len()), ((2, 1), 2));
     let records = store.records().unwrap();
     assert_eq!(records.len(), 3);
-    assert_eq!(records[0].object.as_ref().unwrap()["name"], json!("old"));
-    assert_eq!(records[1].key, Key::Network(NetworkId(0x5630_e858_b700_0002)));
+    assert_eq!(records[0].to_json()["name"], json!("old"));
+    assert_eq!(records[1].key(), Key::Network(NetworkId(0x5630_e858_b700_0002)));
     assert_eq!(tree(&f.0.join("controller.d")), before);
     drop(store);
     // Once only.
