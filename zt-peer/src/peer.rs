@@ -19,6 +19,7 @@ use zt_crypto::{PeerKeys, Suite};
 use zt_wire::packet::HEADER_LEN;
 use zt_wire::{Address, Identity, Mono};
 
+use crate::link::Path;
 use crate::rate::{CONTACT_HELLO, FULL_HELLO, HEARTBEAT, PEER_ACTIVITY, ROOT_HEARTBEAT, ROOT_HELLO, ROUND};
 
 use activity::Activity;
@@ -47,6 +48,30 @@ pub(crate) struct Peer {
     united: United,
     /// Its record was emitted since it has a path.
     persisted: bool,
+}
+
+/// A packet of a peer that counts as received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heard {
+    pub(crate) path: Path,
+    /// Nobody relayed it.
+    pub(crate) direct: bool,
+    /// It is more than keep-alive.
+    pub(crate) nontrivial: bool,
+    pub(crate) hello: bool,
+    /// It proved a relation to us (03 §1).
+    pub(crate) trust: bool,
+}
+
+/// Where a packet was heard, as far as its sender knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whence {
+    /// By a path of the peer. Inside: when it is to be looked at.
+    Path(Option<Mono>),
+    /// Directly, from where the peer has no path.
+    Elsewhere,
+    /// Over a root. Inside: the peer may have left the path in use, and is to be looked at now.
+    Root(bool),
 }
 
 /// What a look at a peer asks for.
@@ -129,10 +154,6 @@ impl Peer {
         &self.activity
     }
 
-    pub(crate) const fn activity_mut(&mut self) -> &mut Activity {
-        &mut self.activity
-    }
-
     pub(crate) const fn paths(&self) -> &Paths {
         &self.paths
     }
@@ -177,10 +198,29 @@ impl Peer {
         &mut self.united
     }
 
-    /// Something valid came from it, over others or not; `nontrivial`: more than keep-alive.
-    pub(crate) const fn heard(&mut self, now: Mono, nontrivial: bool) {
-        self.activity.heard(now, nontrivial);
+    /// Takes account of a packet (03 §7.1).
+    pub(crate) fn heard(&mut self, now: Mono, packet: &Heard) -> Whence {
+        self.activity.heard(now, packet.nontrivial);
         self.detour.heard();
+        if packet.trust {
+            self.activity.trust(now);
+        }
+        if packet.direct {
+            let known = self.paths.heard(now, packet.path, packet.nontrivial);
+            return known.map_or(Whence::Elsewhere, Whence::Path);
+        }
+        let tells = packet.nontrivial || packet.hello;
+        Whence::Root(tells && self.paths.came_over_root(now, packet.hello))
+    }
+
+    /// It was heard at an address that is no path of it, and that proves nothing. True: it is to be asked there. An `error`
+    /// is not worth that.
+    pub(crate) fn asks_elsewhere(&mut self, now: Mono, path: Path, error: bool) -> bool {
+        let settled = self.paths.has_fresh_sibling(now, path);
+        if settled {
+            self.paths.note_candidate(now, path);
+        }
+        !settled && !error && self.gates.confirms(now, path)
     }
 
     /// Traffic goes to it.

@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
     use crate::link::{Endpoint, LinkId, Path};
-    use crate::peer::Proof;
+    use crate::peer::{Heard, Proof};
 
     const NOW: Mono = Mono(100_000_000);
 
@@ -62,7 +62,8 @@ mod tests {
         let path = Path { link: LinkId(1), remote: Endpoint::Ip(SocketAddr::from(([10, 0, 0, 1], 9993))) };
         let (asked, sent, probe, heard_first) = (path, Mono(NOW.0 - ms * 1000), true, false);
         _ = root.adopt(NOW, &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None });
-        root.heard(NOW, false);
+        let packet = Heard { path, direct: false, nontrivial: false, hello: false, trust: false };
+        _ = root.heard(NOW, &packet);
         root
     }
 

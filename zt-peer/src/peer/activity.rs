@@ -38,7 +38,7 @@ impl Activity {
     }
 
     /// It proved a relation to us.
-    pub(crate) const fn trust(&mut self, now: Mono) {
+    pub(super) const fn trust(&mut self, now: Mono) {
         self.trusted = Some(now);
     }
 

@@ -31,6 +31,19 @@ fn adopt(peer: &mut Peer, path: Path, now: u64, took: u64) {
     _ = peer.adopt(t(now), &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None });
 }
 
+/// A packet of keep-alive over a root.
+const RELAYED: Heard = Heard {
+    path: Path { link: LinkId(1), remote: Endpoint::Mac(zt_wire::Mac([0; 6])) },
+    direct: false,
+    nontrivial: false,
+    hello: false,
+    trust: false,
+};
+
+fn hears(peer: &mut Peer, now: u64) {
+    assert_eq!(peer.heard(t(now), &RELAYED), Whence::Root(false));
+}
+
 fn kinds(care: &Care) -> Vec<Probe> {
     match care {
         Care::Ask(questions) | Care::AskAndLookAround(questions) => questions.iter().map(|q| q.kind).collect(),
@@ -93,7 +106,7 @@ fn a_root_is_retried_while_it_has_no_path() {
     root.greetings_mut().tries_root(t(1_000));
     assert_eq!(root.retry_root(t(1_100)), (false, Some(due)));
     assert_eq!(root.retry_root(due), (true, Some(t(1_750))));
-    root.heard(t(1_300), false);
+    hears(&mut root, 1_300);
     assert_eq!(root.retry_root(t(1_750)), (false, Some(t(3_250))), "it challenged us, and knows that we wait");
     adopt(&mut root, at(1), 1_800, 20);
     assert_eq!(root.retry_root(t(9_000)), (false, None));
@@ -108,7 +121,7 @@ fn roots_stand_by_route_then_rank_then_latency_and_silence() {
             let (asked, probe, heard_first, mtu, trusted) = (path, true, false, 1432, None);
             _ = p.adopt(t(100_000), &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted });
         }
-        heard.into_iter().for_each(|at| p.heard(t(at), false));
+        heard.into_iter().for_each(|at| hears(&mut p, at));
         p.standing(t(130_000))
     };
     let best = root(Some((20, 0)), Some(120_000));
@@ -159,6 +172,33 @@ fn what_is_heard_ends_the_search_for_another_root() {
     let mut p = peer();
     p.detour_mut().sends(t(1_000));
     assert_eq!(p.detour().turn(t(5_000)), 2);
-    p.heard(t(5_000), false);
+    hears(&mut p, 5_000);
     assert_eq!(p.detour().turn(t(9_000)), 0);
+}
+
+#[test]
+fn a_packet_says_by_which_path_the_peer_is_heard_and_whether_it_left_one() {
+    let mut p = peer();
+    let direct = Heard { path: at(1), direct: true, nontrivial: true, ..RELAYED };
+    assert_eq!(p.heard(t(1_000), &direct), Whence::Elsewhere);
+    assert!(p.activity().is_active(t(1_000)) && !p.activity().is_trusted(t(1_000)));
+    adopt(&mut p, at(1), 1_000, 20);
+    assert!(matches!(p.heard(t(1_500), &direct), Whence::Path(Some(_))), "traffic is watched");
+    assert_eq!(p.heard(t(1_500), &Heard { nontrivial: false, ..direct }), Whence::Path(None));
+    assert_eq!(p.heard(t(9_000), &RELAYED), Whence::Root(false), "keep-alive goes over roots as well");
+    let said = Heard { hello: true, trust: true, ..RELAYED };
+    assert_eq!(p.heard(t(9_000), &said), Whence::Root(true), "who greets over a root may have lost its path");
+    assert!(p.activity().is_trusted(t(9_000)));
+    assert_eq!(p.heard(t(9_001), &said), Whence::Root(false), "it is looked at already");
+}
+
+#[test]
+fn who_is_heard_elsewhere_is_asked_unless_a_port_beside_it_is_fresh() {
+    let mut p = peer();
+    let beside = Path { remote: Endpoint::Ip(SocketAddr::from(([10, 0, 0, 1], 40_000))), ..at(1) };
+    assert!(!p.asks_elsewhere(t(1_000), beside, true), "an ERROR is not worth a question");
+    assert!(p.asks_elsewhere(t(1_000), beside, false) && !p.asks_elsewhere(t(1_001), beside, false));
+    adopt(&mut p, at(1), 3_000, 20);
+    assert!(!p.asks_elsewhere(t(3_100), beside, false));
+    assert!(p.asks_elsewhere(t(3_400), beside, false));
 }

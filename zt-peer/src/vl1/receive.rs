@@ -16,6 +16,7 @@ use crate::event::Vl1Event;
 use crate::inbound::{Handled, Inbound, Look, Open, Outcome, Place, Received, Scratch, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
 use crate::outgoing::is_frame;
+use crate::peer::{Heard, Whence};
 use crate::transmit::Transmits;
 use crate::waiting::reassembly::{Piece, Step};
 
@@ -384,21 +385,21 @@ impl Vl1 {
             c.verb,
             Verb::FRAME | Verb::EXT_FRAME | Verb::NETWORK_CONFIG_REQUEST | Verb::NETWORK_CONFIG | Verb::MULTICAST_FRAME
         );
-        self.peers.get_mut(c.id).heard(t, nontrivial);
+        let hello = c.verb == Verb::HELLO;
+        let packet = Heard { path: c.path, direct: c.hops == 0, nontrivial, hello, trust };
+        let whence = self.peers.get_mut(c.id).heard(t, &packet);
         if nontrivial {
             self.schedule.traffic(t);
         }
         if trust {
-            self.peers.get_mut(c.id).activity_mut().trust(t);
             self.paths.trust(t, &c.path);
         }
-        if c.hops == 0 {
-            self.heard_directly(now, c, nontrivial, out);
-        } else {
-            self.heard_relayed(t, c, nontrivial);
-            if nontrivial || c.verb == Verb::HELLO {
-                let left = self.peers.get_mut(c.id).paths_mut().came_over_root(t, c.verb == Verb::HELLO);
-                if left {
+        match whence {
+            Whence::Path(look_at) => self.heard_by_path(now, c, look_at, out),
+            Whence::Elsewhere => self.heard_elsewhere(now, c, out),
+            Whence::Root(look_now) => {
+                self.heard_relayed(t, c, nontrivial);
+                if look_now {
                     self.peers.arm(c.id, t);
                 }
             }
@@ -412,38 +413,32 @@ impl Vl1 {
         self.release_held(t, c.id, out);
     }
 
-    fn heard_directly(&mut self, now: Now, c: &Ticket, nontrivial: bool, out: &mut Transmits) {
-        let t = now.mono;
-        self.links.heard(t, c.path);
-        let peer = self.peers.get_mut(c.id);
-        if let Some(look_at) = peer.paths_mut().heard(t, c.path, nontrivial) {
-            if let Some(expected) = c.teaches {
-                self.answered(now, c, &expected, out);
-            }
-            if let Some(at) = look_at {
-                self.peers.arm(c.id, at);
-            }
-            return;
+    fn heard_by_path(&mut self, now: Now, c: &Ticket, look_at: Option<Mono>, out: &mut Transmits) {
+        self.links.heard(now.mono, c.path);
+        if let Some(expected) = c.teaches {
+            self.answered(now, c, &expected, out);
         }
-        let has_fresh_sibling = peer.paths().has_fresh_sibling(t, c.path);
+        if let Some(at) = look_at {
+            self.peers.arm(c.id, at);
+        }
+    }
+
+    fn heard_elsewhere(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
+        self.links.heard(now.mono, c.path);
         if !self.may_stay_path(c.from, &c.path.remote) {
             return;
         }
+        let peer = self.peers.get_mut(c.id);
         if c.verb == Verb::HELLO {
-            // From a port that we do not know: it may have started anew, and its old ports be gone.
-            let here = c.path;
-            let at_host = |p: &Path| p.link == here.link && p.remote.same_host(&here.remote);
-            let questions = self.peers.get_mut(c.id).paths_mut().doubt(t, at_host);
-            self.ask_all(now, c.id, questions, out);
+            let probes = peer.paths_mut().doubt_siblings(now.mono, c.path);
+            self.ask_all(now, c.id, probes, out);
         }
         if let Some(expected) = c.teaches {
             if self.owner_consents(now.mono, c.id, c.path, expected.heard_first) {
                 self.adopt(now, c.id, c.path, &expected, out);
                 self.note_answer(now, c, out);
             }
-        } else if has_fresh_sibling {
-            self.peers.get_mut(c.id).paths_mut().note_candidate(t, c.path);
-        } else if c.verb != Verb::ERROR && self.peers.get_mut(c.id).gates_mut().confirms(t, c.path) {
+        } else if self.peers.get_mut(c.id).asks_elsewhere(now.mono, c.path, c.verb == Verb::ERROR) {
             self.confirm(now, c.id, c.path, out);
         }
     }

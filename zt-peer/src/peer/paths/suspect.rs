@@ -65,6 +65,11 @@ impl Paths {
             .collect()
     }
 
+    /// The peer said HELLO from a port that is no path of it: it may have started anew, and its other ports be gone.
+    pub(crate) fn doubt_siblings(&mut self, now: Mono, path: Path) -> Vec<PathProbe> {
+        self.doubt(now, |p| p.link == path.link && p.remote.same_host(&path.remote))
+    }
+
     /// Our address changed: what was proved by some paths is proved no more.
     pub(crate) fn shake(&mut self, now: Mono, moved: impl Fn(&Path) -> bool) -> Vec<PathProbe> {
         let shaken = self.slots.iter_mut().filter(|s| moved(&s.path));
