@@ -8,5 +8,6 @@ mod links;
 #[cfg(feature = "driver")]
 mod nodes;
 mod rig;
+mod shared_store;
 #[cfg(feature = "driver")]
 mod stream;
