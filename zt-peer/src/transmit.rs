@@ -4,12 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use zt_crypto::{PeerKeys, Suite};
+use zt_wire::packet::FRAGMENT_HEADER_LEN;
 use zt_wire::{Address, PacketId};
 
 use crate::link::Path;
-
-/// Bytes of the header that starts every piece but the first (02 §3.2).
-const FRAGMENT_HEADER: usize = 16;
 
 /// A batch of outgoing datagrams; make one, reuse it.
 ///
@@ -276,7 +274,7 @@ impl Transmits {
         let Plan { path, mtu, seal, at_once, note } = plan;
         let packet_len = self.buffer.len() - draft.start;
         let pieces = piece_count(packet_len, usize::from(mtu));
-        let total = packet_len + (pieces - 1) * FRAGMENT_HEADER;
+        let total = packet_len + (pieces - 1) * FRAGMENT_HEADER_LEN;
         // Pieces of one size: any split is legal (02 §3.3), and equal datagrams leave in one system call.
         let mtu = if pieces == 1 { mtu } else { u16::try_from(total.div_ceil(pieces)).unwrap_or(mtu) };
         self.buffer.resize(draft.start + total, 0);
@@ -334,7 +332,7 @@ fn seal_item(buffer: &mut [u8], item: &mut Item, keys: &PeerKeys, suite: Suite) 
 
 /// Number of datagrams a packet is cut in (02 §3.3).
 pub(crate) fn piece_count(packet_len: usize, mtu: usize) -> usize {
-    if packet_len <= mtu { 1 } else { 1 + (packet_len - mtu).div_ceil(mtu - FRAGMENT_HEADER) }
+    if packet_len <= mtu { 1 } else { 1 + (packet_len - mtu).div_ceil(mtu - FRAGMENT_HEADER_LEN) }
 }
 
 /// Moves the slices of a packet apart and puts fragment headers between (02 §3.2), last slice first, so that each
@@ -344,14 +342,14 @@ fn cut(bytes: &mut [u8], packet_len: usize, mtu: usize) {
     if pieces == 1 {
         return;
     }
-    let slice = mtu - FRAGMENT_HEADER;
+    let slice = mtu - FRAGMENT_HEADER_LEN;
     let mut id_and_destination = [0; 13];
     id_and_destination.copy_from_slice(&bytes[..13]);
     for n in (1..pieces).rev() {
         let from = mtu + (n - 1) * slice;
         let to = (from + slice).min(packet_len);
         let at = n * mtu;
-        bytes.copy_within(from..to, at + FRAGMENT_HEADER);
+        bytes.copy_within(from..to, at + FRAGMENT_HEADER_LEN);
         bytes[at..at + 13].copy_from_slice(&id_and_destination);
         bytes[at + 13] = 0xff;
         bytes[at + 14] = u8::try_from((pieces << 4) | n).unwrap_or(0);

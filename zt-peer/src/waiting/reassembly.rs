@@ -3,14 +3,13 @@
 //! Deliberate: entries are keyed by (path, packet ID), not kept in a ring of 32. Paths of known peers have places of
 //! their own that only packets by that very path can take; all strangers share a small separate room.
 
+use zt_wire::packet::MAX_FRAGMENTS;
 use zt_wire::{Mono, PacketId};
 
 use crate::drop_reason::DropReason;
 use crate::link::Path;
 use crate::rate::REASSEMBLY_TIMEOUT;
 
-/// Most pieces of a packet, head included.
-const MAX_PIECES: usize = 7;
 /// Longest assembled packet.
 const MAX_PACKET: usize = 10_024;
 /// Incomplete packets by known paths.
@@ -54,7 +53,7 @@ struct Entry {
     begun: Mono,
     total: u8,
     /// Where each piece lies in `data`, by number; empty range = not there.
-    spans: [(u16, u16); MAX_PIECES],
+    spans: [(u16, u16); MAX_FRAGMENTS],
     present: u8,
     data: Vec<u8>,
 }
@@ -74,7 +73,7 @@ impl Reassembly {
         let n = usize::from(piece.number);
         let fragment = piece.number > 0;
         // Deliberate: the reference does not compare the number with the total (02 §3.4).
-        let total_is_sane = (2..=MAX_PIECES).contains(&usize::from(piece.total));
+        let total_is_sane = (2..=MAX_FRAGMENTS).contains(&usize::from(piece.total));
         if fragment && (!total_is_sane || piece.number >= piece.total) {
             return Step::Dropped(DropReason::BadFragment);
         }
@@ -154,7 +153,7 @@ impl Reassembly {
             id: piece.id,
             begun: now,
             total: piece.total,
-            spans: [(0, 0); MAX_PIECES],
+            spans: [(0, 0); MAX_FRAGMENTS],
             present: 1 << piece.number,
             data,
         };
