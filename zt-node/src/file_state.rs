@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
-use zt_wire::{Address, NetworkId};
 
 /// Age at which the record of a peer is forgotten (03 §12).
 const PEER_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -66,18 +65,18 @@ impl FileState {
     /// Records of peers with the times they were written.
     fn peer_files(&self) -> io::Result<Vec<(SystemTime, PathBuf)>> {
         let keys = self.keys()?.into_iter().filter(|key| matches!(key, StateKey::Peer(_)));
-        let paths = keys.map(|key| self.home.join(key.file()));
+        let paths = keys.map(|key| self.home.join(key.name()));
         Ok(paths.filter_map(|path| Some((fs::metadata(&path).and_then(|file| file.modified()).ok()?, path))).collect())
     }
 }
 
 impl StateStore for FileState {
     fn load(&self, key: StateKey) -> io::Result<Option<Vec<u8>>> {
-        read_bounded(&self.home.join(key.file()))
+        read_bounded(&self.home.join(key.name()))
     }
 
     fn save(&mut self, key: StateKey, value: Option<&[u8]>) -> io::Result<()> {
-        let path = self.home.join(key.file());
+        let path = self.home.join(key.name());
         match value {
             None => match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -110,12 +109,7 @@ impl StateStore for FileState {
         if self.home.join("planet").is_file() {
             keys.push(StateKey::Planet);
         }
-        for (folder, suffix, digits) in [
-            ("planets.d", ".planet", 16),
-            ("moons.d", ".moon", 16),
-            ("networks.d", ".conf", 16),
-            ("peers.d", ".peer", 10),
-        ] {
+        for folder in StateKey::FOLDERS {
             let entries = match fs::read_dir(self.home.join(folder)) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -123,17 +117,7 @@ impl StateStore for FileState {
             };
             for entry in entries {
                 let name = entry?.file_name();
-                let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(suffix)) else { continue };
-                if stem.len() != digits {
-                    continue;
-                }
-                let Ok(number) = u64::from_str_radix(stem, 16) else { continue };
-                keys.push(match folder {
-                    "planets.d" => StateKey::ExtraPlanet(number),
-                    "moons.d" => StateKey::Moon(number),
-                    "networks.d" => StateKey::NetworkConfig(NetworkId(number)),
-                    _ => StateKey::Peer(Address::new(number)),
-                });
+                keys.extend(name.to_str().and_then(|name| StateKey::of_name(&format!("{folder}/{name}"))));
             }
         }
         keys.sort_unstable();
@@ -143,6 +127,8 @@ impl StateStore for FileState {
 
 #[cfg(test)]
 mod tests {
+    use zt_wire::Address;
+
     use super::*;
 
     #[test]
@@ -156,7 +142,7 @@ mod tests {
         }
         let old = SystemTime::now() - PEER_LIFE - Duration::from_secs(60);
         for key in [keys[0], keys[2]] {
-            File::options().write(true).open(home.join(key.file())).expect("open").set_modified(old).expect("a time");
+            File::options().write(true).open(home.join(key.name())).expect("open").set_modified(old).expect("a time");
         }
         assert_eq!(state.discard_old_peers().expect("read"), 1);
         assert_eq!(state.keys().expect("read"), [keys[2], keys[1]]);
@@ -168,7 +154,7 @@ mod tests {
         let _ = fs::remove_dir_all(&home);
         create_folder(&home).expect("a folder");
         let mut state = FileState::new(&home);
-        let path = |n: u64| home.join(StateKey::Peer(Address::new(n)).file());
+        let path = |n: u64| home.join(StateKey::Peer(Address::new(n)).name());
         let old = SystemTime::now() - Duration::from_secs(3600);
         for number in 1..=MAX_PEERS as u64 {
             state.save(StateKey::Peer(Address::new(number)), Some(b"x")).expect("written");

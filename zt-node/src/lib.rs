@@ -20,7 +20,7 @@ pub use driver::{ControllerError, ControllerStore, ControllerStoreError, Driver,
 #[doc(inline)]
 pub use entropy::OsEntropy;
 #[doc(inline)]
-pub use state::{FileState, MemoryState, StateStore};
+pub use state::{FileState, MemoryState, StateKey, StateStore};
 
 /// The planet of the public ZeroTier service (01 §10.6), in binary form: what a node uses that is told of no other.
 pub const PUBLIC_PLANET: &[u8] = include_bytes!("public-planet.bin");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use zt_wire::{Address, NetworkId};
 
 pub use crate::file_state::FileState;
@@ -26,16 +25,39 @@ pub enum StateKey {
 }
 
 impl StateKey {
-    /// Its file, relative to the home folder.
-    pub(crate) fn file(self) -> PathBuf {
+    /// Folders below a home that hold keys.
+    pub const FOLDERS: [&'static str; 4] = ["planets.d", "moons.d", "networks.d", "peers.d"];
+
+    /// Its name: the path of its file, relative to the home folder (06 §2).
+    pub fn name(self) -> String {
         match self {
-            Self::Planet => "planet".into(),
-            Self::ExtraPlanet(id) => format!("planets.d/{id:016x}.planet").into(),
-            Self::Moon(id) => format!("moons.d/{id:016x}.moon").into(),
-            Self::NetworkConfig(id) => format!("networks.d/{id}.conf").into(),
-            Self::NetworkSettings(id) => format!("networks.d/{id}.local.conf").into(),
-            Self::Peer(address) => format!("peers.d/{address}.peer").into(),
+            Self::Planet => "planet".to_owned(),
+            Self::ExtraPlanet(id) => format!("planets.d/{id:016x}.planet"),
+            Self::Moon(id) => format!("moons.d/{id:016x}.moon"),
+            Self::NetworkConfig(id) => format!("networks.d/{id}.conf"),
+            Self::NetworkSettings(id) => format!("networks.d/{id}.local.conf"),
+            Self::Peer(address) => format!("peers.d/{address}.peer"),
         }
+    }
+
+    /// The key that has this name. Names that [`StateKey::name`] does not give are nobody's: they belong to other software,
+    /// or to people.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let key = if let Some((folder, file)) = name.split_once('/') {
+            let (stem, ending) = file.split_once('.')?;
+            let number = u64::from_str_radix(stem, 16).ok()?;
+            match (folder, ending) {
+                ("planets.d", "planet") => Self::ExtraPlanet(number),
+                ("moons.d", "moon") => Self::Moon(number),
+                ("networks.d", "conf") => Self::NetworkConfig(NetworkId(number)),
+                ("networks.d", "local.conf") => Self::NetworkSettings(NetworkId(number)),
+                ("peers.d", "peer") => Self::Peer(Address::new(number)),
+                _ => return None,
+            }
+        } else {
+            Self::Planet
+        };
+        (key.name() == name).then_some(key)
     }
 }
 
@@ -74,5 +96,31 @@ impl StateStore for MemoryState {
 
     fn keys(&self) -> io::Result<Vec<StateKey>> {
         Ok(self.0.keys().copied().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_found_by_its_name_and_other_names_are_nobodys() {
+        let network = NetworkId(0x8056_c2e2_1c00_0001);
+        let keys = [
+            StateKey::Planet,
+            StateKey::ExtraPlanet(7),
+            StateKey::Moon(8),
+            StateKey::NetworkConfig(network),
+            StateKey::NetworkSettings(network),
+            StateKey::Peer(Address::new(9)),
+        ];
+        for key in keys {
+            assert_eq!(StateKey::of_name(&key.name()), Some(key));
+        }
+        let others =
+            ["", "identity.secret", "networks.d/x.conf", "networks.d/.8056c2e21c000001.conf.0a.tmp", "moons.d/8.moon"];
+        for name in others.into_iter().chain(["peers.d/0000000009", "peers.d/000000000000000009.peer", "moons.d"]) {
+            assert_eq!(StateKey::of_name(name), None, "{name}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use zt_crypto::{Entropy, SecretIdentity};
+use zt_node::StateKey;
 use zt_node::driver::{create_folder, is_temporary, write_atomically};
 
 use super::authtoken;
@@ -137,7 +138,7 @@ impl Home {
 
     /// Removes what a crash left of files that were being written. Nobody else writes: the lock is held.
     fn remove_leftovers(&self) {
-        for folder in ["", "networks.d", "moons.d", "planets.d", "peers.d"] {
+        for folder in [""].into_iter().chain(StateKey::FOLDERS) {
             for entry in fs::read_dir(self.file(folder)).into_iter().flatten().flatten() {
                 if entry.file_name().to_str().is_some_and(is_temporary) {
                     let _ = fs::remove_file(entry.path());

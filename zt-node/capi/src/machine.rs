@@ -219,5 +219,5 @@ pub(crate) fn saved_network(
     store: &dyn store::DataStore,
     network: NetworkId,
 ) -> Result<Option<Vec<u8>>, store::StoreFailed> {
-    store.get(&store::network_name(network))
+    store.get(&zt_node::StateKey::NetworkConfig(network).name())
 }

@@ -5,11 +5,10 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use zt_crypto::SecretIdentity;
-use zt_node::OsEntropy;
 use zt_node::engine::Persist;
 use zt_node::state::{create_folder, write_atomically};
+use zt_node::{OsEntropy, StateKey};
 use zt_wire::world::WorldKind;
-use zt_wire::{Address, NetworkId};
 
 /// Longest object that is read: a configuration has at most 484,520 bytes (04 §2.5).
 pub(crate) const MAX_OBJECT: usize = 1 << 20;
@@ -21,22 +20,12 @@ pub(crate) const IDENTITY_PUBLIC: &str = "identity.public";
 /// Name of the planet.
 pub(crate) const PLANET: &str = "planet";
 
-/// Name of the configuration of a joined network.
-pub(crate) fn network_name(network: NetworkId) -> String {
-    format!("networks.d/{network}.conf")
-}
-
-/// Name of the record of a peer.
-pub(crate) fn peer_name(address: Address) -> String {
-    format!("peers.d/{address}.peer")
-}
-
 /// Name of a world. The first planet has the name of old; `first` is its ID.
 pub(crate) fn world_name(kind: WorldKind, id: u64, first: Option<u64>) -> String {
     match kind {
-        WorldKind::Moon => format!("moons.d/{id:016x}.moon"),
-        _ if first.is_none_or(|first| first == id) => PLANET.to_owned(),
-        _ => format!("planets.d/{id:016x}.planet"),
+        WorldKind::Moon => StateKey::Moon(id).name(),
+        _ if first.is_none_or(|first| first == id) => StateKey::Planet.name(),
+        _ => StateKey::ExtraPlanet(id).name(),
     }
 }
 
@@ -120,8 +109,8 @@ impl DataStore for Folder {
 pub(crate) fn object_of(persist: &Persist, first_planet: Option<u64>) -> (String, Option<&[u8]>) {
     match persist {
         Persist::World(kind, id, bytes) => (world_name(*kind, *id, first_planet), bytes.as_deref()),
-        Persist::NetworkConfig(network, text) => (network_name(*network), Some(text)),
-        Persist::Peer(address, record) => (peer_name(*address), Some(record)),
+        Persist::NetworkConfig(network, text) => (StateKey::NetworkConfig(*network).name(), Some(text)),
+        Persist::Peer(address, record) => (StateKey::Peer(*address).name(), Some(record)),
     }
 }
 

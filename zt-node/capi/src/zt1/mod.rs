@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use zt_node::StateKey;
 use zt_node::engine::{NetworkChange, Outbox, Output, Persist};
 use zt_peer::Vl1Event;
 use zt_wire::{Address, Gate, Mono, MulticastGroup, NetworkId};
@@ -180,7 +181,7 @@ impl Node {
     /// Joins the networks whose configurations the store lists.
     pub(crate) fn join_saved(&self) -> Result<(), Failure> {
         for name in self.store.list("networks.d") {
-            if let Some(id) = name.strip_suffix(".conf").filter(|id| id.len() == 16).and_then(|id| id.parse().ok()) {
+            if let Some(StateKey::NetworkConfig(id)) = StateKey::of_name(&format!("networks.d/{name}")) {
                 self.join(id)?;
             }
         }
@@ -203,7 +204,7 @@ impl Node {
     /// Leaves a network; on return its configuration is gone.
     pub(crate) fn leave(&self, network: NetworkId) -> Result<(), Failure> {
         let joined = self.between_turns(|core, call| Ok(core.act(call, |machine, _| machine.leave(network))?))?;
-        self.store.put(&store::network_name(network), None, false)?;
+        self.store.put(&StateKey::NetworkConfig(network).name(), None, false)?;
         if joined { Ok(()) } else { Err(Failure::NetworkNotFound) }
     }
 
@@ -290,7 +291,7 @@ impl Node {
     }
 
     fn load_peer(&self, address: Address) -> Option<Vec<u8>> {
-        self.store.get(&store::peer_name(address)).ok().flatten()
+        self.store.get(&StateKey::Peer(address).name()).ok().flatten()
     }
 
     /// Keeps an object, or remembers to try again. False when it is not kept.
