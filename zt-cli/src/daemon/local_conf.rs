@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
+use zt_wire::packet::{MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::{Address, IpPrefix};
 
 use super::home::read_file;
@@ -278,9 +279,11 @@ impl LocalConf {
             let trusted_path_id =
                 entry.get("trustedPathId").map_or(0, |v| self.number(&format!("{field}.trustedPathId"), v));
             let written = entry.get("mtu").map_or(0, |v| self.number(&format!("{field}.mtu"), v));
-            let mtu = if written == 0 { 0 } else { written.clamp(1400, 10324) as u16 };
+            let mtu = if written == 0 { 0 } else { written.clamp(MIN_PHYS_MTU.into(), MAX_PHYS_MTU.into()) as u16 };
             if u64::from(mtu) != written {
-                self.remark(format!("{field}.mtu: {written} is outside of 1400 to 10324, {mtu} is used"));
+                self.remark(format!(
+                    "{field}.mtu: {written} is outside of {MIN_PHYS_MTU} to {MAX_PHYS_MTU}, {mtu} is used"
+                ));
             }
             if self.physical.len() == MAX_PHYSICAL {
                 self.remark(format!("{field}: ignored, at most {MAX_PHYSICAL} ranges are kept"));

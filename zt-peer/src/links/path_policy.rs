@@ -3,17 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use zt_wire::packet::{DEFAULT_PHYS_MTU, MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::prefix::longest_match;
 use zt_wire::{Address, IpPrefix, Scope};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
 use crate::link::{Endpoint, Link};
 
-/// Datagram payload size where nothing else is configured (02 §1).
-pub(crate) const DEFAULT_MTU: u16 = 1432;
-/// Bounds of configured sizes.
-const MIN_MTU: u16 = 1400;
-const MAX_MTU: u16 = 10_324;
 /// Most physical entries (03 §1).
 const MAX_PHYSICAL: usize = 32;
 
@@ -118,10 +114,10 @@ impl PathPolicy {
     /// Largest datagram to `remote` over `link`.
     pub(crate) fn mtu(&self, link: Option<&Link>, remote: &Endpoint) -> u16 {
         match self.physical(remote) {
-            Some(p) if p.mtu != 0 => p.mtu.clamp(MIN_MTU, MAX_MTU),
+            Some(p) if p.mtu != 0 => p.mtu.clamp(MIN_PHYS_MTU, MAX_PHYS_MTU),
             _ => match link.map_or(0, |l| l.mtu) {
-                0 => DEFAULT_MTU,
-                mtu => mtu.clamp(64, MAX_MTU),
+                0 => DEFAULT_PHYS_MTU,
+                mtu => mtu.clamp(64, MAX_PHYS_MTU),
             },
         }
     }
@@ -164,7 +160,7 @@ mod tests {
         assert_eq!(p.trusted_id(&at("10.2.0.1:9993")), Some(77));
         assert_eq!(p.trusted_id(&at("10.3.0.1:9993")), None);
         assert_eq!(p.mtu(None, &at("10.1.0.1:9993")), 1500);
-        assert_eq!(p.mtu(None, &at("10.2.0.1:9993")), DEFAULT_MTU);
+        assert_eq!(p.mtu(None, &at("10.2.0.1:9993")), DEFAULT_PHYS_MTU);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
 use zt_peer::Endpoint;
 use zt_tap::LocalAddress;
+use zt_wire::packet::DEFAULT_PHYS_MTU;
 use zt_wire::time::Mono;
 
 /// Trains received in one call, and the room for each: enough for a coalesced one.
@@ -22,8 +23,6 @@ const ROOM: usize = 65_536;
 /// Wanted size of the kernel's socket buffers; half of it is the least that is tried (06 §5.1 asks for 1 MiB).
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// Payload of a datagram where nothing else is known (02 §1).
-const USUAL_PAYLOAD: u16 = 1432;
 /// Payload in the least MTU of IPv4; what is smaller is left to IP.
 const LEAST_PAYLOAD: u16 = 548;
 
@@ -69,7 +68,7 @@ impl UdpLink {
     /// Largest payload as a [`Link`](zt_peer::Link) has it: that of the interface where it is below the default.
     pub(super) fn mtu(&self) -> u16 {
         let fits = self.interface.as_ref().map(|interface| refusals::payload(interface.mtu, self.local.is_ipv6()));
-        fits.filter(|&fits| fits < USUAL_PAYLOAD).map_or(0, |fits| fits.max(LEAST_PAYLOAD))
+        fits.filter(|&fits| fits < DEFAULT_PHYS_MTU).map_or(0, |fits| fits.max(LEAST_PAYLOAD))
     }
 
     /// Whether it is tied to this very interface: one that was made anew has another number.
