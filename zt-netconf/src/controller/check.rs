@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use zt_wire::ident::Address;
+use zt_wire::rules::RuleTable;
 
 use super::command::CommandError;
 use super::network::{MAX_DOMAIN, MTU, Network, Pool, Route};
 use super::patch::{MemberPatch, NetworkPatch};
+use super::rules_json;
 use super::state::NetworkState;
 use crate::config::MAX_NAME;
 
@@ -47,8 +49,14 @@ pub(super) fn network(patch: &NetworkPatch, stored: Option<&Network>) -> Check {
     if let Some(pools) = changed(patch.pools.as_ref(), stored.map(|s| &s.pools)) {
         pools.iter().enumerate().try_for_each(|(at, p)| pool(&format!("ipAssignmentPools[{at}]"), p))?;
     }
+    if let Some(table) = changed(patch.rules.as_ref(), stored.map(|s| &s.rules)) {
+        rules("rules", table)?;
+    }
     if let Some(capabilities) = changed(patch.capabilities.as_ref(), stored.map(|s| &s.capabilities)) {
         once("capabilities", capabilities.iter().map(|c| c.id))?;
+        for (at, capability) in capabilities.iter().enumerate() {
+            rules(&format!("capabilities[{at}].rules"), &capability.rules)?;
+        }
     }
     if let Some(tags) = changed(patch.tags.as_ref(), stored.map(|s| &s.tags)) {
         once("tags", tags.iter().map(|t| t.id))?;
@@ -62,6 +70,16 @@ pub(super) fn network(patch: &NetworkPatch, stored: Option<&Network>) -> Check {
         }
     }
     Ok(())
+}
+
+/// Records are kept in the form of 05, which does not know every rule: what it would lose is refused.
+fn rules(field: &str, table: &RuleTable) -> Check {
+    match table.iter().enumerate().find(|(_, rule)| !rules_json::has_form(rule)) {
+        Some((at, rule)) => {
+            wrong(format!("{field}[{at}]"), format_args!("rules of type {} cannot be kept", rule.kind.number()))
+        }
+        None => Ok(()),
+    }
 }
 
 fn once(field: &str, ids: impl Iterator<Item = u32>) -> Check {

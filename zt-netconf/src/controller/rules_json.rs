@@ -174,6 +174,11 @@ pub(super) fn table(rules: &[Entry]) -> RuleTable {
     RuleTable::parse_blob(&bytes).expect("every type of ours is written in full")
 }
 
+/// Whether a rule has a JSON form, in which it is kept.
+pub(super) fn has_form(rule: &Rule) -> bool {
+    numbered(rule.kind.number()).is_some()
+}
+
 /// Prints rules given as values.
 pub(super) fn print(rules: &[Rule]) -> Value {
     rules.iter().filter_map(|rule| Some(Entry::of(rule)?.to_json())).collect()

@@ -136,6 +136,10 @@ fn a_field_that_cannot_be_is_named_and_changes_nothing() {
             "tags[1].id: 1 is given twice",
         ),
         (
+            NetworkPatch { rules: Some(vec![RuleKind::Accept.into(), RuleKind::Priority.into()].into()), ..patch() },
+            "rules[1]: rules of type 6 cannot be kept",
+        ),
+        (
             NetworkPatch { dns: Some(Some(Dns { domain: "x".repeat(128), servers: vec![] })), ..patch() },
             "dns.domain: longer than 127 bytes",
         ),
