@@ -8,7 +8,7 @@ use zt_wire::verb::{Message, Verb};
 use zt_wire::{Address, Mono, PacketId};
 
 use crate::drop_reason::DropReason;
-use crate::link::Path;
+use crate::link::{LinkId, Path};
 use crate::peer_table::PeerId;
 use crate::wire::expect::Expected;
 
@@ -70,7 +70,26 @@ pub struct Ticket {
     /// NOP until it is opened.
     pub(crate) verb: Verb,
     /// An expected OK that came from the very address asked: it may teach the path.
-    pub(crate) teaches: Option<Expected>,
+    pub(crate) teaches: Option<Taught>,
+}
+
+/// What an answer says about the path by which it came. A packet's ticket is copied with it, so this is short.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taught {
+    /// The link that was asked; the address was the very one.
+    pub(crate) link: LinkId,
+    /// When.
+    pub(crate) sent: Mono,
+    /// By a HELLO or an ECHO: its answer comes at once.
+    pub(crate) probe: bool,
+    /// Asked because the peer was heard there first.
+    pub(crate) heard_first: bool,
+}
+
+impl From<&Expected> for Taught {
+    fn from(e: &Expected) -> Self {
+        Self { link: e.path.link, sent: e.sent, probe: e.is_probe(), heard_first: e.heard_first }
+    }
 }
 
 impl Ticket {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use zt_wire::{Mono, Now};
 
 use super::Vl1;
-use crate::inbound::Ticket;
+use crate::inbound::{Taught, Ticket};
 use crate::link::Path;
 use crate::peer::{Adopted, Check, Probe, Proof, Task};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
-use crate::wire::expect::{Expected, Purpose};
+use crate::wire::expect::Purpose;
 
 impl Vl1 {
     /// The peer is due.
@@ -71,9 +71,9 @@ impl Vl1 {
     }
 
     /// An answer arrived on the very path that was asked.
-    pub(super) fn answered(&mut self, now: Now, c: &Ticket, expected: &Expected, out: &mut Transmits) {
-        if expected.is_probe() {
-            let change = self.peers.get_mut(c.id).paths_mut().answered(now.mono, c.path, expected.sent);
+    pub(super) fn answered(&mut self, now: Now, c: &Ticket, taught: Taught, out: &mut Transmits) {
+        if taught.probe {
+            let change = self.peers.get_mut(c.id).paths_mut().answered(now.mono, c.path, taught.sent);
             self.tell_route(now, c.id, change, out);
         }
         self.note_root(now);
@@ -81,14 +81,14 @@ impl Vl1 {
     }
 
     /// An OK proved an address: it becomes a path (03 §7.1 step 3c).
-    pub(super) fn adopt(&mut self, now: Now, id: PeerId, path: Path, expected: &Expected, out: &mut Transmits) {
+    pub(super) fn adopt(&mut self, now: Now, id: PeerId, path: Path, taught: Taught, out: &mut Transmits) {
         let Some(rank) = self.links.get(path.link).map(|l| l.rank) else { return };
         let proof = Proof {
             path,
-            asked: expected.path,
-            sent: expected.sent,
-            probe: expected.is_probe(),
-            heard_first: expected.heard_first,
+            asked: Path { link: taught.link, ..path },
+            sent: taught.sent,
+            probe: taught.probe,
+            heard_first: taught.heard_first,
             rank,
             mtu: self.links.mtu(path),
             trusted: self.links.trusted_id(&path.remote),

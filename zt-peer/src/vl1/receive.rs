@@ -13,7 +13,7 @@ use crate::directory::strangers::Source;
 use crate::directory::whois::Asker;
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
-use crate::inbound::{Handled, Inbound, Look, Open, Outcome, Place, Received, Scratch, Ticket};
+use crate::inbound::{Handled, Inbound, Look, Open, Outcome, Place, Received, Scratch, Taught, Ticket};
 use crate::link::{Endpoint, LinkId, Path};
 use crate::outgoing::is_frame;
 use crate::peer::{Heard, Whence};
@@ -415,8 +415,8 @@ impl Vl1 {
 
     fn heard_by_path(&mut self, now: Now, c: &Ticket, look_at: Option<Mono>, out: &mut Transmits) {
         self.links.heard(now.mono, c.path);
-        if let Some(expected) = c.teaches {
-            self.answered(now, c, &expected, out);
+        if let Some(taught) = c.teaches {
+            self.answered(now, c, taught, out);
         }
         if let Some(at) = look_at {
             self.peers.arm(c.id, at);
@@ -433,9 +433,9 @@ impl Vl1 {
             let probes = peer.paths_mut().doubt_siblings(now.mono, c.path);
             self.ask_all(now, c.id, probes, out);
         }
-        if let Some(expected) = c.teaches {
-            if self.owner_consents(now.mono, c.id, c.path, expected.heard_first) {
-                self.adopt(now, c.id, c.path, &expected, out);
+        if let Some(taught) = c.teaches {
+            if self.owner_consents(now.mono, c.id, c.path, taught.heard_first) {
+                self.adopt(now, c.id, c.path, taught, out);
                 self.note_answer(now, c, out);
             }
         } else if self.peers.get_mut(c.id).asks_elsewhere(now.mono, c.path, c.verb == Verb::ERROR) {
@@ -462,7 +462,7 @@ impl Vl1 {
         };
         // … and to the address that was asked: only from there does it teach a path.
         if c.hops == 0 && expected.direct && self.links.reaches(expected.path, expected.spread, c.path) {
-            c.teaches = Some(expected);
+            c.teaches = Some(Taught::from(&expected));
         }
         match &m.body {
             OkBody::Hello(ok) => self.handle_ok_hello(now, c, &expected, ok, out),

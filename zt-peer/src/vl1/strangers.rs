@@ -11,12 +11,13 @@ use crate::directory::Admitted;
 use crate::directory::strangers::{Judgement, Waiting};
 use crate::drop_reason::DropReason;
 use crate::event::Vl1Event;
+use crate::inbound::Taught;
 use crate::link::Path;
 use crate::peer::Peer;
 use crate::peer_table::{MAX_PEERS, PeerId};
 use crate::transmit::Transmits;
 use crate::wire::Outgoing;
-use crate::wire::expect::{Expected, Purpose, Spread};
+use crate::wire::expect::Purpose;
 
 /// Most addresses of a cached peer that get a HELLO.
 const MAX_CACHED_ADDRESSES: usize = 4;
@@ -61,9 +62,8 @@ impl Vl1 {
         let to = self.peers.get(id).address();
         let known = self.peers.get(id).paths().contains(path);
         if !known && self.may_stay_path(to, &path.remote) && self.owner_consents(now.mono, id, path, true) {
-            let (purpose, verb, spread) = (Purpose::Probe, Verb::ECHO, Spread::Exact);
-            let expected = Expected { to, path, direct: true, verb, sent, purpose, spread, heard_first: true };
-            self.adopt(now, id, path, &expected, out);
+            let taught = Taught { link: path.link, sent, probe: true, heard_first: true };
+            self.adopt(now, id, path, taught, out);
         }
     }
 
