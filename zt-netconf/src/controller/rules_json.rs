@@ -52,8 +52,7 @@ impl Entry {
     fn of(rule: &Rule) -> Option<Self> {
         let bytes = rule.to_vec();
         let (head, value) = bytes.split_at_checked(2)?;
-        let known = numbered(rule.kind.number()).is_some();
-        known.then(|| Self { type_byte: head[0], value: value.to_vec() })
+        has_form(rule).then(|| Self { type_byte: head[0], value: value.to_vec() })
     }
 
     /// The JSON form; `not` and `or` only on matches.
