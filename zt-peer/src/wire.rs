@@ -30,7 +30,7 @@ pub(crate) struct Outgoing {
     /// ID of a trusted path: marked with it, and not sealed.
     pub(crate) trusted: Option<u64>,
     pub(crate) compress: bool,
-    /// Seal it now: only then are its bytes and its ID known.
+    /// Seal it now: only then are its bytes and its ID known. What asks something is in any case.
     pub(crate) at_once: bool,
     /// It is a question, whose answer is expected.
     pub(crate) asks: Option<Question>,

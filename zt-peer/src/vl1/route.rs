@@ -117,7 +117,7 @@ impl Vl1 {
         let outgoing = self.outgoing(now.mono, id, path);
         let direct = self.peers.get(id).paths().contains(path);
         let asks = options.expect_reply.then(|| self.question(now.mono, path, direct));
-        let outgoing = Outgoing { compress: options.compress, at_once: options.expect_reply, asks, ..outgoing };
+        let outgoing = Outgoing { compress: options.compress, at_once: false, asks, ..outgoing };
         // Too long an answer is none.
         _ = self.make(outgoing, payer, body, out);
     }
@@ -143,7 +143,7 @@ impl Vl1 {
             // Deliberate: trusted marking on direct paths only (03 §3, safer point 5).
             trusted: hop.trusted.filter(|_| direct),
             compress: options.compress,
-            at_once: options.expect_reply,
+            at_once: false,
             asks,
         };
         self.wire.write(outgoing, body, out)
