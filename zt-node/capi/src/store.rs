@@ -17,8 +17,6 @@ pub(crate) const MAX_OBJECT: usize = 1 << 20;
 pub(crate) const IDENTITY_SECRET: &str = "identity.secret";
 /// Name of the public identity.
 pub(crate) const IDENTITY_PUBLIC: &str = "identity.public";
-/// Name of the planet.
-pub(crate) const PLANET: &str = "planet";
 
 /// Name of a world. The first planet has the name of old; `first` is its ID.
 pub(crate) fn world_name(kind: WorldKind, id: u64, first: Option<u64>) -> String {

@@ -150,7 +150,7 @@ impl Node {
         let clock = now.is_none().then(SystemClock::new);
         let start = now.unwrap_or_else(|| clock.as_ref().map_or(0, SystemClock::now));
         let identity = store::identity(&&*store)?;
-        let planet = store.get(store::PLANET)?;
+        let planet = store.get(&StateKey::Planet.name())?;
         let mut machine = Machine::new(millis(start), Arc::new(identity), Wishes::default());
         let mut outbox = Outbox::listing();
         let now = machine.clock.now();
