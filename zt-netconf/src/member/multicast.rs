@@ -1,26 +1,23 @@
-//! Multicast: sending to a group, finding its members, serving those who ask (04 §7.4, §7.5).
+//! Multicast frames: sending to a group, finding its members, taking those of others (04 §7.3, §7.5).
 
 use core::time::Duration;
 
 use zt_wire::ether::EthernetRef;
-use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId, PacketId};
+use zt_wire::ident::{Address, Mac, MulticastGroup, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
-use zt_wire::verb::{
-    GatherResults, MulticastFrame, MulticastGather, MulticastLike, OkBody, OkMulticastFrame, OkMulticastGather,
-    OkReply, Subscription, Verb,
-};
+use zt_wire::verb::{MulticastFrame, MulticastGather, OkBody, OkMulticastFrame, Verb};
 
 use super::carrier::{Carrier, SendOptions, Verdict};
 use super::drop_reason::DropReason;
-use super::frame::FRAME_LIMIT;
+use super::gather::{first, gather, reply, shuffle};
 use super::network::Network;
 use super::push::Push;
 use super::shared::Shared;
-use super::subscriptions::{Added, Standing};
-use super::vl2::Vl2;
 
+/// Longest payload of a frame that is taken from others (04 §7.3).
+const FRAME_LIMIT: usize = zt_wire::packet::MAX_VIRTUAL_MTU as usize;
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);
 /// The same while nobody is known.
@@ -32,9 +29,6 @@ const GATHER_TARGETS: usize = 16;
 const QUEUE_LIFETIME: Duration = Duration::from_millis(5_000);
 /// Most frames waiting in one group; the oldest makes room.
 const QUEUE: usize = 32;
-/// Most addresses in one answer.
-// Free choice (02 §6.15): far below the packet limit, so that an answer is no means to amplify.
-const GATHER_ANSWER: usize = 512;
 /// Latency from which a replicator counts as unusable.
 const REPLICATOR_LATENCY: Duration = Duration::from_millis(0xffff);
 
@@ -155,7 +149,7 @@ impl Network {
     /// True when a node may get copies of multicast frames.
     // Deliberate (04 §7.5): the reference sends them to whoever is named as a member of the group, and whoever tells a
     // root that it listens to a group of a private network reads along.
-    fn may_receive(&mut self, to: Address, c: &dyn Carrier) -> bool {
+    pub(super) fn may_receive(&mut self, to: Address, c: &dyn Carrier) -> bool {
         let Some(config) = &self.config else { return false };
         if config.is_public() {
             return true;
@@ -316,7 +310,7 @@ impl Network {
     }
 
     /// A member of a group became known, or proved itself: it gets what waits (04 §7.5 step 4).
-    fn member_learned(
+    pub(super) fn member_learned(
         &mut self,
         shared: &mut Shared,
         now: Now,
@@ -439,179 +433,4 @@ impl Network {
         }
         Ok(())
     }
-}
-
-impl Vl2 {
-    /// As what a peer may use our subscription service for a network (04 §7.4); each network on its own.
-    fn serves(&mut self, now: Now, network: NetworkId, from: &Identity, c: &mut dyn Carrier) -> Option<Standing> {
-        let (shared, networks) = self.parts();
-        let member = networks.get_mut(&network).is_some_and(|network| network.gate(now, from, c).is_ok());
-        if member || shared.authorised.has(now.mono, network, from.address) {
-            return Some(Standing::Known);
-        }
-        c.is_root().then_some(Standing::Stranger)
-    }
-
-    /// MULTICAST_LIKE (04 §7.4).
-    pub(crate) fn handle_like(
-        &mut self,
-        now: Now,
-        from: &Identity,
-        message: &MulticastLike<'_>,
-        c: &mut dyn Carrier,
-    ) -> Verdict {
-        let mut verdict: Option<(NetworkId, Option<Standing>)> = None;
-        let mut trust = false;
-        for Subscription { network, group } in message.subscriptions.iter().copied() {
-            let served = match verdict {
-                Some((known, served)) if known == network => served,
-                _ => self.serves(now, network, from, c),
-            };
-            verdict = Some((network, served));
-            let Some(standing) = served else {
-                self.parts().0.drops.count(DropReason::NotAuthorised);
-                continue;
-            };
-            trust = true;
-            self.subscribe(now, network, group, (from.address, standing), c);
-        }
-        if !message.rest.is_empty() {
-            // The last tuple is cut: the message does not count.
-            return Verdict::NotCounted;
-        }
-        // A root that serves a stranger has no reason to trust it.
-        let (_, networks) = self.parts();
-        let member = message.subscriptions.iter().any(|s| networks.contains_key(&s.network));
-        Verdict::Accepted { trust: trust && member }
-    }
-
-    /// Files a subscription; a new member of a group of ours gets what waits for it.
-    fn subscribe(
-        &mut self,
-        now: Now,
-        network: NetworkId,
-        group: MulticastGroup,
-        (member, standing): (Address, Standing),
-        c: &mut dyn Carrier,
-    ) {
-        let (shared, networks) = self.parts();
-        if member == shared.own.address || member.is_reserved() {
-            return;
-        }
-        match shared.subscriptions.add(now.mono, network, group, member, standing) {
-            Added::New => {}
-            Added::Known => return,
-            Added::Full => return shared.drops.count(DropReason::TableFull),
-        }
-        if let Some(network) = networks.get_mut(&network) {
-            network.member_learned(shared, now, group, member, c);
-        }
-    }
-
-    /// MULTICAST_GATHER (04 §7.5).
-    pub(crate) fn handle_gather(
-        &mut self,
-        now: Now,
-        from: &Identity,
-        packet_id: PacketId,
-        message: &MulticastGather<'_>,
-        c: &mut dyn Carrier,
-    ) -> Verdict {
-        let (shared, networks) = self.parts();
-        if let (Some(com), Some(network)) = (&message.membership, networks.get_mut(&message.network)) {
-            // Whatever comes of it, the gate decides; a question is not kept for a signer's identity.
-            let _ = network.take_inline(shared, now, from.address, Some(com), c);
-        }
-        if message.limit == 0 || self.serves(now, message.network, from, c).is_none() {
-            self.parts().0.drops.count(DropReason::NotAuthorised);
-            return Verdict::Accepted { trust: false };
-        }
-        let (shared, networks) = self.parts();
-        let network = networks.get(&message.network);
-        let limit = message.limit as usize;
-        let Some(results) = gather(shared, network, message.network, message.group, from.address, limit) else {
-            return Verdict::Accepted { trust: network.is_some() };
-        };
-        let body = OkMulticastGather { network: message.network, group: message.group, results, rest: &[] };
-        reply(packet_id, OkBody::MulticastGather(body), c);
-        Verdict::Accepted { trust: network.is_some() }
-    }
-
-    /// Members named in an OK (the reply gate was passed): only by whom we asked, about a group we asked for, and no
-    /// more than we asked for.
-    pub(crate) fn take_gathered(
-        &mut self,
-        now: Now,
-        from: Address,
-        (network, group): (NetworkId, MulticastGroup),
-        result: &GatherResults,
-        c: &mut dyn Carrier,
-    ) -> Verdict {
-        let (shared, networks) = self.parts();
-        if !networks.contains_key(&network) {
-            return shared.drop(DropReason::NotJoined);
-        }
-        let believed = shared.asked.answered(now.mono, network, group, from, result.members.len());
-        if believed == 0 && !result.members.is_empty() {
-            return shared.drop(DropReason::NotAsked);
-        }
-        for member in result.members.iter().take(believed) {
-            let (_, networks) = self.parts();
-            // Hearsay: in a private network it has to prove itself before it is more than a stranger.
-            let proved = networks.get_mut(&network).is_some_and(|network| network.may_receive(*member, c));
-            let standing = if proved { Standing::Known } else { Standing::Stranger };
-            self.subscribe(now, network, group, (*member, standing), c);
-        }
-        Verdict::Accepted { trust: false }
-    }
-}
-
-/// Who listens to a group, as far as known, for `asker` (02 §6.15). `None` when there is nobody to name.
-fn gather(
-    shared: &mut Shared,
-    joined: Option<&Network>,
-    network: NetworkId,
-    group: MulticastGroup,
-    asker: Address,
-    limit: usize,
-) -> Option<GatherResults> {
-    let own = joined.is_some_and(|network| network.is_subscribed(group));
-    let mut members: Vec<_> = shared.subscriptions.members(network, group).collect();
-    let total = members.len() + usize::from(own);
-    members.retain(|member| *member != asker);
-    shuffle(shared, &mut members);
-    // Those who proved to belong there before those who only say so.
-    first(&mut members, |member| shared.subscriptions.is_known(network, group, member));
-    if own {
-        members.insert(0, shared.own.address);
-    }
-    members.truncate(limit.min(GATHER_ANSWER));
-    if members.is_empty() {
-        return None;
-    }
-    Some(GatherResults { total: total as u32, members })
-}
-
-/// Puts those who fulfil a condition before the others; how many they are.
-fn first(list: &mut [Address], mut condition: impl FnMut(Address) -> bool) -> usize {
-    let mut count = 0;
-    for index in 0..list.len() {
-        if condition(list[index]) {
-            list.swap(count, index);
-            count += 1;
-        }
-    }
-    count
-}
-
-/// Shuffles uniformly.
-fn shuffle(shared: &mut Shared, list: &mut [Address]) {
-    for last in (1..list.len()).rev() {
-        let other = shared.below(last + 1);
-        list.swap(last, other);
-    }
-}
-
-fn reply(in_re_packet: PacketId, body: OkBody<'_>, c: &mut dyn Carrier) {
-    c.reply(&OkReply { in_re_packet, body }, SendOptions::default());
 }

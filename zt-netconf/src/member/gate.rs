@@ -1,0 +1,112 @@
+//! Who may talk to us: the gate before any frame, and what is done about a peer that does not pass it (04 §4.6).
+
+use zt_wire::Membership;
+use zt_wire::ident::{Address, PacketId};
+use zt_wire::identity::Identity;
+use zt_wire::time::Now;
+use zt_wire::verb::{ErrorCode, ErrorReply, Verb};
+
+use super::carrier::{Carrier, SendOptions, Verdict};
+use super::credentials::Outcome;
+use super::drop_reason::DropReason;
+use super::network::{ANNOUNCE, Network};
+use super::push::Push;
+use super::shared::Shared;
+
+impl Network {
+    /// Executed before any frame is accepted (04 §4.6).
+    pub(crate) fn gate(&mut self, now: Now, from: &Identity, c: &mut dyn Carrier) -> Result<(), DropReason> {
+        let Some(config) = &self.config else { return Err(DropReason::NotConfigured) };
+        let record = match self.members.get_mut(from.address) {
+            Some(record) => record,
+            // Whoever sends on a public network gets a record, for the announcements.
+            None if config.is_public() => match self.members.record(now.mono, from.address) {
+                Some(record) => record,
+                None => return Ok(()),
+            },
+            None => return Err(DropReason::NotMember),
+        };
+        record.last_active = now.mono;
+        if !record.is_allowed(config, self.generation, from) {
+            return Err(if record.is_revoked() { DropReason::PeerRevoked } else { DropReason::NotMember });
+        }
+        if record.last_announce.pass(now.mono, ANNOUNCE) {
+            self.announce_to_member(from.address, c);
+        }
+        Ok(())
+    }
+
+    /// The gate for frames: a refused sender is asked for its certificate, and the packet waits for it.
+    pub(crate) fn admit(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: &Identity,
+        in_re: (Verb, PacketId),
+        c: &mut dyn Carrier,
+    ) -> Result<(), Verdict> {
+        if self.is_self_revoked() {
+            // Silence: we are no member and have nothing to ask for.
+            return Err(shared.drop(DropReason::SelfRevoked));
+        }
+        let Err(reason) = self.gate(now, from, c) else { return Ok(()) };
+        shared.drops.count(reason);
+        if shared.error_gate.pass(now.mono, (self.id, from.address)) {
+            let body = ErrorReply::network_error(in_re.0, in_re.1, ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, self.id);
+            c.reply(&body, SendOptions::default());
+            if self.members.get(from.address).is_some_and(|record| record.membership().is_some()) {
+                // It has one that does not agree with ours: either may be the one to ask the controller.
+                self.push_credentials(now, from.address, Push::Demanded, c);
+            }
+        } else {
+            shared.drops.count(DropReason::ErrorRate);
+        }
+        Err(Verdict::Defer)
+    }
+
+    /// An inline certificate of old peers; only "deferred" matters here, the gate decides on the rest.
+    ///
+    /// Security: one that is held costs nothing; another one costs the check of a signature, so that one is looked at
+    /// per second and sender.
+    pub(crate) fn take_inline(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: Address,
+        com: Option<&Membership>,
+        c: &mut dyn Carrier,
+    ) -> Result<(), Verdict> {
+        let Some(com) = com else { return Ok(()) };
+        if self.members.get(com.issued_to()).is_some_and(|record| record.membership() == Some(com)) {
+            return Ok(());
+        }
+        if !shared.inline_gate.pass(now.mono, from) {
+            shared.drops.count(DropReason::CredentialRate);
+            return Ok(());
+        }
+        match self.take_membership(shared, now, com, c) {
+            Outcome::New => self.member_proved(shared, now, com.issued_to(), c),
+            Outcome::Redundant => {}
+            Outcome::Rejected => shared.drops.count(DropReason::CredentialRefused),
+            Outcome::Deferred => {
+                // The retry of this packet must not meet the gate.
+                shared.inline_gate.reopen(from);
+                shared.drops.count(DropReason::SignerUnknown);
+                return Err(Verdict::Defer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing goes to a peer whose certificate is void; but it may hold a newer one that we have not seen. The
+    /// error makes it send it, and our own credentials make a peer that ignores such errors do so too.
+    pub(crate) fn ask_for_membership(&mut self, shared: &mut Shared, now: Now, peer: Address, c: &mut dyn Carrier) {
+        if !shared.ask_gate.pass(now.mono, (self.id, peer)) {
+            return;
+        }
+        let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;
+        let body = ErrorReply::network_error(Verb::FRAME, PacketId(0), code, self.id);
+        c.send(peer, &body, SendOptions::default());
+        self.push_credentials(now, peer, Push::Demanded, c);
+    }
+}
