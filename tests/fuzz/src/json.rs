@@ -4,7 +4,7 @@ use crate::input::Input;
 use std::fmt::Write;
 
 /// Keys of networks, members and rules (05 §2, §3; 04 §6.10).
-const KEYS: [&str; 58] = [
+const KEYS: [&str; 59] = [
     "type",
     "not",
     "or",
@@ -62,6 +62,7 @@ const KEYS: [&str; 58] = [
     "revision",
     "clientId",
     "objtype",
+    "rulesSource",
     "creationTime",
 ];
 

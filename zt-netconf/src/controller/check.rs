@@ -8,7 +8,7 @@ use zt_wire::ident::Address;
 use zt_wire::rules::RuleTable;
 
 use super::command::CommandError;
-use super::network::{MAX_DOMAIN, MTU, Network, Pool, Route};
+use super::network::{MAX_DOMAIN, MAX_RULES_SOURCE, MTU, Network, Pool, Route};
 use super::patch::{MemberPatch, NetworkPatch};
 use super::rules_json;
 use super::state::NetworkState;
@@ -60,6 +60,11 @@ pub(super) fn network(patch: &NetworkPatch, stored: Option<&Network>) -> Check {
     }
     if let Some(tags) = changed(patch.tags.as_ref(), stored.map(|s| &s.tags)) {
         once("tags", tags.iter().map(|t| t.id))?;
+    }
+    if let Some(source) = changed(patch.rules_source.as_ref(), stored.map(|s| &s.rules_source))
+        && source.len() > MAX_RULES_SOURCE
+    {
+        return wrong("rulesSource", format_args!("longer than {MAX_RULES_SOURCE} bytes"));
     }
     if let Some(Some(dns)) = changed(patch.dns.as_ref(), stored.map(|s| &s.dns)) {
         if dns.domain.len() > MAX_DOMAIN {

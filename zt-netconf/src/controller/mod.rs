@@ -58,7 +58,7 @@ use zt_wire::verb::{Body, Verb};
 pub use command::{Answer, Answered, Command, CommandError, NetworkSummary};
 pub use json::ApiOutcome;
 pub use member::{Binding, Member};
-pub use network::{AssignV6, Dns, Network, NetworkCapability, NetworkTag, Pool, Route};
+pub use network::{AssignV6, Dns, MAX_RULES_SOURCE, Network, NetworkCapability, NetworkTag, Pool, Route};
 pub use patch::{MemberPatch, NetworkPatch};
 pub use record::{Change, Key, Record, Version};
 pub use serve::Unserved;

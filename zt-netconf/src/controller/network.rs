@@ -15,6 +15,9 @@ use super::verbatim::Verbatim;
 /// Sizes that the MTU of a network may have, bytes.
 pub(super) const MTU: std::ops::RangeInclusive<u16> = MIN_VIRTUAL_MTU..=MAX_VIRTUAL_MTU;
 
+/// Longest source text of rules, bytes.
+pub const MAX_RULES_SOURCE: usize = 256 << 10;
+
 /// Longest DNS domain that fits its 128-byte field with the closing zero.
 pub(super) const MAX_DOMAIN: usize = 127;
 
@@ -59,7 +62,8 @@ pub struct Network {
     pub tokens: BTreeMap<String, u64>,
     /// Name resolution.
     pub dns: Option<Dns>,
-    /// Text that the rules were made from; kept for tools.
+    /// Text that rules, capabilities and tags were made from, for people and tools; empty where nobody gave one, or where
+    /// they were changed otherwise since. Never sent to members.
     pub rules_source: String,
     /// Members have to sign on at a third party (05 §10).
     pub sign_on: bool,
@@ -182,10 +186,14 @@ impl Network {
             rules,
             capabilities,
             tags,
+            rules_source,
             tokens,
             dns,
             verbatim: spelled,
         } = patch;
+        let stale = differs(rules.as_ref(), &self.rules)
+            || differs(capabilities.as_ref(), &self.capabilities)
+            || differs(tags.as_ref(), &self.tags);
         let verbatim = &mut self.verbatim;
         set(&mut self.name, name, verbatim, "name");
         set(&mut self.private, private, verbatim, "private");
@@ -201,6 +209,10 @@ impl Network {
         set(&mut self.rules, rules, verbatim, "rules");
         set(&mut self.capabilities, capabilities, verbatim, "capabilities");
         set(&mut self.tags, tags, verbatim, "tags");
+        // A text never says what is not so; that of before comes along where a whole object is changed and sent back.
+        let rules_source = rules_source.filter(|text| !stale || *text != self.rules_source);
+        let rules_source = rules_source.or_else(|| stale.then(String::new));
+        set(&mut self.rules_source, rules_source, verbatim, "rulesSource");
         set(&mut self.tokens, tokens, verbatim, "authTokens");
         set(&mut self.dns, dns, verbatim, "dns");
         self.verbatim.merge(spelled);
@@ -239,6 +251,11 @@ impl Network {
     }
 }
 
+/// The patch makes another value of it.
+fn differs<T: PartialEq>(new: Option<&T>, held: &T) -> bool {
+    new.is_some_and(|new| new != held)
+}
+
 /// Sets a field, which then is no longer spelled as it was.
 pub(super) fn set<T>(field: &mut T, value: Option<T>, verbatim: &mut Verbatim, key: &str) {
     if let Some(value) = value {
@@ -259,5 +276,31 @@ mod tests {
         assert!(a.same_as(&b));
         a.name = "x".to_owned();
         assert!(!a.same_as(&b));
+    }
+
+    #[test]
+    fn the_text_of_the_rules_goes_when_they_change_without_it() {
+        let rules = |kind: RuleKind| Some(RuleTable::from(vec![kind.into()]));
+        let written = || {
+            let mut network = Network::new(NetworkId(1), 5);
+            let rules_source = Some("drop;".to_owned());
+            network.apply(NetworkPatch { rules: rules(RuleKind::Drop), rules_source, ..NetworkPatch::default() });
+            assert_eq!(network.rules_source, "drop;");
+            network
+        };
+        let after = |patch: NetworkPatch| {
+            let mut network = written();
+            network.apply(patch);
+            network.rules_source
+        };
+        let none = NetworkPatch::default;
+        assert_eq!(after(NetworkPatch { name: Some("x".to_owned()), ..none() }), "drop;");
+        assert_eq!(after(NetworkPatch { rules: rules(RuleKind::Drop), ..none() }), "drop;");
+        assert_eq!(after(NetworkPatch { rules: rules(RuleKind::Accept), ..none() }), "");
+        let same = Some("drop;".to_owned());
+        assert_eq!(after(NetworkPatch { rules: rules(RuleKind::Accept), rules_source: same, ..none() }), "");
+        assert_eq!(after(NetworkPatch { tags: Some(vec![NetworkTag { id: 1, default: None }]), ..none() }), "");
+        let capability = NetworkCapability { id: 1, default: false, rules: RuleTable::default() };
+        assert_eq!(after(NetworkPatch { capabilities: Some(vec![capability]), ..none() }), "");
     }
 }

@@ -40,6 +40,8 @@ pub struct NetworkPatch {
     pub capabilities: Option<Vec<NetworkCapability>>,
     /// All tags.
     pub tags: Option<Vec<NetworkTag>>,
+    /// Text that rules, capabilities and tags are made from. It goes when they change without it.
+    pub rules_source: Option<String>,
     /// All tokens with their ends in Unix milliseconds, 0: none.
     pub tokens: Option<BTreeMap<String, u64>>,
     /// Name resolution; `Some(None)` for none.

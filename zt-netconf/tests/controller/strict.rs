@@ -12,6 +12,30 @@ fn strict(b: &mut Bench, path: &str, body: &Value) -> (u16, String) {
     (outcome.status, answer["description"].as_str().unwrap_or_default().to_owned())
 }
 
+/// The reference ignores the source text of rules; who asks strictly can give it, and it survives a store.
+#[test]
+fn the_text_of_rules_is_taken_from_those_who_ask_strictly() {
+    let mut b = Bench::new();
+    let n = b.network(json!({"name": "lan", "rulesSource": "drop;"}));
+    let path = format!("/controller/network/{n}");
+    assert_eq!(b.get(&path)["rulesSource"], "");
+    let rules = json!([{"type": "ACTION_DROP"}]);
+    assert_eq!(strict(&mut b, &path, &json!({"rules": rules, "rulesSource": "drop;"})).0, 200);
+    let network = b.get(&path);
+    assert_eq!((&network["rulesSource"], &network["rules"]), (&json!("drop;"), &rules));
+    let stored = network.as_object().unwrap().clone();
+    let read = zt_netconf::controller::Network::from_json(zt_wire::NetworkId(1), stored, 0);
+    assert_eq!(read.rules_source, "drop;");
+
+    b.post(&path, json!({"name": "new", "rulesSource": "accept;"}));
+    assert_eq!(b.get(&path)["rulesSource"], "drop;");
+    let long = "#".repeat(zt_netconf::controller::MAX_RULES_SOURCE + 1);
+    let (status, text) = strict(&mut b, &path, &json!({"rulesSource": long}));
+    assert_eq!((status, text.contains("rulesSource: longer than 262144 bytes")), (400, true), "{text}");
+    b.post(&path, json!({"rules": [{"type": "ACTION_ACCEPT"}]}));
+    assert_eq!(b.get(&path)["rulesSource"], "");
+}
+
 #[test]
 fn a_wrong_field_of_a_network_is_named_and_changes_nothing() {
     let mut b = Bench::new();

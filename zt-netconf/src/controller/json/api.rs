@@ -14,6 +14,7 @@ use crate::controller::Controller;
 use crate::controller::command::{Answer, Answered, Command, CommandError, NetworkSummary};
 use crate::controller::member::Member;
 use crate::controller::network::Network;
+use crate::controller::patch::NetworkPatch;
 
 /// An answer of the HTTP interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,9 @@ impl ApiOutcome {
     }
 }
 
+/// How the body of a network becomes a change.
+type ReadPatch = fn(&Map<String, Value>) -> NetworkPatch;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Method {
     Get,
@@ -85,6 +89,11 @@ impl Controller {
     ///
     /// `path` is without query and percent encoding. `HEAD` is for the listener to treat as `GET`.
     pub fn api(&mut self, now: Now, method: &str, path: &str, body: &[u8]) -> ApiOutcome {
+        self.call(now, method, path, body, network::patch)
+    }
+
+    /// One call; `patch` reads the body of a network.
+    fn call(&mut self, now: Now, method: &str, path: &str, body: &[u8], patch: ReadPatch) -> ApiOutcome {
         let method = match method {
             "GET" => Method::Get,
             "POST" | "PUT" => Method::Post,
@@ -100,13 +109,13 @@ impl Controller {
         }
         match method {
             Method::Get => self.api_get(now, route),
-            Method::Post => self.api_post(now, route, body),
+            Method::Post => self.api_post(now, route, body, patch),
             Method::Delete => self.api_delete(now, route),
         }
     }
 
     /// As [`Self::api`], but a body with a field that would be changed or dropped on the way in changes nothing and is
-    /// answered with status 400 and the field's name.
+    /// answered with status 400 and the field's name. It also takes the source text of rules, which the reference does not.
     pub fn api_strict(&mut self, now: Now, method: &str, path: &str, body: &[u8]) -> ApiOutcome {
         if matches!(method, "POST" | "PUT")
             && let Some(route) = self.route(path)
@@ -114,7 +123,7 @@ impl Controller {
         {
             return ApiOutcome::refused(&wrong);
         }
-        self.api(now, method, path, body)
+        self.call(now, method, path, body, network::own_patch)
     }
 
     /// What would not be taken as it is written, first by its spelling, then by its value.
@@ -128,13 +137,13 @@ impl Controller {
             Route::Networks | Route::NewNetwork(true) => {
                 let object = object()?;
                 strict::network(&object, None).map_err(|wrong| wrong.to_string())?;
-                Command::create_network(network::patch(&object))
+                Command::create_network(network::own_patch(&object))
             }
             Route::Network(id) => {
                 let object = object()?;
                 let stored = self.networks.get(&id).map(|network| network.network().to_json());
                 strict::network(&object, stored.as_ref()).map_err(|wrong| wrong.to_string())?;
-                Command::set_network(id, network::patch(&object))
+                Command::set_network(id, network::own_patch(&object))
             }
             Route::Member(id, address) if self.networks.contains_key(&id) => {
                 let object = object()?;
@@ -194,7 +203,7 @@ impl Controller {
         })
     }
 
-    fn api_post(&mut self, now: Now, route: Route, body: &[u8]) -> ApiOutcome {
+    fn api_post(&mut self, now: Now, route: Route, body: &[u8], patch: ReadPatch) -> ApiOutcome {
         match route {
             Route::NewNetwork(false) => return ApiOutcome::empty(400),
             Route::Member(id, _) if !self.networks.contains_key(&id) => return ApiOutcome::empty(404),
@@ -208,14 +217,13 @@ impl Controller {
             Err(text) => return ApiOutcome::error(&text),
         };
         match route {
-            Route::Network(id) => self.post_network(now, id, &body),
+            Route::Network(id) => self.post_network(now, id, patch(&body)),
             Route::Member(id, address) => self.post_member(now, id, address, &body),
-            _ => self.run(now, Command::create_network(network::patch(&body)), |answer| print(&answer)),
+            _ => self.run(now, Command::create_network(patch(&body)), |answer| print(&answer)),
         }
     }
 
-    fn post_network(&mut self, now: Now, id: NetworkId, body: &Map<String, Value>) -> ApiOutcome {
-        let patch = network::patch(body);
+    fn post_network(&mut self, now: Now, id: NetworkId, patch: NetworkPatch) -> ApiOutcome {
         // Quirk: network 0 is answered and not stored.
         if id.0 == 0 {
             let mut network = Network::new(id, now.unix_ms);

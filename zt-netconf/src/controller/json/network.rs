@@ -72,6 +72,12 @@ pub(super) fn patch(body: &Map<String, Value>) -> NetworkPatch {
     patch
 }
 
+/// As [`patch`], with what ours can be told and the reference not: the source text of the rules.
+pub(super) fn own_patch(body: &Map<String, Value>) -> NetworkPatch {
+    let rules_source = body.get("rulesSource").and_then(Value::as_str).map(str::to_owned);
+    NetworkPatch { rules_source, ..patch(body) }
+}
+
 /// The fields that our printing would not give back as they are.
 fn spelled_otherwise(network: &Network, fields: impl IntoIterator<Item = (String, Value)>) -> Verbatim {
     let printed = print(network);
@@ -125,6 +131,7 @@ fn read(object: &Map<String, Value>) -> NetworkPatch {
         rules: get("rules").map(read_rules),
         capabilities: get("capabilities").map(|v| objects(v).map(read_capability).collect()),
         tags: get("tags").map(|v| objects(v).filter_map(read_tag).collect()),
+        rules_source: None,
         tokens: get("authTokens").map(read_tokens),
         dns: get("dns").map(|v| v.as_object().map(read_dns)),
         verbatim: Verbatim::default(),

@@ -10,7 +10,7 @@ use zt_wire::packet::{MAX_VIRTUAL_MTU, MIN_VIRTUAL_MTU};
 
 use super::coerce;
 use crate::controller::command::CommandError;
-use crate::controller::network::MAX_DOMAIN;
+use crate::controller::network::{MAX_DOMAIN, MAX_RULES_SOURCE};
 use crate::controller::rules_json;
 
 type Wrong = CommandError;
@@ -38,6 +38,7 @@ pub(super) fn network(body: &Map<String, Value>, stored: Option<&Map<String, Val
             "rules" => each(key, v, rule)?,
             "capabilities" => each(key, v, capability)?,
             "tags" => each(key, v, tag)?,
+            "rulesSource" => text(key, v, MAX_RULES_SOURCE)?,
             "authTokens" => tokens(key, v)?,
             "dns" => dns(key, v)?,
             _ => return Err(unknown(key, stored)),
