@@ -1,15 +1,14 @@
 //! Who may talk to us: the gate before any frame, and what is done about a peer that does not pass it (04 §4.6).
 
-use zt_wire::Membership;
 use zt_wire::ident::{Address, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{ErrorCode, ErrorReply, Verb};
 
+use super::announce::ANNOUNCE;
 use super::carrier::{Carrier, SendOptions, Verdict};
-use super::credentials::Outcome;
 use super::drop_reason::DropReason;
-use super::network::{ANNOUNCE, Network};
+use super::network::Network;
 use super::push::Push;
 use super::shared::Shared;
 
@@ -62,40 +61,6 @@ impl Network {
             shared.drops.count(DropReason::ErrorRate);
         }
         Err(Verdict::Defer)
-    }
-
-    /// An inline certificate of old peers; only "deferred" matters here, the gate decides on the rest.
-    ///
-    /// Security: one that is held costs nothing; another one costs the check of a signature, so that one is looked at
-    /// per second and sender.
-    pub(crate) fn take_inline(
-        &mut self,
-        shared: &mut Shared,
-        now: Now,
-        from: Address,
-        com: Option<&Membership>,
-        c: &mut dyn Carrier,
-    ) -> Result<(), Verdict> {
-        let Some(com) = com else { return Ok(()) };
-        if self.members.get(com.issued_to()).is_some_and(|record| record.membership() == Some(com)) {
-            return Ok(());
-        }
-        if !shared.inline_gate.pass(now.mono, from) {
-            shared.drops.count(DropReason::CredentialRate);
-            return Ok(());
-        }
-        match self.take_membership(shared, now, com, c) {
-            Outcome::New => self.member_proved(shared, now, com.issued_to(), c),
-            Outcome::Redundant => {}
-            Outcome::Rejected => shared.drops.count(DropReason::CredentialRefused),
-            Outcome::Deferred => {
-                // The retry of this packet must not meet the gate.
-                shared.inline_gate.reopen(from);
-                shared.drops.count(DropReason::SignerUnknown);
-                return Err(Verdict::Defer);
-            }
-        }
-        Ok(())
     }
 
     /// Nothing goes to a peer whose certificate is void; but it may hold a newer one that we have not seen. The

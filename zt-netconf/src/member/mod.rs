@@ -9,6 +9,7 @@ pub mod membership;
 pub mod network;
 pub mod vl2;
 
+mod announce;
 mod answers;
 mod asked;
 mod assembly;

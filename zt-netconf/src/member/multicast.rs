@@ -1,23 +1,20 @@
-//! Multicast frames: sending to a group, finding its members, taking those of others (04 §7.3, §7.5).
+//! Sending to a group, and finding its members (04 §7.5).
 
 use core::time::Duration;
 
 use zt_wire::ether::EthernetRef;
-use zt_wire::ident::{Address, Mac, MulticastGroup, PacketId};
-use zt_wire::identity::Identity;
+use zt_wire::ident::{Address, Mac, MulticastGroup};
 use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
-use zt_wire::verb::{MulticastFrame, MulticastGather, OkBody, OkMulticastFrame, Verb};
+use zt_wire::verb::{MulticastFrame, MulticastGather};
 
-use super::carrier::{Carrier, SendOptions, Verdict};
+use super::carrier::{Carrier, SendOptions};
 use super::drop_reason::DropReason;
-use super::gather::{first, gather, reply, shuffle};
+use super::gather::{first, shuffle};
 use super::network::Network;
 use super::push::Push;
 use super::shared::Shared;
 
-/// Longest payload of a frame that is taken from others (04 §7.3).
-const FRAME_LIMIT: usize = zt_wire::packet::MAX_VIRTUAL_MTU as usize;
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);
 /// The same while nobody is known.
@@ -351,86 +348,5 @@ impl Network {
                 self.member_learned(shared, now, group, member, c);
             }
         }
-    }
-
-    /// MULTICAST_FRAME (04 §7.3).
-    pub(crate) fn handle_multicast_frame(
-        &mut self,
-        shared: &mut Shared,
-        now: Now,
-        from: &Identity,
-        packet_id: PacketId,
-        message: &MulticastFrame<'_>,
-        c: &mut dyn Carrier,
-    ) -> Verdict {
-        if let Err(verdict) = self.take_inline(shared, now, from.address, message.membership.as_ref(), c) {
-            return verdict;
-        }
-        if let Err(verdict) = self.admit(shared, now, from, (Verb::MULTICAST_FRAME, packet_id), c) {
-            return verdict;
-        }
-        if let Err(reason) = self.take_multicast(shared, now, from.address, message, c) {
-            shared.drops.count(reason);
-            return Verdict::Accepted { trust: true };
-        }
-        let limit = message.gather_limit.unwrap_or(0) as usize;
-        let results = gather(shared, Some(self), self.id, message.group, from.address, limit);
-        if results.is_some() {
-            let (network, group) = (self.id, message.group);
-            let body = OkMulticastFrame { network, group, results, ..OkMulticastFrame::default() };
-            reply(packet_id, OkBody::MulticastFrame(body), c);
-        }
-        Verdict::Accepted { trust: true }
-    }
-
-    /// The frame of a MULTICAST_FRAME; errors are drops without an answer.
-    fn take_multicast(
-        &mut self,
-        shared: &mut Shared,
-        now: Now,
-        from: Address,
-        message: &MulticastFrame<'_>,
-        c: &mut dyn Carrier,
-    ) -> Result<(), DropReason> {
-        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
-        if config.multicast_limit == 0 {
-            return Err(DropReason::MulticastDisabled);
-        }
-        if message.payload.is_empty() || message.payload.len() > FRAME_LIMIT {
-            return Ok(());
-        }
-        let implied = Mac::for_member(from, self.id);
-        let source = message.source.unwrap_or(implied);
-        if !message.group.mac.is_multicast() {
-            return Err(DropReason::InvalidDestination);
-        }
-        if source.is_zero() || source.is_multicast() || source == self.mac {
-            return Err(DropReason::InvalidSource);
-        }
-        if message.flags & MulticastFrame::REPLICATE != 0 && config.is_replicator(self.own) {
-            let out = Outgoing {
-                origin: from,
-                group: message.group,
-                source: Some(source),
-                ethertype: message.ethertype,
-                payload: message.payload,
-            };
-            self.send_multicast(shared, now, &out, c);
-        }
-        if source != implied {
-            self.learn_bridge(now, from, source)?;
-        }
-        let frame = EthernetRef {
-            destination: message.group.mac,
-            source,
-            ethertype: message.ethertype,
-            payload: message.payload,
-        };
-        match self.judge_inbound(from, &frame) {
-            Ok(()) => c.deliver(self.id, frame),
-            // The gather answer is sent all the same.
-            Err(reason) => shared.drops.count(reason),
-        }
-        Ok(())
     }
 }

@@ -1,15 +1,22 @@
-//! FRAME and EXT_FRAME from other nodes (04 §7.3).
+//! FRAME, EXT_FRAME and MULTICAST_FRAME from other nodes (04 §7.3).
 
+use zt_wire::Membership;
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, Mac, PacketId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
-use zt_wire::verb::{ExtFrame, Frame, OkBody, OkExtFrame, OkReply, Verb};
+use zt_wire::verb::{ExtFrame, Frame, MulticastFrame, OkBody, OkExtFrame, OkMulticastFrame, OkReply, Verb};
 
 use super::carrier::{Carrier, SendOptions, Verdict};
+use super::credentials::Outcome;
 use super::drop_reason::DropReason;
+use super::gather::{gather, reply};
+use super::multicast::Outgoing;
 use super::network::Network;
 use super::shared::Shared;
+
+/// Longest payload of a frame that is taken from others (04 §7.3).
+const FRAME_LIMIT: usize = zt_wire::packet::MAX_VIRTUAL_MTU as usize;
 
 impl Network {
     /// FRAME (04 §7.3).
@@ -104,6 +111,121 @@ impl Network {
         }
         // A full table only means that frames to this MAC go to all bridges.
         self.bridges.learn(now.mono, source, from);
+        Ok(())
+    }
+
+    /// MULTICAST_FRAME (04 §7.3).
+    pub(crate) fn handle_multicast_frame(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &MulticastFrame<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
+        if let Err(verdict) = self.take_inline(shared, now, from.address, message.membership.as_ref(), c) {
+            return verdict;
+        }
+        if let Err(verdict) = self.admit(shared, now, from, (Verb::MULTICAST_FRAME, packet_id), c) {
+            return verdict;
+        }
+        if let Err(reason) = self.take_multicast(shared, now, from.address, message, c) {
+            shared.drops.count(reason);
+            return Verdict::Accepted { trust: true };
+        }
+        let limit = message.gather_limit.unwrap_or(0) as usize;
+        let results = gather(shared, Some(self), self.id, message.group, from.address, limit);
+        if results.is_some() {
+            let (network, group) = (self.id, message.group);
+            let body = OkMulticastFrame { network, group, results, ..OkMulticastFrame::default() };
+            reply(packet_id, OkBody::MulticastFrame(body), c);
+        }
+        Verdict::Accepted { trust: true }
+    }
+
+    /// The frame of a MULTICAST_FRAME; errors are drops without an answer.
+    fn take_multicast(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: Address,
+        message: &MulticastFrame<'_>,
+        c: &mut dyn Carrier,
+    ) -> Result<(), DropReason> {
+        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
+        if config.multicast_limit == 0 {
+            return Err(DropReason::MulticastDisabled);
+        }
+        if message.payload.is_empty() || message.payload.len() > FRAME_LIMIT {
+            return Ok(());
+        }
+        let implied = Mac::for_member(from, self.id);
+        let source = message.source.unwrap_or(implied);
+        if !message.group.mac.is_multicast() {
+            return Err(DropReason::InvalidDestination);
+        }
+        if source.is_zero() || source.is_multicast() || source == self.mac {
+            return Err(DropReason::InvalidSource);
+        }
+        if message.flags & MulticastFrame::REPLICATE != 0 && config.is_replicator(self.own) {
+            let out = Outgoing {
+                origin: from,
+                group: message.group,
+                source: Some(source),
+                ethertype: message.ethertype,
+                payload: message.payload,
+            };
+            self.send_multicast(shared, now, &out, c);
+        }
+        if source != implied {
+            self.learn_bridge(now, from, source)?;
+        }
+        let frame = EthernetRef {
+            destination: message.group.mac,
+            source,
+            ethertype: message.ethertype,
+            payload: message.payload,
+        };
+        match self.judge_inbound(from, &frame) {
+            Ok(()) => c.deliver(self.id, frame),
+            // The gather answer is sent all the same.
+            Err(reason) => shared.drops.count(reason),
+        }
+        Ok(())
+    }
+
+    /// An inline certificate of old peers; only "deferred" matters here, the gate decides on the rest.
+    ///
+    /// Security: one that is held costs nothing; another one costs the check of a signature, so that one is looked at
+    /// per second and sender.
+    pub(crate) fn take_inline(
+        &mut self,
+        shared: &mut Shared,
+        now: Now,
+        from: Address,
+        com: Option<&Membership>,
+        c: &mut dyn Carrier,
+    ) -> Result<(), Verdict> {
+        let Some(com) = com else { return Ok(()) };
+        if self.members.get(com.issued_to()).is_some_and(|record| record.membership() == Some(com)) {
+            return Ok(());
+        }
+        if !shared.inline_gate.pass(now.mono, from) {
+            shared.drops.count(DropReason::CredentialRate);
+            return Ok(());
+        }
+        match self.take_membership(shared, now, com, c) {
+            Outcome::New => self.member_proved(shared, now, com.issued_to(), c),
+            Outcome::Redundant => {}
+            Outcome::Rejected => shared.drops.count(DropReason::CredentialRefused),
+            Outcome::Deferred => {
+                // The retry of this packet must not meet the gate.
+                shared.inline_gate.reopen(from);
+                shared.drops.count(DropReason::SignerUnknown);
+                return Err(Verdict::Defer);
+            }
+        }
         Ok(())
     }
 }
