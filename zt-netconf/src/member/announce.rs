@@ -20,7 +20,7 @@ const LIKES_PER_MESSAGE: usize = 500;
 impl Network {
     /// Tells everybody who should know of new groups at once (04 §7.4).
     pub(super) fn announce_new(&mut self, groups: &[MulticastGroup], c: &mut dyn Carrier) {
-        if groups.is_empty() || self.config.is_none() {
+        if groups.is_empty() || self.held.config.is_none() {
             return;
         }
         for upstream in self.announce_targets(c) {
@@ -33,7 +33,7 @@ impl Network {
 
     /// The periodic announcement (04 §7.4): each receiver once in 60 s.
     pub(crate) fn announce(&mut self, now: Now, c: &mut dyn Carrier) {
-        if self.config.is_none() {
+        if self.held.config.is_none() {
             return;
         }
         let groups: Vec<_> = self.groups().collect();
@@ -62,7 +62,7 @@ impl Network {
         if !self.id.is_ad_hoc() {
             targets.insert(self.id.controller());
         }
-        if let Some(config) = &self.config {
+        if let Some(config) = &self.held.config {
             targets.extend(config.always_contact());
         }
         targets.remove(&self.own);
@@ -70,7 +70,7 @@ impl Network {
     }
 
     fn allowed_members(&mut self, c: &dyn Carrier, which: impl Fn(&Member) -> bool) -> Vec<Address> {
-        let (Some(config), generation) = (&self.config, self.generation) else { return Vec::new() };
+        let (Some(config), generation) = (&self.held.config, self.held.generation) else { return Vec::new() };
         let mut allowed = Vec::new();
         for (address, member) in self.members.iter_mut() {
             let known = which(member).then(|| c.identity(address)).flatten();

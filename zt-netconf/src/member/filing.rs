@@ -74,7 +74,7 @@ impl Network {
         if com.network() != self.id || holder.is_reserved() || holder == self.own {
             return Outcome::Rejected;
         }
-        let current = self.is_current(com.timestamp());
+        let current = self.held.is_current(com.timestamp());
         let mut outdated = false;
         if let Some(record) = self.members.get(holder) {
             let seen = !current && record.disputed == Some(com.timestamp());
@@ -85,7 +85,7 @@ impl Network {
                 if held == com {
                     return Outcome::Redundant;
                 }
-                outdated = !self.supersedes(com.timestamp(), held.timestamp());
+                outdated = !self.held.supersedes(com.timestamp(), held.timestamp());
                 if outdated && current {
                     return Outcome::Rejected;
                 }
@@ -133,23 +133,6 @@ impl Network {
         Outcome::New
     }
 
-    /// True when a credential of this time was issued close enough to our configuration to count (04 §4.5, §5.7).
-    fn is_current(&self, timestamp: i64) -> bool {
-        let Some(config) = &self.config else { return false };
-        // Old controllers tell the window in the certificate alone.
-        let com =
-            config.membership.as_ref().and_then(|com| com.qualifiers.iter().find(|q| q.id == Membership::TIMESTAMP));
-        let window = com.map_or(0, |q| q.max_delta).max(config.credential_window.unsigned_abs());
-        config.timestamp.abs_diff(timestamp) <= window
-    }
-
-    /// Whether a credential may take the place of one that is held.
-    // Deliberate (04 §4.8): the reference takes newer ones only. When its controller's clock was ahead and is set
-    // right, members refuse each other's new certificates until they restart.
-    fn supersedes(&self, timestamp: i64, held: i64) -> bool {
-        timestamp >= held || (self.is_current(timestamp) && !self.is_current(held))
-    }
-
     /// The checks that need no signature (04 §5.6).
     fn screen<C: Filed>(&self, credential: &C) -> Outcome {
         let holder = credential.issued_to();
@@ -159,7 +142,7 @@ impl Network {
         let Some(record) = self.members.get(holder) else { return Outcome::New };
         let timestamp = credential.timestamp();
         match C::shelf(record).get(&credential.id()) {
-            Some(held) if !self.supersedes(timestamp, held.timestamp()) => return Outcome::Rejected,
+            Some(held) if !self.held.supersedes(timestamp, held.timestamp()) => return Outcome::Rejected,
             // Quirk (04 §5.6): this comes before the revocation test; a revoked one is invalid all the same.
             Some(held) if held == credential => return Outcome::Redundant,
             _ => {}
@@ -210,7 +193,7 @@ impl Network {
     /// True when a revocation says nothing that is not known: anybody can repeat recorded ones.
     pub(crate) fn is_moot(&self, revocation: &Revocation) -> bool {
         if revocation.target == self.own {
-            return revocation.threshold <= self.own_threshold;
+            return revocation.threshold <= self.held.own_threshold;
         }
         let Some(record) = self.members.get(revocation.target) else { return revocation.threshold <= 0 };
         let held = match revocation.credential_kind {
@@ -239,7 +222,7 @@ impl Network {
     /// Our own certificate was revoked: nothing passes until a newer one comes.
     fn revoke_self(&mut self, shared: &mut Shared, now: Now, revocation: &Revocation) -> Outcome {
         let before = self.status();
-        self.own_threshold = revocation.threshold;
+        self.held.own_threshold = revocation.threshold;
         if self.status() != before {
             shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         }

@@ -36,7 +36,7 @@ fn judge<'r>(
 impl Network {
     /// Rules for a frame from another node (04 §6.8).
     pub(crate) fn judge_inbound(&self, from: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
-        let config = self.ready()?;
+        let config = self.held.ready()?;
         let facts = FrameFacts {
             inbound: true,
             own: self.own,
@@ -54,7 +54,7 @@ impl Network {
 
     /// Rules for a frame to another node, or to nobody in particular yet (`NIL`) (04 §6.7).
     pub(crate) fn judge_outbound(&self, to: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
-        let config = self.ready()?;
+        let config = self.held.ready()?;
         // Deliberate: a peer whose certificate is void gets nothing from us either.
         if !to.is_nil() && self.members.get(to).is_some_and(|record| record.is_revoked()) {
             return Err(DropReason::PeerRevoked);

@@ -34,7 +34,7 @@ impl Network {
         frame: &EthernetRef<'_>,
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
-        let config = self.ready()?;
+        let config = self.held.ready()?;
         let bridged = frame.source != self.mac;
         if bridged && !config.is_active_bridge(self.own) {
             return Err(DropReason::NotABridge);
@@ -82,7 +82,7 @@ impl Network {
         bridged: bool,
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
-        let config = self.ready()?;
+        let config = self.held.ready()?;
         let mut group = MulticastGroup { mac: frame.destination, adi: 0 };
         if frame.destination.is_broadcast() {
             match neighbor::arp_group(frame.ethertype, frame.payload) {
@@ -126,7 +126,7 @@ impl Network {
     // Deliberate: peers see ordinary bridged frames.
     fn is_behind_bridge(&self, mac: Mac) -> bool {
         let Some(bridge) = self.bridges.bridge_of(mac) else { return false };
-        let is_active = self.config.as_ref().is_some_and(|config| config.is_active_bridge(bridge));
+        let is_active = self.held.config.as_ref().is_some_and(|config| config.is_active_bridge(bridge));
         let member = mac.member(self.id).filter(|member| self.members.get(*member).is_some());
         is_active && bridge != self.own && member.is_none()
     }
@@ -140,7 +140,7 @@ impl Network {
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
         self.judge_outbound(Address::NIL, frame)?;
-        let config = self.ready()?;
+        let config = self.held.ready()?;
         let own = self.own;
         let learned = self.bridges.bridge_of(frame.destination);
         let learned = learned.filter(|bridge| *bridge != own && config.is_active_bridge(*bridge));

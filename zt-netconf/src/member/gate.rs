@@ -15,7 +15,7 @@ use super::shared::Shared;
 impl Network {
     /// Executed before any frame is accepted (04 §4.6).
     pub(crate) fn gate(&mut self, now: Now, from: &Identity, c: &mut dyn Carrier) -> Result<(), DropReason> {
-        let Some(config) = &self.config else { return Err(DropReason::NotConfigured) };
+        let Some(config) = &self.held.config else { return Err(DropReason::NotConfigured) };
         let record = match self.members.get_mut(from.address) {
             Some(record) => record,
             // Whoever sends on a public network gets a record, for the announcements.
@@ -26,7 +26,7 @@ impl Network {
             None => return Err(DropReason::NotMember),
         };
         record.last_active = now.mono;
-        if !record.is_allowed(config, self.generation, from) {
+        if !record.is_allowed(config, self.held.generation, from) {
             return Err(if record.is_revoked() { DropReason::PeerRevoked } else { DropReason::NotMember });
         }
         if record.last_announce.pass(now.mono, ANNOUNCE) {
@@ -44,7 +44,7 @@ impl Network {
         in_re: (Verb, PacketId),
         c: &mut dyn Carrier,
     ) -> Result<(), Verdict> {
-        if self.is_self_revoked() {
+        if self.held.is_self_revoked() {
             // Silence: we are no member and have nothing to ask for.
             return Err(shared.drop(DropReason::SelfRevoked));
         }

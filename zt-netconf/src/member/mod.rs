@@ -22,6 +22,8 @@ mod filter;
 mod frame;
 mod gate;
 mod gather;
+mod groups;
+mod held;
 mod multicast;
 mod neighbor;
 mod network_credentials;

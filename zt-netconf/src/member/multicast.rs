@@ -92,7 +92,7 @@ impl Network {
         out: &Outgoing<'_>,
         c: &mut dyn Carrier,
     ) -> usize {
-        let Ok(config) = self.ready() else { return 0 };
+        let Ok(config) = self.held.ready() else { return 0 };
         let limit = config.multicast_limit as usize;
         if let Some(replicator) = self.replicator(c) {
             self.send_to_replicator(now, out, replicator, c);
@@ -109,7 +109,7 @@ impl Network {
             self.gather_when_due(shared, now, out.group, members, gather, c);
         }
         // Bridges first; a bridge that is a member too gets one copy.
-        let (own, config) = (self.own, self.ready());
+        let (own, config) = (self.own, self.held.ready());
         let bridges = config.into_iter().flat_map(|config| config.active_bridges()).collect::<Vec<_>>();
         recipients.retain(|address| !bridges.contains(address));
         let all = bridges.into_iter().chain(recipients.iter().copied());
@@ -147,12 +147,12 @@ impl Network {
     // Deliberate (04 §7.5): the reference sends them to whoever is named as a member of the group, and whoever tells a
     // root that it listens to a group of a private network reads along.
     pub(super) fn may_receive(&mut self, to: Address, c: &dyn Carrier) -> bool {
-        let Some(config) = &self.config else { return false };
+        let Some(config) = &self.held.config else { return false };
         if config.is_public() {
             return true;
         }
         let record = self.members.get_mut(to);
-        record.is_some_and(|record| record.is_allowed_as(config, self.generation, || c.identity(to)))
+        record.is_some_and(|record| record.is_allowed_as(config, self.held.generation, || c.identity(to)))
     }
 
     fn queue(
@@ -221,7 +221,7 @@ impl Network {
             shared.asked.note(now.mono, self.id, out.group, to, gather);
         }
         self.push_credentials(now, to, Push::BeforeFrame, c);
-        let compress = self.config.as_ref().is_some_and(|config| !config.multicast_uncompressed());
+        let compress = self.held.config.as_ref().is_some_and(|config| !config.multicast_uncompressed());
         let body = self.multicast_body(out, false, out.source, (gather > 0).then_some(gather));
         c.send(to, &body, SendOptions { compress, expect_reply: gather > 0 });
         Copy::Sent
@@ -248,7 +248,7 @@ impl Network {
 
     /// The replicator to use, when the network has some and we are neither one nor a bridge.
     fn replicator(&self, c: &dyn Carrier) -> Option<Address> {
-        let config = self.config.as_ref()?;
+        let config = self.held.config.as_ref()?;
         if config.is_active_bridge(self.own) || config.is_replicator(self.own) {
             return None;
         }
@@ -260,7 +260,7 @@ impl Network {
     fn send_to_replicator(&mut self, now: Now, out: &Outgoing<'_>, to: Address, c: &mut dyn Carrier) {
         self.push_credentials(now, to, Push::BeforeFrame, c);
         let source = Some(out.source.unwrap_or(self.mac));
-        let compress = self.config.as_ref().is_some_and(|config| !config.multicast_uncompressed());
+        let compress = self.held.config.as_ref().is_some_and(|config| !config.multicast_uncompressed());
         let body = self.multicast_body(out, true, source, None);
         c.send(to, &body, SendOptions { compress, expect_reply: false });
     }
@@ -293,10 +293,10 @@ impl Network {
         if !self.id.is_ad_hoc() {
             add(self.id.controller());
         }
-        let mut contacts: Vec<_> = self.config.iter().flat_map(|config| config.always_contact()).collect();
+        let mut contacts: Vec<_> = self.held.config.iter().flat_map(|config| config.always_contact()).collect();
         shuffle(shared, &mut contacts);
         contacts.into_iter().for_each(&mut add);
-        let membership = self.config.as_ref().and_then(|config| config.membership.clone());
+        let membership = self.held.config.as_ref().and_then(|config| config.membership.clone());
         let body = MulticastGather { network: self.id, flags: 0, group, limit, membership, rest: &[] };
         for to in targets {
             if to != self.own {
@@ -342,7 +342,7 @@ impl Network {
 
     /// A node showed a certificate that agrees with ours: frames that were held back for it leave.
     pub(crate) fn member_proved(&mut self, shared: &mut Shared, now: Now, member: Address, c: &mut dyn Carrier) {
-        let bridge = self.config.as_ref().is_some_and(|config| config.is_active_bridge(member));
+        let bridge = self.held.config.as_ref().is_some_and(|config| config.is_active_bridge(member));
         for group in shared.subscriptions.waiting(self.id) {
             if bridge || shared.subscriptions.has(self.id, group, member) {
                 self.member_learned(shared, now, group, member, c);

@@ -1,7 +1,7 @@
 //! One joined network, member side: life cycle, status, configuration, announcements.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use zt_wire::gate::Gate;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
@@ -13,12 +13,14 @@ use super::assembly::Assembly;
 use super::bridge::Bridges;
 use super::carrier::{Carrier, SendOptions, Vl2Event};
 use super::drop_reason::DropReason;
+use super::groups::Groups;
+use super::held::Held;
 use super::managed::{Managed, Settings};
 use super::membership::{Member, Members};
 use super::request::{self, Polling};
 use super::shared::Shared;
 use crate::config::NetworkConfig;
-use crate::rules::{UnsupportedRule, first_unsupported};
+use crate::rules::UnsupportedRule;
 
 /// Status of a network as shown to users (04 §2.2), with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,14 +122,8 @@ pub(crate) enum Origin {
 
 /// How often groups are announced, and members looked after.
 pub(crate) const TICK: Duration = Duration::from_millis(5_000);
-/// How long a group of a host bridged behind us is kept.
-const BRIDGED_GROUP: Duration = Duration::from_millis(1_200_000);
 /// Least time between two requests to the controller that others' certificates cause: anybody can show old ones.
 const DOUBT: Duration = Duration::from_millis(5_000);
-/// Most groups of hosts bridged behind us.
-const BRIDGED_GROUPS: usize = 4096;
-/// Most groups taken from the port.
-const TAP_GROUPS: usize = 4096;
 
 /// One joined network.
 #[derive(Debug)]
@@ -135,20 +131,14 @@ pub struct Network {
     pub(crate) id: NetworkId,
     pub(crate) own: Address,
     pub(crate) mac: Mac,
-    pub(crate) config: Option<NetworkConfig>,
-    /// Counts configurations: cached results of older ones are void.
-    pub(crate) generation: u64,
-    pub(crate) last_update: Option<Mono>,
+    pub(crate) held: Held,
     pub(crate) members: Members,
     pub(crate) bridges: Bridges,
     pub(crate) assembly: Assembly,
-    pub(crate) own_threshold: i64,
     failure: Option<Failure>,
     port_error: Option<i32>,
-    unsupported: Option<UnsupportedRule>,
     polling: Polling,
-    tap_groups: BTreeSet<MulticastGroup>,
-    bridged_groups: BTreeMap<MulticastGroup, Mono>,
+    pub(super) groups: Groups,
     next_tick: Mono,
     pub(super) upstream_announced: Gate,
     doubted: Gate,
@@ -160,19 +150,14 @@ impl Network {
             id,
             own,
             mac: Mac::for_member(own, id),
-            config: None,
-            generation: 0,
-            last_update: None,
+            held: Held::default(),
             members: Members::default(),
             bridges: Bridges::default(),
             assembly: Assembly::default(),
-            own_threshold: 0,
             failure: None,
             port_error: None,
-            unsupported: None,
             polling: Polling::new(now.mono),
-            tap_groups: BTreeSet::new(),
-            bridged_groups: BTreeMap::new(),
+            groups: Groups::default(),
             next_tick: now.mono + TICK,
             upstream_announced: Gate::OPEN,
             doubted: Gate::OPEN,
@@ -198,17 +183,17 @@ impl Network {
             Some(Failure::AccessDenied) => NetworkStatus::AccessDenied,
             Some(Failure::NotFound) => NetworkStatus::NotFound,
             Some(Failure::AuthenticationRequired(_)) => NetworkStatus::AuthenticationRequired,
-            None if self.config.is_none() => NetworkStatus::RequestingConfiguration,
+            None if self.held.config.is_none() => NetworkStatus::RequestingConfiguration,
             // Deliberate (04 §2.2): a network that passes nothing is not OK.
-            None if self.is_self_revoked() => NetworkStatus::AccessDenied,
-            None if self.unsupported.is_some() => NetworkStatus::ClientTooOld,
+            None if self.held.is_self_revoked() => NetworkStatus::AccessDenied,
+            None if self.held.unsupported().is_some() => NetworkStatus::ClientTooOld,
             None => NetworkStatus::Ok,
         }
     }
 
     /// The configuration in use.
     pub fn config(&self) -> Option<&NetworkConfig> {
-        self.config.as_ref()
+        self.held.config.as_ref()
     }
 
     /// Error code of the virtual port, when it could not be made.
@@ -223,31 +208,27 @@ impl Network {
 
     /// The first rule of the configuration that this version cannot evaluate. While there is one, nothing passes.
     pub fn unsupported_rule(&self) -> Option<&UnsupportedRule> {
-        self.unsupported.as_ref()
+        self.held.unsupported()
     }
 
     /// When a different configuration was last accepted from the controller; `None` since the start.
     pub fn last_update(&self) -> Option<Mono> {
-        self.last_update
+        self.held.last_update
     }
 
     /// The groups this node subscribes to: those of the port, those of hosts behind us, and broadcast when enabled.
     pub fn groups(&self) -> impl Iterator<Item = MulticastGroup> + '_ {
-        let broadcast = self.config.as_ref().is_some_and(NetworkConfig::broadcast_enabled);
-        let bridged = self.bridged_groups.keys().filter(|group| !self.tap_groups.contains(group));
-        let mut all: Vec<_> = self.tap_groups.iter().chain(bridged).copied().collect();
-        if broadcast && !all.contains(&MulticastGroup::BROADCAST) {
-            all.push(MulticastGroup::BROADCAST);
-        }
-        all.into_iter()
+        let broadcast = self.hears_broadcast() && !self.groups.contains(MulticastGroup::BROADCAST);
+        self.groups.iter().chain(broadcast.then_some(MulticastGroup::BROADCAST))
     }
 
     /// True when this node wants frames of the group.
     pub(crate) fn is_subscribed(&self, group: MulticastGroup) -> bool {
-        self.tap_groups.contains(&group)
-            || self.bridged_groups.contains_key(&group)
-            || (group == MulticastGroup::BROADCAST
-                && self.config.as_ref().is_some_and(NetworkConfig::broadcast_enabled))
+        self.groups.contains(group) || (group == MulticastGroup::BROADCAST && self.hears_broadcast())
+    }
+
+    fn hears_broadcast(&self) -> bool {
+        self.held.config.as_ref().is_some_and(NetworkConfig::broadcast_enabled)
     }
 
     /// What is known of other members, by address.
@@ -268,25 +249,7 @@ impl Network {
     /// What the host should have because of this network (04 §10). `online`: the node reaches
     /// a root.
     pub fn managed(&self, settings: &Settings, online: bool) -> Managed {
-        Managed::new(self.mac, self.config.as_ref(), settings, online)
-    }
-
-    /// The configuration, when frames may pass at all.
-    pub(crate) fn ready(&self) -> Result<&NetworkConfig, DropReason> {
-        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
-        if self.unsupported.is_some() {
-            return Err(DropReason::UnsupportedRule);
-        }
-        if self.is_self_revoked() {
-            return Err(DropReason::SelfRevoked);
-        }
-        Ok(config)
-    }
-
-    /// True when our own certificate was revoked and no newer one came.
-    pub(crate) fn is_self_revoked(&self) -> bool {
-        let held = self.config.as_ref().and_then(|config| config.membership.as_ref());
-        self.own_threshold > 0 && held.is_some_and(|com| com.timestamp() <= self.own_threshold)
+        Managed::new(self.mac, self.held.config.as_ref(), settings, online)
     }
 
     pub(crate) fn next_timeout(&self) -> (Mono, &'static str) {
@@ -301,8 +264,8 @@ impl Network {
         }
         if self.next_tick <= now.mono {
             self.next_tick = now.mono + TICK;
-            self.bridged_groups.retain(|_, seen| now.mono.saturating_since(*seen) < BRIDGED_GROUP);
-            let config = self.config.as_ref();
+            self.groups.expire(now.mono);
+            let config = self.held.config.as_ref();
             self.bridges.expire(now.mono, |address| config.is_some_and(|c| c.is_active_bridge(address)));
             self.members.expire(now.mono, config);
             self.announce(now, c);
@@ -315,7 +278,7 @@ impl Network {
         if self.id.is_ad_hoc() {
             self.polling.accepted(now.mono);
             match adhoc::configuration(self.id, self.own, now.unix_ms) {
-                adhoc::AdHoc::Config(config) if self.config.is_none() => {
+                adhoc::AdHoc::Config(config) if self.held.config.is_none() => {
                     // It is for this node and network by construction.
                     let _ = self.apply(shared, now, *config, Origin::Own, c);
                 }
@@ -330,7 +293,7 @@ impl Network {
             return;
         }
         let (revision, timestamp) =
-            self.config.as_ref().map_or((0, 0), |config| (config.revision, config.timestamp as u64));
+            self.held.config.as_ref().map_or((0, 0), |config| (config.revision, config.timestamp as u64));
         let body = NetworkConfigRequest {
             network: self.id,
             metadata: Some(&metadata),
@@ -353,7 +316,7 @@ impl Network {
         if config.issued_to != self.own || config.network != self.id {
             return Err(DropReason::ConfigForOther);
         }
-        let current = self.config.as_ref();
+        let current = self.held.config.as_ref();
         if current == Some(&config) {
             if origin == Origin::Answer {
                 self.polling.accepted(now.mono);
@@ -368,17 +331,14 @@ impl Network {
             return Err(DropReason::ConfigOlder);
         }
         // Groups announced before the controller was reached, from a saved configuration, may have gone nowhere.
-        let first = current.is_none() || self.last_update.is_none();
-        let tables = core::iter::once(&config.rules).chain(config.capabilities.iter().map(|cap| &cap.rules));
-        self.unsupported = tables.into_iter().find_map(|table| first_unsupported(table));
+        let first = current.is_none() || self.held.last_update.is_none();
         if matches!(origin, Origin::Answer | Origin::Push) {
             shared.events.push(Vl2Event::Persist { network: self.id, text: config.to_text() });
         }
-        self.config = Some(config);
-        self.generation += 1;
+        self.held.replace(config);
         self.failure = None;
         if origin != Origin::Saved {
-            self.last_update = Some(now.mono);
+            self.held.last_update = Some(now.mono);
             self.polling.accepted(now.mono);
         }
         shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
@@ -420,7 +380,7 @@ impl Network {
     pub(crate) fn handle_online(&mut self, now: Now, c: &mut dyn Carrier) {
         self.upstream_announced.reopen();
         self.announce(now, c);
-        let stale = self.last_update.is_none_or(|at| now.mono.saturating_since(at) >= request::REFRESH);
+        let stale = self.held.last_update.is_none_or(|at| now.mono.saturating_since(at) >= request::REFRESH);
         if !self.id.is_ad_hoc() && (stale || self.failure.is_some()) {
             self.polling.hurry(now.mono);
         }
@@ -441,26 +401,22 @@ impl Network {
 
     /// Takes the groups of the port; new ones are announced at once.
     pub(crate) fn set_tap_groups(&mut self, groups: &[MulticastGroup], c: &mut dyn Carrier) {
-        let wanted: BTreeSet<_> = groups.iter().copied().take(TAP_GROUPS).collect();
-        let new: Vec<_> = wanted.iter().filter(|group| !self.is_subscribed(**group)).copied().collect();
-        self.tap_groups = wanted;
+        let before: BTreeSet<_> = self.groups().collect();
+        self.groups.set_port(groups);
+        let new: Vec<_> = self.groups.iter().filter(|group| !before.contains(group)).collect();
         self.announce_new(&new, c);
     }
 
     /// Notes a group of a host bridged behind us.
     pub(crate) fn note_bridged_group(&mut self, now: Now, group: MulticastGroup, c: &mut dyn Carrier) {
         let new = !self.is_subscribed(group);
-        if !self.bridged_groups.contains_key(&group) && self.bridged_groups.len() >= BRIDGED_GROUPS {
-            return;
-        }
-        self.bridged_groups.insert(group, now.mono);
-        if new {
+        if self.groups.note_bridged(now.mono, group) && new {
             self.announce_new(&[group], c);
         }
     }
 
     /// Nodes of the configuration with one of these roles.
     pub(crate) fn specialists(&self, roles: u64) -> impl Iterator<Item = Address> + '_ {
-        self.config.iter().flat_map(move |config| config.specialists_with(roles))
+        self.held.config.iter().flat_map(move |config| config.specialists_with(roles))
     }
 }

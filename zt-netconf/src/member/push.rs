@@ -29,14 +29,14 @@ pub(crate) enum Push {
 impl Network {
     /// Pushes our credentials to a member when it is time to (04 §4.7).
     pub(crate) fn push_credentials(&mut self, now: Now, to: Address, push: Push, c: &mut dyn Carrier) {
-        let Some(config) = &self.config else { return };
+        let Some(config) = &self.held.config else { return };
         let Some(membership) = &config.membership else { return };
         let Some(record) = self.members.record(now.mono, to) else { return };
         let wait = match push {
             Push::BeforeFrame => PUSH_AGAIN,
             Push::Demanded => PUSH_DEMANDED,
         };
-        let due = match (record.last_push.last(), self.last_update) {
+        let due = match (record.last_push.last(), self.held.last_update) {
             (Some(pushed), Some(updated)) if pushed < updated => true,
             // Longer ago than that, not as long.
             _ => record.last_push.since(now.mono).is_none_or(|passed| passed > wait),

@@ -90,7 +90,7 @@ impl Network {
 
     /// Whether an accepted bridged frame may go to the port.
     fn bridging(&mut self, now: Now, from: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
-        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
+        let config = self.held.config.as_ref().ok_or(DropReason::NotConfigured)?;
         if frame.source != Mac::for_member(from, self.id) {
             // Quirk (04 §7.3): the destination is not looked at in this case.
             return self.learn_bridge(now, from, frame.source);
@@ -106,7 +106,7 @@ impl Network {
 
     /// A MAC that is not the sender's own: only an active bridge may use it.
     pub(crate) fn learn_bridge(&mut self, now: Now, from: Address, source: Mac) -> Result<(), DropReason> {
-        if !self.config.as_ref().is_some_and(|config| config.is_active_bridge(from)) {
+        if !self.held.config.as_ref().is_some_and(|config| config.is_active_bridge(from)) {
             return Err(DropReason::BridgingRemote);
         }
         // A full table only means that frames to this MAC go to all bridges.
@@ -153,7 +153,7 @@ impl Network {
         message: &MulticastFrame<'_>,
         c: &mut dyn Carrier,
     ) -> Result<(), DropReason> {
-        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
+        let config = self.held.config.as_ref().ok_or(DropReason::NotConfigured)?;
         if config.multicast_limit == 0 {
             return Err(DropReason::MulticastDisabled);
         }

@@ -1,0 +1,71 @@
+//! What the controller gave this node for a network, and took back (04 §2.6, §4.5, §5.5).
+
+use zt_wire::Membership;
+use zt_wire::time::Mono;
+
+use super::drop_reason::DropReason;
+use crate::config::NetworkConfig;
+use crate::rules::{UnsupportedRule, first_unsupported};
+
+/// The configuration in use, and what follows from it.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) config: Option<NetworkConfig>,
+    /// Counts configurations: cached results of older ones are void.
+    pub(crate) generation: u64,
+    /// When a different configuration was last accepted from the controller.
+    pub(crate) last_update: Option<Mono>,
+    /// Our certificates up to this time (controller's clock) are void.
+    pub(crate) own_threshold: i64,
+    unsupported: Option<UnsupportedRule>,
+}
+
+impl Held {
+    /// Puts another configuration in the place of the one held.
+    pub(crate) fn replace(&mut self, config: NetworkConfig) {
+        let tables = core::iter::once(&config.rules).chain(config.capabilities.iter().map(|cap| &cap.rules));
+        self.unsupported = tables.into_iter().find_map(|table| first_unsupported(table));
+        self.config = Some(config);
+        self.generation += 1;
+    }
+
+    /// The configuration, when frames may pass at all.
+    pub(crate) fn ready(&self) -> Result<&NetworkConfig, DropReason> {
+        let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
+        if self.unsupported.is_some() {
+            return Err(DropReason::UnsupportedRule);
+        }
+        if self.is_self_revoked() {
+            return Err(DropReason::SelfRevoked);
+        }
+        Ok(config)
+    }
+
+    /// The first rule of the configuration that this version cannot evaluate.
+    pub(crate) fn unsupported(&self) -> Option<&UnsupportedRule> {
+        self.unsupported.as_ref()
+    }
+
+    /// True when our own certificate was revoked and no newer one came.
+    pub(crate) fn is_self_revoked(&self) -> bool {
+        let held = self.config.as_ref().and_then(|config| config.membership.as_ref());
+        self.own_threshold > 0 && held.is_some_and(|com| com.timestamp() <= self.own_threshold)
+    }
+
+    /// True when a credential of this time was issued close enough to our configuration to count (04 §4.5, §5.7).
+    pub(crate) fn is_current(&self, timestamp: i64) -> bool {
+        let Some(config) = &self.config else { return false };
+        // Old controllers tell the window in the certificate alone.
+        let com =
+            config.membership.as_ref().and_then(|com| com.qualifiers.iter().find(|q| q.id == Membership::TIMESTAMP));
+        let window = com.map_or(0, |q| q.max_delta).max(config.credential_window.unsigned_abs());
+        config.timestamp.abs_diff(timestamp) <= window
+    }
+
+    /// Whether a credential may take the place of one that is held.
+    // Deliberate (04 §4.8): the reference takes newer ones only. When its controller's clock was ahead and is set
+    // right, members refuse each other's new certificates until they restart.
+    pub(crate) fn supersedes(&self, timestamp: i64, held: i64) -> bool {
+        timestamp >= held || (self.is_current(timestamp) && !self.is_current(held))
+    }
+}
