@@ -1,5 +1,14 @@
 //! One joined network, member side: life cycle, status, configuration, announcements.
 
+pub(super) mod announce;
+pub(super) mod filing;
+mod filter;
+pub(super) mod frame;
+mod gate;
+pub(super) mod multicast;
+pub(super) mod push;
+mod receive;
+
 use core::time::Duration;
 use std::collections::BTreeSet;
 

@@ -1,5 +1,10 @@
 //! All joined networks of one node: entry points and the dispatch table.
 
+mod answers;
+mod chunks;
+mod network_credentials;
+mod service;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +18,13 @@ use zt_wire::verb::{ErrorCode, ErrorReply, Message, Verb};
 use zt_wire::{Revocation, SoftwareVersion};
 
 use super::carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
-use super::chunks::Carried;
 use super::credentials::Outcome;
 use super::drop_reason::DropReason;
 use super::network::{Authentication, Failure, Network, Origin};
 use super::shared::Shared;
 use super::subscriptions::Standing;
 use crate::config::NetworkConfig;
+use chunks::Carried;
 
 /// How often subscriptions are looked through.
 const EXPIRE: Duration = Duration::from_millis(30_000);

@@ -8,9 +8,9 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{MulticastLike, Subscription};
 
-use super::carrier::{Carrier, SendOptions};
-use super::membership::Member;
-use super::network::Network;
+use super::Network;
+use crate::member::carrier::{Carrier, SendOptions};
+use crate::member::membership::Member;
 
 /// How often each receiver hears of our groups.
 pub(crate) const ANNOUNCE: Duration = Duration::from_millis(60_000);

@@ -7,11 +7,11 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{CredentialsEnd, NetworkCredentials};
 
-use super::carrier::{Carrier, Verdict};
-use super::credentials::Outcome;
-use super::drop_reason::DropReason;
-use super::push::Push;
-use super::vl2::Vl2;
+use super::Vl2;
+use crate::member::carrier::{Carrier, Verdict};
+use crate::member::credentials::Outcome;
+use crate::member::drop_reason::DropReason;
+use crate::member::network::push::Push;
 
 /// Refused credentials of one message after which the rest is not looked at: nobody honest sends forged ones, and each
 /// costs the check of a signature.

@@ -6,13 +6,13 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{ConfigAck, ConfigChunk};
 
-use super::assembly::{Chunk, Stored, TEXT_LIMIT};
-use super::carrier::{Carrier, SendOptions, Verdict};
-use super::drop_reason::DropReason;
-use super::network::{Network, Origin};
-use super::shared::Shared;
-use super::vl2::Vl2;
+use super::Vl2;
 use crate::config::NetworkConfig;
+use crate::member::assembly::{Chunk, Stored, TEXT_LIMIT};
+use crate::member::carrier::{Carrier, SendOptions, Verdict};
+use crate::member::drop_reason::DropReason;
+use crate::member::network::{Network, Origin};
+use crate::member::shared::Shared;
 
 /// How a chunk came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

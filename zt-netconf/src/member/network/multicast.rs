@@ -8,12 +8,12 @@ use zt_wire::netconf::Specialist;
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{MulticastFrame, MulticastGather};
 
-use super::carrier::{Carrier, SendOptions};
-use super::drop_reason::DropReason;
-use super::gather::{first, shuffle};
-use super::network::Network;
+use super::Network;
 use super::push::Push;
-use super::shared::Shared;
+use crate::member::carrier::{Carrier, SendOptions};
+use crate::member::drop_reason::DropReason;
+use crate::member::gather::{first, shuffle};
+use crate::member::shared::Shared;
 
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);
@@ -146,7 +146,7 @@ impl Network {
     /// True when a node may get copies of multicast frames.
     // Deliberate (04 §7.5): the reference sends them to whoever is named as a member of the group, and whoever tells a
     // root that it listens to a group of a private network reads along.
-    pub(super) fn may_receive(&mut self, to: Address, c: &dyn Carrier) -> bool {
+    pub(crate) fn may_receive(&mut self, to: Address, c: &dyn Carrier) -> bool {
         let Some(config) = &self.held.config else { return false };
         if config.is_public() {
             return true;
@@ -307,7 +307,7 @@ impl Network {
     }
 
     /// A member of a group became known, or proved itself: it gets what waits (04 §7.5 step 4).
-    pub(super) fn member_learned(
+    pub(crate) fn member_learned(
         &mut self,
         shared: &mut Shared,
         now: Now,

@@ -7,13 +7,13 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{ExtFrame, Frame, MulticastFrame, OkBody, OkExtFrame, OkMulticastFrame, OkReply, Verb};
 
-use super::carrier::{Carrier, SendOptions, Verdict};
-use super::credentials::Outcome;
-use super::drop_reason::DropReason;
-use super::gather::{gather, reply};
+use super::Network;
 use super::multicast::Outgoing;
-use super::network::Network;
-use super::shared::Shared;
+use crate::member::carrier::{Carrier, SendOptions, Verdict};
+use crate::member::credentials::Outcome;
+use crate::member::drop_reason::DropReason;
+use crate::member::gather::{gather, reply};
+use crate::member::shared::Shared;
 
 /// Longest payload of a frame that is taken from others (04 §7.3).
 const FRAME_LIMIT: usize = zt_wire::packet::MAX_VIRTUAL_MTU as usize;

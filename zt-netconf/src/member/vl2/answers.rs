@@ -6,12 +6,12 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{ErrorCode, ErrorDetail, ErrorReply, OkBody, OkReply, Verb};
 
-use super::carrier::{Carrier, Verdict};
+use super::Vl2;
 use super::chunks::Carried;
-use super::drop_reason::DropReason;
-use super::network::{Authentication, Failure};
-use super::push::Push;
-use super::vl2::Vl2;
+use crate::member::carrier::{Carrier, Verdict};
+use crate::member::drop_reason::DropReason;
+use crate::member::network::push::Push;
+use crate::member::network::{Authentication, Failure};
 
 impl Vl2 {
     /// OK to one of our messages; the reply gate was passed.

@@ -4,9 +4,9 @@ use zt_wire::Capability;
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::Address;
 
-use super::drop_reason::DropReason;
-use super::network::Network;
+use super::Network;
 use crate::config::NetworkConfig;
+use crate::member::drop_reason::DropReason;
 use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
 
 /// Evaluates the rules of the network and then, when those decide nothing, capabilities in ascending order of their

@@ -5,12 +5,12 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{ErrorCode, ErrorReply, Verb};
 
+use super::Network;
 use super::announce::ANNOUNCE;
-use super::carrier::{Carrier, SendOptions, Verdict};
-use super::drop_reason::DropReason;
-use super::network::Network;
 use super::push::Push;
-use super::shared::Shared;
+use crate::member::carrier::{Carrier, SendOptions, Verdict};
+use crate::member::drop_reason::DropReason;
+use crate::member::shared::Shared;
 
 impl Network {
     /// Executed before any frame is accepted (04 §4.6).

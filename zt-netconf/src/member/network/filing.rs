@@ -7,11 +7,11 @@ use zt_wire::time::Now;
 use zt_wire::verb::NetworkCredentials;
 use zt_wire::{Capability, Credential, CredentialKind, Membership, Ownership, Revocation, Tag};
 
-use super::carrier::{Carrier, SendOptions, Vl2Event};
-use super::credentials::{Outcome, verify};
-use super::membership::{Member, OWNERSHIPS, PER_RECORD};
-use super::network::Network;
-use super::shared::Shared;
+use super::Network;
+use crate::member::carrier::{Carrier, SendOptions, Vl2Event};
+use crate::member::credentials::{Outcome, verify};
+use crate::member::membership::{Member, OWNERSHIPS, PER_RECORD};
+use crate::member::shared::Shared;
 
 /// A credential of which the record of a member keeps one for each ID.
 pub(crate) trait Filed: Credential + Clone + PartialEq {

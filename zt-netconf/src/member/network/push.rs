@@ -7,8 +7,8 @@ use zt_wire::time::Now;
 use zt_wire::verb::NetworkCredentials;
 use zt_wire::{Capability, Emit, Membership, Ownership, Tag};
 
-use super::carrier::{Carrier, SendOptions};
-use super::network::Network;
+use super::Network;
+use crate::member::carrier::{Carrier, SendOptions};
 
 /// Our credentials are pushed again to a peer we send to after this time (04 §4.7).
 const PUSH_AGAIN: Duration = Duration::from_millis(500_000);

@@ -6,13 +6,13 @@ use zt_wire::packet::MAX_PAYLOAD_LEN;
 use zt_wire::time::Now;
 use zt_wire::verb::{ExtFrame, Frame};
 
-use super::carrier::{Carrier, FrameVerdict, SendOptions};
-use super::drop_reason::DropReason;
+use super::Network;
 use super::multicast::Outgoing;
-use super::neighbor;
-use super::network::Network;
 use super::push::Push;
-use super::shared::Shared;
+use crate::member::carrier::{Carrier, FrameVerdict, SendOptions};
+use crate::member::drop_reason::DropReason;
+use crate::member::neighbor;
+use crate::member::shared::Shared;
 
 /// Longest payload of a frame that fits a packet in each of its forms (02 §1): as FRAME, as EXT_FRAME from or to a host
 /// behind a bridge, as MULTICAST_FRAME with all its fields.

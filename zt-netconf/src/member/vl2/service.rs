@@ -6,11 +6,11 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Now;
 use zt_wire::verb::{GatherResults, MulticastGather, MulticastLike, OkBody, OkMulticastGather, Subscription};
 
-use super::carrier::{Carrier, Verdict};
-use super::drop_reason::DropReason;
-use super::gather::{gather, reply};
-use super::subscriptions::{Added, Standing};
-use super::vl2::Vl2;
+use super::Vl2;
+use crate::member::carrier::{Carrier, Verdict};
+use crate::member::drop_reason::DropReason;
+use crate::member::gather::{gather, reply};
+use crate::member::subscriptions::{Added, Standing};
 
 impl Vl2 {
     /// As what a peer may use our subscription service for a network (04 §7.4); each network on its own.
