@@ -276,15 +276,29 @@ pub fn neighbor_advertisement(target: Ipv6Addr, to: Ipv6Addr, target_mac: Mac) -
 
 /// Checksum of an ICMPv6 message whose checksum field is zero.
 pub fn icmpv6_checksum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {
-    let words = |bytes: &[u8]| -> u64 {
-        bytes.chunks(2).map(|c| u64::from(u16::from_be_bytes([c[0], c.get(1).copied().unwrap_or(0)]))).sum()
+    transport_checksum(source.into(), destination.into(), 58, message)
+}
+
+/// Checksum of what an IP packet carries, its checksum field zero: TCP, UDP or ICMPv6, with the addresses.
+pub fn transport_checksum(source: IpAddr, destination: IpAddr, protocol: u8, message: &[u8]) -> u16 {
+    let address = |ip| match ip {
+        IpAddr::V4(ip) => words(&ip.octets()),
+        IpAddr::V6(ip) => words(&ip.octets()),
     };
-    let mut sum = words(&source.octets()) + words(&destination.octets()) + words(message);
-    sum += message.len() as u64 + 58;
+    checksum(message, address(source) + address(destination) + message.len() as u64 + u64::from(protocol))
+}
+
+/// The Internet's checksum over bytes whose checksum field is zero, and over what `sum` has of before.
+pub fn checksum(bytes: &[u8], sum: u64) -> u16 {
+    let mut sum = sum + words(bytes);
     while sum >> 16 != 0 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !(sum as u16)
+}
+
+fn words(bytes: &[u8]) -> u64 {
+    bytes.chunks(2).map(|c| u64::from(u16::from_be_bytes([c[0], c.get(1).copied().unwrap_or(0)]))).sum()
 }
 
 /// Source address a frame claims: ARP sender, IPv4 or IPv6 source, or the target of an advertisement.
