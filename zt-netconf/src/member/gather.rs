@@ -4,23 +4,21 @@ use zt_wire::ident::{Address, MulticastGroup, NetworkId, PacketId};
 use zt_wire::verb::{GatherResults, OkBody, OkReply};
 
 use super::carrier::{Carrier, SendOptions};
-use super::network::Network;
 use super::shared::Shared;
 
 /// Most addresses in one answer.
 // Free choice (02 §6.15): far below the packet limit, so that an answer is no means to amplify.
 const GATHER_ANSWER: usize = 512;
 
-/// Who listens to a group, as far as known, for `asker` (02 §6.15). `None` when there is nobody to name.
+/// Who listens to a group, as far as known, for `asker` (02 §6.15); `own`: this node does. `None` when there is nobody to
+/// name.
 pub(super) fn gather(
     shared: &mut Shared,
-    joined: Option<&Network>,
-    network: NetworkId,
-    group: MulticastGroup,
+    own: bool,
+    (network, group): (NetworkId, MulticastGroup),
     asker: Address,
     limit: usize,
 ) -> Option<GatherResults> {
-    let own = joined.is_some_and(|network| network.is_subscribed(group));
     let mut members: Vec<_> = shared.subscriptions.members(network, group).collect();
     let total = members.len() + usize::from(own);
     members.retain(|member| *member != asker);

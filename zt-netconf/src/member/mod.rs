@@ -18,6 +18,7 @@ mod gather;
 mod groups;
 mod held;
 mod neighbor;
+mod outgoing;
 mod request;
 mod shared;
 mod shares;

@@ -10,7 +10,7 @@ use zt_wire::gate::Gate;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
 use zt_wire::time::Mono;
 
-use super::network::multicast::Queued;
+use super::outgoing::Queued;
 use super::shares::{Holding, Room, Share};
 
 /// How long a subscription lasts after the last LIKE or gather result that named it.

@@ -7,11 +7,11 @@ use zt_wire::time::Now;
 use zt_wire::verb::{ExtFrame, Frame};
 
 use super::Network;
-use super::multicast::Outgoing;
 use super::push::Push;
 use crate::member::carrier::{Carrier, FrameVerdict, SendOptions};
 use crate::member::drop_reason::DropReason;
 use crate::member::neighbor;
+use crate::member::outgoing::Outgoing;
 use crate::member::shared::Shared;
 
 /// Longest payload of a frame that fits a packet in each of its forms (02 §1): as FRAME, as EXT_FRAME from or to a host

@@ -5,7 +5,7 @@ use core::time::Duration;
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, Mac, MulticastGroup};
 use zt_wire::netconf::Specialist;
-use zt_wire::time::{Mono, Now};
+use zt_wire::time::Now;
 use zt_wire::verb::{MulticastFrame, MulticastGather};
 
 use super::Network;
@@ -13,6 +13,7 @@ use super::push::Push;
 use crate::member::carrier::{Carrier, SendOptions};
 use crate::member::drop_reason::DropReason;
 use crate::member::gather::{first, shuffle};
+use crate::member::outgoing::{Outgoing, Queued};
 use crate::member::shared::Shared;
 
 /// How often members of one group are asked for.
@@ -22,56 +23,10 @@ const GATHER: Duration = Duration::from_millis(60_000);
 const GATHER_ANYBODY: Duration = Duration::from_millis(1_000);
 /// Most nodes asked at once.
 const GATHER_TARGETS: usize = 16;
-/// How long a frame waits for members to become known.
-const QUEUE_LIFETIME: Duration = Duration::from_millis(5_000);
 /// Most frames waiting in one group; the oldest makes room.
 const QUEUE: usize = 32;
 /// Latency from which a replicator counts as unusable.
 const REPLICATOR_LATENCY: Duration = Duration::from_millis(0xffff);
-
-/// A multicast frame on its way out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Outgoing<'a> {
-    /// Whom we replicate for, or `NIL`.
-    pub(crate) origin: Address,
-    pub(crate) group: MulticastGroup,
-    /// Source MAC, when it is not our own.
-    pub(crate) source: Option<Mac>,
-    pub(crate) ethertype: u16,
-    pub(crate) payload: &'a [u8],
-}
-
-/// A frame that waits for members of its group.
-#[derive(Debug)]
-pub(crate) struct Queued {
-    at: Mono,
-    group: MulticastGroup,
-    source: Option<Mac>,
-    ethertype: u16,
-    payload: Box<[u8]>,
-    gather: u32,
-    limit: usize,
-    copies: usize,
-    /// Who has had it.
-    had: Vec<Address>,
-}
-
-impl Queued {
-    /// False when the frame waited too long or went out often enough.
-    pub(crate) fn is_alive(&self, now: Mono) -> bool {
-        now.saturating_since(self.at) < QUEUE_LIFETIME && self.copies < self.limit
-    }
-
-    fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing {
-            origin: Address::NIL,
-            group: self.group,
-            source: self.source,
-            ethertype: self.ethertype,
-            payload: &self.payload,
-        }
-    }
-}
 
 /// What became of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

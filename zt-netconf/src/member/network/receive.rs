@@ -8,11 +8,11 @@ use zt_wire::time::Now;
 use zt_wire::verb::{ExtFrame, Frame, MulticastFrame, OkBody, OkExtFrame, OkMulticastFrame, OkReply, Verb};
 
 use super::Network;
-use super::multicast::Outgoing;
 use crate::member::carrier::{Carrier, SendOptions, Verdict};
 use crate::member::credentials::Outcome;
 use crate::member::drop_reason::DropReason;
 use crate::member::gather::{gather, reply};
+use crate::member::outgoing::Outgoing;
 use crate::member::shared::Shared;
 
 /// Longest payload of a frame that is taken from others (04 §7.3).
@@ -135,7 +135,7 @@ impl Network {
             return Verdict::Accepted { trust: true };
         }
         let limit = message.gather_limit.unwrap_or(0) as usize;
-        let results = gather(shared, Some(self), self.id, message.group, from.address, limit);
+        let results = gather(shared, self.is_subscribed(message.group), (self.id, message.group), from.address, limit);
         if results.is_some() {
             let (network, group) = (self.id, message.group);
             let body = OkMulticastFrame { network, group, results, ..OkMulticastFrame::default() };

@@ -100,7 +100,8 @@ impl Vl2 {
         let (shared, networks) = self.parts();
         let network = networks.get(&message.network);
         let limit = message.limit as usize;
-        let Some(results) = gather(shared, network, message.network, message.group, from.address, limit) else {
+        let own = network.is_some_and(|network| network.is_subscribed(message.group));
+        let Some(results) = gather(shared, own, (message.network, message.group), from.address, limit) else {
             return Verdict::Accepted { trust: network.is_some() };
         };
         let body = OkMulticastGather { network: message.network, group: message.group, results, rest: &[] };
