@@ -1,12 +1,11 @@
-//! The shape of VL1: who owns what can be told from its files. No circle of files, no struct of everything.
+//! The shape of VL1 and of VL2's member side: who owns what can be told from their files. No circle of files, no struct
+//! of everything.
 
 use super::tree::{Source, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The sources that are looked at.
-const FOLDER: &str = "zt-peer/src/";
-/// The struct that is done by many files.
-const MACHINE: &str = "Vl1";
+/// The sources that are looked at, and the structs there that are done by many files.
+const SHAPES: &[(&str, &[&str])] = &[("zt-peer/src/", &["Vl1"]), ("zt-netconf/src/member/", &["Vl2", "Network"])];
 /// Most fields of a struct.
 const MAX_FIELDS: usize = 15;
 /// What an operator sets is a list by nature.
@@ -15,12 +14,16 @@ const LISTS: &[&str] = &["Vl1Config"];
 /// A module: its names from the root of the crate.
 type Module = Vec<String>;
 
-/// Checks the crate.
+/// Checks the crates.
 pub(super) fn problems(tree: &Tree) -> Vec<String> {
-    let sources =
-        tree.ending(".rs").filter(|source| source.path.starts_with(FOLDER) && !source.path.ends_with("tests.rs"));
-    let sources: Vec<&Source> = sources.collect();
-    [sources.iter().flat_map(|source| large_structs(source)).collect(), circles(&sources)].concat()
+    let told = SHAPES.iter().flat_map(|(folder, machines)| {
+        let sources =
+            tree.ending(".rs").filter(|source| source.path.starts_with(folder) && !source.path.ends_with("tests.rs"));
+        let sources: Vec<&Source> = sources.collect();
+        let large = sources.iter().flat_map(|source| large_structs(source)).collect();
+        [large, circles(folder, machines, &sources)].concat()
+    });
+    told.collect()
 }
 
 /// The code of a source, without comments and without the tests at its end.
@@ -50,17 +53,19 @@ fn large_structs(source: &Source) -> Vec<String> {
 
 /// Circles of files that name one another, or call one another's methods of the machine, except of a parent and what is
 /// below it.
-fn circles(sources: &[&Source]) -> Vec<String> {
+fn circles(folder: &str, machines: &[&str], sources: &[&Source]) -> Vec<String> {
     let modules: BTreeSet<Module> = sources.iter().map(|source| module(&source.path)).collect();
-    let methods: BTreeMap<String, Module> = sources.iter().flat_map(|source| methods(source)).collect();
+    let methods_of = |machine: &&str| sources.iter().flat_map(|source| methods(source, machine)).collect();
+    let machines: Vec<BTreeMap<String, Module>> = machines.iter().map(methods_of).collect();
     let mut named: BTreeMap<&Module, BTreeSet<&Module>> = BTreeMap::new();
     for source in sources {
         let from = modules.get(&module(&source.path)).expect("it was collected above");
         let related = |to: &Module| to.starts_with(from) || from.starts_with(to);
         let paths = paths(&code(source), from);
         let known = paths.iter().filter_map(|path| (0..=path.len()).rev().find_map(|end| modules.get(&path[..end])));
-        let calls = if methods.values().any(|module| module == from) { calls(&code(source)) } else { BTreeSet::new() };
-        let called = calls.into_iter().filter_map(|name| modules.get(methods.get(&name)?));
+        let calls = calls(&code(source));
+        let own = machines.iter().filter(|methods| methods.values().any(|module| module == from));
+        let called = own.flat_map(|methods| calls.iter().filter_map(|name| modules.get(methods.get(name)?)));
         named.insert(from, known.chain(called).filter(|to| !related(to)).collect());
     }
     // Who names nobody that is left is on no circle: what remains when all those are taken away is.
@@ -75,13 +80,13 @@ fn circles(sources: &[&Source]) -> Vec<String> {
         }
     }
     let on_circles: Vec<String> = named.keys().map(|module| module.join("::")).collect();
-    if on_circles.is_empty() { vec![] } else { vec![format!("{FOLDER}: files in a circle: {}", on_circles.join(", "))] }
+    if on_circles.is_empty() { vec![] } else { vec![format!("{folder}: files in a circle: {}", on_circles.join(", "))] }
 }
 
-/// The methods of the machine that a file has, and its module.
-fn methods(source: &Source) -> Vec<(String, Module)> {
+/// The methods of a machine that a file has, and its module.
+fn methods(source: &Source, machine: &str) -> Vec<(String, Module)> {
     let code = code(source);
-    let start = format!("impl {MACHINE} {{");
+    let start = format!("impl {machine} {{");
     let blocks = code.split(&start).skip(1).filter_map(|rest| rest.split("\n}").next());
     let methods =
         blocks.flat_map(|block| block.lines().filter_map(|line| line.strip_prefix("    ")?.split_once("fn ")));
@@ -105,7 +110,7 @@ fn word(text: &str) -> String {
 
 /// The module that a file holds.
 fn module(path: &str) -> Module {
-    let path = path.strip_prefix(FOLDER).unwrap_or(path).trim_end_matches(".rs");
+    let path = path.split_once("src/").map_or(path, |(_, path)| path).trim_end_matches(".rs");
     let path = path.strip_suffix("/mod").unwrap_or(path);
     path.split('/').filter(|name| *name != "lib").map(str::to_owned).collect()
 }
@@ -188,6 +193,17 @@ mod tests {
         let down = down.replace("self.own()", "self.high()");
         let texts = [texts[0], ("zt-peer/src/vl1/a.rs", &down), texts[2]];
         assert_eq!(told(&texts), ["zt-peer/src/: files in a circle: vl1::a, vl1::b"]);
+    }
+
+    #[test]
+    fn each_folder_has_machines_of_its_own() {
+        let of = |machine: &str| {
+            let text = format!("impl {machine} {{\n    fn low(&self) {{\n        self.high();\n    }}\n}}\n");
+            let up = format!("impl {machine} {{\n    fn high(&self) {{\n        self.low();\n    }}\n}}\n");
+            told(&[("zt-netconf/src/member/n/a.rs", &text), ("zt-netconf/src/member/n/b.rs", &up)])
+        };
+        assert_eq!(of("Network"), ["zt-netconf/src/member/: files in a circle: member::n::a, member::n::b"]);
+        assert_eq!(of("Vl1"), [""; 0]);
     }
 
     #[test]
