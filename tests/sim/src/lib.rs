@@ -9,6 +9,7 @@ mod nat;
 mod node;
 mod office;
 mod pcap;
+pub mod reference;
 mod setup;
 mod sim;
 mod stream;
