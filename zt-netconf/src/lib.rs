@@ -16,7 +16,7 @@ pub use member::carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event}
 #[doc(inline)]
 pub use member::drop_reason::DropReason;
 #[doc(inline)]
-pub use member::managed::{Managed, ManagedDns, ManagedRoute, Settings};
+pub use member::managed::{Managed, ManagedDns, ManagedRoute, Obstacle, Settings, Withheld};
 #[doc(inline)]
 pub use member::membership::Member;
 #[doc(inline)]

@@ -111,7 +111,7 @@ pub fn config(data: &[u8]) {
     let Ok(config) = NetworkConfig::from_text(data) else { return };
     let settings = Settings::from_text(data);
     let mac = Mac::for_member(config.issued_to, config.network);
-    let _ = Managed::new(mac, Some(&config), &settings, true);
+    let _ = Managed::new(mac, Some(&config), &settings, &[], true);
     let _ = (config.name_text(), config.is_public(), config.always_contact().count());
     let _ = first_unsupported(config.rules.as_slice());
     // A domain that is no UTF-8 grows when it is read, and is cut again when it is written.

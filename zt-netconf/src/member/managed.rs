@@ -1,5 +1,6 @@
 //! What the host should have because of a network: addresses, routes, resolver, MTU (04 §10).
 
+use core::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use zt_wire::dictionary::{Dictionary, DictionaryWriter};
@@ -37,10 +38,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Most prefixes in [`Settings::allow_list`].
+    pub const MOST_LISTED: usize = 64;
+
     /// Reads the text of a `local.conf`; whatever is missing keeps its default.
     pub fn from_text(text: &[u8]) -> Self {
         let dictionary = Dictionary::new(text);
         let mut settings = Self::default();
+        if let Some(list) = dictionary.get(KEPT_LIST) {
+            settings.allow_list = prefixes(&list);
+        }
         if let Some(value) = dictionary.get("allowManaged") {
             if value.len() <= 5 {
                 settings.allow_managed = matches!(value.first(), Some(b'1' | b't' | b'T'));
@@ -59,13 +66,16 @@ impl Settings {
     pub fn to_text(&self) -> Vec<u8> {
         let mut writer = DictionaryWriter::new();
         let list = self.allow_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        match (self.allow_managed, self.allow_list.is_empty()) {
-            (true, false) => writer.put("allowManaged", list),
-            (managed, _) => writer.put_bool("allowManaged", managed),
+        // A list of one short prefix (`::/0`) would read as a boolean.
+        let as_value = self.allow_managed && list.len() > 5;
+        match as_value {
+            true => writer.put("allowManaged", &list),
+            false => writer.put_bool("allowManaged", self.allow_managed),
         }
         .and_then(|()| writer.put_bool("allowGlobal", self.allow_global))
         .and_then(|()| writer.put_bool("allowDefault", self.allow_default))
         .and_then(|()| writer.put_bool("allowDNS", self.allow_dns))
+        .and_then(|()| if as_value || list.is_empty() { Ok(()) } else { writer.put(KEPT_LIST, &list) })
         .expect("the writer has no limit");
         let mut text = writer.into_bytes();
         // Every line ends, the last one too (06 §2.1).
@@ -85,14 +95,23 @@ impl Settings {
     /// * A prefix with global addresses in it needs `allow_global`.
     /// * A prefix of unusable scopes only is never allowed.
     pub fn allows(&self, target: IpPrefix) -> bool {
+        self.judge(target).is_ok()
+    }
+
+    /// As [`Settings::allows`], with the reason of a refusal.
+    ///
+    /// # Errors
+    /// What keeps the prefix from the host.
+    pub fn judge(&self, target: IpPrefix) -> Result<(), Obstacle> {
         if !self.allow_managed {
-            return false;
+            return Err(Obstacle::ManagedOff);
         }
         if !self.is_listed(target) {
-            return false;
+            return Err(Obstacle::NotListed);
         }
+        let default = if self.allow_default { Ok(()) } else { Err(Obstacle::DefaultOff) };
         if is_default(target) {
-            return self.allow_default;
+            return default;
         }
         let (mut unusable, mut global, mut local) = (false, false, false);
         for scope in Scope::in_prefix(target) {
@@ -103,9 +122,10 @@ impl Settings {
             }
         }
         match (unusable, global || local) {
-            (true, false) => false,
-            (true, true) => self.allow_default,
-            _ => self.allow_global || !global,
+            (true, false) => Err(Obstacle::Unusable),
+            (true, true) => default,
+            _ if self.allow_global || !global => Ok(()),
+            _ => Err(Obstacle::GlobalOff),
         }
     }
 
@@ -115,22 +135,85 @@ impl Settings {
     }
 
     /// The managed address the host gets for one of a configuration: with its prefix length when the connected route
-    /// that comes with it may be, else alone (`/32`, `/128`), or not at all (`None`).
+    /// that comes with it may be, else alone (`/32`, `/128`), or not at all.
     ///
     /// Deliberate: an address never brings a default route, whatever is allowed. The reference adds `10.1.2.3/0` as it
     /// stands, and the host's traffic, ours included, goes into the network.
-    pub fn address(&self, address: IpPrefix) -> Option<IpPrefix> {
+    ///
+    /// # Errors
+    /// What keeps it from the host.
+    pub fn address(&self, address: IpPrefix) -> Result<IpPrefix, Obstacle> {
         let alone = IpPrefix::host(address.address());
-        if !self.allows(alone) || !self.is_listed(address) {
-            return None;
+        self.judge(alone)?;
+        if !self.is_listed(address) {
+            return Err(Obstacle::NotListed);
         }
-        Some(if !is_default(address) && self.allows(address) { address } else { alone })
+        Ok(if !is_default(address) && self.allows(address) { address } else { alone })
     }
+}
+
+/// Key of the file that keeps the list of prefixes where the value of `allowManaged` has no room for it. Others skip it.
+const KEPT_LIST: &str = "allowManagedList";
+
+/// What keeps a managed address or route from the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The operator takes nothing from this network.
+    ManagedOff,
+    /// It is not in the operator's list of prefixes.
+    NotListed,
+    /// It has public addresses, which the operator does not allow.
+    GlobalOff,
+    /// It is a default route, which the operator does not allow.
+    DefaultOff,
+    /// No host has such addresses: loopback, link-local, multicast.
+    Unusable,
+    /// This node has no address of that family on the network.
+    NoSource,
+    /// A default route waits until a root answers.
+    Offline,
+}
+
+impl Obstacle {
+    /// The setting that would let it in, as in the file and in the HTTP API.
+    #[must_use]
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::ManagedOff | Self::NotListed => Some("allowManaged"),
+            Self::GlobalOff => Some("allowGlobal"),
+            Self::DefaultOff => Some("allowDefault"),
+            Self::Unusable | Self::NoSource | Self::Offline => None,
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ManagedOff => "allowManaged is off",
+            Self::NotListed => "it is not in the list of allowManaged",
+            Self::GlobalOff => "allowGlobal is off",
+            Self::DefaultOff => "allowDefault is off",
+            Self::Unusable => "loopback, link-local and multicast addresses are never taken",
+            Self::NoSource => "this node has no address of that family on the network",
+            Self::Offline => "it waits until the node is online",
+        })
+    }
+}
+
+/// An address or a route of the configuration that the host does not get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// A managed address with the length of its prefix.
+    Address(IpPrefix, Obstacle),
+    /// A managed route: target and gateway.
+    Route(IpPrefix, Option<IpAddr>, Obstacle),
 }
 
 fn prefixes(text: &[u8]) -> Vec<IpPrefix> {
     let text = String::from_utf8_lossy(text);
-    let list: Vec<_> = text.split(',').filter_map(|item| item.trim().parse().ok()).take(64).collect();
+    let list: Vec<_> =
+        text.split(',').filter_map(|item| item.trim().parse().ok()).take(Settings::MOST_LISTED).collect();
     if list.is_empty() {
         // An unreadable restriction must not become "everything": allow nothing but the loopback, which is refused.
         return vec![IpPrefix::host(Ipv6Addr::LOCALHOST.into())];
@@ -180,54 +263,75 @@ pub struct Managed {
     pub routes: Vec<ManagedRoute>,
     /// Resolver settings, when allowed and present.
     pub dns: Option<ManagedDns>,
+    /// What the host does not get, in the order of the configuration. What it has anyway (the connected route of an
+    /// address, a second route to one target) or must not have (a route through itself) is not among it.
+    pub withheld: Vec<Withheld>,
 }
 
 impl Managed {
-    /// Works out what the host should have. `online` says whether the node reaches a root
-    /// (default routes wait for it).
-    pub fn new(mac: Mac, config: Option<&NetworkConfig>, settings: &Settings, online: bool) -> Self {
-        let Some(config) = config else {
-            return Self { mac, mtu: NetworkConfig::DEFAULT_MTU, addresses: vec![], routes: vec![], dns: None };
+    /// Works out what the host should have. `on_port`: addresses on the port that the operator or a DHCP client put
+    /// there; `online`: the node reaches a root (default routes wait for it).
+    pub fn new(
+        mac: Mac,
+        config: Option<&NetworkConfig>,
+        settings: &Settings,
+        on_port: &[IpAddr],
+        online: bool,
+    ) -> Self {
+        let mut managed = Self {
+            mac,
+            mtu: NetworkConfig::DEFAULT_MTU,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            dns: None,
+            withheld: Vec::new(),
         };
-        let mut addresses: Vec<_> =
-            config.addresses.iter().filter_map(|a| settings.address(IpPrefix::try_from(*a).ok()?)).collect();
-        addresses.sort_unstable();
-        addresses.dedup_by_key(|p| p.address());
-        let routes = routes(config, settings, &addresses, online);
-        let dns = (settings.allow_dns && !config.dns.domain.is_empty()).then(|| ManagedDns {
+        let Some(config) = config else { return managed };
+        managed.mtu = config.mtu;
+        for address in config.addresses.iter().filter_map(|address| IpPrefix::try_from(*address).ok()) {
+            match settings.address(address) {
+                Ok(address) => managed.addresses.push(address),
+                Err(obstacle) => managed.withheld.push(Withheld::Address(address, obstacle)),
+            }
+        }
+        managed.addresses.sort_unstable();
+        managed.addresses.dedup_by_key(|p| p.address());
+        managed.add_routes(config, settings, on_port, online);
+        managed.dns = (settings.allow_dns && !config.dns.domain.is_empty()).then(|| ManagedDns {
             domain: config.dns.domain.clone(),
             servers: config.dns.servers.iter().filter_map(|server| server.ip()).collect(),
         });
-        Self { mac, mtu: config.mtu, addresses, routes, dns }
+        managed
     }
-}
 
-/// 04 §10.3.
-fn routes(config: &NetworkConfig, settings: &Settings, addresses: &[IpPrefix], online: bool) -> Vec<ManagedRoute> {
-    let mut routes: Vec<ManagedRoute> = Vec::new();
-    for route in &config.routes {
-        let Ok(target) = IpPrefix::try_from(route.target).map(IpPrefix::network) else { continue };
-        let via = route.via.ip().filter(|via| via.is_ipv4() == target.is_ipv4());
-        let own = |ip: IpAddr| addresses.iter().any(|a| a.address() == ip);
-        let connected = addresses.iter().any(|a| a.bits() == target.bits() && target.contains(a.address()));
-        let waits = is_default(target) && !online;
-        if !settings.allows(target) || via.is_some_and(own) || connected || waits {
-            continue;
+    /// 04 §10.3.
+    fn add_routes(&mut self, config: &NetworkConfig, settings: &Settings, on_port: &[IpAddr], online: bool) {
+        for route in &config.routes {
+            let Ok(target) = IpPrefix::try_from(route.target).map(IpPrefix::network) else { continue };
+            let via = route.via.ip().filter(|via| via.is_ipv4() == target.is_ipv4());
+            let own = |ip: IpAddr| on_port.contains(&ip) || self.addresses.iter().any(|a| a.address() == ip);
+            let connected = self.addresses.iter().any(|a| a.bits() == target.bits() && target.contains(a.address()));
+            if via.is_some_and(own) || connected || self.routes.iter().any(|known| known.target == target) {
+                continue;
+            }
+            let waits = is_default(target) && !online;
+            let allowed = settings.judge(target).and(if waits { Err(Obstacle::Offline) } else { Ok(()) });
+            match allowed.and_then(|()| self.source(target, on_port).ok_or(Obstacle::NoSource)) {
+                Ok(source) => self.routes.push(ManagedRoute { target, via, source, metric: route.metric }),
+                Err(obstacle) => self.withheld.push(Withheld::Route(target, via, obstacle)),
+            }
         }
-        if routes.iter().any(|known| known.target == target) {
-            continue;
-        }
-        let candidates = addresses.iter().map(|a| a.address());
-        let best = candidates.filter_map(|ip| Some((common_bits(ip, target.address())?, ip)));
-        // The first of equally good ones.
-        let source = best.fold(None, |best: Option<(u8, IpAddr)>, next| match best {
-            Some(best) if best.0 >= next.0 => Some(best),
-            _ => Some(next),
-        });
-        if let Some((_, source)) = source {
-            routes.push(ManagedRoute { target, via, source, metric: route.metric });
-        }
+        self.routes.sort_by_key(|route| route.via.is_some());
     }
-    routes.sort_by_key(|route| route.via.is_some());
-    routes
+
+    /// The address that has most leading bits in common with a target; of equally good ones the first, and managed ones
+    /// before others.
+    fn source(&self, target: IpPrefix, on_port: &[IpAddr]) -> Option<IpAddr> {
+        let usable = |ip: &IpAddr| !matches!(Scope::of(*ip), Scope::LinkLocal | Scope::Loopback | Scope::Multicast);
+        let managed = self.addresses.iter().map(|a| a.address());
+        let all = managed.chain(on_port.iter().copied().filter(usable));
+        let candidates = all.filter_map(|ip| Some((common_bits(ip, target.address())?, ip)));
+        let best = candidates.reduce(|best, next| if best.0 >= next.0 { best } else { next });
+        best.map(|(_, ip)| ip)
+    }
 }

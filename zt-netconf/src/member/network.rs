@@ -9,6 +9,7 @@ pub(super) mod multicast;
 pub(super) mod push;
 mod receive;
 
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
@@ -256,9 +257,9 @@ impl Network {
     }
 
     /// What the host should have because of this network (04 §10). `online`: the node reaches
-    /// a root.
-    pub fn managed(&self, settings: &Settings, online: bool) -> Managed {
-        Managed::new(self.mac, self.held.config.as_ref(), settings, online)
+    /// a root; `on_port`: addresses that others put on the port.
+    pub fn managed(&self, settings: &Settings, on_port: &[IpAddr], online: bool) -> Managed {
+        Managed::new(self.mac, self.held.config.as_ref(), settings, on_port, online)
     }
 
     pub(crate) fn next_timeout(&self) -> (Mono, &'static str) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use zt_netconf::{Managed, NetworkConfig, Settings};
+use zt_netconf::{Managed, NetworkConfig, Obstacle, Settings, Withheld};
 use zt_wire::netconf::{Dns, Route};
 use zt_wire::{InetAddress, IpPrefix, Mac};
 
@@ -35,7 +35,7 @@ fn config(addresses: &[&str], routes: &[(&str, Option<&str>)]) -> NetworkConfig 
 }
 
 fn managed(config: &NetworkConfig, settings: &Settings, online: bool) -> Managed {
-    Managed::new(Mac([2; 6]), Some(config), settings, online)
+    Managed::new(Mac([2; 6]), Some(config), settings, &[], online)
 }
 
 fn targets(managed: &Managed) -> Vec<String> {
@@ -208,6 +208,63 @@ proptest::proptest! {
 }
 
 #[test]
+fn what_is_withheld_is_named_with_its_reason() {
+    let config = config(
+        &["10.1.0.2/16", "1.2.3.4/24"],
+        &[
+            ("10.1.0.0/16", None),
+            ("0.0.0.0/0", Some("10.1.0.1")),
+            ("8.8.8.0/24", Some("10.1.0.1")),
+            ("224.0.0.0/4", None),
+            ("fd00::/64", None),
+            ("10.9.0.0/16", Some("10.1.0.2")),
+        ],
+    );
+    let withheld = |settings: &Settings, online| -> Vec<String> {
+        let of = |withheld: &Withheld| match withheld {
+            Withheld::Address(prefix, obstacle) => format!("{prefix}: {obstacle}"),
+            Withheld::Route(target, via, obstacle) => {
+                format!("{target}{}: {obstacle}", via.map_or(String::new(), |via| format!(" via {via}")))
+            }
+        };
+        managed(&config, settings, online).withheld.iter().map(of).collect()
+    };
+    // The connected route and the one through this node itself are as they should be.
+    let never = "224.0.0.0/4: loopback, link-local and multicast addresses are never taken";
+    let no_source = "fd00::/64: this node has no address of that family on the network";
+    let strict = [
+        "1.2.3.4/24: allowGlobal is off",
+        "0.0.0.0/0 via 10.1.0.1: allowDefault is off",
+        "8.8.8.0/24 via 10.1.0.1: allowGlobal is off",
+        never,
+        no_source,
+    ];
+    assert_eq!(withheld(&Settings::default(), true), strict);
+    let all = Settings { allow_global: true, allow_default: true, ..Settings::default() };
+    let waiting = ["0.0.0.0/0 via 10.1.0.1: it waits until the node is online", never, no_source];
+    assert_eq!(withheld(&all, false), waiting);
+    assert_eq!(withheld(&all, true), [never, no_source]);
+    let listed = Settings { allow_list: vec![prefix("10.0.0.0/8")], ..all };
+    assert_eq!(withheld(&listed, true)[0], "1.2.3.4/24: it is not in the list of allowManaged");
+    let off = Settings { allow_managed: false, ..listed };
+    assert!(withheld(&off, true).iter().all(|text| text.ends_with("allowManaged is off")));
+    assert_eq!(Obstacle::NotListed.setting(), Some("allowManaged"));
+}
+
+#[test]
+fn an_address_that_a_dhcp_server_gave_is_a_source_too() {
+    let config = config(&[], &[("192.168.7.0/24", None), ("10.0.0.0/8", Some("192.168.1.5")), ("fd01::/64", None)]);
+    let seen = |on_port: &[&str]| {
+        let on_port: Vec<IpAddr> = on_port.iter().map(|text| ip(text)).collect();
+        targets(&Managed::new(Mac([2; 6]), Some(&config), &Settings::default(), &on_port, true))
+    };
+    assert!(seen(&["fe80::1"]).is_empty(), "a link-local address is none for other links");
+    let expected = ["192.168.7.0/24 src 192.168.1.9", "10.0.0.0/8 via 192.168.1.5 src 192.168.1.9"];
+    assert_eq!(seen(&["fe80::1", "192.168.1.9"]), expected);
+    assert_eq!(seen(&["192.168.1.5"]), ["192.168.7.0/24 src 192.168.1.5"], "a route through this host itself");
+}
+
+#[test]
 fn the_resolver_needs_permission() {
     let mut config = config(&[], &[]);
     config.dns = Dns { domain: "home.arpa".into(), ..Dns::default() };
@@ -229,6 +286,13 @@ fn settings_are_read_and_written() {
     assert_eq!(Settings::from_text(&settings.to_text()), settings);
     let off = Settings { allow_managed: false, ..Settings::default() };
     assert_eq!(Settings::from_text(&off.to_text()), off);
+    // A list survives that managed is off, and one that is as short as a boolean is none.
+    for list in [vec![prefix("10.0.0.0/8"), prefix("fd00::/8")], vec![prefix("::/0")]] {
+        for allow_managed in [true, false] {
+            let kept = Settings { allow_managed, allow_list: list.clone(), ..Settings::default() };
+            assert_eq!(Settings::from_text(&kept.to_text()), kept);
+        }
+    }
     let broken = Settings::from_text(b"allowManaged=everything");
     assert!(!broken.allows(prefix("10.0.0.1/8")), "an unreadable restriction is not no restriction");
 }
