@@ -79,6 +79,9 @@ pub struct Network {
     pub allow_global: bool,
     /// Addresses and routes may be installed at all.
     pub allow_managed: bool,
+    /// Our own addition: only those within these prefixes (`ip/bits`). Absent when there is no such list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_managed_list: Vec<String>,
     /// `ip/bits` as sent by the controller.
     pub assigned_addresses: Vec<String>,
     /// End of the sign-on, milliseconds since 1970; only with sign-on.
@@ -126,6 +129,26 @@ pub struct Network {
     /// Our own addition: a rule which this version cannot evaluate, so that nothing passes. Absent otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsupported_rule: Option<String>,
+    /// Our own addition: managed addresses and routes that the host does not get, or that have no effect there. Absent
+    /// when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Withheld>,
+}
+
+/// A managed address or route that the host does not get: our own addition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// `address` or `route`.
+    pub kind: String,
+    /// The setting that would let it in, if there is one: `allowManaged`, `allowGlobal` or `allowDefault`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setting: Option<String>,
+    /// `ip/bits` of the address, or of the route's target.
+    pub target: String,
+    /// Gateway of the route, none if on-link.
+    pub via: Option<String>,
+    /// Why.
+    pub why: String,
 }
 
 /// Name servers of a network.

@@ -3,9 +3,10 @@
 //! The shapes follow the JSON objects of the local HTTP interface (06 §4) but are independent of it.
 
 pub use crate::drop_reason::{DropReason, Unsent};
-use zt_netconf::Settings as NetworkSettings;
+use std::net::IpAddr;
+use zt_netconf::{Settings as NetworkSettings, Withheld};
 pub use zt_peer::Role;
-use zt_wire::{Address, Identity, InetAddress, Mac, MulticastGroup, NetworkId, SoftwareVersion};
+use zt_wire::{Address, Identity, InetAddress, IpPrefix, Mac, MulticastGroup, NetworkId, SoftwareVersion};
 
 /// State of the node as a whole (06 §4.3).
 #[derive(Clone, Debug)]
@@ -124,6 +125,33 @@ pub struct NetworkStatus {
     pub authentication_expires: u64,
     /// Name of a rule this version does not evaluate; the network then passes nothing.
     pub unsupported_rule: Option<String>,
+    /// Managed addresses and routes that the host does not get, or that have no effect there.
+    pub withheld: Vec<WithheldStatus>,
+}
+
+/// A managed address or route that the host does not get, or that has no effect there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithheldStatus {
+    /// A route, else an address.
+    pub is_route: bool,
+    /// Target of the route, or the address with the length of its prefix.
+    pub prefix: IpPrefix,
+    /// Gateway of a route that has one.
+    pub via: Option<IpAddr>,
+    /// Why, for people.
+    pub why: String,
+    /// The setting that would let it in, if there is one.
+    pub setting: Option<&'static str>,
+}
+
+impl From<Withheld> for WithheldStatus {
+    fn from(withheld: Withheld) -> Self {
+        let (is_route, prefix, via, why) = match withheld {
+            Withheld::Address(address, why) => (false, address, None, why),
+            Withheld::Route(target, via, why) => (true, target, via, why),
+        };
+        Self { is_route, prefix, via, why: why.to_string(), setting: why.setting() }
+    }
 }
 
 /// A managed route.

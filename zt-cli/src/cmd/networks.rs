@@ -9,11 +9,14 @@ use crate::api::{self, Word};
 use crate::console::Console;
 use crate::render::table::{Table, Tone, harmless};
 
+/// Most withheld addresses and routes that are shown of each network unasked.
+const SHOWN: usize = 4;
+
 /// Arguments of `zt networks`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   zt networks
-  zt networks --routes     with the managed routes
+  zt networks --routes     with the managed routes, and which of them this host does not use and why
   zt networks --json")]
 pub struct NetworksArgs {
     /// Show managed routes too
@@ -54,7 +57,8 @@ pub fn table(networks: &[api::Network], color: bool) -> String {
     table.render(color)
 }
 
-fn notes(networks: &[api::Network], routes: bool) -> String {
+/// What a table has no room for; `routes` shows all managed routes.
+pub fn notes(networks: &[api::Network], routes: bool) -> String {
     let mut out = String::new();
     for network in networks {
         let id = &network.id;
@@ -68,10 +72,37 @@ fn notes(networks: &[api::Network], routes: bool) -> String {
         if let Some(url) = network.authentication_url.as_ref().filter(|url| !url.is_empty()) {
             out += &format!("{id}: sign on at {}\n", harmless(url));
         }
-        for route in network.routes.iter().filter(|_| routes) {
-            let via = route.via.as_ref().map_or(String::new(), |via| format!(" via {via}"));
-            out += &format!("{id}: route {}{via}\n", route.target);
+        if routes {
+            for route in &network.routes {
+                out += &format!("{id}: {}\n", place("route", &route.target, route.via.as_deref()));
+            }
         }
+        out += &withheld(network, routes);
     }
     out
+}
+
+/// What this host does not use of a network, and what would change that.
+fn withheld(network: &api::Network, all: bool) -> String {
+    let mut out = String::new();
+    let shown = if all { network.withheld.len() } else { SHOWN };
+    for item in network.withheld.iter().take(shown) {
+        let place = place(&item.kind, &item.target, item.via.as_deref());
+        let advice = match item.setting.as_deref() {
+            Some("allowDefault") => format!("; `zt join {} --allow-default yes` allows it", network.id),
+            Some("allowGlobal") => format!("; `zt join {} --allow-global yes` allows it", network.id),
+            _ => String::new(),
+        };
+        out += &format!("{}: {place} is not used: {}{advice}\n", network.id, harmless(&item.why));
+    }
+    match network.withheld.len().saturating_sub(shown) {
+        0 => {}
+        more => out += &format!("{}: {more} more are not used; `zt networks --routes` shows all\n", network.id),
+    }
+    out
+}
+
+fn place(kind: &str, target: &str, via: Option<&str>) -> String {
+    let via = via.map_or(String::new(), |via| format!(" via {}", harmless(via)));
+    format!("{} {}{via}", harmless(kind), harmless(target))
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use zt_netconf::NetworkType;
 use zt_node::Handle;
 use zt_node::driver::Stopped;
-use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus};
+use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus};
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::home::Home;
@@ -221,6 +221,7 @@ fn network(status: &NetworkStatus) -> api::Network {
         allow_default: status.settings.allow_default,
         allow_global: status.settings.allow_global,
         allow_managed: status.settings.allow_managed,
+        allow_managed_list: status.settings.allow_list.iter().map(ToString::to_string).collect(),
         assigned_addresses: status.assigned.iter().map(ToString::to_string).collect(),
         // All three only with sign-on (06 §4.7).
         authentication_expiry_time: status
@@ -261,6 +262,17 @@ fn network(status: &NetworkStatus) -> api::Network {
         status: status.status.into(),
         kind: if status.private { NetworkType::Private } else { NetworkType::Public }.into(),
         unsupported_rule: status.unsupported_rule.clone(),
+        withheld: status.withheld.iter().map(withheld).collect(),
+    }
+}
+
+fn withheld(status: &WithheldStatus) -> api::Withheld {
+    api::Withheld {
+        kind: if status.is_route { "route" } else { "address" }.to_owned(),
+        setting: status.setting.map(str::to_owned),
+        target: status.prefix.to_string(),
+        via: status.via.map(|via| via.to_string()),
+        why: status.why.clone(),
     }
 }
 
@@ -357,6 +369,7 @@ mod tests {
             authentication_url: None,
             authentication_expires: 0,
             unsupported_rule: None,
+            withheld: Vec::new(),
         };
         let shown = |status: &NetworkStatus| serde_json::to_value(network(status)).expect("an object");
         let keys = ["ssoEnabled", "authenticationExpiryTime", "authenticationURL"];

@@ -279,6 +279,7 @@ async fn follow(
 /// Settings of a network after a change that names some of them.
 pub(super) fn merged(mut settings: Settings, change: super::http::NetworkSettings) -> Settings {
     settings.allow_managed = change.allow_managed.unwrap_or(settings.allow_managed);
+    settings.allow_list = change.allow_managed_list.unwrap_or(settings.allow_list);
     settings.allow_global = change.allow_global.unwrap_or(settings.allow_global);
     settings.allow_default = change.allow_default.unwrap_or(settings.allow_default);
     settings.allow_dns = change.allow_dns.unwrap_or(settings.allow_dns);

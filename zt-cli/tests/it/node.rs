@@ -42,6 +42,7 @@ fn network(id: NetworkId) -> api::Network {
         allow_default: false,
         allow_global: false,
         allow_managed: true,
+        allow_managed_list: Vec::new(),
         assigned_addresses: vec!["10.9.8.1/24".to_owned()],
         authentication_expiry_time: None,
         authentication_url: None,
@@ -63,6 +64,7 @@ fn network(id: NetworkId) -> api::Network {
         status: zt_netconf::NetworkStatus::Ok.into(),
         kind: zt_netconf::NetworkType::Private.into(),
         unsupported_rule: Some("tee".to_owned()),
+        withheld: Vec::new(),
     }
 }
 
@@ -82,6 +84,19 @@ impl Backend for Node {
     async fn join(&self, id: NetworkId, settings: NetworkSettings) -> Answer<Option<api::Network>> {
         let mut joined = network(id);
         joined.allow_default = settings.allow_default.unwrap_or(false);
+        joined.allow_managed = settings.allow_managed.unwrap_or(true);
+        let list = settings.allow_managed_list.unwrap_or_default();
+        joined.allow_managed_list = list.iter().map(ToString::to_string).collect();
+        if !joined.allow_default {
+            let route = |number: usize| api::Withheld {
+                kind: "route".to_owned(),
+                setting: Some("allowDefault".to_owned()),
+                target: if number == 0 { "0.0.0.0/0".to_owned() } else { format!("{number}.0.0.0/8") },
+                via: Some("10.9.8.4".to_owned()),
+                why: "allowDefault is off".to_owned(),
+            };
+            joined.withheld = (0..6).map(route).collect();
+        }
         self.told().networks = vec![joined.clone()];
         Ok(Some(joined))
     }
@@ -260,6 +275,47 @@ fn networks_are_joined_shown_and_left() {
     assert_eq!(json[0]["allowDefault"], true);
     folder.ok("zt leave 8056c2e21c000001");
     folder.fails("zt leave 8056c2e21c000001", "is not joined");
+}
+
+#[test]
+fn what_a_host_does_not_use_is_shown_with_the_way_to_allow_it() {
+    let node = Fake::start();
+    let folder = node.folder();
+    let line = "8056c2e21c000001: route 0.0.0.0/0 via 10.9.8.4 is not used: allowDefault is off; \
+                `zt join 8056c2e21c000001 --allow-default yes` allows it";
+    assert!(folder.ok("zt join 8056c2e21c000001").contains(line), "where it is joined");
+    let few = folder.ok("zt networks");
+    assert!(few.contains(line), "{few}");
+    assert_eq!(few.matches("is not used").count(), 4, "{few}");
+    assert!(few.contains("2 more are not used; `zt networks --routes` shows all"), "{few}");
+    assert_eq!(folder.ok("zt networks --routes").matches("is not used").count(), 6);
+    assert!(!folder.ok("zt join 8056c2e21c000001 --allow-default yes").contains("not used"));
+}
+
+#[test]
+fn managed_can_be_everything_nothing_or_a_list() {
+    let node = Fake::start();
+    let folder = node.folder();
+    for (value, managed, list) in [
+        ("yes", true, &[][..]),
+        ("no", false, &[]),
+        ("10.0.0.0/8", true, &["10.0.0.0/8"]),
+        ("10.0.0.0/8,fd00::/8", true, &["10.0.0.0/8", "fd00::/8"]),
+    ] {
+        let joined = folder.ok(&format!("zt join 8056c2e21c000001 --allow-managed {value} --json"));
+        let joined: Value = serde_json::from_str(&joined).expect("json");
+        assert_eq!(joined["allowManaged"], managed, "{value}");
+        let shown = joined.get("allowManagedList").cloned().unwrap_or_else(|| json!([]));
+        assert_eq!(shown, json!(list), "{value}");
+    }
+    folder.fails("zt join 8056c2e21c000001 --allow-managed 10.0.0.0/8,here", "\"here\" is not IP/BITS");
+    // A list that cannot be read would be no restriction.
+    let long: Vec<String> = (0..65).map(|number| format!("10.{number}.0.0/16")).collect();
+    for list in [json!("10.0.0.0/8"), json!(["here"]), json!([1]), json!(long)] {
+        let answer = node.client().post("/network/8056c2e21c000001", &json!({ "allowManagedList": list }).to_string());
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert!(answer.body.contains("allowManagedList is a list of at most 64"), "{}", answer.body);
+    }
 }
 
 #[test]

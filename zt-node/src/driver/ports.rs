@@ -128,7 +128,7 @@ impl Driver {
     /// Looks what became of the ports: one that was set up again by hand gets back what it lost with that, one that
     /// could not be had may be had now.
     pub(super) fn tend_ports(&mut self, now: Now) {
-        let mut revived = Vec::new();
+        let (mut revived, mut others) = (Vec::new(), Vec::new());
         for (&network, port) in &mut self.ports {
             // A device that is gone is noticed where frames are read.
             let Ok(state) = port.tap.observe() else { continue };
@@ -136,7 +136,12 @@ impl Driver {
                 revived.push(network);
             }
             port.is_up = state.up;
+            let given = |ip: &IpAddr| port.host.addresses.iter().any(|managed| managed.address() == *ip);
+            others.push((network, state.addresses.iter().copied().filter(|ip| !given(ip)).collect()));
             port.addresses = state.addresses;
+        }
+        for (network, addresses) in others {
+            self.engine.set_port_addresses(network, addresses);
         }
         if self.ports_tried.pass(now.mono, RETRY) {
             let failed = |network: &&zt_netconf::Network| network.port_error().is_some();

@@ -13,6 +13,7 @@ mod report;
 
 pub use input::{Input, NetworkChange, Output, Persist};
 pub use outbox::{FrameList, ListedFrame, Outbox};
+use std::net::IpAddr;
 
 use carrier::OverVl1;
 use own_packets::OwnPackets;
@@ -20,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use zt_crypto::{ArmorError, Entropy, SecretIdentity, Suite};
 use zt_netconf::controller::Controller;
-use zt_netconf::{Settings, Verdict, Vl2, Vl2Event};
+use zt_netconf::{Managed, Settings, Verdict, Vl2, Vl2Event};
 use zt_peer::{Endpoint, Inbound, LinkId, Look, Path, Place, Scratch, Ticket, Vl1, Vl1Config, Vl1Event};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
@@ -59,6 +60,8 @@ pub struct Engine {
     controller: Option<Controller>,
     outputs: VecDeque<Output>,
     settings: std::collections::BTreeMap<NetworkId, Settings>,
+    /// Addresses that others put on the ports.
+    on_port: std::collections::BTreeMap<NetworkId, Vec<IpAddr>>,
     own_packets: OwnPackets,
     online: bool,
     /// The controller has more to say than fits in a round.
@@ -91,6 +94,7 @@ impl Engine {
             identity,
             outputs: VecDeque::new(),
             settings: std::collections::BTreeMap::new(),
+            on_port: std::collections::BTreeMap::new(),
             own_packets: OwnPackets::default(),
             online: false,
             more: false,
@@ -324,6 +328,7 @@ impl Engine {
             }
             Vl2Event::Down { network } => {
                 self.settings.remove(&network);
+                self.on_port.remove(&network);
                 // Frames that still wait for its port must not come out of the port of a later join.
                 outbox.frames.remove(&network);
                 self.outputs.push_back(Output::Network(network, NetworkChange::Left));
@@ -340,9 +345,23 @@ impl Engine {
     /// Says what the port of a network should be: when that changes, and when an owner asks who could not make it.
     pub fn configure(&mut self, network: NetworkId) {
         let Some(joined) = self.vl2.network(network) else { return };
-        let settings = self.settings.entry(network).or_default();
-        let managed = joined.managed(settings, self.online);
+        let managed = self.managed(joined);
         self.outputs.push_back(Output::Network(network, NetworkChange::Configure(managed)));
+    }
+
+    fn managed(&self, network: &zt_netconf::Network) -> Managed {
+        let on_port = self.on_port.get(&network.id()).map(Vec::as_slice).unwrap_or_default();
+        network.managed(&self.network_settings(network.id()), on_port, self.is_online())
+    }
+
+    /// Which addresses the port of a network has that were not given to it here: a DHCP server behind a bridge, or the
+    /// operator, has put them there. Managed routes may start from them (04 §10.3).
+    pub fn set_port_addresses(&mut self, network: NetworkId, addresses: Vec<IpAddr>) {
+        let known = self.on_port.entry(network).or_default();
+        if *known != addresses {
+            *known = addresses;
+            self.configure(network);
+        }
     }
 
     /// Joins a network; `saved` is the configuration text kept from an earlier run.

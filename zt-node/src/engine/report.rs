@@ -113,6 +113,7 @@ impl Engine {
                 _ => 0,
             },
             unsupported_rule: network.unsupported_rule().map(ToString::to_string),
+            withheld: self.managed(network).withheld.into_iter().map(Into::into).collect(),
         }
     }
 }

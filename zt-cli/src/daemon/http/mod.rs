@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
-use zt_wire::{Address, NetworkId};
+use zt_wire::{Address, IpPrefix, NetworkId};
 
 use crate::api;
 
@@ -99,10 +99,12 @@ pub enum Failure {
 }
 
 /// Settings of a network in a request; absent ones stay as they are (06 §4.7).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NetworkSettings {
     /// `allowManaged`.
     pub allow_managed: Option<bool>,
+    /// `allowManagedList`, our own addition: only what is within these prefixes; empty lifts the restriction.
+    pub allow_managed_list: Option<Vec<IpPrefix>>,
     /// `allowGlobal`.
     pub allow_global: Option<bool>,
     /// `allowDefault`.

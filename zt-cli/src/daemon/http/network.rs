@@ -1,9 +1,10 @@
 //! `/network` (06 §4.7).
 
 use serde_json::{Value, json};
-use zt_wire::NetworkId;
+use zt_netconf::Settings;
+use zt_wire::{IpPrefix, NetworkId};
 
-use super::{Answer, Backend, NetworkSettings, Reply, Request, hex_id};
+use super::{Answer, Backend, Failure, NetworkSettings, Reply, Request, hex_id};
 use crate::render::json::without_mark;
 
 pub(super) async fn list<B: Backend>(backend: &B, request: &Request) -> Answer<Reply> {
@@ -21,7 +22,7 @@ pub(super) async fn one<B: Backend>(backend: &B, request: &Request, id: &str) ->
         return Ok(network.map_or_else(|| Reply::json_with(404, &json!({})), |n| Reply::json(&n)));
     }
     if request.is_write() {
-        let network = backend.join(id, settings(&request.body)).await?;
+        let network = backend.join(id, settings(&request.body)?).await?;
         return Ok(network.map_or_else(|| Reply::json(&json!({})), |n| Reply::json(&n)));
     }
     if request.is_delete() {
@@ -31,14 +32,24 @@ pub(super) async fn one<B: Backend>(backend: &B, request: &Request, id: &str) ->
     Ok(Reply::not_found())
 }
 
-/// Only JSON booleans count; anything else is ignored, even a body that is no JSON (06 §4.7).
-fn settings(body: &[u8]) -> NetworkSettings {
+/// Only JSON booleans count; anything else is ignored, even a body that is no JSON (06 §4.7). Our own addition, the list of
+/// prefixes, is refused when it cannot be read: an ignored restriction would be none.
+fn settings(body: &[u8]) -> Answer<NetworkSettings> {
     let body: Value = serde_json::from_slice(without_mark(body)).unwrap_or_default();
     let flag = |key: &str| body.get(key).and_then(Value::as_bool);
-    NetworkSettings {
+    Ok(NetworkSettings {
         allow_managed: flag("allowManaged"),
+        allow_managed_list: body.get("allowManagedList").map(prefixes).transpose()?,
         allow_global: flag("allowGlobal"),
         allow_default: flag("allowDefault"),
         allow_dns: flag("allowDNS"),
-    }
+    })
+}
+
+fn prefixes(list: &Value) -> Answer<Vec<IpPrefix>> {
+    let refused = || {
+        Failure::Refused(format!("allowManagedList is a list of at most {} texts, each IP/BITS", Settings::MOST_LISTED))
+    };
+    let list = list.as_array().filter(|list| list.len() <= Settings::MOST_LISTED).ok_or_else(refused)?;
+    list.iter().map(|item| item.as_str().and_then(|text| text.parse().ok()).ok_or_else(refused)).collect()
 }
