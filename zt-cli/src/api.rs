@@ -126,9 +126,6 @@ pub struct Network {
     /// Whether members need a certificate.
     #[serde(rename = "type")]
     pub kind: Word<NetworkType>,
-    /// Our own addition: a rule which this version cannot evaluate, so that nothing passes. Absent otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsupported_rule: Option<String>,
     /// Our own addition: managed addresses and routes that the host does not get, or that have no effect there. Absent
     /// when there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

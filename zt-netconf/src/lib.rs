@@ -23,5 +23,3 @@ pub use member::membership::Member;
 pub use member::network::{Authentication, Failure, Network, NetworkStatus};
 #[doc(inline)]
 pub use member::vl2::{LocalAnswer, Vl2};
-#[doc(inline)]
-pub use rules::UnsupportedRule;

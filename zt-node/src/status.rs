@@ -123,8 +123,6 @@ pub struct NetworkStatus {
     pub authentication_url: Option<String>,
     /// When the present authentication ends, Unix milliseconds; 0 if that is not known.
     pub authentication_expires: u64,
-    /// Name of a rule this version does not evaluate; the network then passes nothing.
-    pub unsupported_rule: Option<String>,
     /// Managed addresses and routes that the host does not get, or that have no effect there.
     pub withheld: Vec<WithheldStatus>,
 }

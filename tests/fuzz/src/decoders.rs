@@ -3,7 +3,7 @@
 use crate::input::Input;
 use crate::json;
 use zt_netconf::controller::Controller;
-use zt_netconf::rules::{FrameFacts, evaluate, first_unsupported};
+use zt_netconf::rules::{FrameFacts, Policy};
 use zt_netconf::{Managed, NetworkConfig, Settings};
 use zt_wire::verb::parse_moons;
 use zt_wire::world::World;
@@ -113,7 +113,7 @@ pub fn config(data: &[u8]) {
     let mac = Mac::for_member(config.issued_to, config.network);
     let _ = Managed::new(mac, Some(&config), &settings, &[], true);
     let _ = (config.name_text(), config.is_public(), config.always_contact().count());
-    let _ = first_unsupported(config.rules.as_slice());
+    let _ = Policy::new(&config);
     // A domain that is no UTF-8 grows when it is read, and is cut again when it is written.
     let readable = !config.dns.domain.contains(char::REPLACEMENT_CHARACTER);
     if readable && config.capabilities.iter().all(is_canonical) {
@@ -228,7 +228,6 @@ pub fn rules(data: &[u8]) {
     if let Ok(table) = RuleTable::parse_blob(data) {
         let facts = FrameFacts {
             inbound: first & 4 == 4,
-            own: Address::new(1),
             source: Address::new(1),
             destination: Address::new(2),
             source_mac: Mac([2; 6]),
@@ -236,8 +235,10 @@ pub fn rules(data: &[u8]) {
             ethertype: 0x0800,
             payload: data,
         };
-        let _ = evaluate(table.as_slice(), &facts, first & 2 == 2);
-        let _ = first_unsupported(table.as_slice());
+        let mut config = NetworkConfig::new(NetworkId(1), Address::new(1), 0);
+        config.flags = if first & 2 == 2 { NetworkConfig::UNKNOWN_RULES_MATCH } else { 0 };
+        config.rules = table.clone();
+        let _ = Policy::new(&config).judge(&facts, None, &mut || 0);
         assert_eq!(RuleTable::parse_blob(&table.to_vec()), Ok(table));
     }
 }

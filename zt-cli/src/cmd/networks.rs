@@ -62,10 +62,6 @@ pub fn notes(networks: &[api::Network], routes: bool) -> String {
     let mut out = String::new();
     for network in networks {
         let id = &network.id;
-        if let Some(rule) = &network.unsupported_rule {
-            let rule = harmless(rule);
-            out += &format!("{id}: the rule {rule} is not supported by this version, so nothing passes\n");
-        }
         if network.port_error != 0 {
             out += &format!("{id}: the virtual port failed with error {}\n", network.port_error);
         }

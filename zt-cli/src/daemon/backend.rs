@@ -261,7 +261,6 @@ fn network(status: &NetworkStatus) -> api::Network {
         sso_enabled: status.sign_on.then_some(true),
         status: status.status.into(),
         kind: if status.private { NetworkType::Private } else { NetworkType::Public }.into(),
-        unsupported_rule: status.unsupported_rule.clone(),
         withheld: status.withheld.iter().map(withheld).collect(),
     }
 }
@@ -368,7 +367,6 @@ mod tests {
             sign_on: false,
             authentication_url: None,
             authentication_expires: 0,
-            unsupported_rule: None,
             withheld: Vec::new(),
         };
         let shown = |status: &NetworkStatus| serde_json::to_value(network(status)).expect("an object");

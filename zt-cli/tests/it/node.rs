@@ -63,7 +63,6 @@ fn network(id: NetworkId) -> api::Network {
         sso_enabled: None,
         status: zt_netconf::NetworkStatus::Ok.into(),
         kind: zt_netconf::NetworkType::Private.into(),
-        unsupported_rule: Some("tee".to_owned()),
         withheld: Vec::new(),
     }
 }

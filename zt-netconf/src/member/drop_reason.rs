@@ -8,8 +8,6 @@ pub enum DropReason {
     NotJoined,
     /// The network has no configuration yet.
     NotConfigured,
-    /// The configuration holds a rule that this version cannot evaluate: everything is refused.
-    UnsupportedRule,
     /// The sender's certificate is missing or does not agree with ours (04 §4.6).
     NotMember,
     /// The peer's certificate was revoked.
@@ -20,6 +18,10 @@ pub enum DropReason {
     SelfRevoked,
     /// A rule said DROP.
     RuleDrop,
+    /// A rule asked for a header that the frame hides from rules.
+    RuleEvaded,
+    /// A rule redirected the frame: it does not go where it was meant to go.
+    Redirected,
     /// No rule accepted the frame.
     RuleNoMatch,
     /// The source MAC of the frame is zero, a group, or our own.
@@ -82,15 +84,16 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in order of declaration.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::NotJoined,
         Self::NotConfigured,
-        Self::UnsupportedRule,
         Self::NotMember,
         Self::PeerRevoked,
         Self::RecipientUnproven,
         Self::SelfRevoked,
         Self::RuleDrop,
+        Self::RuleEvaded,
+        Self::Redirected,
         Self::RuleNoMatch,
         Self::InvalidSource,
         Self::BridgingRemote,
@@ -127,12 +130,13 @@ impl DropReason {
         match self {
             Self::NotJoined => "network not joined",
             Self::NotConfigured => "network not configured",
-            Self::UnsupportedRule => "unsupported rule",
             Self::NotMember => "not a member",
             Self::PeerRevoked => "peer revoked",
             Self::RecipientUnproven => "recipient without certificate",
             Self::SelfRevoked => "own membership revoked",
             Self::RuleDrop => "dropped by rule",
+            Self::RuleEvaded => "header hidden from rules",
+            Self::Redirected => "redirected by rule",
             Self::RuleNoMatch => "no rule accepts",
             Self::InvalidSource => "invalid source mac",
             Self::BridgingRemote => "bridging not allowed (remote)",

@@ -5,26 +5,26 @@ use zt_wire::time::Mono;
 
 use super::drop_reason::DropReason;
 use crate::config::NetworkConfig;
-use crate::rules::{UnsupportedRule, first_unsupported};
+use crate::rules::Policy;
 
 /// The configuration in use, and what follows from it.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) config: Option<NetworkConfig>,
+    /// Its rules, compiled; present exactly when the configuration is.
+    pub(crate) policy: Option<Policy>,
     /// Counts configurations: cached results of older ones are void.
     pub(crate) generation: u64,
     /// When a different configuration was last accepted from the controller.
     pub(crate) last_update: Option<Mono>,
     /// Our certificates up to this time (controller's clock) are void.
     pub(crate) own_threshold: i64,
-    unsupported: Option<UnsupportedRule>,
 }
 
 impl Held {
     /// Puts another configuration in the place of the one held.
     pub(crate) fn replace(&mut self, config: NetworkConfig) {
-        let tables = core::iter::once(&config.rules).chain(config.capabilities.iter().map(|cap| &cap.rules));
-        self.unsupported = tables.into_iter().find_map(|table| first_unsupported(table));
+        self.policy = Some(Policy::new(&config));
         self.config = Some(config);
         self.generation += 1;
     }
@@ -32,18 +32,10 @@ impl Held {
     /// The configuration, when frames may pass at all.
     pub(crate) fn ready(&self) -> Result<&NetworkConfig, DropReason> {
         let config = self.config.as_ref().ok_or(DropReason::NotConfigured)?;
-        if self.unsupported.is_some() {
-            return Err(DropReason::UnsupportedRule);
-        }
         if self.is_self_revoked() {
             return Err(DropReason::SelfRevoked);
         }
         Ok(config)
-    }
-
-    /// The first rule of the configuration that this version cannot evaluate.
-    pub(crate) fn unsupported(&self) -> Option<&UnsupportedRule> {
-        self.unsupported.as_ref()
     }
 
     /// True when our own certificate was revoked and no newer one came.

@@ -8,9 +8,10 @@ use zt_wire::gate::Gate;
 use zt_wire::ident::Address;
 use zt_wire::identity::Identity;
 use zt_wire::time::Mono;
-use zt_wire::{Capability, CredentialKind, Membership, Ownership, Tag};
+use zt_wire::{Capability, Credential, CredentialKind, Membership, Ownership, Tag};
 
 use crate::config::NetworkConfig;
+use crate::rules::{PeerPolicy, Policy};
 
 /// Most records of one network.
 pub(crate) const RECORDS: usize = 16_384;
@@ -64,6 +65,8 @@ pub struct Member {
     pub(crate) last_active: Mono,
     /// Result of [`agrees`] for a generation of our configuration.
     agreement: Option<(u64, bool)>,
+    /// Its credentials compiled for a generation of our configuration.
+    policy: Option<(u64, Box<PeerPolicy>)>,
 }
 
 impl Member {
@@ -138,14 +141,26 @@ impl Member {
         }
     }
 
-    /// Capabilities that count: issued close to our configuration and not revoked (04 §5.7), by ascending ID.
-    pub(crate) fn valid_capabilities<'a>(&'a self, config: &'a NetworkConfig) -> impl Iterator<Item = &'a Capability> {
-        self.capabilities.values().filter(|capability| {
-            let threshold = self.revocations.get(&(CredentialKind::CAPABILITY.0, capability.id));
-            let window = config.credential_window.unsigned_abs();
-            capability.timestamp.abs_diff(config.timestamp) <= window
-                && threshold.is_none_or(|threshold| capability.timestamp > *threshold)
-        })
+    /// This member as the rules see it: its credentials that count now (04 §5.7). Kept until the record or our
+    /// configuration changes.
+    pub(crate) fn policy(&mut self, ours: &Policy, generation: u64) -> &PeerPolicy {
+        if self.policy.as_ref().is_none_or(|(known, _)| *known != generation) {
+            let tags = self.tags.values().filter(|tag| self.counts(*tag, ours));
+            let capabilities = self.capabilities.values().filter(|capability| self.counts(*capability, ours));
+            let ownerships = self.ownerships.values().filter(|ownership| self.counts(*ownership, ours));
+            let compiled = PeerPolicy::new(ours, tags, capabilities, ownerships);
+            self.policy = Some((generation, Box::new(compiled)));
+        }
+        &self.policy.as_ref().expect("just made").1
+    }
+
+    fn counts(&self, credential: &impl Credential, ours: &Policy) -> bool {
+        ours.counts(credential.timestamp(), self.revoked_until(credential.kind(), credential.id()))
+    }
+
+    /// Notes that a credential came or was revoked: the rules have to look again.
+    pub(crate) fn credentials_changed(&mut self) {
+        self.policy = None;
     }
 
     /// Replaces the certificate.

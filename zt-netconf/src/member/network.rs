@@ -30,7 +30,6 @@ use super::membership::{Member, Members};
 use super::request::{self, Polling};
 use super::shared::Shared;
 use crate::config::NetworkConfig;
-use crate::rules::UnsupportedRule;
 
 /// Status of a network as shown to users (04 §2.2), with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +45,8 @@ pub enum NetworkStatus {
     NotFound = 3,
     /// The virtual port could not be made.
     PortError = 4,
-    /// The network has rules that this version cannot evaluate, so nothing passes
-    /// ([`Network::unsupported_rule`]). The reference never produces it, but every tool knows it.
+    /// The network wants a newer node. Neither the reference nor this implementation ever shows it, but every tool
+    /// knows it.
     ClientTooOld = 5,
     /// The controller asks for external sign-on.
     AuthenticationRequired = 6,
@@ -196,7 +195,6 @@ impl Network {
             None if self.held.config.is_none() => NetworkStatus::RequestingConfiguration,
             // Deliberate (04 §2.2): a network that passes nothing is not OK.
             None if self.held.is_self_revoked() => NetworkStatus::AccessDenied,
-            None if self.held.unsupported().is_some() => NetworkStatus::ClientTooOld,
             None => NetworkStatus::Ok,
         }
     }
@@ -214,11 +212,6 @@ impl Network {
     /// The last refusal of the controller.
     pub fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
-    }
-
-    /// The first rule of the configuration that this version cannot evaluate. While there is one, nothing passes.
-    pub fn unsupported_rule(&self) -> Option<&UnsupportedRule> {
-        self.held.unsupported()
     }
 
     /// When a different configuration was last accepted from the controller; `None` since the start.

@@ -1,6 +1,17 @@
 //! Rules: what may pass (04 §6).
+//!
+//! A [`Policy`] is compiled once for a configuration, a [`PeerPolicy`] once for the record of another member. A verdict
+//! is then a walk through compact tables: nothing is allocated, and each header of a frame is looked for once at most.
 
-pub mod eval;
+mod auth;
+mod facts;
+mod policy;
+mod program;
+mod run;
+mod transport;
+mod verdict;
 pub mod words;
 
-pub use eval::{Decision, FrameFacts, UnsupportedRule, evaluate, first_unsupported};
+pub use facts::FrameFacts;
+pub use policy::{PeerPolicy, Policy};
+pub use verdict::{By, Copies, Decision, FrameCopy, Verdict};

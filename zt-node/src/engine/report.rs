@@ -112,7 +112,6 @@ impl Engine {
                 Some(SignOn::V0 { expires, .. }) => *expires,
                 _ => 0,
             },
-            unsupported_rule: network.unsupported_rule().map(ToString::to_string),
             withheld: self.managed(network).withheld.into_iter().map(Into::into).collect(),
         }
     }

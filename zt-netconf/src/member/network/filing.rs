@@ -130,6 +130,7 @@ impl Network {
             return Outcome::Rejected;
         }
         shelf.insert(credential.id(), credential.clone());
+        record.credentials_changed();
         Outcome::New
     }
 
@@ -182,6 +183,7 @@ impl Network {
                 return Outcome::Rejected;
             }
             record.revocations.insert(key, revocation.threshold);
+            record.credentials_changed();
         }
         // Quirk (04 §5.5): a revoked tag or capability voids the certificate of membership too. Security: but thresholds
         // only rise. The reference takes a lower one as well, and a recorded revocation of a tag lets an expelled

@@ -1,45 +1,24 @@
 //! What the rules say of a frame on its way in or out (04 §6.7, §6.8).
 
-use zt_wire::Capability;
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::Address;
 
 use super::Network;
-use crate::config::NetworkConfig;
 use crate::member::drop_reason::DropReason;
-use crate::rules::{Decision, FrameFacts, evaluate, first_unsupported};
-
-/// Evaluates the rules of the network and then, when those decide nothing, capabilities in ascending order of their
-/// ID: an accepting rule is needed (04 §6.7, §6.8).
-fn judge<'r>(
-    config: &NetworkConfig,
-    capabilities: impl Iterator<Item = &'r Capability>,
-    facts: &FrameFacts<'_>,
-) -> Result<(), DropReason> {
-    match evaluate(&config.rules, facts, config.unknown_rules_match()) {
-        Decision::Accept { .. } => return Ok(()),
-        Decision::Drop { .. } => return Err(DropReason::RuleDrop),
-        Decision::NoMatch => {}
-    }
-    for capability in capabilities {
-        // A DROP never drops from a capability. A foreign capability with rules that cannot be evaluated grants
-        // nothing; an own one makes the whole configuration unsupported.
-        if first_unsupported(&capability.rules).is_none()
-            && matches!(evaluate(&capability.rules, facts, config.unknown_rules_match()), Decision::Accept { .. })
-        {
-            return Ok(());
-        }
-    }
-    Err(DropReason::RuleNoMatch)
-}
+use crate::member::shared::Shared;
+use crate::rules::{Decision, FrameFacts, Verdict};
 
 impl Network {
     /// Rules for a frame from another node (04 §6.8).
-    pub(crate) fn judge_inbound(&self, from: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
-        let config = self.held.ready()?;
+    pub(crate) fn judge_inbound(
+        &mut self,
+        shared: &mut Shared,
+        from: Address,
+        frame: &EthernetRef<'_>,
+    ) -> Result<Verdict, DropReason> {
+        self.held.ready()?;
         let facts = FrameFacts {
             inbound: true,
-            own: self.own,
             source: from,
             destination: self.own,
             source_mac: frame.source,
@@ -47,21 +26,23 @@ impl Network {
             ethertype: frame.ethertype,
             payload: frame.payload,
         };
-        let record = self.members.get(from);
-        let presented = record.into_iter().flat_map(|record| record.valid_capabilities(config));
-        judge(config, presented, &facts)
+        self.judge(shared, from, &facts)
     }
 
     /// Rules for a frame to another node, or to nobody in particular yet (`NIL`) (04 §6.7).
-    pub(crate) fn judge_outbound(&self, to: Address, frame: &EthernetRef<'_>) -> Result<(), DropReason> {
-        let config = self.held.ready()?;
+    pub(crate) fn judge_outbound(
+        &mut self,
+        shared: &mut Shared,
+        to: Address,
+        frame: &EthernetRef<'_>,
+    ) -> Result<Verdict, DropReason> {
+        self.held.ready()?;
         // Deliberate: a peer whose certificate is void gets nothing from us either.
         if !to.is_nil() && self.members.get(to).is_some_and(|record| record.is_revoked()) {
             return Err(DropReason::PeerRevoked);
         }
         let facts = FrameFacts {
             inbound: false,
-            own: self.own,
             source: self.own,
             destination: to,
             source_mac: frame.source,
@@ -69,6 +50,21 @@ impl Network {
             ethertype: frame.ethertype,
             payload: frame.payload,
         };
-        judge(config, config.capabilities.iter(), &facts)
+        self.judge(shared, to, &facts)
+    }
+
+    /// One decision; an error unless the frame may go on its way.
+    fn judge(&mut self, shared: &mut Shared, other: Address, facts: &FrameFacts<'_>) -> Result<Verdict, DropReason> {
+        let policy = self.held.policy.as_ref().ok_or(DropReason::NotConfigured)?;
+        let generation = self.held.generation;
+        let peer = self.members.get_mut(other).map(|record| record.policy(policy, generation));
+        let verdict = policy.judge(facts, peer, &mut || shared.entropy.next_u64() as u32);
+        match verdict.decision {
+            Decision::Accept | Decision::SuperAccept => Ok(verdict),
+            Decision::Redirect(_) => Err(DropReason::Redirected),
+            Decision::Drop => Err(DropReason::RuleDrop),
+            Decision::Evasive => Err(DropReason::RuleEvaded),
+            Decision::NoMatch => Err(DropReason::RuleNoMatch),
+        }
     }
 }

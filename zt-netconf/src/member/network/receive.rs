@@ -41,8 +41,8 @@ impl Network {
             ethertype: message.ethertype,
             payload: message.payload,
         };
-        match self.judge_inbound(from.address, &frame) {
-            Ok(()) => c.deliver(self.id, frame),
+        match self.judge_inbound(shared, from.address, &frame) {
+            Ok(_) => c.deliver(self.id, frame),
             Err(reason) => shared.drops.count(reason),
         }
         Verdict::Accepted { trust: true }
@@ -69,9 +69,9 @@ impl Network {
                 shared.drops.count(DropReason::InvalidSource);
                 return Verdict::Accepted { trust: true };
             }
-            match self.judge_inbound(from.address, &frame) {
+            match self.judge_inbound(shared, from.address, &frame) {
                 Err(reason) => shared.drops.count(reason),
-                Ok(()) => {
+                Ok(_) => {
                     if let Err(reason) = self.bridging(now, from.address, &frame) {
                         shared.drops.count(reason);
                         return Verdict::Accepted { trust: true };
@@ -187,8 +187,8 @@ impl Network {
             ethertype: message.ethertype,
             payload: message.payload,
         };
-        match self.judge_inbound(from, &frame) {
-            Ok(()) => c.deliver(self.id, frame),
+        match self.judge_inbound(shared, from, &frame) {
+            Ok(_) => c.deliver(self.id, frame),
             // The gather answer is sent all the same.
             Err(reason) => shared.drops.count(reason),
         }

@@ -1,0 +1,335 @@
+//! A rule table, compiled for one direction of one member (04 §6.4).
+
+use zt_wire::ident::{Address, Mac};
+use zt_wire::rules::{IcmpMatch, IntegerMatch, Ipv4Prefix, Ipv6Prefix, Rule, RuleKind, TagMatch, TosMatch};
+
+use super::policy::value_of;
+
+/// Bits of MATCH_CHARACTERISTICS (04 §6.5).
+pub(super) mod characteristic {
+    pub(in crate::rules) const INBOUND: u64 = 1 << 63;
+    pub(in crate::rules) const MULTICAST: u64 = 1 << 62;
+    pub(in crate::rules) const BROADCAST: u64 = 1 << 61;
+    pub(in crate::rules) const IPAUTH: u64 = 1 << 60;
+    pub(in crate::rules) const MACAUTH: u64 = 1 << 59;
+    /// Reserved bits and flags of TCP.
+    pub(in crate::rules) const TCP: u64 = 0x0fff;
+}
+
+/// What is fixed while a program is used.
+pub(super) struct Side<'a> {
+    pub(super) inbound: bool,
+    pub(super) own: Address,
+    /// Own tags, ascending by ID.
+    pub(super) tags: &'a [(u32, u32)],
+    pub(super) unknown_matches: bool,
+}
+
+/// A table with one entry for each rule, at the same index.
+#[derive(Debug, Default)]
+pub(super) struct Program {
+    pub(super) entries: Box<[Entry]>,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) op: Op,
+    pub(super) not: bool,
+    pub(super) or: bool,
+    /// True when the entry at `link` begins a set.
+    pub(super) fresh: bool,
+    /// For a match: where to go on when the set is false after it. For an action: the last tag match of its set, or
+    /// itself when there is none.
+    pub(super) link: u32,
+}
+
+/// How the tags of both sides are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Comparison {
+    Difference,
+    And,
+    Or,
+    Xor,
+    Equal,
+}
+
+impl Comparison {
+    pub(super) const fn holds(self, own: u32, other: u32, value: u32) -> bool {
+        match self {
+            Self::Difference => own.abs_diff(other) <= value,
+            Self::And => own & other == value,
+            Self::Or => own | other == value,
+            Self::Xor => own ^ other == value,
+            Self::Equal => own == value && other == value,
+        }
+    }
+}
+
+/// What an entry does.
+#[derive(Debug)]
+pub(super) enum Op {
+    Drop,
+    Accept,
+    Break,
+    Priority,
+    /// A copy of the frame.
+    Copy {
+        to: Address,
+        limit: u16,
+        watch: bool,
+    },
+    Redirect {
+        to: Address,
+    },
+    /// A copy or redirection of frames from others to this node.
+    Observed,
+    /// An action without effect.
+    Nothing,
+
+    /// Says the same of every frame, before NOT.
+    Always(bool),
+    EtherType(u16),
+    Source(Address),
+    Destination(Address),
+    MacSource(Mac),
+    MacDestination(Mac),
+    Ipv4 {
+        source: bool,
+        mask: u32,
+        network: u32,
+    },
+    Ipv6 {
+        source: bool,
+        prefix: Box<Ipv6Mask>,
+    },
+    IpTos(TosMatch),
+    IpProtocol(u8),
+    Icmp {
+        kind: u8,
+        code: Option<u8>,
+    },
+    Port {
+        source: bool,
+        first: u16,
+        last: u16,
+    },
+    Characteristics(u64),
+    FrameSize {
+        first: u16,
+        last: u16,
+    },
+    Random(u32),
+    /// A tag of ours and one of the other side.
+    Tags {
+        id: u32,
+        own: u32,
+        value: u32,
+        how: Comparison,
+    },
+    /// A tag of the other side alone.
+    OtherTag {
+        id: u32,
+        value: u32,
+        receiver: bool,
+    },
+    /// A tag of ours alone; `None` when we do not have it.
+    OwnTag {
+        id: u32,
+        matches: Option<bool>,
+    },
+    /// Both sides' tags, of which we do not have ours.
+    LackedTag {
+        id: u32,
+    },
+    Integer(Box<Integer>),
+}
+
+/// Bits of an IPv6 address to compare, and what they must be.
+#[derive(Debug)]
+pub(super) struct Ipv6Mask {
+    mask: u128,
+    network: u128,
+}
+
+impl Ipv6Mask {
+    /// Quirk (04 §6.5): the address counts as given. With bits behind the prefix it matches nothing.
+    fn new(prefix: &Ipv6Prefix) -> Self {
+        let bits = u32::from(prefix.bits.min(128));
+        Self { mask: !u128::MAX.checked_shr(bits).unwrap_or(0), network: prefix.ip.to_bits() }
+    }
+
+    pub(super) const fn contains(&self, ip: u128) -> bool {
+        ip & self.mask == self.network
+    }
+}
+
+/// An integer inside the frame (04 §6.5).
+#[derive(Debug)]
+pub(super) struct Integer {
+    /// The bytes that count, big-endian or little-endian.
+    at: usize,
+    bytes: usize,
+    /// What has to be in the frame.
+    end: usize,
+    bits: u32,
+    little: bool,
+    first: u64,
+    last: u64,
+}
+
+impl Integer {
+    fn new(rule: &IntegerMatch) -> Self {
+        let bits = u32::from(rule.format & 63) + 1;
+        let bytes = bits.div_ceil(8) as usize;
+        let index = usize::from(rule.index);
+        let little = rule.format & 0x80 != 0;
+        // Quirk (04 §6.5): the big-endian form uses the end of a window of eight bytes.
+        let at = if little { index } else { index + 8 - bytes };
+        // Quirk (04 §6.2): the width is cut to 32 bits.
+        let width = rule.last.wrapping_sub(rule.first) as u32;
+        let last = rule.first.wrapping_add(u64::from(width));
+        Self { at, bytes, end: at + bytes, bits, little, first: rule.first, last }
+    }
+
+    /// Bytes that are not all there count as 0.
+    pub(super) fn matches(&self, payload: &[u8]) -> bool {
+        let value = payload.get(self.at..self.end).map_or(0, |found| {
+            let mut register = [0; 8];
+            if self.little {
+                // Quirk (04 §6.5): shifted in from the top, so that of an odd size the highest bits count.
+                register[8 - self.bytes..].copy_from_slice(found);
+                u64::from_le_bytes(register) >> (64 - self.bits)
+            } else {
+                register[8 - self.bytes..].copy_from_slice(found);
+                u64::from_be_bytes(register) & (u64::MAX >> (64 - self.bits))
+            }
+        });
+        self.first <= value && value <= self.last
+    }
+}
+
+impl Program {
+    pub(super) fn new(rules: &[Rule], side: &Side<'_>) -> Self {
+        let mut entries: Vec<_> = rules
+            .iter()
+            .map(|rule| Entry { op: side.op(&rule.kind), not: rule.not, or: rule.or, fresh: false, link: 0 })
+            .collect();
+        // Backwards, so that where to go on is known.
+        let mut next = (entries.len(), true);
+        for at in (0..entries.len()).rev() {
+            let entry = &mut entries[at];
+            (entry.link, entry.fresh) = (next.0 as u32, next.1);
+            if rules[at].kind.is_action() {
+                // The action that ends a false set is passed by, unless that has an effect.
+                next = if matches!(entry.op, Op::Observed) { (at, false) } else { (at + 1, true) };
+            } else if entry.or {
+                next = (at, false);
+            }
+        }
+        let mut tag = None;
+        for at in 0..entries.len() {
+            if entries[at].op.tag().is_some() {
+                tag = Some(at);
+            }
+            if rules[at].kind.is_action() {
+                entries[at].link = tag.take().unwrap_or(at) as u32;
+            }
+        }
+        Self { entries: entries.into() }
+    }
+
+    /// ID of the last tag that the set of an action looks at.
+    pub(super) fn tag_of(&self, action: usize) -> Option<u32> {
+        self.entries[self.entries[action].link as usize].op.tag()
+    }
+}
+
+impl Op {
+    /// ID of the tag that is looked at.
+    pub(super) const fn tag(&self) -> Option<u32> {
+        match self {
+            Self::Tags { id, .. } | Self::OtherTag { id, .. } | Self::OwnTag { id, .. } | Self::LackedTag { id } => {
+                Some(*id)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Side<'_> {
+    fn op(&self, kind: &RuleKind) -> Op {
+        match kind {
+            RuleKind::Drop => Op::Drop,
+            RuleKind::Accept => Op::Accept,
+            RuleKind::Break => Op::Break,
+            RuleKind::Priority => Op::Priority,
+            RuleKind::Tee(target) | RuleKind::Watch(target) | RuleKind::Redirect(target)
+                if target.address == self.own =>
+            {
+                if self.inbound {
+                    Op::Observed
+                } else {
+                    Op::Nothing
+                }
+            }
+            RuleKind::Tee(target) => Op::Copy { to: target.address, limit: target.length, watch: false },
+            RuleKind::Watch(target) => Op::Copy { to: target.address, limit: target.length, watch: true },
+            RuleKind::Redirect(target) => Op::Redirect { to: target.address },
+            RuleKind::SourceAddress(address) => Op::Source(*address),
+            RuleKind::DestinationAddress(address) => Op::Destination(*address),
+            // Quirk (04 §6.3, §6.5): VLAN tags are not looked into.
+            RuleKind::VlanId(id) => Op::Always(*id == 0),
+            RuleKind::VlanPcp(value) | RuleKind::VlanDei(value) => Op::Always(*value == 0),
+            RuleKind::MacSource(mac) => Op::MacSource(*mac),
+            RuleKind::MacDestination(mac) => Op::MacDestination(*mac),
+            RuleKind::Ipv4Source(prefix) => ipv4(true, prefix),
+            RuleKind::Ipv4Destination(prefix) => ipv4(false, prefix),
+            RuleKind::Ipv6Source(prefix) => Op::Ipv6 { source: true, prefix: Box::new(Ipv6Mask::new(prefix)) },
+            RuleKind::Ipv6Destination(prefix) => Op::Ipv6 { source: false, prefix: Box::new(Ipv6Mask::new(prefix)) },
+            RuleKind::IpTos(tos) => Op::IpTos(*tos),
+            RuleKind::IpProtocol(protocol) => Op::IpProtocol(*protocol),
+            RuleKind::EtherType(ethertype) => Op::EtherType(*ethertype),
+            RuleKind::Icmp(IcmpMatch { kind, code, flags }) => {
+                Op::Icmp { kind: *kind, code: (flags & 1 != 0).then_some(*code) }
+            }
+            RuleKind::SourcePort(ports) => Op::Port { source: true, first: *ports.start(), last: *ports.end() },
+            RuleKind::DestinationPort(ports) => Op::Port { source: false, first: *ports.start(), last: *ports.end() },
+            RuleKind::Characteristics(mask) if self.inbound && mask & characteristic::INBOUND != 0 => Op::Always(true),
+            RuleKind::Characteristics(mask) => Op::Characteristics(mask & !characteristic::INBOUND),
+            RuleKind::FrameSize(sizes) => Op::FrameSize { first: *sizes.start(), last: *sizes.end() },
+            RuleKind::Random(probability) => Op::Random(*probability),
+            RuleKind::TagsDifference(tag) => self.tags(tag, Comparison::Difference),
+            RuleKind::TagsBitwiseAnd(tag) => self.tags(tag, Comparison::And),
+            RuleKind::TagsBitwiseOr(tag) => self.tags(tag, Comparison::Or),
+            RuleKind::TagsBitwiseXor(tag) => self.tags(tag, Comparison::Xor),
+            RuleKind::TagsEqual(tag) => self.tags(tag, Comparison::Equal),
+            RuleKind::TagSender(tag) => self.tag(tag, false),
+            RuleKind::TagReceiver(tag) => self.tag(tag, true),
+            RuleKind::IntegerRange(rule) => Op::Integer(Box::new(Integer::new(rule))),
+            RuleKind::Unknown { .. } if kind.is_action() => Op::Nothing,
+            RuleKind::Unknown { .. } => Op::Always(self.unknown_matches),
+        }
+    }
+
+    fn tags(&self, tag: &TagMatch, how: Comparison) -> Op {
+        match value_of(self.tags, tag.id) {
+            Some(own) => Op::Tags { id: tag.id, own, value: tag.value, how },
+            None => Op::LackedTag { id: tag.id },
+        }
+    }
+
+    fn tag(&self, tag: &TagMatch, receiver: bool) -> Op {
+        if receiver == self.inbound {
+            let matches = value_of(self.tags, tag.id).map(|own| own == tag.value);
+            return Op::OwnTag { id: tag.id, matches };
+        }
+        Op::OtherTag { id: tag.id, value: tag.value, receiver }
+    }
+}
+
+fn ipv4(source: bool, prefix: &Ipv4Prefix) -> Op {
+    let bits = u32::from(prefix.bits.min(32));
+    let mask = !u32::MAX.checked_shr(bits).unwrap_or(0);
+    Op::Ipv4 { source, mask, network: prefix.ip.to_bits() & mask }
+}
