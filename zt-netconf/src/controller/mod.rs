@@ -35,7 +35,7 @@ mod patch;
 mod presence;
 mod record;
 mod revoke;
-mod rules_json;
+pub(crate) mod rules_json;
 mod serve;
 mod stamps;
 mod state;

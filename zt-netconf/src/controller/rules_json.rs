@@ -179,7 +179,7 @@ pub(super) fn has_form(rule: &Rule) -> bool {
 }
 
 /// Prints rules given as values.
-pub(super) fn print(rules: &[Rule]) -> Value {
+pub(crate) fn print(rules: &[Rule]) -> Value {
     rules.iter().filter_map(|rule| Some(Entry::of(rule)?.to_json())).collect()
 }
 

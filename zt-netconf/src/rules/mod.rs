@@ -8,6 +8,7 @@ mod facts;
 mod policy;
 mod program;
 mod run;
+pub mod script;
 mod transport;
 mod verdict;
 pub mod words;
