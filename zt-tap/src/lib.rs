@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod channel;
+pub mod dns;
 pub mod host;
 pub mod interfaces;
 #[cfg(target_os = "linux")]
@@ -15,6 +16,8 @@ mod sys;
 mod tap;
 
 #[doc(inline)]
+pub use dns::{DnsConfig, DnsError, DnsOutcome, LinkDns, MemoryDns, NoDns, Resolver};
+#[doc(inline)]
 pub use host::{Applied, Change, HostConfig, HostError, HostRoute, HostState};
 #[doc(inline)]
 pub use interfaces::{Bindable, Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress, MemoryInterfaces};
@@ -24,4 +27,7 @@ pub use linux::{AsyncTap, LinuxInterfaces, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
 pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap};
+#[cfg(all(target_os = "linux", feature = "dns"))]
+#[doc(inline)]
+pub use linux::{LinuxDns, ResolverPlaces};
 pub use tap::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};

@@ -4,6 +4,8 @@
 mod async_tap;
 #[cfg(feature = "tokio")]
 mod async_watch;
+#[cfg(feature = "dns")]
+mod dns;
 mod multicast;
 pub mod netlink;
 mod tap;
@@ -13,6 +15,8 @@ mod watch;
 pub use async_tap::{AsyncTap, LinuxTaps};
 #[cfg(feature = "tokio")]
 pub use async_watch::LinuxInterfaces;
+#[cfg(feature = "dns")]
+pub use dns::{LinuxDns, ResolverPlaces};
 pub use tap::LinuxTap;
 pub use watch::InterfaceWatcher;
 

@@ -4,6 +4,8 @@
 #[cfg(target_os = "linux")]
 mod device;
 #[cfg(target_os = "linux")]
+mod dns;
+#[cfg(target_os = "linux")]
 mod host;
 mod memory;
 #[cfg(target_os = "linux")]
