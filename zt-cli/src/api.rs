@@ -98,6 +98,12 @@ pub struct Network {
     pub dhcp: bool,
     /// Name servers.
     pub dns: Dns,
+    /// Our own addition: why the host's resolver does not use them although it may. Absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_problem: Option<String>,
+    /// Our own addition: the resolver of the host that uses them. Absent when none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_resolver: Option<String>,
     /// Network ID, 16 hex digits.
     pub id: String,
     /// Own MAC.

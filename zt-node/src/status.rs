@@ -117,6 +117,8 @@ pub struct NetworkStatus {
     pub settings: NetworkSettings,
     /// DNS search domain and servers.
     pub dns: Option<(String, Vec<InetAddress>)>,
+    /// What became of them on this host; `None` when they are not allowed or there are none.
+    pub dns_status: Option<DnsStatus>,
     /// The controller asks for external sign-on.
     pub sign_on: bool,
     /// URL where the user has to sign on, if the controller names one.
@@ -150,6 +152,17 @@ impl From<Withheld> for WithheldStatus {
         };
         Self { is_route, prefix, via, why: why.to_string(), setting: why.setting() }
     }
+}
+
+/// What the host's resolver made of a network's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DnsStatus {
+    /// It has not answered yet.
+    Pending,
+    /// It uses them; the resolver's name.
+    Applied(String),
+    /// It does not, and why.
+    Failed(String),
 }
 
 /// A managed route.

@@ -65,6 +65,13 @@ pub fn notes(networks: &[api::Network], routes: bool) -> String {
         if network.port_error != 0 {
             out += &format!("{id}: the virtual port failed with error {}\n", network.port_error);
         }
+        if let Some(why) = &network.dns_problem {
+            out += &format!("{id}: DNS of this network is not applied: {}\n", harmless(why));
+        }
+        if let Some(resolver) = &network.dns_resolver {
+            let (domain, by) = (harmless(&network.dns.domain), harmless(resolver));
+            out += &format!("{id}: names below {domain} are asked for at {} ({by})\n", servers(&network.dns));
+        }
         if let Some(url) = network.authentication_url.as_ref().filter(|url| !url.is_empty()) {
             out += &format!("{id}: sign on at {}\n", harmless(url));
         }
@@ -101,4 +108,9 @@ fn withheld(network: &api::Network, all: bool) -> String {
 fn place(kind: &str, target: &str, via: Option<&str>) -> String {
     let via = via.map_or(String::new(), |via| format!(" via {}", harmless(via)));
     format!("{} {}{via}", harmless(kind), harmless(target))
+}
+
+/// Where names of a network are asked for.
+fn servers(dns: &api::Dns) -> String {
+    if dns.servers.is_empty() { "the host's servers".to_owned() } else { harmless(&dns.servers.join(" ")) }
 }

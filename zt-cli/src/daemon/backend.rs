@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use zt_netconf::NetworkType;
 use zt_node::Handle;
 use zt_node::driver::Stopped;
-use zt_node::status::{MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus};
+use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus};
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::home::Home;
@@ -235,6 +235,14 @@ fn network(status: &NetworkStatus) -> api::Network {
             domain: dns.map(|(domain, _)| domain.clone()).unwrap_or_default(),
             servers: dns.map(|(_, servers)| servers.iter().filter_map(|s| via(*s)).collect()).unwrap_or_default(),
         },
+        dns_problem: match &status.dns_status {
+            Some(DnsStatus::Failed(why)) => Some(why.clone()),
+            _ => None,
+        },
+        dns_resolver: match &status.dns_status {
+            Some(DnsStatus::Applied(by)) => Some(by.clone()),
+            _ => None,
+        },
         id: status.id.to_string(),
         mac: status.mac.to_string(),
         mtu: status.mtu.into(),
@@ -368,6 +376,7 @@ mod tests {
             authentication_url: None,
             authentication_expires: 0,
             withheld: Vec::new(),
+            dns_status: None,
         };
         let shown = |status: &NetworkStatus| serde_json::to_value(network(status)).expect("an object");
         let keys = ["ssoEnabled", "authenticationExpiryTime", "authenticationURL"];

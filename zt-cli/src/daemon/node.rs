@@ -11,7 +11,7 @@ use zt_netconf::Settings;
 use zt_node::driver::{Control, StateKey};
 use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
 use zt_peer::{PhysicalPrefix, VirtualPeer};
-use zt_tap::{LinuxHost, LinuxTaps};
+use zt_tap::{LinuxDns, LinuxHost, LinuxTaps, ResolverPlaces};
 use zt_wire::{IpPrefix, NetworkId, Parse as _, Reader, World};
 
 use super::backend::{NodeBackend, Ports};
@@ -138,6 +138,7 @@ fn node_config(
     config.bind = conf.settings.bind.clone();
     config.interface_blacklist = conf.settings.interface_prefix_blacklist.clone();
     config.host = Box::new(LinuxHost::new().map_err(|error| node_error(error.kind(), &error))?);
+    config.dns = Box::new(LinuxDns::new(&config.identity.identity().address.to_string(), ResolverPlaces::default()));
     config.device_names = device_map(home)?;
     let folder = controller_folder(conf).unwrap_or_else(|| home.file("controller.d"));
     let (store, imported) = Store::open(home.path(), &folder).map_err(|error| DaemonError::Node(error.to_string()))?;

@@ -49,7 +49,9 @@ fn network(id: NetworkId) -> api::Network {
         bridge: false,
         broadcast_enabled: true,
         dhcp: false,
-        dns: api::Dns::default(),
+        dns: api::Dns { domain: "lan.example".to_owned(), servers: vec!["10.9.8.53".to_owned()] },
+        dns_problem: Some("no\u{1b}one asks".to_owned()),
+        dns_resolver: None,
         id: id.to_string(),
         mac: "02:a8:97:21:fe:2f".to_owned(),
         mtu: 2800,
@@ -269,6 +271,7 @@ fn networks_are_joined_shown_and_left() {
     let joined = folder.ok("zt join 8056C2E21C000001 --allow-default yes");
     assert!(joined.contains("8056c2e21c000001  la\u{fffd}[31mb  OK"), "{joined}");
     let shown = folder.ok("zt networks --routes");
+    assert!(shown.contains("DNS of this network is not applied: no\u{fffd}one asks"), "{shown}");
     assert!(shown.contains("the rule tee is not supported") && shown.contains("route 10.9.8.0/24"), "{shown}");
     let json: Value = serde_json::from_str(&folder.ok("zt networks --json")).expect("json");
     assert_eq!(json[0]["allowDefault"], true);

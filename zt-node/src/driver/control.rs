@@ -51,6 +51,7 @@ impl<'a> Control<'a> {
         for network in &mut networks {
             if let Some(port) = self.driver.ports.get(&network.id) {
                 port.tap.info().name.clone_into(&mut network.device);
+                network.dns_status = port.dns.status();
             }
         }
         networks

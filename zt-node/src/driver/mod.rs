@@ -5,6 +5,7 @@
 
 mod clock;
 mod control;
+mod dns;
 mod error;
 mod handle;
 mod interfaces;
@@ -46,7 +47,7 @@ use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
 use zt_netconf::controller::Change;
 use zt_peer::{Accepted, Job, JobDone, Source, WorldRefused};
-use zt_tap::{HostConfig, InterfaceWatch, LinuxInterfaces, TapFactory};
+use zt_tap::{DnsConfig, HostConfig, InterfaceWatch, LinuxInterfaces, NoDns, TapFactory};
 use zt_wire::time::{Mono, Now};
 use zt_wire::{FrameBatch, Gate, NetworkId, Parse as _, Reader, World};
 
@@ -70,6 +71,8 @@ pub struct NodeConfig {
     pub taps: Box<dyn TapFactory>,
     /// What gives them addresses and routes.
     pub host: Box<dyn HostConfig>,
+    /// What tells the host's resolver about servers and domains of networks.
+    pub dns: Box<dyn DnsConfig>,
     /// State that outlives the process; used on a thread of its own while the node runs.
     pub state: Box<dyn StateStore>,
     /// Store of the controller; `None` = this node is no controller.
@@ -95,6 +98,7 @@ impl NodeConfig {
             links: Vec::new(),
             interfaces: Box::new(LinuxInterfaces::new()),
             host: Box::new(zt_tap::host::MemoryHost::default()),
+            dns: Box::new(NoDns::new()),
             state: Box::new(MemoryState::default()),
             controller: None,
             device_names: BTreeMap::new(),
@@ -135,6 +139,7 @@ pub struct Driver {
     ports_tried: Gate,
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
+    dns: Box<dyn DnsConfig>,
     persistence: Persistence,
     interfaces: Interfaces,
     device_names: BTreeMap<NetworkId, String>,
@@ -203,6 +208,7 @@ impl Driver {
             ports_tried: Gate::OPEN,
             taps: config.taps,
             host: config.host,
+            dns: config.dns,
             persistence: Persistence::default(),
             interfaces: Interfaces::new(config.interfaces, wish),
             device_names: config.device_names,
@@ -327,6 +333,7 @@ impl Driver {
         let now = self.clock.now();
         self.engine.persist_peers();
         self.drain(now);
+        self.let_go_of_dns().await;
         let networks: Vec<NetworkId> = self.ports.keys().copied().collect();
         for network in networks {
             self.close_port(now, network);

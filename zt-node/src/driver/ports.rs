@@ -3,6 +3,7 @@
 //! A network decides about its own values only: MAC, MTU and "up" are set when the port is opened, and the MTU again when
 //! that of the network changes. What the operator does with the device in between stays.
 
+use super::dns::PortDns;
 use super::persist::Place;
 use super::{Driver, StateKey};
 use crate::engine::Input;
@@ -30,6 +31,7 @@ const NO_CODE: i32 = -999;
 pub(super) struct Port {
     pub(super) tap: Box<dyn Tap>,
     pub(super) host: HostState,
+    pub(super) dns: PortDns,
     groups: BTreeSet<MulticastGroup>,
     /// The host was told once that the device is to be up; from then on that is the operator's business.
     is_set_up: bool,
@@ -85,6 +87,7 @@ impl Driver {
                 port.is_set_up = true;
                 port.is_up |= up == Some(true);
                 port.host = desired;
+                port.dns.want(self.dns.as_mut(), &name, managed.dns.as_ref());
                 self.engine.set_port_error(network, None);
             }
             Err(error) => self.unconfigurable(now, network, &name, error),
@@ -120,8 +123,9 @@ impl Driver {
         }
         let tap = result?;
         tracing::info!(%network, device = tap.info().name, "virtual port is up");
-        let (host, groups) = (HostState::default(), BTreeSet::new());
-        self.ports.insert(network, Port { tap, host, groups, is_set_up: false, is_up: false, addresses: Vec::new() });
+        let (host, dns, groups) = (HostState::default(), PortDns::default(), BTreeSet::new());
+        self.ports
+            .insert(network, Port { tap, host, dns, groups, is_set_up: false, is_up: false, addresses: Vec::new() });
         Ok(())
     }
 
@@ -170,7 +174,8 @@ impl Driver {
 
     /// Removes a port with its addresses and routes.
     pub(super) fn close_port(&mut self, now: Now, network: NetworkId) {
-        let Some(port) = self.ports.remove(&network) else { return };
+        let Some(mut port) = self.ports.remove(&network) else { return };
+        port.dns.want(self.dns.as_mut(), "", None);
         let name = port.tap.info().name.clone();
         if let Err(error) = self.host.remove(&name) {
             tracing::debug!(%network, device = name, %error, "cannot remove what was configured on the port");

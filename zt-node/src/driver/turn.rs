@@ -24,6 +24,7 @@ impl Driver {
             progress |= self.poll_interfaces(cx, now);
             progress |= self.poll_timer(cx, now);
             progress |= self.poll_links(cx, now);
+            self.poll_dns(cx);
             self.drain(now);
             // What links and timers led to leaves before frames are read: then the outbox holds nothing but frames below, and they
             // take no more than their share of a link that is full.

@@ -101,6 +101,7 @@ impl Engine {
             dns: config
                 .filter(|config| !config.dns.domain.is_empty())
                 .map(|config| (config.dns.domain.clone(), config.dns.servers.to_vec())),
+            dns_status: None,
             sign_on: matches!(network.failure(), Some(Failure::AuthenticationRequired(_)))
                 || config.is_some_and(|config| config.sign_on.is_enabled()),
             authentication_url: match (network.failure(), config.map(|config| &config.sign_on)) {

@@ -1,6 +1,8 @@
 //! The node from outside: engines by hand, drivers over loopback.
 
 #[cfg(feature = "driver")]
+mod dns;
+#[cfg(feature = "driver")]
 mod driver;
 mod engine;
 #[cfg(feature = "driver")]
