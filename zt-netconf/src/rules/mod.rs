@@ -4,6 +4,7 @@
 //! is then a walk through compact tables: nothing is allocated, and each header of a frame is looked for once at most.
 
 mod auth;
+mod explain;
 mod facts;
 mod policy;
 mod program;
@@ -13,6 +14,10 @@ mod transport;
 mod verdict;
 pub mod words;
 
+pub use explain::{Explanation, RULE_LOG_LEN, Step, TableTrace, TagTrace};
 pub use facts::FrameFacts;
 pub use policy::{PeerPolicy, Policy};
 pub use verdict::{By, Copies, Decision, FrameCopy, Verdict};
+
+#[cfg(test)]
+mod tests;

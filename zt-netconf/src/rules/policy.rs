@@ -7,7 +7,7 @@ use super::auth::{Derived, Things};
 use super::facts::FrameFacts;
 use super::program::{Program, Side};
 use super::run::{Run, Sink};
-use super::verdict::{By, Decision, Verdict};
+use super::verdict::{By, Copies, Decision, Verdict};
 use crate::config::NetworkConfig;
 
 /// Our side: the rules of the network, our capabilities, tags and addresses.
@@ -75,6 +75,11 @@ impl Policy {
         self.own
     }
 
+    /// Value of one of our tags.
+    pub fn tag(&self, id: u32) -> Option<u32> {
+        value_of(&self.tags, id)
+    }
+
     fn side(&self, inbound: bool) -> Side<'_> {
         Side { inbound, own: self.own, tags: &self.tags, unknown_matches: self.unknown_matches }
     }
@@ -137,7 +142,11 @@ impl Policy {
             }
         }
         if !verdict.decision.accepts() {
-            verdict.copies = Default::default();
+            verdict.copies = Copies::default();
+        }
+        if verdict.decision == Decision::Redirect(Address::NIL) {
+            // To nobody: it goes its own way (04 §6.7).
+            verdict.decision = Decision::Accept;
         }
         verdict.missing_tag = run.missing_tag;
         verdict

@@ -220,7 +220,7 @@ impl Program {
         for at in (0..entries.len()).rev() {
             let entry = &mut entries[at];
             (entry.link, entry.fresh) = (next.0 as u32, next.1);
-            if rules[at].kind.is_action() {
+            if entry.op.is_action() {
                 // The action that ends a false set is passed by, unless that has an effect.
                 next = if matches!(entry.op, Op::Observed) { (at, false) } else { (at + 1, true) };
             } else if entry.or {
@@ -228,12 +228,12 @@ impl Program {
             }
         }
         let mut tag = None;
-        for at in 0..entries.len() {
-            if entries[at].op.tag().is_some() {
+        for (at, entry) in entries.iter_mut().enumerate() {
+            if entry.op.tag().is_some() {
                 tag = Some(at);
             }
-            if rules[at].kind.is_action() {
-                entries[at].link = tag.take().unwrap_or(at) as u32;
+            if entry.op.is_action() {
+                entry.link = tag.take().unwrap_or(at) as u32;
             }
         }
         Self { entries: entries.into() }
@@ -246,6 +246,21 @@ impl Program {
 }
 
 impl Op {
+    /// True for what ends a set.
+    pub(super) const fn is_action(&self) -> bool {
+        matches!(
+            self,
+            Self::Drop
+                | Self::Accept
+                | Self::Break
+                | Self::Priority
+                | Self::Copy { .. }
+                | Self::Redirect { .. }
+                | Self::Observed
+                | Self::Nothing
+        )
+    }
+
     /// ID of the tag that is looked at.
     pub(super) const fn tag(&self) -> Option<u32> {
         match self {

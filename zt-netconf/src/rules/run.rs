@@ -1,5 +1,6 @@
 //! One frame against compiled tables (04 §6.4, §6.5).
 
+use core::ops::Range;
 use std::net::IpAddr;
 
 use zt_wire::ether::claimed_source;
@@ -16,9 +17,13 @@ pub(super) trait Sink {
     /// A table begins: the rules of the network, or a capability's.
     fn table(&mut self, _capability: Option<u32>) {}
     /// A match was evaluated: the state of its set before, and its result after NOT.
-    fn matched(&mut self, _rule: usize, _set: bool, _result: bool) {}
+    fn matched(&mut self, _program: &Program, _rule: usize, _set: bool, _holds: bool) {}
+    /// A match could not be evaluated.
+    fn evaded(&mut self, _rule: usize, _set: bool) {}
     /// These entries were passed by, because their set is false.
-    fn skipped(&mut self, _rules: core::ops::Range<usize>) {}
+    fn skipped(&mut self, _program: &Program, _rules: Range<usize>) {}
+    /// An action was reached, with its set in this state.
+    fn acted(&mut self, _rule: usize, _set: bool) {}
     /// A table ended.
     fn decided(&mut self, _decided: &Decided) {}
 }
@@ -109,22 +114,24 @@ impl<'a> Run<'a> {
                 | Op::Redirect { .. }
                 | Op::Nothing => None,
                 _ => {
-                    let Ok(result) = self.matches(entry, &mut state) else {
+                    let Ok(holds) = self.matches(entry, &mut state) else {
+                        sink.evaded(at, set);
                         decided.decision = Decision::Evasive;
                         decided.rule = Some(at);
                         break;
                     };
-                    sink.matched(at, set, result);
-                    set = result || (entry.or && set);
+                    sink.matched(program, at, set, holds);
+                    set = holds || (entry.or && set);
                     if set {
                         at += 1;
                     } else {
-                        sink.skipped(at + 1..entry.link as usize);
+                        sink.skipped(program, at + 1..entry.link as usize);
                         (at, set) = (entry.link as usize, entry.fresh);
                     }
                     continue;
                 }
             };
+            sink.acted(at, set);
             if let Some(decision) = decision {
                 decided.decision = decision;
                 decided.rule = Some(at);
