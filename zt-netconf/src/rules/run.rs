@@ -105,7 +105,11 @@ impl<'a> Run<'a> {
                     decided.copy = Some(FrameCopy { to, length, watch });
                     None
                 }
-                Op::Redirect { to } if set => self.is_third(to).then_some(Decision::Redirect(to)),
+                Op::Redirect { to } if set => self.is_third(to).then_some(match to.is_nil() {
+                    // To nobody: the frame goes on (04 §6.7).
+                    true => Decision::Accept,
+                    false => Decision::Redirect(to),
+                }),
                 Op::Drop
                 | Op::Accept
                 | Op::Break

@@ -3,6 +3,7 @@
 use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, NetworkStatus, Verdict};
 use zt_wire::netconf::Specialist;
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
+use zt_wire::rules::Forward;
 use zt_wire::verb::{ExtFrame, Frame, NetworkCredentials};
 use zt_wire::{EthernetRef, Mac, Rule, RuleKind, Verb};
 
@@ -227,6 +228,14 @@ fn the_customary_rules_pass_ip_and_nothing_else() {
     assert_eq!(node.receive_body(now, A, &frame), Verdict::Accepted { trust: true });
     assert_eq!(node.drops("dropped by rule"), 1);
     assert!(world.delivered(B).is_empty());
+}
+
+#[test]
+fn a_redirection_to_nobody_lets_the_frame_go_on() {
+    let mut world = World::new();
+    rules(&mut world, vec![RuleKind::Redirect(Forward::default()).into()]);
+    assert_eq!(world.unicast(A, B, b"x"), FrameVerdict::Sent(1));
+    assert_eq!(world.delivered(B).len(), 1);
 }
 
 #[test]
