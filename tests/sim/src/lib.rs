@@ -10,6 +10,7 @@ mod node;
 mod office;
 mod pcap;
 pub mod reference;
+pub mod scene;
 mod setup;
 mod sim;
 mod stream;

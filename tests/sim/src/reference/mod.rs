@@ -81,6 +81,8 @@ pub struct Decision {
     pub decision: u8,
     /// The capability that accepted it.
     pub capability: Option<u32>,
+    /// Index of the action that decided, in its rules or in those of the network.
+    pub rule: Option<usize>,
     /// What is sent besides, in this order.
     pub sent: Vec<Sent>,
     /// QoS bucket.
@@ -91,7 +93,7 @@ pub struct Decision {
 pub fn filter(decider: Decider<'_>, frame: &Frame<'_>, no_tee: bool, random: &mut dyn FnMut() -> u32) -> Decision {
     let mut out = Decision::default();
     let base = evaluate(decider, &decider.config.rules, frame, random, None);
-    out.bucket = base.bucket;
+    (out.rule, out.bucket) = (base.rule, base.bucket);
     let mut result = base.result;
     let mut destination = base.destination;
     if result == Result::NoMatch {
@@ -104,14 +106,14 @@ pub fn filter(decider: Decider<'_>, frame: &Frame<'_>, no_tee: bool, random: &mu
                 out.sent.push(sent(copy, frame));
             }
             out.capability = Some(capability.id);
-            out.bucket = own.bucket;
+            (out.rule, out.bucket) = (own.rule, own.bucket);
             result = own.result;
             destination = own.destination;
             break;
         }
     }
     if matches!(result, Result::NoMatch | Result::Drop) {
-        return Decision { bucket: out.bucket, ..Decision::default() };
+        return Decision { rule: base.rule, ..Decision::default() };
     }
     if let Some(copy) = base.copy.filter(|_| !no_tee) {
         out.sent.push(sent(copy, frame));

@@ -15,6 +15,7 @@ mod herd;
 mod nat_table;
 mod office;
 mod roots;
+mod rules;
 mod speed;
 mod steadiness;
 mod ways;
