@@ -4,6 +4,7 @@
 //! is then a walk through compact tables: nothing is allocated, and each header of a frame is looked for once at most.
 
 mod auth;
+pub mod cases;
 mod explain;
 mod facts;
 mod policy;
@@ -11,6 +12,7 @@ mod program;
 mod run;
 pub mod script;
 mod transport;
+pub mod trial;
 mod verdict;
 pub mod words;
 
