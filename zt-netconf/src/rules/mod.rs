@@ -5,6 +5,7 @@
 
 mod auth;
 pub mod cases;
+pub mod diff;
 mod explain;
 mod facts;
 mod policy;

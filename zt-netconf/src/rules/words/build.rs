@@ -20,7 +20,7 @@ pub(super) const DHCP_COOKIE: [u8; 6] = [0x63, 0x82, 0x53, 0x63, 53, 1];
 
 impl Said {
     /// The frame.
-    pub(super) fn build(&self) -> Frame {
+    pub(in crate::rules) fn build(&self) -> Frame {
         let tags = 4 * self.vlans.len();
         let room = self.size.map(|size| size.min(MAX_SIZE).saturating_sub(tags));
         let (ethertype, mut content) = match &self.content {

@@ -17,7 +17,7 @@
 //! `fragment 0 more`, `options 2` (words of four bytes in an IPv4 header) and `behind hop-by-hop,routing` (IPv6 extension headers).
 
 mod build;
-mod names;
+pub(super) mod names;
 mod print;
 mod read;
 

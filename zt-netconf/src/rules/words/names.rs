@@ -1,22 +1,22 @@
 //! Words for numbers.
 
 /// A word and its number.
-pub(super) type Names<N> = &'static [(&'static str, N)];
+pub(in crate::rules) type Names<N> = &'static [(&'static str, N)];
 
 /// Protocols with ports, and where TCP's flags are read.
-pub(super) const WITH_PORTS: Names<u8> = &[("tcp", TCP), ("udp", UDP), ("sctp", 132), ("udplite", 136)];
+pub(in crate::rules) const WITH_PORTS: Names<u8> = &[("tcp", TCP), ("udp", UDP), ("sctp", 132), ("udplite", 136)];
 
 /// IP protocol of TCP.
-pub(super) const TCP: u8 = 6;
+pub(in crate::rules) const TCP: u8 = 6;
 /// IP protocol of UDP.
-pub(super) const UDP: u8 = 17;
+pub(in crate::rules) const UDP: u8 = 17;
 /// IP protocol of ICMP.
-pub(super) const ICMP: u8 = 1;
+pub(in crate::rules) const ICMP: u8 = 1;
 /// IP protocol of ICMPv6.
-pub(super) const ICMP6: u8 = 58;
+pub(in crate::rules) const ICMP6: u8 = 58;
 
 /// IP protocols; the first name of a number is the one that is printed.
-pub(super) const PROTOCOLS: Names<u8> = &[
+pub(in crate::rules) const PROTOCOLS: Names<u8> = &[
     ("icmp", ICMP),
     ("igmp", 2),
     ("ipip", 4),
@@ -40,7 +40,7 @@ pub(super) const PROTOCOLS: Names<u8> = &[
 ];
 
 /// EtherTypes.
-pub(super) const ETHERTYPES: Names<u16> = &[
+pub(in crate::rules) const ETHERTYPES: Names<u16> = &[
     ("ipv4", 0x0800),
     ("arp", 0x0806),
     ("wol", 0x0842),
@@ -60,7 +60,7 @@ pub(super) const ETHERTYPES: Names<u16> = &[
 ];
 
 /// Types of ICMP.
-pub(super) const ICMP_TYPES: Names<u8> = &[
+pub(in crate::rules) const ICMP_TYPES: Names<u8> = &[
     ("echo-request", 8),
     ("echo-reply", 0),
     ("unreachable", 3),
@@ -72,7 +72,7 @@ pub(super) const ICMP_TYPES: Names<u8> = &[
 ];
 
 /// Types of ICMPv6.
-pub(super) const ICMP6_TYPES: Names<u8> = &[
+pub(in crate::rules) const ICMP6_TYPES: Names<u8> = &[
     ("echo-request", 128),
     ("echo-reply", 129),
     ("unreachable", 1),
@@ -87,11 +87,11 @@ pub(super) const ICMP6_TYPES: Names<u8> = &[
 ];
 
 /// Messages of neighbour discovery.
-pub(super) const NEIGHBOR: Names<u8> =
+pub(in crate::rules) const NEIGHBOR: Names<u8> =
     &[("router-solicit", 133), ("router-advertise", 134), ("solicit", 135), ("advertise", 136)];
 
 /// Messages of DHCP.
-pub(super) const DHCP: Names<u8> = &[
+pub(in crate::rules) const DHCP: Names<u8> = &[
     ("discover", 1),
     ("offer", 2),
     ("request", 3),
@@ -103,7 +103,7 @@ pub(super) const DHCP: Names<u8> = &[
 ];
 
 /// Flags of TCP, the reserved bits of byte 12 above the eight of byte 13, as MATCH_CHARACTERISTICS has them (04 §6.5).
-pub(super) const FLAGS: Names<u16> = &[
+pub(in crate::rules) const FLAGS: Names<u16> = &[
     ("syn", 0x002),
     ("ack", 0x010),
     ("fin", 0x001),
@@ -119,19 +119,20 @@ pub(super) const FLAGS: Names<u16> = &[
 ];
 
 /// IPv6 extension headers that the walk of 04 §6.6 passes over, and those where it ends.
-pub(super) const EXTENSIONS: Names<u8> = &[("hop-by-hop", 0), ("routing", 43), ("destination", 60), ("mobility", 135)];
+pub(in crate::rules) const EXTENSIONS: Names<u8> =
+    &[("hop-by-hop", 0), ("routing", 43), ("destination", 60), ("mobility", 135)];
 
 /// The number of a word.
-pub(super) fn number<N: Copy>(names: Names<N>, word: &str) -> Option<N> {
+pub(in crate::rules) fn number<N: Copy>(names: Names<N>, word: &str) -> Option<N> {
     names.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, number)| *number)
 }
 
 /// The word of a number.
-pub(super) fn name<N: PartialEq>(names: Names<N>, number: N) -> Option<&'static str> {
+pub(in crate::rules) fn name<N: PartialEq>(names: Names<N>, number: N) -> Option<&'static str> {
     names.iter().find(|(_, known)| *known == number).map(|(name, _)| *name)
 }
 
 /// All words, for a message.
-pub(super) fn list<N>(names: Names<N>) -> String {
+pub(in crate::rules) fn list<N>(names: Names<N>) -> String {
     names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }

@@ -482,7 +482,7 @@ impl<'t> Reader<'t, '_> {
 const ABOUT_ANY: &str = "N bytes, from MAC, to MAC, broadcast, multicast MAC, vlan ID, or the end";
 
 impl Ip {
-    pub(super) fn new(source: IpAddr, destination: IpAddr, upper: Upper) -> Self {
+    pub(in crate::rules) fn new(source: IpAddr, destination: IpAddr, upper: Upper) -> Self {
         Self { source, destination, tos: 0, options: 0, behind: Vec::new(), fragment: None, upper }
     }
 }

@@ -1,0 +1,177 @@
+use super::*;
+use crate::rules::script::Options;
+
+const NETWORK: NetworkId = NetworkId(0x8056_c2e2_1c00_0001);
+
+fn script(text: &str) -> Script {
+    Script::compile(text, Options::default()).unwrap_or_else(|wrong| panic!("{wrong:?}\n{text}"))
+}
+
+fn party(n: u64, name: &str, tags: &[(u32, u32)], capabilities: &[u32]) -> Party {
+    Party {
+        name: name.to_owned(),
+        address: Address::new(0x10_0000_0000 + n),
+        ips: vec![[10, 0, (n >> 8) as u8, n as u8].into(), format!("fd00::{n}").parse().unwrap()],
+        tags: tags.iter().copied().collect(),
+        capabilities: capabilities.iter().copied().collect(),
+        active_bridge: false,
+    }
+}
+
+/// The changes, one a line.
+fn diff(old: &str, new: &str, members: &[Party]) -> Vec<String> {
+    let (old, new) = (script(old), script(new));
+    let sets = [&RuleSet::of(&old), &RuleSet::of(&new)];
+    let difference = compare(NETWORK, sets, members, &Names::of(&new), &mut |_, _| ());
+    assert_eq!(difference.left_out, Vec::<String>::new());
+    assert!(difference.tried > 0 || members.len() < 2);
+    // What is the same the other way round is the opposite.
+    let back = compare(NETWORK, [sets[1], sets[0]], members, &Names::of(&new), &mut |_, _| ());
+    assert_eq!(back.lines.len(), difference.lines.len());
+    difference.lines.iter().map(|line| difference.words(line, members).join(" | ")).collect()
+}
+
+fn three() -> Vec<Party> {
+    vec![party(1, "a", &[], &[]), party(2, "b", &[], &[]), party(3, "c", &[], &[])]
+}
+
+#[test]
+fn nothing_changes_where_rules_mean_the_same() {
+    let open = "accept;";
+    assert_eq!(diff(open, open, &three()), Vec::<String>::new());
+    assert_eq!(diff("accept ipprotocol 6; accept;", open, &three()), Vec::<String>::new());
+    assert_eq!(diff("drop ipprotocol 6 and not ipprotocol 6; accept;", "accept;", &three()), Vec::<String>::new());
+    let halves = "accept dport 0-99; accept dport 100-65535; accept;";
+    assert_eq!(diff(halves, open, &three()), Vec::<String>::new());
+}
+
+#[test]
+fn everything_and_single_kinds() {
+    for (old, new, lines) in [
+        ("drop and; accept;", "accept;", vec!["opened | between any two members | everything"]),
+        ("accept;", "drop and; accept;", vec!["cut | between any two members | everything"]),
+        (
+            "accept;",
+            "drop not ethertype ipv4 and not ethertype arp and not ethertype ipv6; accept;",
+            vec!["cut | between any two members | other ethertypes"],
+        ),
+        ("accept;", "drop ethertype ipv6; accept;", vec!["cut | between any two members | IPv6"]),
+        ("accept;", "drop ipprotocol tcp; accept;", vec!["cut | between any two members | tcp"]),
+        ("accept;", "drop ipprotocol tcp and dport 22; accept;", vec!["cut | between any two members | tcp 22"]),
+        (
+            "drop not ipprotocol tcp; drop not dport 22; accept;",
+            "drop not ipprotocol tcp; drop not dport 22 and not dport 80-443 and not dport 444; accept;",
+            vec!["opened | between any two members | tcp 80-444"],
+        ),
+        ("accept;", "drop dport 53; accept;", vec!["cut | between any two members | tcp 53; udp 53"]),
+        (
+            "accept;",
+            "drop ethertype ipv4 and ipprotocol udp and sport 53; accept;",
+            vec!["cut | between any two members | IPv4 udp from port 53"],
+        ),
+        (
+            "accept;",
+            "drop chr tcp_syn and not chr tcp_ack; accept;",
+            vec!["cut | between any two members | tcp the first packet of a connection (syn)"],
+        ),
+        ("accept;", "drop icmp 8 -1; accept;", vec!["cut | between any two members | IPv4 icmp echo-request"]),
+        ("accept;", "drop ethertype arp; accept;", vec!["cut | between any two members | arp"]),
+        (
+            "accept;",
+            "drop chr broadcast; accept;",
+            vec!["cut | between any two members | any kind broadcast; arp questions"],
+        ),
+    ] {
+        assert_eq!(diff(old, new, &three()), lines, "{old} -> {new}");
+    }
+}
+
+#[test]
+fn groups_are_those_that_rules_tell_apart() {
+    let tags = "tag department id 1 enum 1 finance enum 2 sales enum 3 lab default lab;";
+    let members = vec![
+        party(1, "anna", &[(1, 1)], &[]),
+        party(2, "ben", &[(1, 1)], &[]),
+        party(3, "carl", &[(1, 2)], &[]),
+        party(4, "dora", &[(1, 2)], &[]),
+        party(5, "eve", &[], &[]),
+    ];
+    let open = format!("{tags} accept;");
+    assert_eq!(
+        diff(&open, &format!("{tags} drop not tdiff department 0; accept;"), &members),
+        ["cut | between any two groups | everything"]
+    );
+    assert_eq!(
+        diff(&open, &format!("{tags} drop tseq department finance and not treq department finance; accept;"), &members),
+        ["cut | department=finance -> department=sales; eve | everything"]
+    );
+    assert_eq!(
+        diff(&open, &format!("{tags} drop teq department finance; accept;"), &members),
+        ["cut | within department=finance | everything"]
+    );
+    assert_eq!(diff(&open, &open.replace("default lab", "default sales"), &members), Vec::<String>::new());
+    let told = format!("{tags} drop ipprotocol tcp and treq department lab; accept;");
+    assert_eq!(
+        diff(&told, &told.replace("default lab", "default sales"), &members),
+        ["opened | department=finance; department=sales -> eve | tcp"]
+    );
+}
+
+#[test]
+fn capabilities_addresses_and_nodes_make_groups() {
+    let members =
+        vec![party(1, "a", &[], &[7]), party(2, "b", &[], &[7]), party(3, "c", &[], &[]), party(4, "d", &[], &[])];
+    let admin = "cap admin id 7 accept ipprotocol tcp and dport 22; ; accept not ipprotocol tcp;";
+    assert_eq!(
+        diff("accept not ipprotocol tcp;", admin, &members),
+        ["opened | capability admin -> the others | tcp 22", "opened | within capability admin | tcp 22"]
+    );
+    assert_eq!(
+        diff("accept;", "drop ipdest 10.0.0.2/32; accept;", &members),
+        ["cut | between any two members | IPv4 to 10.0.0.2/32"; 1]
+    );
+    assert_eq!(diff("accept;", "drop ztsrc 1000000003; accept;", &members), ["cut | c -> the others | everything"; 1]);
+}
+
+#[test]
+fn copies_and_redirects_are_told() {
+    let mut members = three();
+    members.push(party(9, "probe", &[], &[]));
+    assert_eq!(
+        diff("accept;", "tee -1 1000000009 ipprotocol tcp; accept;", &members),
+        [
+            "copied to probe | within the others | tcp",
+            "copied to probe | the others -> probe | tcp broadcast and multicast"
+        ]
+    );
+    assert_eq!(
+        diff("accept;", "redirect 1000000009 ipprotocol tcp; accept;", &members),
+        [
+            "to probe instead | within the others | tcp",
+            "to probe instead | the others -> probe | tcp broadcast and multicast"
+        ]
+    );
+    assert_eq!(
+        diff("accept;", "drop random 0.5; accept;", &members),
+        ["by chance | between any two members | everything"]
+    );
+}
+
+#[test]
+fn spoofed_addresses_are_tried_where_rules_ask_for_them() {
+    assert_eq!(
+        diff("accept;", "drop not chr ipauth and ethertype ipv4; accept;", &three()),
+        ["cut | between any two members | IPv4 from an address that is not the sender's"]
+    );
+}
+
+#[test]
+fn thousands_of_members_are_a_few_groups() {
+    let tags = "tag department id 1 enum 1 finance enum 2 sales;";
+    let members: Vec<Party> =
+        (0..3000).map(|n| Party { ips: vec![], ..party(n, "", &[(1, (n % 2) as u32 + 1)], &[]) }).collect();
+    assert_eq!(
+        diff(&format!("{tags} accept;"), &format!("{tags} drop not tdiff department 0; accept;"), &members),
+        ["cut | department=finance <-> department=sales | everything"]
+    );
+}
