@@ -28,7 +28,7 @@ mod command;
 mod elsewhere;
 mod issue;
 mod journal;
-mod json;
+pub(crate) mod json;
 mod member;
 mod network;
 mod patch;

@@ -173,6 +173,11 @@ pub(super) fn table(rules: &[Entry]) -> RuleTable {
     RuleTable::parse_blob(&bytes).expect("every type of ours is written in full")
 }
 
+/// Reads one rule; `None` for what is none, or of a type that has no JSON form.
+pub(crate) fn read_one(v: &Value) -> Option<Rule> {
+    table(&[Entry::from_json(v)?]).into_vec().pop()
+}
+
 /// Whether a rule has a JSON form, in which it is kept.
 pub(super) fn has_form(rule: &Rule) -> bool {
     numbered(rule.kind.number()).is_some()

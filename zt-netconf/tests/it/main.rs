@@ -8,4 +8,5 @@ mod lifecycle;
 mod managed;
 mod model;
 mod multicast;
+mod script;
 mod world;

@@ -9,10 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde_json::{Number, Value};
 
 /// Elements of an array beyond this number are dropped (05 §1.2).
-pub(in crate::controller) const MAX_ARRAY: usize = 16_384;
+pub(crate) const MAX_ARRAY: usize = 16_384;
 
 /// The unsigned form of a JSON number.
-pub(in crate::controller) fn number(n: &Number) -> u64 {
+pub(crate) fn number(n: &Number) -> u64 {
     if let Some(u) = n.as_u64() {
         return u;
     }
@@ -24,7 +24,7 @@ pub(in crate::controller) fn number(n: &Number) -> u64 {
 }
 
 /// An integer field: numbers, decimal text (leading digits, none: 0) and booleans.
-pub(in crate::controller) fn unsigned(v: &Value) -> Option<u64> {
+pub(crate) fn unsigned(v: &Value) -> Option<u64> {
     match v {
         Value::Number(n) => Some(number(n)),
         Value::Bool(b) => Some(u64::from(*b)),
@@ -34,7 +34,7 @@ pub(in crate::controller) fn unsigned(v: &Value) -> Option<u64> {
 }
 
 /// A signed integer field of a stored record (times, versions): like [`unsigned`], negative numbers kept.
-pub(in crate::controller) fn signed(v: &Value) -> Option<i64> {
+pub(crate) fn signed(v: &Value) -> Option<i64> {
     match v {
         Value::Number(n) => n.as_i64().or_else(|| Some(number(n) as i64)),
         other => unsigned(other).map(|u| u as i64),
@@ -42,7 +42,7 @@ pub(in crate::controller) fn signed(v: &Value) -> Option<i64> {
 }
 
 /// A boolean field: booleans, numbers greater than 0, text that begins with `t`, `T` or `1`.
-pub(in crate::controller) fn boolean(v: &Value) -> Option<bool> {
+pub(crate) fn boolean(v: &Value) -> Option<bool> {
     match v {
         Value::Bool(b) => Some(*b),
         Value::Number(n) => Some(number(n) > 0),
@@ -52,7 +52,7 @@ pub(in crate::controller) fn boolean(v: &Value) -> Option<bool> {
 }
 
 /// A text field: text, numbers (printed) and booleans (`1` or `0`).
-pub(in crate::controller) fn text(v: &Value) -> Option<String> {
+pub(crate) fn text(v: &Value) -> Option<String> {
     match v {
         Value::String(s) => Some(s.clone()),
         Value::Number(n) => Some(number(n).to_string()),
@@ -62,7 +62,7 @@ pub(in crate::controller) fn text(v: &Value) -> Option<String> {
 }
 
 /// An integer field whose text form is hexadecimal (masks, ZeroTier addresses inside rules).
-pub(in crate::controller) fn hex_or_number(v: &Value) -> Option<u64> {
+pub(crate) fn hex_or_number(v: &Value) -> Option<u64> {
     match v {
         Value::String(s) => Some(leading_hex(s)),
         other => unsigned(other),
@@ -70,7 +70,7 @@ pub(in crate::controller) fn hex_or_number(v: &Value) -> Option<u64> {
 }
 
 /// The hexadecimal value of the leading digits; saturates, no digit is 0.
-pub(in crate::controller) fn leading_hex(s: &str) -> u64 {
+pub(crate) fn leading_hex(s: &str) -> u64 {
     s.bytes()
         .map_while(|b| (b as char).to_digit(16))
         .fold(0u64, |n, d| n.checked_mul(16).map_or(u64::MAX, |n| n | u64::from(d)))
@@ -86,7 +86,7 @@ fn leading_decimal(s: &str) -> u64 {
 ///
 /// Quirk (05 §1.2): text with a `:` or a `.` that does not parse reads as `::` or `0.0.0.0`; only text with neither
 /// is not an address.
-pub(in crate::controller) fn ip(s: &str) -> Option<(IpAddr, u16)> {
+pub(crate) fn ip(s: &str) -> Option<(IpAddr, u16)> {
     let (host, bits) = match s.split_once('/') {
         Some((host, bits)) => (host, u16::try_from(leading_decimal(bits)).unwrap_or(u16::MAX)),
         None => (s, 0),

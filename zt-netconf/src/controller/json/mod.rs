@@ -1,7 +1,7 @@
 //! The HTTP interface of the controller (05 §1 to §3): what its JSON says, and how it is spelled.
 
 mod api;
-pub(super) mod coerce;
+pub(crate) mod coerce;
 mod error;
 mod member;
 mod network;

@@ -8,6 +8,8 @@ use super::lex::{Word, shown};
 
 /// Most faults that are told of one text.
 const MOST: usize = 64;
+/// Columns of a line of what is expected.
+const TEXT_COLUMNS: usize = 90;
 /// Columns of a line that are shown around a fault.
 const SHOWN_COLUMNS: usize = 100;
 
@@ -184,7 +186,9 @@ impl Diagnostic {
         }
         for (what, text) in [("expected", &self.expected), ("help", &self.help)] {
             if let Some(text) = text {
-                let _ = writeln!(out, "{:width$} {} {what}: {}", "", paint.bold("34", "="), printable(text));
+                let indent = format!("\n{:width$}   {:len$}  ", "", "", len = what.len());
+                let lines = wrapped(&printable(text)).join(&indent);
+                let _ = writeln!(out, "{:width$} {} {what}: {lines}", "", paint.bold("34", "="));
             }
         }
         out
@@ -335,11 +339,33 @@ impl Paint {
     }
 }
 
+/// A text in lines of a readable length.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is one");
+        if line.is_empty() {
+            *line = word.to_owned();
+        } else if line.chars().count() + 1 + word.chars().count() <= TEXT_COLUMNS {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// A text of strangers does not steer a terminal.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
 
 fn printable_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if steers(c) && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// Control characters, and those that turn the direction of writing.
+fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

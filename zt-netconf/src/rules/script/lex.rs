@@ -197,8 +197,11 @@ impl<'a> Lexer<'a, '_> {
         while self.open.last().is_some_and(|block| !block.items.is_empty()) {
             let Some(block) = self.open.pop() else { break };
             let opener = block.opener;
-            let message = format!("`{}` is not closed before the end of the text", opener.text);
-            self.out.push(Diagnostic::new(Fault::Unclosed, opener, message).help("put a `;` where it ends"));
+            // What was opened by accident is told as that.
+            if !block.opened_by_end {
+                let message = format!("`{}` is not closed before the end of the text", opener.text);
+                self.out.push(Diagnostic::new(Fault::Unclosed, opener, message).help("put a `;` where it ends"));
+            }
             self.keep(block);
         }
         // An empty block alone stands for an action without matches, and nothing is lost.

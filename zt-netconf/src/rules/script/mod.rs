@@ -5,6 +5,7 @@
 
 mod compile;
 mod diagnostic;
+pub mod explain;
 #[cfg(feature = "controller")]
 mod json;
 mod lex;
@@ -14,6 +15,8 @@ mod words;
 use zt_wire::Rule;
 
 pub use diagnostic::{Diagnostic, Fault, ScriptError, Severity, Source, render};
+#[cfg(feature = "controller")]
+pub use json::JsonError;
 
 /// Longest text that is read, bytes.
 pub const MAX_TEXT: usize = 1 << 20;
@@ -104,6 +107,14 @@ pub struct ScriptRule {
     pub written: Vec<(&'static str, Written)>,
 }
 
+impl From<Rule> for ScriptRule {
+    /// A rule that comes from no text.
+    fn from(rule: Rule) -> Self {
+        let nowhere = Position::default();
+        Self { rule, at: nowhere, statement: nowhere, included: None, written: Vec::new() }
+    }
+}
+
 /// A value as written where the rule holds another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -159,9 +170,18 @@ impl TagDefinition {
     /// The value that a name stands for: that of a flag, else that of an enumeration.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<u32> {
-        let find = |names: &[(String, u32)]| names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| *value);
-        find(&self.flags).or_else(|| find(&self.enums))
+        named(&self.flags, name).or_else(|| named(&self.enums, name))
     }
+
+    /// The value that a name stands for as a default: that of an enumeration, else that of a flag.
+    pub(super) fn default_of(&self, name: &str) -> Option<u32> {
+        named(&self.enums, name).or_else(|| named(&self.flags, name))
+    }
+}
+
+/// The last value of a name.
+fn named(names: &[(String, u32)], name: &str) -> Option<u32> {
+    names.iter().rev().find(|(n, _)| n == name).map(|(_, value)| *value)
 }
 
 fn plain(rules: &[ScriptRule]) -> Vec<Rule> {

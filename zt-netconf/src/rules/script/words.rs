@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use zt_wire::rules::{RuleKind, TagMatch};
+use zt_wire::rules::{IcmpMatch, RuleKind, TagMatch, TosMatch};
 use zt_wire::{Address, Mac};
 
 /// Words that open a block, in lower case only.
@@ -197,6 +197,32 @@ pub(super) fn find_match(word: &str) -> Option<&'static Match> {
     MATCHES.iter().find(|m| m.keyword.eq_ignore_ascii_case(word))
 }
 
+/// The keyword of a type of rule that is a match.
+pub(super) fn keyword(number: u8) -> Option<&'static str> {
+    MATCHES.iter().find(|m| m.shape.makes(number)).map(|m| m.keyword)
+}
+
+impl Shape {
+    /// Whether a match of this shape may become a rule of this type.
+    fn makes(&self, number: u8) -> bool {
+        number
+            == match self {
+                Self::Address(make) => make(Address::default()).number(),
+                Self::Mac(make) => make(Mac([0; 6])).number(),
+                // Source and destination of IPv4, then of IPv6.
+                Self::Prefix { source: true } => return matches!(number, 31 | 33),
+                Self::Prefix { source: false } => return matches!(number, 32 | 34),
+                Self::Number { make, .. } => make(0).number(),
+                Self::Range(make) => make(0..=0).number(),
+                Self::Tos => RuleKind::IpTos(TosMatch::default()).number(),
+                Self::Icmp => RuleKind::Icmp(IcmpMatch::default()).number(),
+                Self::Characteristics => RuleKind::Characteristics(0).number(),
+                Self::Random => RuleKind::Random(0).number(),
+                Self::Tag(make) => make(TagMatch::default()).number(),
+            }
+    }
+}
+
 pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.contains(&word)
 }
@@ -204,6 +230,11 @@ pub(super) fn is_reserved(word: &str) -> bool {
 /// The first of a table with this name.
 pub(super) fn value_of(names: &[(&str, u32)], name: &str) -> Option<u32> {
     names.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
+}
+
+/// The first name of a number that may be an argument.
+pub(super) fn name_of(names: &'static [(&'static str, u32)], number: u32) -> Option<&'static str> {
+    names.iter().find(|(name, value)| *value == number && !is_reserved(name)).map(|(name, _)| *name)
 }
 
 /// The candidate that differs least from a word, if it is near enough to be meant.

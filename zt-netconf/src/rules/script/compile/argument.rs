@@ -101,7 +101,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
         expected: &str,
     ) -> Result<Argument<'s, 'a>, Reported> {
         let Some(Item::Word(place)) = arguments.next() else {
-            let message = format!("`{}` without what it takes", keyword.text);
+            let message = format!("`{}` lacks an argument", keyword.text);
             let fault = Diagnostic::new(Fault::MissingArgument, keyword, message);
             return Err(self.fault(fault.expected(format!("`{}`, then {expected}", keyword.text))));
         };

@@ -124,8 +124,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
         }
         tag.id = id.ok_or(()).map_err(|()| self.missing_id("tag", name))?;
         if let Some(default) = default {
-            let named = tag.enums.iter().rev().find(|(label, _)| label == default.text);
-            let value = named.map(|(_, value)| *value).or_else(|| tag.value(default.text)).map_or_else(
+            let value = tag.default_of(default.text).map_or_else(
                 || {
                     let read = number::integer(default.text);
                     if read.number.is_none() || read.garbage {

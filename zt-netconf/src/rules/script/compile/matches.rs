@@ -41,7 +41,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
                     };
                     let (kind, written) = self.value(*word, &found.shape, arguments)?;
                     if let (Some(or), true) = (or, first) {
-                        let message = "`or` before the first match makes the statement take every frame";
+                        let message = "`or` before the first match makes that match count as true";
                         self.out.push(Diagnostic::new(Fault::AlwaysTrue, or, message).help("leave it out"));
                     }
                     let rule = Rule { kind, not: not.is_some(), or: or.is_some() };
@@ -250,7 +250,8 @@ impl<'i, 'a> Compiler<'i, 'a> {
         let message = format!("the reference compiler makes {accident:016x} of this mask, not {mask:016x}");
         let other = if self.options.compatible { "as it does" } else { "which is what is meant" };
         let fault = argument.fault(Fault::WrongMask, format!("{message}: compiled to {used:016x}, {other}"));
-        self.out.push(fault.help("two matches with `or` between them are the same and safe everywhere"));
+        self.out
+            .push(fault.help("if others compile this text, use statements of one bit each (behind `not`: matches)"));
         Ok(used)
     }
 

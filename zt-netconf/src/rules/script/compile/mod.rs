@@ -5,6 +5,9 @@ mod definition;
 mod matches;
 mod statement;
 
+pub(super) use definition::is_name;
+pub(super) use matches::{probability, signed_mask};
+
 use std::collections::BTreeMap;
 
 use zt_wire::RuleKind;

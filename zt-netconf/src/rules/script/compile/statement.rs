@@ -35,7 +35,11 @@ impl<'i, 'a> Compiler<'i, 'a> {
         {
             let defines = |word: Word<'_>| DEFINITIONS.iter().any(|kind| kind.eq_ignore_ascii_case(word.text));
             next = match item {
-                Item::Word(word) if defines(*word) => self.after_block(items, next + 1),
+                Item::Word(word) if defines(*word) => match items.get(next + 1) {
+                    Some(Item::Block(_)) => next + 2,
+                    // Told already.
+                    _ => next_statement(items, next + 1),
+                },
                 _ => self.statement(items, next, None, list),
             };
         }
@@ -69,27 +73,10 @@ impl<'i, 'a> Compiler<'i, 'a> {
         let statement = Statement { action, scope };
         if !ACTIONS.contains(&text.as_str()) {
             self.unknown_action(items, start);
-            return self.next_statement(items, start + 1);
+            return next_statement(items, start + 1);
         }
         let _ = self.action(&statement, &text, block, list);
-        self.after_block(items, start + 1)
-    }
-
-    #[expect(clippy::unused_self, reason = "reads as what comes next in the compiler's text")]
-    fn after_block(&self, items: &[Item<'a>], next: usize) -> usize {
-        next + usize::from(matches!(items.get(next), Some(Item::Block(_))))
-    }
-
-    /// Skips what cannot be read, up to a word that begins a statement or a definition.
-    #[expect(clippy::unused_self, reason = "as above")]
-    fn next_statement(&self, items: &[Item<'a>], from: usize) -> usize {
-        let begins = |item: &Item<'a>| {
-            item.word().is_some_and(|word| {
-                let text = word.text.to_lowercase();
-                ACTIONS.contains(&text.as_str()) || DEFINITIONS.contains(&text.as_str())
-            })
-        };
-        items[from..].iter().position(begins).map_or(items.len(), |skipped| from + skipped)
+        start + 1 + usize::from(block.is_some())
     }
 
     fn action(
@@ -247,6 +234,17 @@ impl<'i, 'a> Compiler<'i, 'a> {
         };
         self.out.push(fault);
     }
+}
+
+/// Skips what cannot be read, up to a word that begins a statement or a definition.
+fn next_statement(items: &[Item<'_>], from: usize) -> usize {
+    let begins = |item: &Item<'_>| {
+        item.word().is_some_and(|word| {
+            let text = word.text.to_lowercase();
+            ACTIONS.contains(&text.as_str()) || DEFINITIONS.contains(&text.as_str())
+        })
+    };
+    items[from..].iter().position(begins).map_or(items.len(), |skipped| from + skipped)
 }
 
 /// What may begin a statement.

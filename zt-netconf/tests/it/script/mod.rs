@@ -1,0 +1,6 @@
+//! The rule language.
+
+mod errors;
+#[cfg(feature = "controller")]
+mod explain;
+mod limits;
