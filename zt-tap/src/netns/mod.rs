@@ -5,6 +5,7 @@
 //! them, so nothing is left behind.
 
 mod nat;
+mod packet;
 mod ping;
 mod process;
 mod traffic;
@@ -21,6 +22,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 pub use nat::{Masquerade, NatBox};
+pub use packet::PacketSocket;
 pub use ping::{PingOptions, Pinger};
 pub use process::Process;
 pub use traffic::{TcpSink, Transfer};

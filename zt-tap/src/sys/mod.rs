@@ -5,9 +5,13 @@ use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
 #[cfg(feature = "netns")]
 mod namespace;
+#[cfg(feature = "netns")]
+mod packet;
 
 #[cfg(feature = "netns")]
 pub(crate) use namespace::{enter_on_spawn, unshare, wrap_in_user_namespace};
+#[cfg(feature = "netns")]
+pub(crate) use packet::{ignore_outgoing, packet_address};
 
 /// The descriptor of a TAP device, without the device around it.
 pub(crate) fn owned_fd(device: tun::Device) -> OwnedFd {

@@ -226,3 +226,22 @@ fn threads_stay_where_they_are() {
     let current = Namespace::current().expect("current");
     assert_eq!(current.run(here).expect("run"), before);
 }
+
+#[test]
+fn whole_frames_beside_the_stack() {
+    let Some((one, two)) = two_hosts() else { return };
+    let (from, to) = (one.packet_socket("eth0").expect("socket"), two.packet_socket("eth0").expect("socket"));
+    // Neither of the two MACs is that of a device: no stack would send or take it.
+    let mut frame = vec![2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 0x88, 0xb5];
+    frame.extend(b"a frame of the lab");
+    from.send(&frame).expect("sent");
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while to.receive().expect("open").as_deref() != Some(&frame[..]) {
+        assert!(Instant::now() < deadline, "it does not come");
+    }
+    // What a host sends itself is not heard there.
+    while let Some(heard) = from.receive().expect("open") {
+        assert_ne!(heard, frame);
+    }
+    assert_eq!(one.packet_socket("eth1").expect_err("no device").kind(), io::ErrorKind::NotFound);
+}
