@@ -14,6 +14,7 @@ pub mod nats;
 mod program;
 pub mod rig;
 pub mod roles;
+pub mod rules;
 
 pub use api::Api;
 pub use checks::{Ping, multicast, tcp, wait_for};

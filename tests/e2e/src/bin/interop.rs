@@ -11,6 +11,7 @@ use zt_test_e2e::c_cut::{self, Loss};
 use zt_test_e2e::c_host::{CoreLibrary, Example};
 use zt_test_e2e::c_scene::{beside_a_daemon, on_two_cores};
 use zt_test_e2e::roles::{Cast, Roles, Scenario, Underlay};
+use zt_test_e2e::rules::{self, Outcome, Pairing, table};
 use zt_test_e2e::{Program, nats};
 
 const HELP: &str = "usage: interop --peer DIR [--old DIR] [--core FILE] [--only TEXT] [--verbose]
@@ -19,7 +20,8 @@ const HELP: &str = "usage: interop --peer DIR [--old DIR] [--core FILE] [--only 
   --old DIR     folder with an old one (1.2.12), as member B
   --core FILE   the stock core's libzerotiercore.a, for the C host that runs on either library; `make core` leaves
                 osdep/OSUtils.o out of it, which it needs
-  --only TEXT   only scenarios whose name contains it
+  --only TEXT   only scenarios whose name contains it; those of rule sets are called as `rules ours–stock`
+  --sets TEXTS  only rule sets whose name contains one of them (with commas between)
   --verbose     each step with its time";
 
 fn main() -> ExitCode {
@@ -39,6 +41,7 @@ struct Arguments {
     old: Option<PathBuf>,
     core: Option<PathBuf>,
     only: String,
+    sets: String,
     verbose: bool,
 }
 
@@ -52,6 +55,7 @@ fn parse(words: &[String]) -> Result<Arguments> {
             "--old" => arguments.old = Some(value()?.into()),
             "--core" => arguments.core = Some(value()?.into()),
             "--only" => arguments.only.clone_from(value()?),
+            "--sets" => arguments.sets.clone_from(value()?),
             "--verbose" => arguments.verbose = true,
             other => bail!("unknown argument {other}\n{HELP}"),
         }
@@ -99,7 +103,45 @@ fn run(words: &[String]) -> Result<bool> {
         }
     }
     println!("combinations: {passed_of_matrix} of {matrix}; all scenarios: {passed} of {tried}");
-    Ok(passed == tried && tried > 0)
+    let (sets_passed, sets_tried) = rule_sets(&arguments, &ours, &stock)?;
+    Ok(passed == tried && sets_passed == sets_tried && tried + sets_tried > 0)
+}
+
+/// Rule sets by all pairings of members, two laboratories at a time, and their table; how many passed of how many.
+fn rule_sets(arguments: &Arguments, ours: &Program, stock: &Program) -> Result<(usize, usize)> {
+    let mut pairings = Pairing::all(ours, stock);
+    if let Some(old) = &arguments.old {
+        pairings.push(Pairing::new(("ours", ours), ("old", &Program::stock(old)?)));
+    }
+    pairings.retain(|pairing| format!("rules {}", pairing.name).contains(&arguments.only));
+    let mut sets = rules::all();
+    sets.retain(|set| arguments.sets.split(',').any(|part| set.name.contains(part)));
+    let play = |pairing: &Pairing| {
+        let mut tell = |outcome: &Outcome| {
+            let seconds = outcome.time.as_secs_f64();
+            println!("{}: {}: {} ({seconds:.1} s)", outcome.pairing, outcome.set, outcome.cell());
+            outcome.failures().iter().for_each(|line| println!("    {line}"));
+        };
+        pairing.play(ours, Some(stock), &sets, &mut tell)?.context("this machine has no namespaces or TAP devices")
+    };
+    let mut outcomes = Vec::new();
+    for pair in pairings.chunks(2) {
+        let played: Vec<Result<Vec<Outcome>>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = pair.iter().map(|pairing| scope.spawn(|| play(pairing))).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a pairing panicked")))
+            };
+            threads.into_iter().map(join).collect()
+        });
+        for list in played {
+            outcomes.extend(list?);
+        }
+    }
+    let passed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    if !outcomes.is_empty() {
+        println!("{}\nrule sets: {passed} of {}", table(&outcomes), outcomes.len());
+    }
+    Ok((passed, outcomes.len()))
 }
 
 /// Scenarios beside the matrix.

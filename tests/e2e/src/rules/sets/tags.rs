@@ -1,0 +1,103 @@
+//! Rules about the tags of both ends.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::super::cast::Role::{A, B, C};
+use super::super::plan::{Plan, RuleSet};
+use super::super::scene::Scene;
+
+pub(super) const SETS: &[RuleSet] = &[
+    RuleSet { name: "tag equality", plan: equality, act: try_equality },
+    RuleSet { name: "tag difference", plan: difference, act: try_difference },
+    RuleSet { name: "tag and, or, xor", plan: bits, act: try_bits },
+    RuleSet { name: "tag of sender, of receiver", plan: one_end, act: try_one_end },
+];
+
+fn equality() -> Plan {
+    Plan {
+        rules: "accept ethertype arp; accept teq 100 5; drop;",
+        tags: &[(100, None)],
+        members: vec![json!({ "tags": [[100, 5]] }), json!({ "tags": [[100, 5]] }), json!({ "tags": [[100, 7]] })],
+        ..Plan::default()
+    }
+}
+
+fn try_equality(s: &Scene<'_>) -> Result<()> {
+    s.passes("UDP", A, B, &s.udp4(A, B, 5000, 53));
+    s.passes("UDP over IPv6", B, A, &s.udp6(B, A, 5000, 53));
+    s.ping("B", A, s.v4(B).into());
+    s.blocked("UDP", A, C, &s.udp4(A, C, 5000, 53));
+    s.blocked("UDP", C, B, &s.udp4(C, B, 5000, 53));
+    s.no_ping("C", B, C, s.v4(C).into());
+    Ok(())
+}
+
+fn difference() -> Plan {
+    Plan {
+        rules: "accept ethertype arp; accept ipprotocol udp and dport 1001 and tdiff 100 0;
+            accept ipprotocol udp and dport 1002 and tdiff 100 10; drop ethertype ipv6 and not tdiff 100 0; accept ethertype ipv6; drop;",
+        tags: &[(100, None)],
+        members: vec![json!({ "tags": [[100, 50]] }), json!({ "tags": [[100, 50]] }), json!({ "tags": [[100, 60]] })],
+        ..Plan::default()
+    }
+}
+
+fn try_difference(s: &Scene<'_>) -> Result<()> {
+    s.passes("UDP 1001, no difference", A, B, &s.udp4(A, B, 1, 1001));
+    s.passes("UDP 1002, no difference", A, B, &s.udp4(A, B, 1, 1002));
+    s.passes("UDP 1002, difference 10", A, C, &s.udp4(A, C, 1, 1002));
+    s.passes("UDP 1002, difference −10", C, B, &s.udp4(C, B, 1, 1002));
+    s.blocked("UDP 1001, difference 10", A, C, &s.udp4(A, C, 1, 1001));
+    s.blocked("UDP 1001, difference −10", C, B, &s.udp4(C, B, 1, 1001));
+    // The usual form: what differs is dropped.
+    s.passes("IPv6, no difference", A, B, &s.udp6(A, B, 1, 1003));
+    s.blocked("IPv6, difference 10", A, C, &s.udp6(A, C, 1, 1003));
+    Ok(())
+}
+
+fn bits() -> Plan {
+    Plan {
+        rules:
+            "accept ipprotocol udp and dport 1001 and tand 100 2; accept ipprotocol udp and dport 1002 and tor 100 7;
+            accept ipprotocol udp and dport 1003 and txor 100 5; drop;",
+        tags: &[(100, None)],
+        members: vec![json!({ "tags": [[100, 3]] }), json!({ "tags": [[100, 6]] }), json!({ "tags": [[100, 4]] })],
+        ..Plan::default()
+    }
+}
+
+fn try_bits(s: &Scene<'_>) -> Result<()> {
+    s.passes("UDP 1001, 3 & 6 = 2", A, B, &s.udp4(A, B, 1, 1001));
+    s.blocked("UDP 1001, 3 & 4 = 0", A, C, &s.udp4(A, C, 1, 1001));
+    s.passes("UDP 1002, 3 | 6 = 7", B, A, &s.udp4(B, A, 1, 1002));
+    s.passes("UDP 1002, 3 | 4 = 7", A, C, &s.udp4(A, C, 1, 1002));
+    s.blocked("UDP 1002, 6 | 4 = 6", B, C, &s.udp4(B, C, 1, 1002));
+    s.passes("UDP 1003, 3 ^ 6 = 5", A, B, &s.udp4(A, B, 1, 1003));
+    s.blocked("UDP 1003, 3 ^ 4 = 7", C, A, &s.udp4(C, A, 1, 1003));
+    Ok(())
+}
+
+fn one_end() -> Plan {
+    // Number 200 has a default, which C keeps.
+    Plan {
+        rules: "accept ethertype arp; accept ipprotocol udp and dport 1001 and tseq 100 1;
+            accept ipprotocol udp and dport 1002 and treq 200 9; drop;",
+        tags: &[(100, None), (200, Some(9))],
+        members: vec![
+            json!({ "tags": [[100, 1], [200, 8]] }),
+            json!({ "tags": [[100, 2], [200, 8]] }),
+            json!({ "tags": [] }),
+        ],
+        ..Plan::default()
+    }
+}
+
+fn try_one_end(s: &Scene<'_>) -> Result<()> {
+    s.passes("UDP 1001 from who has the tag", A, B, &s.udp4(A, B, 1, 1001));
+    s.blocked("UDP 1001 from who has another value", B, A, &s.udp4(B, A, 1, 1001));
+    s.blocked("UDP 1001 from who has none", C, A, &s.udp4(C, A, 1, 1001));
+    s.passes("UDP 1002 to who has the default", A, C, &s.udp4(A, C, 1, 1002));
+    s.blocked("UDP 1002 to who has another value", A, B, &s.udp4(A, B, 1, 1002));
+    Ok(())
+}
