@@ -7,7 +7,6 @@ pub mod frame;
 pub mod plan;
 pub mod report;
 pub mod scene;
-mod script;
 pub mod sets;
 
 use std::time::Instant;

@@ -1,12 +1,12 @@
 //! What a rule set is: the network, and what is tried in it.
 
-use anyhow::Result;
-use serde_json::{Value, json};
+use anyhow::{Result, anyhow};
+use serde_json::Value;
+use zt_netconf::rules::script::{Options, Script, Source};
 use zt_wire::NetworkId;
 
 use super::cast::{Cast, Controller, ROLES};
 use super::scene::Scene;
-use super::script;
 
 /// A network and what must pass in it and what must not.
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +24,10 @@ pub struct RuleSet {
 pub struct Plan {
     /// By whom.
     pub kind: Kind,
-    /// The rules as statements of the rule language; `$a`, `$b` and `$c` stand for the addresses of the members.
+    /// Rules, capabilities and tags in the rule language; `$a`, `$b` and `$c` stand for the addresses of the members.
     pub rules: &'static str,
     /// Without the rule that lets control frames pass.
     pub bare: bool,
-    /// Capabilities: their numbers and statements.
-    pub capabilities: &'static [(u32, &'static str)],
-    /// Tags and their default values.
-    pub tags: &'static [(u32, Option<u32>)],
     /// More settings of the network.
     pub settings: Value,
     /// Settings of the members A, B and C.
@@ -56,21 +52,13 @@ impl Default for Kind {
 impl Plan {
     /// Rules, capabilities and tags as a controller takes them.
     pub(super) fn table(&self, cast: &Cast) -> Result<Value> {
-        let capabilities: Vec<Value> = (self.capabilities.iter())
-            .map(|(id, text)| Ok(json!({ "id": id, "default": false, "rules": self.compile(text, cast)? })))
-            .collect::<Result<_>>()?;
-        let tags: Vec<Value> = self.tags.iter().map(|(id, value)| json!({ "id": id, "default": value })).collect();
-        let control = if self.bare { "" } else { CONTROL };
-        let rules = self.compile(&format!("{control}{}", self.rules), cast)?;
-        Ok(json!({ "rules": rules, "capabilities": capabilities, "tags": tags }))
-    }
-
-    fn compile(&self, text: &str, cast: &Cast) -> Result<Vec<Value>> {
-        let mut text = text.to_owned();
+        let mut text = format!("{}{}", if self.bare { "" } else { CONTROL }, self.rules);
         for role in ROLES {
             text = text.replace(&format!("${role:?}").to_lowercase(), &cast.address(role).to_string());
         }
-        script::rules(&text)
+        let script = Script::compile(&text, Options::default())
+            .map_err(|error| anyhow!(error.render(Source { name: "rules", text: &text, color: false })))?;
+        Ok(script.config_json())
     }
 }
 

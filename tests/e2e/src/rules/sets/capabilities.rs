@@ -15,12 +15,10 @@ pub(super) const SETS: &[RuleSet] = &[
 
 fn one_holder() -> Plan {
     Plan {
-        rules: "accept ethertype arp; drop ethertype 0x88b6;",
-        capabilities: &[
-            (10, "accept ipprotocol udp and dport 5000; accept ethertype 0x88b6;"),
-            (20, "drop ipprotocol tcp; accept ipprotocol tcp and dport 22;"),
-            (30, "accept ipprotocol tcp and dport 22-23;"),
-        ],
+        rules: "accept ethertype arp; drop ethertype 0x88b6;
+            cap names id 10 accept ipprotocol udp and dport 5000; accept ethertype 0x88b6; ;
+            cap none id 20 drop ipprotocol tcp; accept ipprotocol tcp and dport 22; ;
+            cap shell id 30 accept ipprotocol tcp and dport 22-23; ;",
         members: vec![json!({ "capabilities": [10, 20, 30] }), json!({}), json!({ "capabilities": [20] })],
         ..Plan::default()
     }
@@ -40,8 +38,8 @@ fn try_one_holder(s: &Scene<'_>) -> Result<()> {
 
 fn broken() -> Plan {
     Plan {
-        rules: "accept ethertype arp; break ipprotocol tcp; accept ipprotocol udp or ipprotocol tcp;",
-        capabilities: &[(1, "accept ipprotocol tcp and dport 22;")],
+        rules: "accept ethertype arp; break ipprotocol tcp; accept ipprotocol udp or ipprotocol tcp;
+            cap shell id 1 accept ipprotocol tcp and dport 22; ;",
         members: vec![json!({ "capabilities": [1] }), json!({}), json!({})],
         ..Plan::default()
     }

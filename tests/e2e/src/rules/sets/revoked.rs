@@ -63,8 +63,8 @@ fn ceases(s: &Scene<'_>, from: Role, to: Role) -> Result<()> {
 
 fn tagged() -> Plan {
     Plan {
-        rules: "accept ipprotocol udp and dport 1001 and tseq 100 1; accept ipprotocol udp and dport 1002 and treq 100 1; drop;",
-        tags: &[(100, None)],
+        rules: "tag client id 100; accept ipprotocol udp and dport 1001 and tseq client 1;
+            accept ipprotocol udp and dport 1002 and treq client 1; drop;",
         members: vec![json!({ "tags": [[100, 1]] }), json!({ "tags": [[100, 1]] }), json!({ "tags": [[100, 1]] })],
         ..Plan::default()
     }

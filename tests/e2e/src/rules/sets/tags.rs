@@ -16,8 +16,7 @@ pub(super) const SETS: &[RuleSet] = &[
 
 fn equality() -> Plan {
     Plan {
-        rules: "accept ethertype arp; accept teq 100 5; drop;",
-        tags: &[(100, None)],
+        rules: "tag team id 100; accept ethertype arp; accept teq team 5; drop;",
         members: vec![json!({ "tags": [[100, 5]] }), json!({ "tags": [[100, 5]] }), json!({ "tags": [[100, 7]] })],
         ..Plan::default()
     }
@@ -35,9 +34,8 @@ fn try_equality(s: &Scene<'_>) -> Result<()> {
 
 fn difference() -> Plan {
     Plan {
-        rules: "accept ethertype arp; accept ipprotocol udp and dport 1001 and tdiff 100 0;
-            accept ipprotocol udp and dport 1002 and tdiff 100 10; drop ethertype ipv6 and not tdiff 100 0; accept ethertype ipv6; drop;",
-        tags: &[(100, None)],
+        rules: "tag level id 100; accept ethertype arp; accept ipprotocol udp and dport 1001 and tdiff level 0;
+            accept ipprotocol udp and dport 1002 and tdiff level 10; drop ethertype ipv6 and not tdiff level 0; accept ethertype ipv6; drop;",
         members: vec![json!({ "tags": [[100, 50]] }), json!({ "tags": [[100, 50]] }), json!({ "tags": [[100, 60]] })],
         ..Plan::default()
     }
@@ -59,9 +57,8 @@ fn try_difference(s: &Scene<'_>) -> Result<()> {
 fn bits() -> Plan {
     Plan {
         rules:
-            "accept ipprotocol udp and dport 1001 and tand 100 2; accept ipprotocol udp and dport 1002 and tor 100 7;
-            accept ipprotocol udp and dport 1003 and txor 100 5; drop;",
-        tags: &[(100, None)],
+            "tag groups id 100; accept ipprotocol udp and dport 1001 and tand groups 2; accept ipprotocol udp and dport 1002 and tor groups 7;
+            accept ipprotocol udp and dport 1003 and txor groups 5; drop;",
         members: vec![json!({ "tags": [[100, 3]] }), json!({ "tags": [[100, 6]] }), json!({ "tags": [[100, 4]] })],
         ..Plan::default()
     }
@@ -81,9 +78,9 @@ fn try_bits(s: &Scene<'_>) -> Result<()> {
 fn one_end() -> Plan {
     // Number 200 has a default, which C keeps.
     Plan {
-        rules: "accept ethertype arp; accept ipprotocol udp and dport 1001 and tseq 100 1;
-            accept ipprotocol udp and dport 1002 and treq 200 9; drop;",
-        tags: &[(100, None), (200, Some(9))],
+        rules: "tag client id 100; tag server id 200 default 9; accept ethertype arp;
+            accept ipprotocol udp and dport 1001 and tseq client 1;
+            accept ipprotocol udp and dport 1002 and treq server 9; drop;",
         members: vec![
             json!({ "tags": [[100, 1], [200, 8]] }),
             json!({ "tags": [[100, 2], [200, 8]] }),
