@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use zt_wire::IpPrefix;
 
 use super::memory::difference;
+use super::policy::{MAIN, OF_PORTS, Policy};
 use super::{Applied, Change, HostConfig, HostError, HostRoute, HostState};
 use crate::interfaces::Interface;
 use crate::linux::netlink::{LinkChange, Netlink};
@@ -14,12 +16,20 @@ pub struct LinuxHost {
     netlink: Netlink,
     /// What this value put on each device: only that is ever removed.
     ours: BTreeMap<String, Ours>,
+    policy: Policy,
 }
 
 #[derive(Debug, Default)]
 struct Ours {
     addresses: Vec<IpPrefix>,
-    routes: Vec<HostRoute>,
+    routes: Vec<Placed>,
+}
+
+/// A route and the table it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Placed {
+    table: u32,
+    route: HostRoute,
 }
 
 impl LinuxHost {
@@ -28,7 +38,7 @@ impl LinuxHost {
     /// # Errors
     /// When the kernel refuses it.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { netlink: Netlink::open()?, ours: BTreeMap::new() })
+        Ok(Self { netlink: Netlink::open()?, ours: BTreeMap::new(), policy: Policy::default() })
     }
 }
 
@@ -39,11 +49,19 @@ impl HostConfig for LinuxHost {
         let ours = self.ours.entry(tap.to_owned()).or_default();
         let mut session = Session { netlink: &mut self.netlink, index: link.index, applied: Applied::default() };
         session.link(&link, desired);
+        let up = desired.up.unwrap_or(link.up);
+        let had = FAMILIES.map(|ipv6| ours.routes.iter().any(|placed| is_default(&placed.route, ipv6)));
+        let routes = session.place(&self.policy, desired.installed_routes(), up);
         // Routes need their addresses, so they go first and come last.
-        let routes = desired.installed_routes();
         session.remove_routes(ours, &routes)?;
         session.addresses(ours, &desired.distinct_addresses())?;
-        session.add_routes(ours, &routes, desired.up.unwrap_or(link.up))?;
+        session.add_routes(ours, &routes, up)?;
+        for (ipv6, had) in FAMILIES.into_iter().zip(had) {
+            if had && !ours.routes.iter().any(|placed| is_default(&placed.route, ipv6)) {
+                // What is left of the rules does nothing without a route.
+                let _ = self.policy.settle(session.netlink, ipv6, false);
+            }
+        }
         session.finish()
     }
 
@@ -52,12 +70,37 @@ impl HostConfig for LinuxHost {
             return Ok(Applied::default());
         }
         let applied = match self.apply(tap, &HostState::gone()) {
-            Err(HostError::NoSuchDevice) => Applied::default(),
+            Err(HostError::NoSuchDevice) => {
+                self.settle()?;
+                Applied::default()
+            }
             applied => applied?,
         };
         self.ours.remove(tap);
         Ok(applied)
     }
+
+    fn set_underlay(&mut self, addresses: &[IpAddr]) -> Result<(), HostError> {
+        self.policy.underlay = addresses.to_vec();
+        self.settle()
+    }
+}
+
+impl LinuxHost {
+    fn settle(&mut self) -> Result<(), HostError> {
+        for ipv6 in FAMILIES {
+            let settled = self.policy.settle(&mut self.netlink, ipv6, false);
+            settled.map_err(|error| HostError::from_io(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// IPv4 and IPv6.
+const FAMILIES: [bool; 2] = [false, true];
+
+fn is_default(route: &HostRoute, ipv6: bool) -> bool {
+    route.is_default() && route.target.is_ipv4() != ipv6
 }
 
 /// One call of `apply` on one device.
@@ -113,34 +156,63 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn remove_routes(&mut self, ours: &mut Ours, desired: &[HostRoute]) -> Result<(), HostError> {
+    /// Finds each route its table: the main one, or that of ports for default routes, with the rules that lead there.
+    fn place(&mut self, policy: &Policy, routes: Vec<HostRoute>, up: bool) -> Vec<Placed> {
+        let tables = FAMILIES.map(|ipv6| {
+            if !up || !routes.iter().any(|route| is_default(route, ipv6)) {
+                return OF_PORTS;
+            }
+            let mut table = OF_PORTS;
+            if let Err(error) = policy.settle(self.netlink, ipv6, true) {
+                self.applied.failed.push((Change::DefaultsApart, HostError::from_io(&error)));
+                table = MAIN;
+            }
+            table
+        });
+        let table = |route: &HostRoute| match route.is_default() {
+            true => tables[usize::from(!route.target.is_ipv4())],
+            false => MAIN,
+        };
+        routes.into_iter().map(|route| Placed { table: table(&route), route }).collect()
+    }
+
+    fn remove_routes(&mut self, ours: &mut Ours, desired: &[Placed]) -> Result<(), HostError> {
         let present = self.routes()?;
-        ours.routes.retain(|route| present.contains(route));
-        for route in difference(&ours.routes, desired).0 {
-            if self.note(Change::RouteRemoved(route), |n, i| n.delete_route(i, &route)) {
-                ours.routes.retain(|other| *other != route);
+        ours.routes.retain(|placed| present.contains(placed));
+        for placed in difference(&ours.routes, desired).0 {
+            let Placed { table, route } = placed;
+            if self.note(Change::RouteRemoved(route), |n, i| n.delete_route_from(table, i, &route)) {
+                ours.routes.retain(|other| *other != placed);
             }
         }
         Ok(())
     }
 
-    fn add_routes(&mut self, ours: &mut Ours, desired: &[HostRoute], up: bool) -> Result<(), HostError> {
+    fn add_routes(&mut self, ours: &mut Ours, desired: &[Placed], up: bool) -> Result<(), HostError> {
         if !up {
             return Ok(());
         }
         // Asked again: removing an address takes routes with it.
         let present = self.routes()?;
-        for route in desired.iter().filter(|route| !present.contains(route)) {
-            if self.note(Change::RouteAdded(*route), |n, i| n.add_route(i, route)) && !ours.routes.contains(route) {
-                ours.routes.push(*route);
+        for placed in desired.iter().filter(|placed| !present.contains(placed)) {
+            let Placed { table, route } = placed;
+            if self.note(Change::RouteAdded(*route), |n, i| n.add_route_to(*table, i, route))
+                && !ours.routes.contains(placed)
+            {
+                ours.routes.push(*placed);
             }
         }
         Ok(())
     }
 
-    fn routes(&mut self) -> Result<Vec<HostRoute>, HostError> {
+    fn routes(&mut self) -> Result<Vec<Placed>, HostError> {
         let index = self.index;
-        self.ask(|netlink| netlink.static_routes(index))
+        let mut routes = Vec::new();
+        for (table, ipv6) in [MAIN, OF_PORTS].into_iter().flat_map(|table| FAMILIES.map(|ipv6| (table, ipv6))) {
+            let found = self.ask(|netlink| netlink.static_routes_in(table, ipv6, Some(index)))?;
+            routes.extend(found.into_iter().map(|route| Placed { table, route }));
+        }
+        Ok(routes)
     }
 
     fn ask<T>(&mut self, question: impl FnOnce(&mut Netlink) -> io::Result<T>) -> Result<T, HostError> {

@@ -6,6 +6,8 @@
 #[cfg(target_os = "linux")]
 mod linux;
 mod memory;
+#[cfg(target_os = "linux")]
+mod policy;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,6 +17,8 @@ use zt_wire::{IpPrefix, Mac};
 #[cfg(target_os = "linux")]
 pub use linux::LinuxHost;
 pub use memory::MemoryHost;
+#[cfg(target_os = "linux")]
+pub(crate) use policy::{MAIN, OF_PORTS};
 
 /// Metric of routes with a gateway (06 §7.3).
 pub const GATEWAY_METRIC: u32 = 5000;
@@ -39,6 +43,17 @@ pub trait HostConfig: Send {
     /// # Errors
     /// As [`HostConfig::apply`].
     fn remove(&mut self, tap: &str) -> Result<Applied, HostError>;
+
+    /// Tells which addresses of the host are not on ports: packets from them never follow the default routes of ports,
+    /// and answers to who came to them leave where the host's own routes say. Takes away what a process that was killed
+    /// left of such arrangements, and puts back what others took away.
+    ///
+    /// # Errors
+    /// The host refuses. (Nothing but this is lost then.)
+    fn set_underlay(&mut self, addresses: &[IpAddr]) -> Result<(), HostError> {
+        let _ = addresses;
+        Ok(())
+    }
 }
 
 /// The wanted state of a port.
@@ -64,10 +79,13 @@ pub struct HostState {
 pub struct HostRoute {
     /// Where to. A default route (`0.0.0.0/0`, `::/0`) is installed as its two halves, so that the
     /// physical default route stays (06 §7.3).
+    ///
+    /// Deliberate: they, and whatever else is that wide, stand in a table of their own (see `policy.rs`), where
+    /// the reference puts them into the main one.
     pub target: IpPrefix,
     /// Gateway; `None` for targets that are on the link.
     pub via: Option<IpAddr>,
-    /// Preferred source address; usually `None`.
+    /// Preferred source address, which must be on the port; `None`: the host chooses.
     pub source: Option<IpAddr>,
     /// Metric; `None` for the host's default. [`HostRoute::new`] sets it as 06 §7.3 says.
     pub metric: Option<u32>,
@@ -110,6 +128,8 @@ pub enum Change {
     RouteAdded(HostRoute),
     /// A route was removed.
     RouteRemoved(HostRoute),
+    /// Default routes were given a table of their own. Where that is refused they stand in the main table.
+    DefaultsApart,
 }
 
 /// Why the host refused a change.

@@ -19,14 +19,15 @@ pub struct InterfaceWatcher {
 }
 
 impl InterfaceWatcher {
-    /// Subscribes to changes of links and addresses.
+    /// Subscribes to changes of links, addresses and routing rules. (Programs that manage networks throw away rules that
+    /// are not theirs.)
     ///
     /// # Errors
     /// When the kernel refuses netlink sockets.
     pub fn new() -> io::Result<Self> {
         let mut events = Socket::new(NETLINK_ROUTE)?;
         let groups = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV6_IFADDR;
-        events.bind(&SocketAddr::new(0, groups as u32))?;
+        events.bind(&SocketAddr::new(0, groups as u32 | RULES))?;
         events.set_non_blocking(true)?;
         Ok(Self { events, netlink: Netlink::open()?, buffer: Vec::with_capacity(EVENT_BUFFER) })
     }
@@ -129,6 +130,9 @@ const INTERNET: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(1, 0, 0, 1)), IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0, 0, 0, 0, 0, 1))];
 /// Most interfaces that are asked for.
 const MOST_ASKED: usize = 64;
+
+/// Groups for routing rules, which have numbers but no names for this mask (`RTNLGRP_IPV4_RULE`, `RTNLGRP_IPV6_RULE`).
+const RULES: u32 = 1 << (8 - 1) | 1 << (19 - 1);
 
 /// Only the fact of an event counts, so the rest of a longer one may be cut off.
 const EVENT_BUFFER: usize = 4096;

@@ -11,6 +11,8 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
+mod policy;
+#[cfg(target_os = "linux")]
 mod watch;
 
 use zt_wire::IpPrefix;

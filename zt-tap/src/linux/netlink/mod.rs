@@ -14,9 +14,11 @@ use netlink_sys::{Socket, SocketAddr};
 mod address;
 mod link;
 mod route;
+mod rule;
 
 pub use link::LinkChange;
 pub use route::RouteTo;
+pub use rule::Rule;
 
 /// A route socket of the network namespace in which it was opened; it stays there, whatever
 /// namespace its user is in.

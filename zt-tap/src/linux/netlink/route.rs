@@ -10,7 +10,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::{Netlink, family};
-use crate::host::HostRoute;
+use crate::host::{HostRoute, MAIN, OF_PORTS};
 
 /// How a packet would leave the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,35 +24,47 @@ pub struct RouteTo {
 }
 
 impl Netlink {
-    /// Routes of the main table with protocol *static* through one device.
+    /// Routes with protocol *static* through one device: those of the main table, and the default routes of ports, which
+    /// have a table of their own.
     ///
     /// # Errors
     /// Of the kernel.
     pub fn static_routes(&mut self, index: u32) -> io::Result<Vec<HostRoute>> {
         let mut routes = Vec::new();
-        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let mut message = RouteMessage::default();
-            message.header.address_family = family;
-            message.header.table = RouteHeader::RT_TABLE_MAIN;
-            message.header.protocol = RouteProtocol::Static;
-            message.attributes.push(RouteAttribute::Oif(index));
-            let answers = match self.dump(RouteNetlinkMessage::GetRoute(message)) {
-                // A host without IPv6.
-                Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => continue,
-                // No route yet in a table that does not exist yet.
-                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => continue,
-                answers => answers?,
-            };
-            for answer in answers {
-                if let RouteNetlinkMessage::NewRoute(route) = answer
-                    && let Some((of, route)) = parse_static_route(&route)
-                    && of == index
-                {
-                    routes.push(route);
-                }
+        for table in [MAIN, OF_PORTS] {
+            for ipv6 in [false, true] {
+                routes.extend(self.static_routes_in(table, ipv6, Some(index))?);
             }
         }
         Ok(routes)
+    }
+
+    /// Routes with protocol *static* in one table and of one family, through one device or all.
+    pub(crate) fn static_routes_in(
+        &mut self,
+        table: u32,
+        ipv6: bool,
+        index: Option<u32>,
+    ) -> io::Result<Vec<HostRoute>> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = if ipv6 { AddressFamily::Inet6 } else { AddressFamily::Inet };
+        set_table(&mut message, table);
+        message.header.protocol = RouteProtocol::Static;
+        message.attributes.extend(index.map(RouteAttribute::Oif));
+        let answers = match self.dump(RouteNetlinkMessage::GetRoute(message)) {
+            // A host without IPv6.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => return Ok(Vec::new()),
+            // No route yet in a table that does not exist yet.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(Vec::new()),
+            answers => answers?,
+        };
+        let routes = answers.into_iter().filter_map(|answer| match answer {
+            RouteNetlinkMessage::NewRoute(route) => parse_static_route(&route),
+            _ => None,
+        });
+        let wanted =
+            |(of, device, _): &(u32, u32, HostRoute)| *of == table && index.is_none_or(|index| *device == index);
+        Ok(routes.filter(wanted).map(|(_, _, route)| route).collect())
     }
 
     /// How a packet to `target` would leave (by the given device, if one is given): the device, the gateway, the source
@@ -61,11 +73,26 @@ impl Netlink {
     /// # Errors
     /// Of the kernel. No route is `Ok(None)`.
     pub fn route_to(&mut self, target: IpAddr, by: Option<u32>) -> io::Result<Option<RouteTo>> {
+        self.ask_route(target, by.map(RouteAttribute::Oif))
+    }
+
+    /// How a packet to `target` would leave that is sent from an address of this host.
+    ///
+    /// # Errors
+    /// As [`Netlink::route_to`].
+    pub fn route_from(&mut self, source: IpAddr, target: IpAddr) -> io::Result<Option<RouteTo>> {
+        self.ask_route(target, Some(RouteAttribute::Source(source.into())))
+    }
+
+    fn ask_route(&mut self, target: IpAddr, condition: Option<RouteAttribute>) -> io::Result<Option<RouteTo>> {
         let mut message = RouteMessage::default();
         message.header.address_family = family(target);
         message.header.destination_prefix_length = IpPrefix::host(target).bits();
         message.attributes.push(RouteAttribute::Destination(target.into()));
-        message.attributes.extend(by.map(RouteAttribute::Oif));
+        if let Some(RouteAttribute::Source(_)) = condition {
+            message.header.source_prefix_length = IpPrefix::host(target).bits();
+        }
+        message.attributes.extend(condition);
         let answers = match self.request(RouteNetlinkMessage::GetRoute(message), 0) {
             Err(error) if is_no_route(&error) => return Ok(None),
             answers => answers?,
@@ -82,7 +109,12 @@ impl Netlink {
     /// `EEXIST` when the same target (and metric) is routed already; `ENETUNREACH` or
     /// `EHOSTUNREACH` when the gateway is not on the link; else of the kernel.
     pub fn add_route(&mut self, index: u32, route: &HostRoute) -> io::Result<()> {
-        self.create(RouteNetlinkMessage::NewRoute(route_message(index, route)))
+        self.add_route_to(MAIN, index, route)
+    }
+
+    /// As [`Netlink::add_route`], in another table.
+    pub(crate) fn add_route_to(&mut self, table: u32, index: u32, route: &HostRoute) -> io::Result<()> {
+        self.create(RouteNetlinkMessage::NewRoute(route_message(table, index, route)))
     }
 
     /// Removes a route.
@@ -90,7 +122,12 @@ impl Netlink {
     /// # Errors
     /// `ESRCH` when it is not there; else of the kernel.
     pub fn delete_route(&mut self, index: u32, route: &HostRoute) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::DelRoute(route_message(index, route)), 0)?;
+        self.delete_route_from(MAIN, index, route)
+    }
+
+    /// As [`Netlink::delete_route`], in another table.
+    pub(crate) fn delete_route_from(&mut self, table: u32, index: u32, route: &HostRoute) -> io::Result<()> {
+        self.request(RouteNetlinkMessage::DelRoute(route_message(table, index, route)), 0)?;
         Ok(())
     }
 }
@@ -115,13 +152,12 @@ fn parse_route_to(message: &RouteMessage) -> Option<RouteTo> {
     (message.header.kind == RouteType::Unicast).then_some(RouteTo { index: index?, gateway, source })
 }
 
-fn route_message(index: u32, route: &HostRoute) -> RouteMessage {
+fn route_message(table: u32, index: u32, route: &HostRoute) -> RouteMessage {
     let target = route.target.network();
     let mut message = RouteMessage::default();
     message.header = RouteHeader {
         address_family: family(target.address()),
         destination_prefix_length: target.bits(),
-        table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
         // On-link IPv4 routes have scope link: the kernel refuses a gateway that is reached
         // through a route of scope universe.
@@ -132,6 +168,7 @@ fn route_message(index: u32, route: &HostRoute) -> RouteMessage {
         kind: RouteType::Unicast,
         ..RouteHeader::default()
     };
+    set_table(&mut message, table);
     let attributes = &mut message.attributes;
     if target.bits() > 0 {
         attributes.push(RouteAttribute::Destination(target.address().into()));
@@ -149,15 +186,21 @@ fn route_message(index: u32, route: &HostRoute) -> RouteMessage {
     message
 }
 
-/// Device number and route, when it is one of those [`Netlink::static_routes`] lists.
-fn parse_static_route(message: &RouteMessage) -> Option<(u32, HostRoute)> {
+/// A longer number than eight bits stands in an attribute only.
+fn set_table(message: &mut RouteMessage, table: u32) {
+    match u8::try_from(table) {
+        Ok(short) => message.header.table = short,
+        Err(_) => message.attributes.push(RouteAttribute::Table(table)),
+    }
+}
+
+/// Table, device number and route, when it is one of those [`Netlink::static_routes`] lists.
+fn parse_static_route(message: &RouteMessage) -> Option<(u32, u32, HostRoute)> {
     let header = &message.header;
-    if header.protocol != RouteProtocol::Static
-        || header.table != RouteHeader::RT_TABLE_MAIN
-        || header.kind != RouteType::Unicast
-    {
+    if header.protocol != RouteProtocol::Static || header.kind != RouteType::Unicast {
         return None;
     }
+    let mut table = u32::from(header.table);
     let mut target = match header.address_family {
         AddressFamily::Inet => IpAddr::from([0; 4]),
         AddressFamily::Inet6 => IpAddr::from([0; 16]),
@@ -171,6 +214,7 @@ fn parse_static_route(message: &RouteMessage) -> Option<(u32, HostRoute)> {
             RouteAttribute::Gateway(address) => via = ip(address),
             RouteAttribute::PrefSource(address) => source = ip(address),
             RouteAttribute::Priority(value) => metric = Some(*value),
+            RouteAttribute::Table(value) => table = *value,
             _ => {}
         }
     }
@@ -180,7 +224,7 @@ fn parse_static_route(message: &RouteMessage) -> Option<(u32, HostRoute)> {
     }
     let target = IpPrefix::new(target, header.destination_prefix_length)?;
     let route = HostRoute { target, via, source, metric };
-    Some((oif?, route))
+    Some((table, oif?, route))
 }
 
 const IPV6_DEFAULT_METRIC: u32 = 1024;
