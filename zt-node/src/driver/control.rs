@@ -52,6 +52,7 @@ impl<'a> Control<'a> {
             if let Some(port) = self.driver.ports.get(&network.id) {
                 port.tap.info().name.clone_into(&mut network.device);
                 network.dns_status = port.dns.status();
+                network.withheld.extend(self.driver.without_effect(network.id));
             }
         }
         networks

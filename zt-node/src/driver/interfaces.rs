@@ -80,6 +80,11 @@ impl Interfaces {
         self.due.is_some_and(|due| due <= now.mono)
     }
 
+    /// Prefixes on interfaces that are not ports of ours.
+    pub(super) fn outside(&self) -> &[IpPrefix] {
+        &self.outside
+    }
+
     /// Whether something that is wanted could not be bound.
     pub(super) fn is_wanting(&self) -> bool {
         !self.unbound.is_empty()
@@ -135,6 +140,8 @@ struct Choice {
     left_out: BTreeMap<String, usize>,
     inside: Vec<IpPrefix>,
     outside: Vec<IpPrefix>,
+    /// Addresses of this host that are not on ports, as far as they are of use.
+    underlay: BTreeSet<IpAddr>,
 }
 
 /// Chooses from what the host has: the addresses in `named`, or if that is empty those of all suitable interfaces.
@@ -143,6 +150,7 @@ fn choose(view: &HostView, filter: &InterfaceFilter, named: &[IpAddr]) -> Choice
     let (inside, outside) = (std::mem::take(&mut found.inside), std::mem::take(&mut found.outside));
     let mut choice = Choice { left_out: found.left_out, inside, outside, ..Choice::default() };
     let all = found.addresses;
+    choice.underlay = all.iter().map(|local| local.cidr.address()).collect();
     if named.is_empty() {
         choice.addresses = all.into_iter().map(|local| (local.cidr.address(), Some(local))).collect();
         return choice;
@@ -161,7 +169,10 @@ fn choose(view: &HostView, filter: &InterfaceFilter, named: &[IpAddr]) -> Choice
             }
             Holder::Nowhere => wanted.push((ip, None)),
             Holder::Inside => drop(choice.refused.insert(ip)),
-            Holder::Interface(local) => wanted.push((ip, Some(local))),
+            Holder::Interface(local) => {
+                choice.underlay.insert(ip);
+                wanted.push((ip, Some(local)));
+            }
         }
     }
     choice
@@ -265,6 +276,11 @@ impl Driver {
             Some(view) => {
                 let mut choice = choose(&view, &self.filter(), &self.interfaces.wish.addresses);
                 self.interfaces.note(&mut choice);
+                let underlay: Vec<IpAddr> = choice.underlay.into_iter().collect();
+                if let Err(error) = self.host.set_underlay(&underlay) {
+                    // Sockets are tied to interfaces all the same.
+                    tracing::debug!(%error, "cannot keep the underlay apart from default routes by rules");
+                }
                 choice.addresses
             }
             None => self.addresses_unseen(),

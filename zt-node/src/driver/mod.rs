@@ -3,6 +3,7 @@
 //! [`Driver::new`] prepares, [`Driver::run`] is the node's life on one task. Other tasks and threads talk to it by
 //! its [`Handle`].
 
+mod claims;
 mod clock;
 mod control;
 mod dns;
@@ -137,6 +138,7 @@ pub struct Driver {
     incoming: FrameBatch,
     lost_frames: LostFrames,
     ports_tried: Gate,
+    ports_checked: Gate,
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
     dns: Box<dyn DnsConfig>,
@@ -206,6 +208,7 @@ impl Driver {
             incoming: ports::incoming(),
             lost_frames: LostFrames::default(),
             ports_tried: Gate::OPEN,
+            ports_checked: Gate::OPEN,
             taps: config.taps,
             host: config.host,
             dns: config.dns,
@@ -336,7 +339,7 @@ impl Driver {
         self.let_go_of_dns().await;
         let networks: Vec<NetworkId> = self.ports.keys().copied().collect();
         for network in networks {
-            self.close_port(now, network);
+            self.remove_port(network);
         }
         if tokio::time::timeout(LAST_WRITES, self.write_out()).await.is_err() {
             tracing::error!("the disk takes too long; some state is not written");
@@ -360,6 +363,7 @@ impl Driver {
     fn housekeeping(&mut self, now: Now) {
         self.housekeeping_due = now.mono + HOUSEKEEPING;
         self.tend_ports(now);
+        self.check_ports(now);
         self.scan_groups(now);
         if self.peers_discarded.pass(now.mono, OLD_PEERS) {
             self.persistence.discard_old_peers();

@@ -3,17 +3,18 @@
 //! A network decides about its own values only: MAC, MTU and "up" are set when the port is opened, and the MTU again when
 //! that of the network changes. What the operator does with the device in between stays.
 
+use super::claims::{Share, share_out, without_effect};
 use super::dns::PortDns;
 use super::persist::Place;
 use super::{Driver, StateKey};
 use crate::engine::Input;
-use crate::status::DropReason;
+use crate::status::{DropReason, WithheldStatus};
 use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
-use zt_netconf::{MAX_PORT_MTU, Managed};
-use zt_tap::{HostError, HostRoute, HostState, Tap, TapCounts, TapSpec};
+use zt_netconf::{MAX_PORT_MTU, Managed, ManagedRoute, Obstacle, Withheld};
+use zt_tap::{Change, HostError, HostRoute, HostState, Tap, TapCounts, TapSpec};
 use zt_wire::batch::MAX_FRAME_LEN;
 use zt_wire::time::Now;
 use zt_wire::{FrameBatch, MulticastGroup, NetworkId};
@@ -24,14 +25,29 @@ const BATCH: usize = 64;
 const NAMES: u64 = 64;
 /// How often a port that could not be had is tried for again.
 const RETRY: Duration = Duration::from_secs(5);
+/// How often it is made sure that ports have what they should have (04 §10.3).
+const CHECK: Duration = Duration::from_secs(30);
+/// Most managed addresses and routes of a network that the log names as not used.
+const TOLD: usize = 4;
 /// Error code of a port without one of the system's (06 §8.2).
 const NO_CODE: i32 = -999;
 
 /// A port that is open.
 pub(super) struct Port {
     pub(super) tap: Box<dyn Tap>,
+    /// What it has, as far as the host takes it.
     pub(super) host: HostState,
     pub(super) dns: PortDns,
+    /// What its network wants.
+    wanted: HostState,
+    /// Routes that other networks have.
+    yielded: Vec<(HostRoute, NetworkId)>,
+    /// What the settings keep from the host.
+    withheld: Vec<Withheld>,
+    /// What the host refused last.
+    refused: Vec<(Change, HostError)>,
+    /// That, as it was told last.
+    told: Vec<(Change, HostError)>,
     groups: BTreeSet<MulticastGroup>,
     /// The host was told once that the device is to be up; from then on that is the operator's business.
     is_set_up: bool,
@@ -77,23 +93,69 @@ impl Driver {
         {
             tracing::warn!(%network, device = name, mtu = mtu(managed), %error, "the host refuses the MTU of the network");
         }
-        let desired = host_state(managed);
+        port.wanted = host_state(managed);
+        port.withhold(network, &managed.withheld);
+        self.settle_ports(now, |other| other == network);
+        if let Some(port) = self.ports.get_mut(&network) {
+            port.dns.want(self.dns.as_mut(), &name, managed.dns.as_ref());
+        }
+        self.own_prefixes_changed(now);
+        self.scan_groups(now);
+    }
+
+    /// Gives each port its share of what the networks want: those that `must` be looked at, and those whose share changed.
+    fn settle_ports(&mut self, now: Now, must: impl Fn(NetworkId) -> bool) {
+        let mut shares = share_out(self.ports.iter().map(|(&network, port)| (network, &port.wanted)));
+        let changed = |network: &NetworkId, share: &Share| {
+            let port = self.ports.get(network);
+            must(*network) || port.is_some_and(|port| port.host != share.state || port.yielded != share.yielded)
+        };
+        shares.retain(|network, share| changed(network, share));
+        // A higher number gives up what a lower one takes, so it goes first; what it takes over is free when the lower ones
+        // have had their turn.
+        for (&network, share) in shares.iter().rev() {
+            self.apply_share(now, network, share);
+        }
+        for (network, share) in &shares {
+            let refused = self.ports.get(network).map(|port| port.refused.as_slice()).unwrap_or_default();
+            if refused.iter().any(|(_, error)| *error == HostError::Exists) && shares.len() > 1 {
+                self.apply_share(now, *network, share);
+            }
+        }
+        for (&network, port) in &mut self.ports {
+            port.tell(network);
+        }
+    }
+
+    fn apply_share(&mut self, now: Now, network: NetworkId, share: &Share) {
+        let Some(port) = self.ports.get_mut(&network) else { return };
+        let name = port.tap.info().name.clone();
         let up = (!port.is_set_up).then_some(true);
-        match self.host.apply(&name, &HostState { up, ..desired.clone() }) {
+        match self.host.apply(&name, &HostState { up, ..share.state.clone() }) {
             Ok(applied) => {
-                for (change, error) in applied.failed {
-                    tracing::warn!(%network, device = name, ?change, %error, "the host refuses a setting");
-                }
                 port.is_set_up = true;
                 port.is_up |= up == Some(true);
-                port.host = desired;
-                port.dns.want(self.dns.as_mut(), &name, managed.dns.as_ref());
+                port.refused = applied.failed;
+                port.host = share.state.clone();
+                port.yielded.clone_from(&share.yielded);
                 self.engine.set_port_error(network, None);
             }
             Err(error) => self.unconfigurable(now, network, &name, error),
         }
-        self.own_prefixes_changed(now);
-        self.scan_groups(now);
+    }
+
+    /// Somebody may have taken away what a port should have: it comes back (04 §10.3).
+    pub(super) fn check_ports(&mut self, now: Now) {
+        if self.ports_checked.pass(now.mono, CHECK) {
+            self.settle_ports(now, |_| true);
+        }
+    }
+
+    /// What of a network has no effect on this host.
+    pub(super) fn without_effect(&self, network: NetworkId) -> Vec<WithheldStatus> {
+        let port = self.ports.get(&network);
+        let outside = self.interfaces.outside();
+        port.map(|port| without_effect(&port.wanted, &port.yielded, &port.refused, outside)).unwrap_or_default()
     }
 
     /// A network whose port has not what it should have is not OK.
@@ -123,9 +185,7 @@ impl Driver {
         }
         let tap = result?;
         tracing::info!(%network, device = tap.info().name, "virtual port is up");
-        let (host, dns, groups) = (HostState::default(), PortDns::default(), BTreeSet::new());
-        self.ports
-            .insert(network, Port { tap, host, dns, groups, is_set_up: false, is_up: false, addresses: Vec::new() });
+        self.ports.insert(network, Port::new(tap));
         Ok(())
     }
 
@@ -172,9 +232,16 @@ impl Driver {
         named.into_iter().filter(|(_, count)| *count > 0)
     }
 
-    /// Removes a port with its addresses and routes.
+    /// Removes a port with its addresses and routes. Another network may have the routes now.
     pub(super) fn close_port(&mut self, now: Now, network: NetworkId) {
-        let Some(mut port) = self.ports.remove(&network) else { return };
+        if self.remove_port(network) {
+            self.settle_ports(now, |_| false);
+            self.own_prefixes_changed(now);
+        }
+    }
+
+    pub(super) fn remove_port(&mut self, network: NetworkId) -> bool {
+        let Some(mut port) = self.ports.remove(&network) else { return false };
         port.dns.want(self.dns.as_mut(), "", None);
         let name = port.tap.info().name.clone();
         if let Err(error) = self.host.remove(&name) {
@@ -182,8 +249,7 @@ impl Driver {
         }
         self.outbox.frames.remove(&network);
         self.lost_frames.closed = add(self.lost_frames.closed, port.tap.counts());
-        drop(port);
-        self.own_prefixes_changed(now);
+        true
     }
 
     /// A device that vanished is opened again by the next configuration; until then the network has a port error.
@@ -223,6 +289,53 @@ impl Driver {
     }
 }
 
+impl Port {
+    fn new(tap: Box<dyn Tap>) -> Self {
+        Self {
+            tap,
+            host: HostState::default(),
+            dns: PortDns::default(),
+            wanted: HostState::default(),
+            yielded: Vec::new(),
+            withheld: Vec::new(),
+            refused: Vec::new(),
+            told: Vec::new(),
+            groups: BTreeSet::new(),
+            is_set_up: false,
+            is_up: false,
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Says once what the settings keep from the host. That something waits until the node is online is no news.
+    fn withhold(&mut self, network: NetworkId, withheld: &[Withheld]) {
+        let news = |item: &&Withheld| !matches!(item, Withheld::Route(_, _, Obstacle::Offline));
+        let withheld: Vec<Withheld> = withheld.iter().filter(news).copied().collect();
+        if self.withheld != withheld {
+            for item in withheld.iter().take(TOLD) {
+                match item {
+                    Withheld::Address(address, why) => tracing::info!(%network, %address, %why, "not used"),
+                    Withheld::Route(route, via, why) => tracing::info!(%network, %route, ?via, %why, "not used"),
+                }
+            }
+            if withheld.len() > TOLD {
+                tracing::info!(%network, count = withheld.len(), "not used; `zt networks --routes` shows all");
+            }
+            self.withheld = withheld;
+        }
+    }
+
+    /// Says once what the host refuses.
+    fn tell(&mut self, network: NetworkId) {
+        if self.refused != self.told {
+            for (change, error) in self.refused.iter().filter(|refused| !self.told.contains(refused)) {
+                tracing::warn!(%network, device = self.tap.info().name, ?change, %error, "the host refuses a setting");
+            }
+            self.told.clone_from(&self.refused);
+        }
+    }
+}
+
 /// What the operator can do about a port that cannot be opened.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
@@ -256,9 +369,14 @@ fn add(a: TapCounts, b: TapCounts) -> TapCounts {
 fn host_state(managed: &Managed) -> HostState {
     HostState {
         addresses: managed.addresses.clone(),
-        routes: managed.routes.iter().map(|route| HostRoute::new(route.target, route.via)).collect(),
+        routes: managed.routes.iter().map(route).collect(),
         ..HostState::default()
     }
+}
+
+/// Deliberate: the source address counts (04 §10.3), which the reference sets without effect (06 §7.3).
+fn route(managed: &ManagedRoute) -> HostRoute {
+    HostRoute { source: Some(managed.source), ..HostRoute::new(managed.target, managed.via) }
 }
 
 #[cfg(test)]
