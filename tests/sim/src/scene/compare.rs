@@ -2,7 +2,7 @@
 
 use super::{OWN, Scene};
 use crate::reference::{self, Decision, Record, Sent};
-use zt_netconf::rules::{self, FrameFacts, PeerPolicy, Policy, Verdict};
+use zt_netconf::rules::{self, Explanation, FrameFacts, PeerPolicy, Policy, Verdict};
 use zt_wire::rules::{Rule, RuleKind};
 use zt_wire::{CredentialKind, InetAddress};
 
@@ -118,8 +118,11 @@ impl Scene {
         let (policy, peer) = self.policies();
         let verdict = policy.judge(&self.facts(), peer.as_ref(), &mut || self.random);
         self.check_origin(&verdict);
+        let explanation = policy.explain(&self.facts(), peer.as_ref(), &mut || self.random);
+        assert_eq!(explanation.verdict, verdict, "judged and explained: {self:?}");
         let reasons = self.differences();
         if reasons.is_empty() {
+            self.compare_tables(&explanation);
             let theirs = reference::filter(self.decider(), &self.frame(), false, &mut || self.random);
             assert_eq!(
                 in_words_of_the_reference(&verdict, &self.facts()),
@@ -128,6 +131,36 @@ impl Scene {
             );
         }
         reasons
+    }
+
+    /// Each table that the explanation tells of, with its log.
+    fn compare_tables(&self, explanation: &Explanation) {
+        for table in &explanation.tables {
+            let rules = match table.capability {
+                None => &self.config.rules,
+                Some(id) => &self.capability_list().iter().find(|c| c.id == id).expect("one that is held").rules,
+            };
+            let mut log = Vec::new();
+            let theirs = reference::evaluate(self.decider(), rules, &self.frame(), &mut || self.random, Some(&mut log));
+            log.resize(2 * rules::RULE_LOG_LEN, 0);
+            let log: Vec<u8> = log.chunks(2).map(|pair| pair[0] | pair[1] << 4).collect();
+            assert_eq!(table.rule_log()[..], log, "rule logs of engine, reference: {table:?} {self:?}");
+            let decision = match theirs.result {
+                reference::Result::NoMatch => rules::Decision::NoMatch,
+                reference::Result::Drop => rules::Decision::Drop,
+                // To nobody: the frame goes on.
+                reference::Result::Redirect if theirs.destination.is_nil() => rules::Decision::Accept,
+                reference::Result::Redirect => rules::Decision::Redirect(theirs.destination),
+                reference::Result::Accept => rules::Decision::Accept,
+                reference::Result::SuperAccept => rules::Decision::SuperAccept,
+            };
+            let copy = theirs.copy.map(|copy| rules::FrameCopy { to: copy.to, length: copy.length, watch: copy.watch });
+            assert_eq!(
+                (table.decision, table.rule, table.copy, table.priority),
+                (decision, theirs.rule, copy, theirs.bucket),
+                "table of engine, reference: {table:?} {self:?}"
+            );
+        }
     }
 
     /// What is said about who decided is true of the tables.
