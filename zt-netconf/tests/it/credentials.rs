@@ -72,7 +72,7 @@ fn an_unknown_signer_defers_and_the_retry_passes() {
 }
 
 #[test]
-fn a_certificate_of_another_network_is_skipped() {
+fn a_certificate_of_another_network_is_skipped_and_counted() {
     let mut world = World::with_members();
     let now = world.now;
     let mut com = world.authority.membership(B, START);
@@ -80,6 +80,7 @@ fn a_certificate_of_another_network_is_skipped() {
     com.signature = world.authority.secret.sign(&com.signed_bytes());
     let verdict = world.node(A).receive_body(now, B, &memberships(vec![com]));
     assert_eq!(verdict, Verdict::Accepted { trust: false });
+    assert_eq!(world.node(A).drops("network not joined"), 1);
 }
 
 #[test]

@@ -51,6 +51,9 @@ impl Vl2 {
         for _ in 0..tally.rejected {
             shared.drops.count(DropReason::CredentialRefused);
         }
+        for _ in 0..tally.foreign {
+            shared.drops.count(DropReason::NotJoined);
+        }
         if message.is_broken() {
             // What stands before the malformed part was taken; the message does not count.
             return shared.drop(DropReason::CredentialMalformed);
@@ -73,7 +76,10 @@ impl Vl2 {
     ) {
         let (shared, networks) = self.parts();
         for com in &message.memberships {
-            let Some(network) = networks.get_mut(&com.network()) else { continue };
+            let Some(network) = networks.get_mut(&com.network()) else {
+                tally.foreign += 1;
+                continue;
+            };
             let outcome = network.take_membership(shared, now, com, c);
             if matches!(outcome, Outcome::New | Outcome::Redundant) && com.issued_to() == sender {
                 tally.presented.insert(com.network());
@@ -83,20 +89,29 @@ impl Vl2 {
             }
         }
         for capability in &message.capabilities {
-            let Some(network) = networks.get_mut(&capability.network) else { continue };
+            let Some(network) = networks.get_mut(&capability.network) else {
+                tally.foreign += 1;
+                continue;
+            };
             if tally.add(network.take(shared, now, capability, c)) {
                 return;
             }
         }
         for tag in &message.tags {
-            let Some(network) = networks.get_mut(&tag.network) else { continue };
+            let Some(network) = networks.get_mut(&tag.network) else {
+                tally.foreign += 1;
+                continue;
+            };
             if tally.add(network.take(shared, now, tag, c)) {
                 return;
             }
         }
         let mut known = false;
         for revocation in &message.revocations {
-            let Some(network) = networks.get_mut(&revocation.network) else { continue };
+            let Some(network) = networks.get_mut(&revocation.network) else {
+                tally.foreign += 1;
+                continue;
+            };
             // Anybody can repeat recorded ones: one that says nothing new is looked at, the others are passed over.
             if known && network.is_moot(revocation) {
                 continue;
@@ -108,7 +123,10 @@ impl Vl2 {
             }
         }
         for ownership in &message.ownerships {
-            let Some(network) = networks.get_mut(&ownership.network) else { continue };
+            let Some(network) = networks.get_mut(&ownership.network) else {
+                tally.foreign += 1;
+                continue;
+            };
             if tally.add(network.take(shared, now, ownership, c)) {
                 return;
             }
@@ -120,6 +138,8 @@ impl Vl2 {
 struct Tally {
     accepted: usize,
     rejected: usize,
+    /// Of networks that are not joined.
+    foreign: usize,
     /// One has to wait for an identity.
     deferred: bool,
     /// Networks for which the sender showed its own certificate.
