@@ -2,6 +2,7 @@
 
 mod config;
 mod credentials;
+mod forgeries;
 mod frames;
 mod junk;
 mod lifecycle;
