@@ -9,14 +9,16 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         Some("crypto") => cargo(&["bench", "--quiet", "-p", "zt-crypto"]),
         Some("codec") => cargo(&["bench", "--quiet", "-p", "zt-wire"]),
         Some("engine") => cargo(&["bench", "--quiet", "-p", "zt-node"]),
+        Some("rules") => cargo(&["bench", "--quiet", "-p", "zt-test-sim"]),
         Some("capi") => cargo(&["bench", "--quiet", "-p", "zt-capi"]),
         Some("tunnel") => tunnel(arguments.get(1..).unwrap_or_default()),
         None => {
             cargo(&["bench", "--quiet", "-p", "zt-crypto"])?;
             cargo(&["bench", "--quiet", "-p", "zt-wire"])?;
-            cargo(&["bench", "--quiet", "-p", "zt-node"])
+            cargo(&["bench", "--quiet", "-p", "zt-node"])?;
+            cargo(&["bench", "--quiet", "-p", "zt-test-sim"])
         }
-        Some(other) => bail!("unknown benchmark `{other}`: tunnel, crypto, codec, engine or capi"),
+        Some(other) => bail!("unknown benchmark `{other}`: tunnel, crypto, codec, engine, rules or capi"),
     }
 }
 
