@@ -1,11 +1,11 @@
-//! What a command may touch of the process it runs in: output streams, folder, environment, clock and randomness.
+//! What a command may touch of the process it runs in: its streams, folder, environment, clock and randomness.
 //!
 //! Commands get a [`Console`] instead of reaching for globals, so that the recorded runs of the original tools can be
 //! repeated inside a test.
 
 use std::ffi::OsString;
 use std::fmt::Arguments;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,6 +13,8 @@ use zt_crypto::Entropy;
 
 /// Surroundings of one command.
 pub struct Console<'a> {
+    /// Standard input.
+    pub input: &'a mut dyn Read,
     /// Standard output.
     pub out: &'a mut dyn Write,
     /// Standard error.

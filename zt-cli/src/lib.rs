@@ -25,6 +25,7 @@ pub const DEFAULT_PORT: u16 = 9993;
 pub fn run(args: &[String], console: &mut console::Console<'_>) -> i32 {
     let mut out = console::Output::new(&mut *console.out);
     let mut watched = console::Console {
+        input: &mut *console.input,
         out: &mut out,
         err: &mut *console.err,
         folder: console.folder.clone(),

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let color = io::IsTerminal::is_terminal(&io::stdout()) && env::var_os("NO_COLOR").is_none();
     let mut console = Console {
+        input: &mut io::stdin(),
         out: &mut io::stdout(),
         err: &mut io::stderr(),
         folder: env::current_dir().unwrap_or_default(),

@@ -149,6 +149,7 @@ impl Run {
         let clock = answers::clock(case);
         let mut entropy = SeededEntropy::new(self.number as u64);
         let mut console = Console {
+            input: &mut std::io::empty(),
             out: &mut out,
             err: &mut err,
             folder: self.root.join("cwd"),

@@ -65,10 +65,23 @@ impl Folder {
         self.run_to(&args, &mut writer)
     }
 
+    /// Runs a command line with this on its standard input: exit code, output, errors.
+    fn run_fed(&self, line: &str, input: &str) -> (i32, String, String) {
+        let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut out = Vec::new();
+        let (code, err) = self.run_with(&args, &mut input.as_bytes(), &mut out);
+        (code, String::from_utf8(out).expect("text"), err)
+    }
+
     fn run_to(&self, args: &[String], out: &mut dyn std::io::Write) -> (i32, String) {
+        self.run_with(args, &mut std::io::empty(), out)
+    }
+
+    fn run_with(&self, args: &[String], input: &mut dyn std::io::Read, out: &mut dyn std::io::Write) -> (i32, String) {
         let mut err = Vec::new();
         let home = OsString::from(self.0.join("home"));
         let mut console = Console {
+            input,
             out,
             err: &mut err,
             folder: self.0.clone(),
