@@ -11,6 +11,7 @@ pub mod network;
 pub mod networks;
 pub mod peers;
 pub mod planet;
+pub mod rules;
 mod scope;
 pub mod service;
 pub mod wait;
@@ -96,6 +97,8 @@ enum Command {
     Network(network::NetworkArgs),
     /// Members of a network hosted by this node (controller)
     Member(member::MemberArgs),
+    /// Rules of networks as text: check and compile them, and bring them back
+    Rules(rules::RulesArgs),
     /// Root sets: make, show, sign, add and remove planets
     Planet(planet::PlanetArgs),
     /// Moons: make, sign, orbit and leave them
@@ -111,16 +114,29 @@ pub struct Report {
     pub json: Value,
     /// For people; ends with a newline unless empty.
     pub text: String,
+    /// Exit code: not 0 where a script is to know what was found.
+    pub code: i32,
 }
 
 impl Report {
-    /// A report of both forms.
+    /// A report of both forms; the command did what it was asked for.
     pub fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into() }
+        Self { json, text: text.into(), code: 0 }
     }
 }
 
-/// Runs `zt` with its arguments (the program name first). Returns the exit code: 0 done, 1 failed, 2 bad usage.
+/// An error that has more to say to scripts than its text.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Refused {
+    /// For people.
+    pub(crate) text: String,
+    /// For scripts, on standard output.
+    pub(crate) json: Value,
+}
+
+/// Runs `zt` with its arguments (the program name first). Returns the exit code: 0 done, 1 failed, 2 bad usage, or what the
+/// report says.
 pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
     let zt = match parse(args) {
         Ok(zt) => zt,
@@ -142,10 +158,13 @@ pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
             } else {
                 say!(console, "{}", report.text);
             }
-            0
+            report.code
         }
         Err(error) => {
-            complain!(console, "zt: {error:#}\n");
+            match error.downcast_ref::<Refused>() {
+                Some(refused) if zt.globals.json => say!(console, "{}\n", pretty(&refused.json, 2)),
+                _ => complain!(console, "zt: {error:#}\n"),
+            }
             1
         }
     }
@@ -174,6 +193,7 @@ impl Command {
             Self::Leave(args) => leave::run(&args, globals, console),
             Self::Network(args) => network::run(args, globals, console),
             Self::Member(args) => member::run(args, globals, console),
+            Self::Rules(args) => rules::run(args, console),
             Self::Planet(args) => planet::run(args, globals, console),
             Self::Moon(args) => moon::run(args, globals, console),
             Self::Identity(args) => identity::run(args, console),

@@ -2,6 +2,7 @@
 
 use super::moon::MoonCommand;
 use super::planet::PlanetCommand;
+use super::rules::RulesCommand;
 use super::{Command, Globals};
 
 /// What a command has to do with a node.
@@ -34,10 +35,13 @@ const OPTIONS: [(&str, &str); 5] =
     [("home", "--home"), ("json", "--json"), ("host", "--host"), ("api_port", "--api-port"), ("token", "--token")];
 
 /// Commands whose words alone tell their scope, for their help.
-const SCOPES: [(&[&str], Scope); 10] = [
+const SCOPES: [(&[&str], Scope); 13] = [
     (&["demo"], Scope::Alone),
     (&["service"], Scope::Folder),
     (&["identity"], Scope::Report),
+    (&["rules", "check"], Scope::Report),
+    (&["rules", "compile"], Scope::Report),
+    (&["rules", "explain"], Scope::Report),
     (&["planet", "create"], Scope::Report),
     (&["planet", "show"], Scope::Report),
     (&["planet", "sign"], Scope::Report),
@@ -65,6 +69,11 @@ impl Command {
                 MoonCommand::Sign { .. } => vec!["moon", "sign"],
                 MoonCommand::Add { .. } => vec!["moon", "add"],
                 MoonCommand::Orbit { .. } | MoonCommand::Leave { .. } | MoonCommand::List => vec![],
+            },
+            Self::Rules(args) => match &args.command {
+                RulesCommand::Check(_) => vec!["rules", "check"],
+                RulesCommand::Compile(_) => vec!["rules", "compile"],
+                RulesCommand::Explain(_) => vec!["rules", "explain"],
             },
             Self::Info(_)
             | Self::Wait(_)

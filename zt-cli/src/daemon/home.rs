@@ -17,7 +17,7 @@ use super::authtoken;
 pub const STOCK_HOME: &str = "/var/lib/zerotier-one";
 
 /// Largest text file read from the home folder.
-const MAX_FILE: u64 = 16 << 20;
+pub const MAX_FILE: u64 = 16 << 20;
 
 /// Why a home folder cannot be used.
 #[derive(Debug, Error)]

@@ -4,6 +4,7 @@ mod client;
 mod http;
 mod identity;
 mod node;
+mod rules;
 mod worlds;
 
 use std::ffi::OsString;
