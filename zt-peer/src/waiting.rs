@@ -58,6 +58,11 @@ impl Waiting {
         self.deferred.hurry();
     }
 
+    /// What the layer above waited for may have come: packets of this sender may be tried now.
+    pub(crate) fn hurry_from(&mut self, sender: Address) {
+        self.deferred.hurry_from(sender);
+    }
+
     /// The next deferred packet to try again; `known`: there is an identity for this sender.
     pub(crate) fn next_ready(&mut self, now: Mono, known: impl Fn(Address) -> bool) -> Option<Deferred> {
         self.deferred.next(now, known)

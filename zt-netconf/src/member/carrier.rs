@@ -36,6 +36,9 @@ pub trait Carrier {
     fn send(&mut self, to: Address, body: &dyn Body, options: SendOptions) -> Option<PacketId>;
     /// Answers the packet in hand, on its path of arrival.
     fn reply(&mut self, body: &dyn Body, options: SendOptions);
+    /// Hands packets of this node that were deferred ([`Verdict::Defer`]) in again soon: what they waited for may be here.
+    /// Without it they are handed in when their time comes.
+    fn hurry(&mut self, _from: Address) {}
     /// Gives a frame to the local port of a network.
     fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>);
 }

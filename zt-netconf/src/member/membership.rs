@@ -61,6 +61,8 @@ pub struct Member {
     /// Time of a certificate of this member that was refused because it agrees with nothing: seen once is enough.
     pub(crate) disputed: Option<i64>,
     pub(crate) last_push: Gate,
+    /// The last push that it asked for.
+    pub(crate) last_demand: Gate,
     pub(crate) last_announce: Gate,
     pub(crate) last_active: Mono,
     /// Result of [`agrees`] for a generation of our configuration.

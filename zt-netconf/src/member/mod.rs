@@ -19,6 +19,7 @@ mod groups;
 mod held;
 mod neighbor;
 mod outgoing;
+mod parts;
 mod request;
 mod shared;
 mod shares;

@@ -27,6 +27,7 @@ use super::groups::Groups;
 use super::held::Held;
 use super::managed::{Managed, Settings};
 use super::membership::{Member, Members};
+use super::parts::Parts;
 use super::request::{self, Polling};
 use super::shared::Shared;
 use crate::config::NetworkConfig;
@@ -142,6 +143,7 @@ pub struct Network {
     pub(crate) mac: Mac,
     pub(crate) held: Held,
     pub(crate) members: Members,
+    parts: Parts,
     pub(crate) bridges: Bridges,
     pub(crate) assembly: Assembly,
     failure: Option<Failure>,
@@ -161,6 +163,7 @@ impl Network {
             mac: Mac::for_member(own, id),
             held: Held::default(),
             members: Members::default(),
+            parts: Parts::default(),
             bridges: Bridges::default(),
             assembly: Assembly::default(),
             failure: None,
@@ -258,13 +261,15 @@ impl Network {
     pub(crate) fn next_timeout(&self) -> (Mono, &'static str) {
         let request = (self.polling.next(), "network configuration request");
         let tick = (self.next_tick, "network announcements");
-        if request.0 <= tick.0 { request } else { tick }
+        let rest = self.parts.next().map(|at| (at, "rest of our credentials"));
+        [Some(request), Some(tick), rest].into_iter().flatten().min_by_key(|(at, _)| *at).unwrap_or(tick)
     }
 
     pub(crate) fn handle_timeout(&mut self, shared: &mut Shared, now: Now, c: &mut dyn Carrier) {
         if self.polling.next() <= now.mono {
             self.request(shared, now, c);
         }
+        self.push_rest(now, c);
         if self.next_tick <= now.mono {
             self.next_tick = now.mono + TICK;
             self.groups.expire(now.mono);

@@ -58,6 +58,10 @@ impl Carrier for OverVl1<'_> {
         }
     }
 
+    fn hurry(&mut self, from: Address) {
+        self.vl1.hurry(from);
+    }
+
     fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {
         self.outbox.deliver(network, frame);
     }

@@ -337,6 +337,12 @@ impl Vl1 {
         }
     }
 
+    /// Packets of this sender that the layer above wanted to see again ([`Outcome::Defer`]) are due now: what they waited
+    /// for may have come.
+    pub fn hurry(&mut self, from: zt_wire::Address) {
+        self.waiting.hurry_from(from);
+    }
+
     /// Packets that waited for an identity or for credentials, tried again.
     pub fn poll_ready<'p>(&mut self, now: Now, scratch: &'p mut Scratch, out: &mut Transmits) -> Option<Inbound<'p>> {
         let peers = &self.peers;

@@ -156,6 +156,13 @@ impl DeferQueue {
         }
     }
 
+    /// Opened packets of this sender may be tried now.
+    pub(crate) fn hurry_from(&mut self, sender: Address) {
+        for d in self.opened.iter_mut().filter(|d| d.ticket.from == sender) {
+            d.tried = Mono::ZERO;
+        }
+    }
+
     /// The next packet to try again: a sealed one whose sender is `known` since an identity arrived, or an opened one that
     /// waited long enough.
     pub(crate) fn next(&mut self, now: Mono, known: impl Fn(Address) -> bool) -> Option<Deferred> {

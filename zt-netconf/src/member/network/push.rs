@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use zt_wire::gate::Gate;
 use zt_wire::ident::Address;
 use zt_wire::time::Now;
 use zt_wire::verb::NetworkCredentials;
@@ -30,24 +31,53 @@ impl Network {
     /// Pushes our credentials to a member when it is time to (04 §4.7).
     pub(crate) fn push_credentials(&mut self, now: Now, to: Address, push: Push, c: &mut dyn Carrier) {
         let Some(config) = &self.held.config else { return };
-        let Some(membership) = &config.membership else { return };
+        if config.membership.is_none() {
+            return;
+        }
         let Some(record) = self.members.record(now.mono, to) else { return };
-        let wait = match push {
-            Push::BeforeFrame => PUSH_AGAIN,
-            Push::Demanded => PUSH_DEMANDED,
+        let outdated = match (record.last_push.last(), self.held.last_update) {
+            (Some(pushed), Some(updated)) => pushed < updated,
+            _ => false,
         };
-        let due = match (record.last_push.last(), self.held.last_update) {
-            (Some(pushed), Some(updated)) if pushed < updated => true,
-            // Longer ago than that, not as long.
-            _ => record.last_push.since(now.mono).is_none_or(|passed| passed > wait),
+        // Longer ago than that, not as long.
+        let past = |gate: Gate, wait| gate.since(now.mono).is_none_or(|passed| passed > wait);
+        let due = match push {
+            Push::BeforeFrame => past(record.last_push, PUSH_AGAIN),
+            // Deliberate (04 §4.7): counted by themselves. Else the first question, after a push that was lost on the
+            // way, would go without an answer.
+            Push::Demanded => past(record.last_demand, PUSH_DEMANDED),
         };
-        if !due {
+        if !due && !outdated {
             return;
         }
         record.last_push.note(now.mono);
-        let own = (&config.capabilities, &config.tags, &config.ownerships);
-        for body in batches(membership, own.0, own.1, own.2) {
-            c.send(to, &body, SendOptions { compress: true, expect_reply: false });
+        if push == Push::Demanded {
+            record.last_demand.note(now.mono);
+        }
+        self.push_part(now, to, 0, c);
+    }
+
+    /// Sends what is due of pushes that take several packets.
+    pub(crate) fn push_rest(&mut self, now: Now, c: &mut dyn Carrier) {
+        while let Some((to, part)) = self.parts.take_due(now.mono) {
+            // A newer configuration is pushed from its beginning, with the next frame.
+            if part.generation == self.held.generation && self.members.get(to).is_some() {
+                self.push_part(now, to, part.number, c);
+            }
+        }
+    }
+
+    fn push_part(&mut self, now: Now, to: Address, number: usize, c: &mut dyn Carrier) {
+        let Some(config) = &self.held.config else { return };
+        let Some(membership) = &config.membership else { return };
+        let batches = batches(membership, &config.capabilities, &config.tags, &config.ownerships);
+        if let Some(body) = batches.get(number) {
+            c.send(to, body, SendOptions { compress: true, expect_reply: false });
+        }
+        if number + 1 < batches.len() {
+            self.parts.owe(now.mono, to, number + 1, self.held.generation);
+        } else {
+            self.parts.clear(to);
         }
     }
 }

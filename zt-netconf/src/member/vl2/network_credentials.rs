@@ -42,6 +42,10 @@ impl Vl2 {
                 network.member_proved(shared, now, from.address, c);
             }
         }
+        if tally.accepted > 0 {
+            // Frames that came before their credentials follow now.
+            c.hurry(from.address);
+        }
         if tally.deferred {
             // Deliberate: the retry of a deferred message must not meet the gate (a quirk of the reference).
             shared.credentials_gate.reopen(from.address);

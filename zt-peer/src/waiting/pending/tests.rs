@@ -67,6 +67,18 @@ fn an_arrived_identity_frees_everything_at_once() {
     assert_eq!(q.deadline(), None);
 }
 
+#[test]
+fn what_one_sender_waited_for_frees_its_packets_only() {
+    let mut q = DeferQueue::default();
+    q.push_opened(T, opened(5, T), b"x");
+    q.push_opened(T, opened(6, T), b"y");
+    assert!(q.next(T, |_| false).is_none());
+    q.hurry_from(Address::new(6));
+    assert!(q.deadline().is_some_and(|at| at <= T));
+    assert_eq!(q.next(T, |_| false).map(|d| d.packet), Some(b"y".to_vec()));
+    assert!(q.next(T, |_| false).is_none());
+}
+
 proptest! {
     /// Order per destination is kept, bounds hold, and nothing is invented or doubled.
     #[test]
