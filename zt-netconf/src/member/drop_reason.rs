@@ -24,6 +24,9 @@ pub enum DropReason {
     Redirected,
     /// No rule accepted the frame.
     RuleNoMatch,
+    /// The rules would let the frame pass if its sender held something that it has not shown: it was asked, and the frame
+    /// waits. Counted for each try.
+    CredentialsAwaited,
     /// The source MAC of the frame is zero, a group, or our own.
     InvalidSource,
     /// The sender used a MAC that is not its own and is no active bridge (04 §8 event 2002).
@@ -84,7 +87,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in order of declaration.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::NotJoined,
         Self::NotConfigured,
         Self::NotMember,
@@ -95,6 +98,7 @@ impl DropReason {
         Self::RuleEvaded,
         Self::Redirected,
         Self::RuleNoMatch,
+        Self::CredentialsAwaited,
         Self::InvalidSource,
         Self::BridgingRemote,
         Self::BridgingLocal,
@@ -138,6 +142,7 @@ impl DropReason {
             Self::RuleEvaded => "header hidden from rules",
             Self::Redirected => "redirected by rule",
             Self::RuleNoMatch => "no rule accepts",
+            Self::CredentialsAwaited => "credentials awaited",
             Self::InvalidSource => "invalid source mac",
             Self::BridgingRemote => "bridging not allowed (remote)",
             Self::BridgingLocal => "bridging not allowed (local)",

@@ -4,6 +4,7 @@ use zt_wire::Membership;
 use zt_wire::time::Mono;
 
 use super::drop_reason::DropReason;
+use super::rule_counters::RuleCounters;
 use crate::config::NetworkConfig;
 use crate::rules::Policy;
 
@@ -13,6 +14,8 @@ pub(crate) struct Held {
     pub(crate) config: Option<NetworkConfig>,
     /// Its rules, compiled; present exactly when the configuration is.
     pub(crate) policy: Option<Policy>,
+    /// How often which of them decided.
+    pub(crate) decisions: RuleCounters,
     /// Counts configurations: cached results of older ones are void.
     pub(crate) generation: u64,
     /// When a different configuration was last accepted from the controller.
@@ -24,6 +27,9 @@ pub(crate) struct Held {
 impl Held {
     /// Puts another configuration in the place of the one held.
     pub(crate) fn replace(&mut self, config: NetworkConfig) {
+        if self.config.as_ref().is_none_or(|held| held.rules != config.rules) {
+            self.decisions = RuleCounters::new(config.rules.len());
+        }
         self.policy = Some(Policy::new(&config));
         self.config = Some(config);
         self.generation += 1;

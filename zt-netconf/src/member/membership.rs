@@ -10,6 +10,7 @@ use zt_wire::identity::Identity;
 use zt_wire::time::Mono;
 use zt_wire::{Capability, Credential, CredentialKind, Membership, Ownership, Tag};
 
+use super::contact::Contact;
 use crate::config::NetworkConfig;
 use crate::rules::{PeerPolicy, Policy};
 
@@ -63,6 +64,8 @@ pub struct Member {
     pub(crate) last_push: Gate,
     /// The last push that it asked for.
     pub(crate) last_demand: Gate,
+    /// Whether it has shown what it holds.
+    pub(crate) contact: Contact,
     pub(crate) last_announce: Gate,
     pub(crate) last_active: Mono,
     /// Result of [`agrees`] for a generation of our configuration.
@@ -163,6 +166,7 @@ impl Member {
     /// Notes that a credential came or was revoked: the rules have to look again.
     pub(crate) fn credentials_changed(&mut self) {
         self.policy = None;
+        self.contact.learned();
     }
 
     /// Replaces the certificate.

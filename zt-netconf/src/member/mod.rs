@@ -7,12 +7,14 @@ pub mod drop_reason;
 pub mod managed;
 pub mod membership;
 pub mod network;
+pub mod rule_counters;
 pub mod vl2;
 
 mod asked;
 mod assembly;
 mod authorised;
 mod bridge;
+mod contact;
 mod events;
 mod gather;
 mod groups;

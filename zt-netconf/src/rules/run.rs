@@ -61,6 +61,7 @@ pub(super) struct Run<'a> {
     transport: Option<Transport<'a>>,
     ipauth: Option<bool>,
     pub(super) missing_tag: Option<u32>,
+    pub(super) missing_ownership: bool,
 }
 
 impl<'a> Run<'a> {
@@ -71,7 +72,17 @@ impl<'a> Run<'a> {
         random: &'a mut dyn FnMut() -> u32,
     ) -> Self {
         let network = Network::new(facts.ethertype, facts.payload);
-        Self { policy, facts, peer, random, network, transport: None, ipauth: None, missing_tag: None }
+        Self {
+            policy,
+            facts,
+            peer,
+            random,
+            network,
+            transport: None,
+            ipauth: None,
+            missing_tag: None,
+            missing_ownership: false,
+        }
     }
 
     /// Evaluates one table.
@@ -291,12 +302,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn is_mac_authentic(&self) -> bool {
+    fn is_mac_authentic(&mut self) -> bool {
         let mac = self.facts.source_mac;
-        match self.facts.inbound {
-            true => self.peer.is_some_and(|peer| peer.things.owns_mac(mac)),
-            false => self.policy.things.owns_mac(mac),
+        if !self.facts.inbound {
+            return self.policy.things.owns_mac(mac);
         }
+        let owns = self.peer.is_some_and(|peer| peer.things.owns_mac(mac));
+        self.missing_ownership |= !owns;
+        owns
     }
 
     fn is_ip_authentic(&mut self) -> Result<bool, Evasive> {
@@ -321,7 +334,9 @@ impl<'a> Run<'a> {
             (Some(ip), false) => self.policy.things.owns_ip(ip),
             (Some(ip), true) => {
                 let derived = matches!(ip, IpAddr::V6(ip) if self.policy.derived.owns(facts.source, ip));
-                derived || self.peer.is_some_and(|peer| peer.things.owns_ip(ip))
+                let owns = derived || self.peer.is_some_and(|peer| peer.things.owns_ip(ip));
+                self.missing_ownership |= !owns;
+                owns
             }
         };
         self.ipauth = Some(authentic);

@@ -58,7 +58,7 @@ impl Network {
             return self.send_to_bridges(shared, now, frame, c);
         }
         let peer = frame.destination.member(self.id).ok_or(DropReason::ReservedDestination)?;
-        if let Err(reason) = self.judge_outbound(shared, peer, frame) {
+        if let Err(reason) = self.filter_outbound(shared, now, peer, frame, true, c) {
             if reason == DropReason::PeerRevoked {
                 self.ask_for_membership(shared, now, peer, c);
             }
@@ -109,7 +109,7 @@ impl Network {
         if bridged {
             self.note_bridged_group(now, group, c);
         }
-        self.judge_outbound(shared, Address::NIL, frame)?;
+        self.filter_outbound(shared, now, Address::NIL, frame, true, c)?;
         let outgoing = Outgoing {
             origin: Address::NIL,
             group,
@@ -139,7 +139,7 @@ impl Network {
         frame: &EthernetRef<'_>,
         c: &mut dyn Carrier,
     ) -> Result<FrameVerdict, DropReason> {
-        self.judge_outbound(shared, Address::NIL, frame)?;
+        self.filter_outbound(shared, now, Address::NIL, frame, true, c)?;
         let config = self.held.ready()?;
         let own = self.own;
         let learned = self.bridges.bridge_of(frame.destination);
@@ -157,8 +157,8 @@ impl Network {
         }
         let mut sent = 0;
         for bridge in recipients.drain(..) {
-            match self.judge_outbound(shared, bridge, frame) {
-                Ok(_) => {
+            match self.filter_outbound(shared, now, bridge, frame, false, c) {
+                Ok(()) => {
                     // Free choice (04 §4.7): the reference waits for the bridge to ask.
                     self.push_credentials(now, bridge, Push::BeforeFrame, c);
                     c.send(bridge, &self.bridged_frame(frame), SendOptions::default());

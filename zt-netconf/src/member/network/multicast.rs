@@ -158,7 +158,7 @@ impl Network {
             ethertype: out.ethertype,
             payload: out.payload,
         };
-        if let Err(reason) = self.judge_outbound(shared, to, &frame) {
+        if let Err(reason) = self.filter_outbound(shared, now, to, &frame, false, c) {
             shared.drops.count(reason);
             if reason == DropReason::PeerRevoked {
                 // Two members that were both authorised again would otherwise wait for each other.

@@ -8,6 +8,7 @@ use zt_wire::time::Now;
 use zt_wire::verb::{ExtFrame, Frame, MulticastFrame, OkBody, OkExtFrame, OkMulticastFrame, OkReply, Verb};
 
 use super::Network;
+use super::filter::{Passage, Refusal};
 use crate::member::carrier::{Carrier, SendOptions, Verdict};
 use crate::member::credentials::Outcome;
 use crate::member::drop_reason::DropReason;
@@ -41,9 +42,10 @@ impl Network {
             ethertype: message.ethertype,
             payload: message.payload,
         };
-        match self.judge_inbound(shared, from.address, &frame) {
+        match self.filter_inbound(shared, now, from.address, (Verb::FRAME, packet_id), &frame, c) {
             Ok(_) => c.deliver(self.id, frame),
-            Err(reason) => shared.drops.count(reason),
+            Err(Refusal::Dropped(reason)) => shared.drops.count(reason),
+            Err(Refusal::Waits) => return Verdict::Defer,
         }
         Verdict::Accepted { trust: true }
     }
@@ -69,15 +71,18 @@ impl Network {
                 shared.drops.count(DropReason::InvalidSource);
                 return Verdict::Accepted { trust: true };
             }
-            match self.judge_inbound(shared, from.address, &frame) {
-                Err(reason) => shared.drops.count(reason),
-                Ok(_) => {
+            match self.filter_inbound(shared, now, from.address, (Verb::EXT_FRAME, packet_id), &frame, c) {
+                Ok(Passage::Observed) => c.deliver(self.id, frame),
+                Ok(Passage::Plain) => {
                     if let Err(reason) = self.bridging(now, from.address, &frame) {
                         shared.drops.count(reason);
                         return Verdict::Accepted { trust: true };
                     }
                     c.deliver(self.id, frame);
                 }
+                // The acknowledgement is sent all the same.
+                Err(Refusal::Dropped(reason)) => shared.drops.count(reason),
+                Err(Refusal::Waits) => return Verdict::Defer,
             }
         }
         if message.flags & ExtFrame::ACKNOWLEDGE != 0 {
@@ -130,9 +135,13 @@ impl Network {
         if let Err(verdict) = self.admit(shared, now, from, (Verb::MULTICAST_FRAME, packet_id), c) {
             return verdict;
         }
-        if let Err(reason) = self.take_multicast(shared, now, from.address, message, c) {
-            shared.drops.count(reason);
-            return Verdict::Accepted { trust: true };
+        match self.take_multicast(shared, now, from.address, packet_id, message, c) {
+            Ok(()) => {}
+            Err(Refusal::Dropped(reason)) => {
+                shared.drops.count(reason);
+                return Verdict::Accepted { trust: true };
+            }
+            Err(Refusal::Waits) => return Verdict::Defer,
         }
         let limit = message.gather_limit.unwrap_or(0) as usize;
         let results = gather(shared, self.is_subscribed(message.group), (self.id, message.group), from.address, limit);
@@ -150,12 +159,13 @@ impl Network {
         shared: &mut Shared,
         now: Now,
         from: Address,
+        packet_id: PacketId,
         message: &MulticastFrame<'_>,
         c: &mut dyn Carrier,
-    ) -> Result<(), DropReason> {
-        let config = self.held.config.as_ref().ok_or(DropReason::NotConfigured)?;
+    ) -> Result<(), Refusal> {
+        let config = self.held.config.as_ref().ok_or(Refusal::Dropped(DropReason::NotConfigured))?;
         if config.multicast_limit == 0 {
-            return Err(DropReason::MulticastDisabled);
+            return Err(Refusal::Dropped(DropReason::MulticastDisabled));
         }
         if message.payload.is_empty() || message.payload.len() > FRAME_LIMIT {
             return Ok(());
@@ -163,12 +173,13 @@ impl Network {
         let implied = Mac::for_member(from, self.id);
         let source = message.source.unwrap_or(implied);
         if !message.group.mac.is_multicast() {
-            return Err(DropReason::InvalidDestination);
+            return Err(Refusal::Dropped(DropReason::InvalidDestination));
         }
         if source.is_zero() || source.is_multicast() || source == self.mac {
-            return Err(DropReason::InvalidSource);
+            return Err(Refusal::Dropped(DropReason::InvalidSource));
         }
-        if message.flags & MulticastFrame::REPLICATE != 0 && config.is_replicator(self.own) {
+        let replicates = message.flags & MulticastFrame::REPLICATE != 0 && config.is_replicator(self.own);
+        if replicates {
             let out = Outgoing {
                 origin: from,
                 group: message.group,
@@ -179,7 +190,7 @@ impl Network {
             self.send_multicast(shared, now, &out, c);
         }
         if source != implied {
-            self.learn_bridge(now, from, source)?;
+            self.learn_bridge(now, from, source).map_err(Refusal::Dropped)?;
         }
         let frame = EthernetRef {
             destination: message.group.mac,
@@ -187,10 +198,13 @@ impl Network {
             ethertype: message.ethertype,
             payload: message.payload,
         };
-        match self.judge_inbound(shared, from, &frame) {
+        match self.filter_inbound(shared, now, from, (Verb::MULTICAST_FRAME, packet_id), &frame, c) {
             Ok(_) => c.deliver(self.id, frame),
             // The gather answer is sent all the same.
-            Err(reason) => shared.drops.count(reason),
+            Err(Refusal::Dropped(reason)) => shared.drops.count(reason),
+            // What has gone on to others must not be seen again.
+            Err(Refusal::Waits) if replicates => {}
+            Err(Refusal::Waits) => return Err(Refusal::Waits),
         }
         Ok(())
     }

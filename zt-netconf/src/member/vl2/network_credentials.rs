@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use zt_wire::Emit;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
 use zt_wire::time::Now;
@@ -16,6 +17,9 @@ use crate::member::network::push::Push;
 /// Refused credentials of one message after which the rest is not looked at: nobody honest sends forged ones, and each
 /// costs the check of a signature.
 const REFUSALS: usize = 4;
+
+/// A message as long as this may be the first of several (04 §5.6): there was no room for one more capability.
+const CUT: usize = 7_000;
 
 impl Vl2 {
     /// NETWORK_CREDENTIALS (04 §5.6).
@@ -33,8 +37,12 @@ impl Vl2 {
         let mut tally = Tally::default();
         self.take_all(now, from.address, message, &mut tally, c);
         let (shared, networks) = self.parts();
+        let all = message.encoded_len() < CUT;
         for id in &tally.presented {
             let Some(network) = networks.get_mut(id) else { continue };
+            if let Some(record) = network.members.get_mut(from.address).filter(|_| !tally.deferred) {
+                record.contact.showed(now.mono, all);
+            }
             // Whoever shows its certificate is about to talk to us: it hears our groups, and our certificate when
             // it cannot have the latest one, before the first frame needs them.
             if network.gate(now, from, c).is_ok() {
