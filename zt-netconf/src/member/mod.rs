@@ -21,7 +21,7 @@ mod groups;
 mod held;
 mod neighbor;
 mod outgoing;
-mod parts;
+mod pending;
 mod request;
 mod shared;
 mod shares;

@@ -27,8 +27,9 @@ use super::groups::Groups;
 use super::held::Held;
 use super::managed::{Managed, Settings};
 use super::membership::{Member, Members};
-use super::parts::Parts;
+use super::pending::Pending;
 use super::request::{self, Polling};
+use super::rule_counters::RuleCounters;
 use super::shared::Shared;
 use crate::config::NetworkConfig;
 
@@ -143,7 +144,7 @@ pub struct Network {
     pub(crate) mac: Mac,
     pub(crate) held: Held,
     pub(crate) members: Members,
-    parts: Parts,
+    pending: Pending,
     pub(crate) bridges: Bridges,
     pub(crate) assembly: Assembly,
     failure: Option<Failure>,
@@ -163,7 +164,7 @@ impl Network {
             mac: Mac::for_member(own, id),
             held: Held::default(),
             members: Members::default(),
-            parts: Parts::default(),
+            pending: Pending::default(),
             bridges: Bridges::default(),
             assembly: Assembly::default(),
             failure: None,
@@ -217,6 +218,11 @@ impl Network {
         self.failure.as_ref()
     }
 
+    /// How often which rule decided, since the rules changed last.
+    pub fn rule_counters(&self) -> &RuleCounters {
+        &self.held.decisions
+    }
+
     /// When a different configuration was last accepted from the controller; `None` since the start.
     pub fn last_update(&self) -> Option<Mono> {
         self.held.last_update
@@ -261,7 +267,7 @@ impl Network {
     pub(crate) fn next_timeout(&self) -> (Mono, &'static str) {
         let request = (self.polling.next(), "network configuration request");
         let tick = (self.next_tick, "network announcements");
-        let rest = self.parts.next().map(|at| (at, "rest of our credentials"));
+        let rest = self.pending.next().map(|at| (at, "credentials of members"));
         [Some(request), Some(tick), rest].into_iter().flatten().min_by_key(|(at, _)| *at).unwrap_or(tick)
     }
 
@@ -270,6 +276,7 @@ impl Network {
             self.request(shared, now, c);
         }
         self.push_rest(now, c);
+        self.ask_again(shared, now, c);
         if self.next_tick <= now.mono {
             self.next_tick = now.mono + TICK;
             self.groups.expire(now.mono);

@@ -149,7 +149,7 @@ impl Policy {
             verdict.decision = Decision::Accept;
         }
         verdict.missing_tag = run.missing_tag;
-        verdict.missing_ownership = run.missing_ownership;
+        verdict.looked_at_peer = run.looked_at_peer;
         verdict
     }
 }

@@ -61,7 +61,7 @@ pub(super) struct Run<'a> {
     transport: Option<Transport<'a>>,
     ipauth: Option<bool>,
     pub(super) missing_tag: Option<u32>,
-    pub(super) missing_ownership: bool,
+    pub(super) looked_at_peer: bool,
 }
 
 impl<'a> Run<'a> {
@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
             transport: None,
             ipauth: None,
             missing_tag: None,
-            missing_ownership: false,
+            looked_at_peer: false,
         }
     }
 
@@ -263,6 +263,7 @@ impl<'a> Run<'a> {
     }
 
     fn other_tag(&mut self, id: u32) -> Option<u32> {
+        self.looked_at_peer = true;
         let found = self.peer.and_then(|peer| peer.tag(id));
         if found.is_none() {
             self.missing_tag.get_or_insert(id);
@@ -308,7 +309,7 @@ impl<'a> Run<'a> {
             return self.policy.things.owns_mac(mac);
         }
         let owns = self.peer.is_some_and(|peer| peer.things.owns_mac(mac));
-        self.missing_ownership |= !owns;
+        self.looked_at_peer = true;
         owns
     }
 
@@ -335,7 +336,7 @@ impl<'a> Run<'a> {
             (Some(ip), true) => {
                 let derived = matches!(ip, IpAddr::V6(ip) if self.policy.derived.owns(facts.source, ip));
                 let owns = derived || self.peer.is_some_and(|peer| peer.things.owns_ip(ip));
-                self.missing_ownership |= !owns;
+                self.looked_at_peer = true;
                 owns
             }
         };

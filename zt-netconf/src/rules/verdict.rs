@@ -81,6 +81,6 @@ pub struct Verdict {
     pub priority: Option<u8>,
     /// The first tag of the other side that was asked for and that no valid credential tells, whatever the decision.
     pub missing_tag: Option<u32>,
-    /// A certificate of ownership of the sender could have told what `ipauth` or `macauth` asked for, whatever the decision.
-    pub missing_ownership: bool,
+    /// Tags or certificates of ownership of the other side were looked at: if it held others, the decision might be another.
+    pub looked_at_peer: bool,
 }

@@ -1,8 +1,10 @@
 //! Tests of the public interface: whole nodes that talk to each other over a mock of the layer below.
 
 mod config;
+mod copies;
 mod credentials;
 mod forgeries;
+mod first_contact;
 mod frames;
 mod junk;
 mod lifecycle;

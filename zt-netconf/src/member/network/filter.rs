@@ -56,7 +56,9 @@ impl Network {
             payload: frame.payload,
         };
         let verdict = self.judge(shared, from, &facts).map_err(Refusal::Dropped)?;
-        if !verdict.decision.accepts() && self.awaits_credentials(now, from, &verdict) {
+        // A capability of the sender could have accepted what nothing decides.
+        let may_change = verdict.looked_at_peer || verdict.decision == Decision::NoMatch;
+        if !verdict.decision.accepts() && may_change && self.awaits_credentials(now, from, &verdict) {
             shared.drops.count(DropReason::CredentialsAwaited);
             if shared.error_gate.pass(now.mono, (self.id, from)) {
                 let code = ErrorCode::NEED_MEMBERSHIP_CERTIFICATE;
@@ -99,7 +101,7 @@ impl Network {
         };
         let verdict = self.judge(shared, to, &facts)?;
         self.held.decisions.count(false, &verdict);
-        if !verdict.decision.accepts() && verdict.by.tag.is_some() && self.awaits_credentials(now, to, &verdict) {
+        if !verdict.decision.accepts() && verdict.looked_at_peer && self.awaits_credentials(now, to, &verdict) {
             // What we know of its tags may be of yesterday, and it has no reason to tell us.
             self.ask_for_membership(shared, now, to, c);
         }
@@ -149,13 +151,8 @@ impl Network {
         c.send(to, &ExtFrame::new(self.id, flags, frame), SendOptions { compress: true, expect_reply });
     }
 
-    /// True when a frame was refused for want of something that this member may hold, and it is to be asked for it.
+    /// True when a member, for want of whose credentials a frame may have been refused, is to be asked for them.
     fn awaits_credentials(&mut self, now: Now, member: Address, verdict: &Verdict) -> bool {
-        // A capability could have accepted what nothing decided.
-        let grants = verdict.decision == Decision::NoMatch || verdict.missing_ownership;
-        if !grants && verdict.missing_tag.is_none() && verdict.by.tag.is_none() {
-            return false;
-        }
         let Some(record) = self.members.get_mut(member) else { return false };
         let outdated = verdict.missing_tag.is_some_and(|id| record.tags.contains_key(&id));
         record.contact.is_worth_asking(now.mono, outdated)

@@ -163,6 +163,7 @@ impl Network {
             if reason == DropReason::PeerRevoked {
                 // Two members that were both authorised again would otherwise wait for each other.
                 self.ask_for_membership(shared, now, to, c);
+                self.pending.await_certificate(now.mono, to);
                 return Copy::Held;
             }
             return Copy::Refused;
@@ -170,6 +171,7 @@ impl Network {
         if !self.may_receive(to, c) {
             shared.drops.count(DropReason::RecipientUnproven);
             self.ask_for_membership(shared, now, to, c);
+            self.pending.await_certificate(now.mono, to);
             return Copy::Held;
         }
         if gather > 0 {
@@ -292,6 +294,16 @@ impl Network {
         queue.retain(|frame| frame.is_alive(now.mono));
         if let Some(known) = shared.subscriptions.known_mut(self.id, group) {
             known.queue = queue;
+        }
+    }
+
+    /// Asks once more for certificates that frames wait for: questions and answers are lost too.
+    pub(super) fn ask_again(&mut self, shared: &mut Shared, now: Now, c: &mut dyn Carrier) {
+        while let Some((member, since)) = self.pending.question_due(now.mono) {
+            if !self.may_receive(member, c) {
+                self.ask_for_membership(shared, now, member, c);
+                self.pending.ask_again(now.mono, member, since);
+            }
         }
     }
 

@@ -47,7 +47,8 @@ impl Network {
             // way, would go without an answer.
             Push::Demanded => past(record.last_demand, PUSH_DEMANDED),
         };
-        if !due && !outdated {
+        // Begun anew at each question it would never come to its end.
+        if (!due && !outdated) || self.pending.owes(to, self.held.generation) {
             return;
         }
         record.last_push.note(now.mono);
@@ -59,7 +60,7 @@ impl Network {
 
     /// Sends what is due of pushes that take several packets.
     pub(crate) fn push_rest(&mut self, now: Now, c: &mut dyn Carrier) {
-        while let Some((to, part)) = self.parts.take_due(now.mono) {
+        while let Some((to, part)) = self.pending.part_due(now.mono) {
             // A newer configuration is pushed from its beginning, with the next frame.
             if part.generation == self.held.generation && self.members.get(to).is_some() {
                 self.push_part(now, to, part.number, c);
@@ -75,9 +76,9 @@ impl Network {
             c.send(to, body, SendOptions { compress: true, expect_reply: false });
         }
         if number + 1 < batches.len() {
-            self.parts.owe(now.mono, to, number + 1, self.held.generation);
+            self.pending.owe(now.mono, to, number + 1, self.held.generation);
         } else {
-            self.parts.clear(to);
+            self.pending.clear(to);
         }
     }
 }
