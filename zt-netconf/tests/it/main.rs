@@ -3,8 +3,8 @@
 mod config;
 mod copies;
 mod credentials;
-mod forgeries;
 mod first_contact;
+mod forgeries;
 mod frames;
 mod junk;
 mod lifecycle;
