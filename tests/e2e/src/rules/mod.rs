@@ -68,7 +68,7 @@ impl Pairing {
 pub fn play(cast: &Cast, pairing: &str, sets: &[RuleSet], tell: &mut dyn FnMut(&Outcome)) -> Result<Vec<Outcome>> {
     let mut networks = Vec::new();
     for (number, set) in sets.iter().enumerate() {
-        let plan = (set.plan)();
+        let plan = set.network();
         let network = cast.open(&plan, number)?;
         networks.push((plan, network));
     }
@@ -82,7 +82,7 @@ pub fn play(cast: &Cast, pairing: &str, sets: &[RuleSet], tell: &mut dyn FnMut(&
             }
             Err(error) => (Vec::new(), Some(format!("{error:#}"))),
         };
-        let outcome = Outcome { set: set.name, pairing: pairing.to_owned(), checks, error, time: start.elapsed() };
+        let outcome = Outcome { set: set.title(), pairing: pairing.to_owned(), checks, error, time: start.elapsed() };
         tell(&outcome);
         outcomes.push(outcome);
     }

@@ -13,10 +13,39 @@ use super::scene::Scene;
 pub struct RuleSet {
     /// Its name in the table.
     pub name: &'static str,
+    /// Who controls the network, if not [`Kind::AdHoc`].
+    pub controller: Controller,
     /// The network.
     pub plan: fn() -> Plan,
     /// What is tried.
     pub act: fn(&Scene<'_>) -> Result<()>,
+}
+
+impl RuleSet {
+    /// A set that our controller serves.
+    #[must_use]
+    pub const fn new(name: &'static str, plan: fn() -> Plan, act: fn(&Scene<'_>) -> Result<()>) -> Self {
+        Self { name, controller: Controller::Ours, plan, act }
+    }
+
+    /// Its line in the table.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.controller {
+            Controller::Ours => self.name.to_owned(),
+            Controller::Stock => format!("{}, by a stock controller", self.name),
+        }
+    }
+
+    /// The network to make.
+    #[must_use]
+    pub fn network(&self) -> Plan {
+        let mut plan = (self.plan)();
+        if let Kind::By(controller) = &mut plan.kind {
+            *controller = self.controller;
+        }
+        plan
+    }
 }
 
 /// How a network is made.

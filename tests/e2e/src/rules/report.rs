@@ -28,7 +28,7 @@ pub struct Check {
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// Name of the rule set.
-    pub set: &'static str,
+    pub set: String,
     /// Who played, as `ours–stock`.
     pub pairing: String,
     /// What was tried.
@@ -82,8 +82,8 @@ pub fn table(outcomes: &[Outcome]) -> String {
     let mut sets: Vec<&str> = Vec::new();
     let mut pairings: Vec<&str> = Vec::new();
     for outcome in outcomes {
-        if !sets.contains(&outcome.set) {
-            sets.push(outcome.set);
+        if !sets.contains(&outcome.set.as_str()) {
+            sets.push(&outcome.set);
         }
         if !pairings.contains(&outcome.pairing.as_str()) {
             pairings.push(&outcome.pairing);

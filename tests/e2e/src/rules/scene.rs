@@ -118,14 +118,13 @@ impl<'a> Scene<'a> {
         self.note(&format!("{from:?}→{to:?} {what}"), Wanted::Block, self.is_dropped(from, to, frame, control));
     }
 
-    /// A frame for which ours decides otherwise than stock does, on purpose: `passes` here or not, and why.
-    pub fn differs(&self, what: &str, from: Role, to: Role, frame: &Frame, passes: bool, why: &'static str) {
-        match passes {
-            true => self.passes(what, from, to, frame),
-            false => self.blocked(what, from, to, frame),
+    /// A frame that stock lets pass and ours, where it decides, does not, on purpose: why.
+    pub fn differs(&self, what: &str, from: Role, to: Role, frame: &Frame, by_ours: bool, why: &'static str) {
+        if !by_ours {
+            return self.passes(what, from, to, frame);
         }
-        let is_ours = self.is_ours(&[from, to]);
-        if let Some(check) = self.checks.borrow_mut().last_mut().filter(|_| is_ours) {
+        self.blocked(what, from, to, frame);
+        if let Some(check) = self.checks.borrow_mut().last_mut() {
             check.deliberate = Some(why);
         }
     }

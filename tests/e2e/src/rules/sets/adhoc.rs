@@ -9,8 +9,8 @@ use super::super::plan::{Kind, Plan, RuleSet};
 use super::super::scene::Scene;
 
 pub(super) const SETS: &[RuleSet] = &[
-    RuleSet { name: "ad-hoc network of ports", plan: ports, act: try_ports },
-    RuleSet { name: "ad-hoc network of IPv4", plan: block, act: try_block },
+    RuleSet::new("ad-hoc network of ports", ports, try_ports),
+    RuleSet::new("ad-hoc network of IPv4", block, try_block),
 ];
 
 /// Ports 8080 to 8089 over IPv6.

@@ -12,15 +12,16 @@ use super::super::plan::{Plan, RuleSet};
 use super::super::scene::Scene;
 
 pub(super) const SETS: &[RuleSet] = &[
-    RuleSet { name: "spoofed IP refused (ipauth)", plan: ipauth, act: try_ipauth },
-    RuleSet { name: "certificates of ownership", plan: owned, act: try_owned },
-    RuleSet { name: "spoofed MAC refused", plan: macs, act: try_macs },
+    RuleSet::new("spoofed IP refused (ipauth)", ipauth, try_ipauth),
+    RuleSet::new("certificates of ownership", owned, try_owned),
+    RuleSet::new("spoofed MAC refused", macs, try_macs),
 ];
 
 /// `chr inbound` leaves the refusal to the receiver; port 1000 is refused by the sender already.
 fn ipauth() -> Plan {
     Plan {
         rules: "drop ipprotocol udp and dport 1000 and not chr ipauth;
+            drop ipprotocol udp and dport 1001 and not chr ipauth and chr inbound;
             drop ethertype ipv4 or ethertype arp and not chr ipauth and chr inbound; accept;",
         ..Plan::default()
     }
@@ -35,10 +36,18 @@ fn try_ipauth(s: &Scene<'_>) -> Result<()> {
     s.blocked("UDP from an address of nobody", A, B, &foreign(53, Ipv4Addr::new(203, 0, 113, 9)));
     s.blocked("UDP from the address of C, refused by the sender", A, B, &foreign(1000, s.v4(C)));
     s.passes("UDP from its own address past the sender's rule", A, B, &s.udp4(A, B, 1, 1000));
+    // The addresses of IPv6 that a network derives from its members' own are no matter of certificates alone.
+    s.passes("UDP from its own address over IPv6", A, B, &s.udp6(A, B, 1, 1001));
+    let derived = frame::ipv6(s.v6(C), s.v6(B), 17, &frame::udp(1, 1001));
+    let derived = Frame { head: derived, ..s.udp6(A, B, 1, 1001) };
+    s.differs("UDP from the IPv6 address of C", A, B, &derived, s.is_ours(&[B]), DERIVED);
     let claim = frame::arp(2, (s.station(A).mac, s.v4(C)), (s.station(B).mac, s.v4(B)));
     s.blocked("ARP reply for the address of C", A, B, &Frame { head: claim, ..s.arp(A, B) }.to(s.station(B).mac));
     Ok(())
 }
+
+const DERIVED: &str =
+    "stock takes every address under the network's own prefixes from any member; ours looks whose it is";
 
 fn owned() -> Plan {
     Plan { rules: "accept chr ipauth; drop;", ..Plan::default() }

@@ -13,8 +13,7 @@ use super::super::report::Wanted;
 use super::super::scene::{PATIENCE, Scene};
 use crate::{Host, Ping, wait_for};
 
-pub(super) const SETS: &[RuleSet] =
-    &[RuleSet { name: "a host behind a bridge, DHCP and RA", plan: bridged, act: try_bridged }];
+pub(super) const SETS: &[RuleSet] = &[RuleSet::new("a host behind a bridge, DHCP and RA", bridged, try_bridged)];
 
 fn bridged() -> Plan {
     Plan {

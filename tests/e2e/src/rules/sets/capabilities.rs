@@ -9,8 +9,8 @@ use super::super::plan::{Plan, RuleSet};
 use super::super::scene::Scene;
 
 pub(super) const SETS: &[RuleSet] = &[
-    RuleSet { name: "a capability of one side", plan: one_holder, act: try_one_holder },
-    RuleSet { name: "BREAK leaves it to capabilities", plan: broken, act: try_broken },
+    RuleSet::new("a capability of one side", one_holder, try_one_holder),
+    RuleSet::new("BREAK leaves it to capabilities", broken, try_broken),
 ];
 
 fn one_holder() -> Plan {

@@ -9,9 +9,9 @@ use super::super::report::Wanted;
 use super::super::scene::{PATIENCE, Scene};
 
 pub(super) const SETS: &[RuleSet] = &[
-    RuleSet { name: "TEE to a third", plan: tee, act: try_tee },
-    RuleSet { name: "WATCH by a third", plan: watch, act: try_watch },
-    RuleSet { name: "REDIRECT to a third", plan: redirect, act: try_redirect },
+    RuleSet::new("TEE to a third", tee, try_tee),
+    RuleSet::new("WATCH by a third", watch, try_watch),
+    RuleSet::new("REDIRECT to a third", redirect, try_redirect),
 ];
 
 fn tee() -> Plan {

@@ -13,20 +13,20 @@ use super::super::report::Wanted;
 use super::super::scene::Scene;
 
 pub(super) const SETS: &[RuleSet] = &[
-    RuleSet { name: "ICMP only", plan: icmp_only, act: try_icmp_only },
-    RuleSet { name: "one TCP port", plan: one_port, act: try_one_port },
-    RuleSet { name: "one TCP port closed", plan: closed_port, act: try_closed_port },
-    RuleSet { name: "no SYN without ACK", plan: one_way, act: try_one_way },
-    RuleSet { name: "IPv6 only", plan: ipv6_only, act: try_ipv6_only },
-    RuleSet { name: "members, addresses, MACs", plan: ends, act: try_ends },
-    RuleSet { name: "ICMP type, TOS, size, chance", plan: fields, act: try_fields },
+    RuleSet::new("ICMP only", icmp_only, try_icmp_only),
+    RuleSet::new("one TCP port", one_port, try_one_port),
+    RuleSet::new("one TCP port closed", closed_port, try_closed_port),
+    RuleSet::new("no SYN without ACK", one_way, try_one_way),
+    RuleSet::new("IPv6 only", ipv6_only, try_ipv6_only),
+    RuleSet::new("members, addresses, MACs", ends, try_ends),
+    RuleSet::new("ICMP type, TOS, size, chance", fields, try_fields),
 ];
 
 /// Late, so that the minute in which nobody knows which stock members take broadcasts is over.
-pub(super) const LAST: &[RuleSet] = &[RuleSet { name: "multicast and broadcast", plan: groups, act: try_groups }];
+pub(super) const LAST: &[RuleSet] = &[RuleSet::new("multicast and broadcast", groups, try_groups)];
 
 fn icmp_only() -> Plan {
-    Plan { rules: "accept ethertype arp; accept ipprotocol icmp; accept ipprotocol icmp6; drop;", ..Plan::default() }
+    Plan { rules: "accept ethertype arp; accept ipprotocol icmp4; accept ipprotocol icmp6; drop;", ..Plan::default() }
 }
 
 fn try_icmp_only(s: &Scene<'_>) -> Result<()> {
@@ -85,15 +85,29 @@ fn try_closed_port(s: &Scene<'_>) -> Result<()> {
     s.blocked("SYN to 22", A, B, &s.tcp4(A, B, 40000, 22, SYN));
     s.blocked("SYN to 22 over IPv6", A, B, &s.tcp6(A, B, 40000, 22, SYN));
     s.blocked("SYN to 22 behind an IPv6 option header", A, B, &s.ip6(A, B, 0, &behind(6, 40000, 22)));
-    let stock = !s.is_ours(&[A, B]);
-    let mut fragment = vec![6, 0, 0, 0, 0, 0, 0, 7];
-    fragment.extend(frame::tcp(40000, 22, SYN));
-    s.differs("SYN to 22 behind an IPv6 fragment header", A, B, &s.ip6(A, B, 44, &fragment), stock, SLIP);
+    // What hosts take for TCP to port 22, and stock for something else.
+    let ours = s.is_ours(&[A, B]);
+    let tcp = frame::tcp(40000, 22, SYN);
+    let fragment = [&[6, 0, 0, 0, 0, 0, 0, 7], &tcp[..]].concat();
+    s.differs("SYN to 22 behind an IPv6 fragment header", A, B, &s.ip6(A, B, 44, &fragment), ours, WALK);
+    let authenticated = [&[6, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &tcp[..]].concat();
+    s.differs("SYN to 22 behind an AH", A, B, &s.ip4(A, B, 51, &authenticated), ours, WALK);
+    s.differs("SYN to 22 behind an AH over IPv6", A, B, &s.ip6(A, B, 51, &authenticated), ours, WALK);
+    let flags = frame::ipv4(s.v4(A), s.v4(B), 6, 1, &[0, 0, 0, 0, 0x50, SYN, 0, 0]);
+    let flags = Frame { head: flags, ..s.tcp4(A, B, 40000, 22, SYN) };
+    s.differs("a fragment over the flags of TCP", A, B, &flags, ours, FRAGMENTS);
+    let mut tagged = s.tcp4(A, B, 40000, 22, SYN);
+    tagged.head.splice(0..0, [0, 0, 8, 0]);
+    tagged.ethertype = 0x8100;
+    s.differs("SYN to 22 with a tag of VLAN 0", A, B, &tagged, ours, VLAN_0);
     Ok(())
 }
 
-const SLIP: &str =
-    "stock takes an IPv6 fragment for a protocol of its own, so that a closed port is reached through it";
+const WALK: &str =
+    "a host goes on to TCP behind this header, and so does ours; stock stops there, and the port is open";
+const FRAGMENTS: &str =
+    "such fragments change what the first one said, and only those who want to hide something send them";
+const VLAN_0: &str = "hosts take a frame of VLAN 0 as one without a tag; stock sees no TCP in it";
 
 fn one_way() -> Plan {
     // Whoever is C may not open connections; everybody may to it.

@@ -10,12 +10,23 @@ mod revoked;
 mod route;
 mod tags;
 
+use super::cast::Controller;
 use super::plan::RuleSet;
+
+/// Those that a stock controller serves, too.
+const BY_BOTH: [&str; 6] = [
+    "one TCP port",
+    "tag equality",
+    "tag of sender, of receiver",
+    "a capability of one side",
+    "certificates of ownership",
+    "a member revoked",
+];
 
 /// All of them, in the order of the table.
 #[must_use]
 pub fn all() -> Vec<RuleSet> {
-    [
+    let mut all = [
         headers::SETS,
         tags::SETS,
         capabilities::SETS,
@@ -28,5 +39,10 @@ pub fn all() -> Vec<RuleSet> {
         headers::LAST,
         bridge::SETS,
     ]
-    .concat()
+    .concat();
+    let twice =
+        |set: &RuleSet| BY_BOTH.contains(&set.name).then_some(RuleSet { controller: Controller::Stock, ..*set });
+    let both: Vec<RuleSet> = all.iter().filter_map(twice).collect();
+    all.extend(both);
+    all
 }

@@ -12,10 +12,8 @@ use super::super::report::Wanted;
 use super::super::scene::Scene;
 use crate::wait_for;
 
-pub(super) const SETS: &[RuleSet] = &[
-    RuleSet { name: "a member revoked", plan: open, act: try_member },
-    RuleSet { name: "a tag taken away", plan: tagged, act: try_tag },
-];
+pub(super) const SETS: &[RuleSet] =
+    &[RuleSet::new("a member revoked", open, try_member), RuleSet::new("a tag taken away", tagged, try_tag)];
 
 fn open() -> Plan {
     Plan { rules: "accept;", ..Plan::default() }

@@ -12,7 +12,7 @@ use super::super::plan::{Plan, RuleSet};
 use super::super::report::Wanted;
 use super::super::scene::{PATIENCE, Scene};
 
-pub(super) const SETS: &[RuleSet] = &[RuleSet { name: "a default route", plan: exit, act: try_exit }];
+pub(super) const SETS: &[RuleSet] = &[RuleSet::new("a default route", exit, try_exit)];
 
 /// Mail may not leave: B is the way out, and takes no TCP 25 for another.
 fn exit() -> Plan {

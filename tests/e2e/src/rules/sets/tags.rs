@@ -1,17 +1,21 @@
 //! Rules about the tags of both ends.
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use super::super::cast::Role::{A, B, C};
+use super::super::cast::Role::{self, A, B, C};
 use super::super::plan::{Plan, RuleSet};
+use super::super::report::Wanted;
 use super::super::scene::Scene;
 
 pub(super) const SETS: &[RuleSet] = &[
-    RuleSet { name: "tag equality", plan: equality, act: try_equality },
-    RuleSet { name: "tag difference", plan: difference, act: try_difference },
-    RuleSet { name: "tag and, or, xor", plan: bits, act: try_bits },
-    RuleSet { name: "tag of sender, of receiver", plan: one_end, act: try_one_end },
+    RuleSet::new("tag equality", equality, try_equality),
+    RuleSet::new("tag difference", difference, try_difference),
+    RuleSet::new("tag and, or, xor", bits, try_bits),
+    RuleSet::new("tag of sender, of receiver", one_end, try_one_end),
+    RuleSet::new("tags alone, no rule for ARP", alone, try_alone),
 ];
 
 fn equality() -> Plan {
@@ -96,5 +100,30 @@ fn try_one_end(s: &Scene<'_>) -> Result<()> {
     s.blocked("UDP 1001 from who has none", C, A, &s.udp4(C, A, 1, 1001));
     s.passes("UDP 1002 to who has the default", A, C, &s.udp4(A, C, 1, 1002));
     s.blocked("UDP 1002 to who has another value", A, B, &s.udp4(A, B, 1, 1002));
+    Ok(())
+}
+
+/// Nothing but tags tells who may talk with whom: no rule for ARP, and none for control frames.
+fn alone() -> Plan {
+    Plan {
+        rules: "tag team id 100; accept teq team 5;",
+        bare: true,
+        members: vec![json!({ "tags": [[100, 5]] }), json!({ "tags": [[100, 5]] }), json!({ "tags": [[100, 7]] })],
+        ..Plan::default()
+    }
+}
+
+fn try_alone(s: &Scene<'_>) -> Result<()> {
+    let ping = |from: Role, to: Role| s.member(from).host.ping_once(s.v4(to).into(), Duration::from_secs(3));
+    let first = ping(A, B)?.context("no answer").map(drop);
+    s.note("A pings B for the first time", Wanted::Pass, first);
+    let back = ping(B, A)?.context("no answer").map(drop);
+    s.note("B pings A for the first time", Wanted::Pass, back);
+    s.tcp("TCP", A, B, s.v4(B).into());
+    for (from, to) in [(A, C), (C, B)] {
+        let silent = s.member(from).host.silent(s.v4(to).into(), Duration::from_millis(500));
+        s.note(&format!("{from:?} pings {to:?}"), Wanted::Block, silent);
+    }
+    s.ping("B still", A, s.v4(B).into());
     Ok(())
 }
