@@ -103,6 +103,14 @@ impl<'a> Scene<'a> {
         self.checks.borrow_mut().push(Check { what: what.to_owned(), wanted, trouble, deliberate: None });
     }
 
+    /// As [`Scene::note`], for what stock does otherwise than ours: why.
+    pub fn note_difference(&self, what: &str, wanted: Wanted, result: Result<()>, why: &'static str) {
+        self.note(what, wanted, result);
+        if let Some(check) = self.checks.borrow_mut().last_mut() {
+            check.deliberate = Some(why);
+        }
+    }
+
     /// That a frame arrives; it is sent again until it does.
     pub fn passes(&self, what: &str, from: Role, to: Role, frame: &Frame) {
         self.note(&format!("{from:?}→{to:?} {what}"), Wanted::Pass, self.arrives(from, to, frame, PATIENCE).map(drop));
@@ -123,10 +131,8 @@ impl<'a> Scene<'a> {
         if !by_ours {
             return self.passes(what, from, to, frame);
         }
-        self.blocked(what, from, to, frame);
-        if let Some(check) = self.checks.borrow_mut().last_mut() {
-            check.deliberate = Some(why);
-        }
+        let result = self.is_dropped(from, to, frame, &self.ether(from, to, frame::CONTROL));
+        self.note_difference(&format!("{from:?}→{to:?} {what}"), Wanted::Block, result, why);
     }
 
     /// Sends a frame until it is heard; what was heard.

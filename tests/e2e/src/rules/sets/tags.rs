@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 
 use super::super::cast::Role::{self, A, B, C};
@@ -16,6 +16,7 @@ pub(super) const SETS: &[RuleSet] = &[
     RuleSet::new("tag and, or, xor", bits, try_bits),
     RuleSet::new("tag of sender, of receiver", one_end, try_one_end),
     RuleSet::new("tags alone, no rule for ARP", alone, try_alone),
+    RuleSet::new("tags alone, BREAK", broken, try_broken),
 ];
 
 fn equality() -> Plan {
@@ -127,3 +128,34 @@ fn try_alone(s: &Scene<'_>) -> Result<()> {
     s.ping("B still", A, s.v4(B).into());
     Ok(())
 }
+
+/// As many networks have it: only who has the tag talks with everybody.
+fn broken() -> Plan {
+    Plan {
+        rules: "tag gateway id 666 enum 0 no enum 1 yes default no;
+            break not tor gateway yes and not teq gateway yes; accept;",
+        bare: true,
+        members: vec![json!({ "tags": [[666, 1]] })],
+        ..Plan::default()
+    }
+}
+
+fn try_broken(s: &Scene<'_>) -> Result<()> {
+    for (from, to) in [(A, B), (C, A)] {
+        let answer = s.member(from).host.ping_once(s.v4(to).into(), Duration::from_secs(3))?;
+        let what = format!("{from:?} pings {to:?} for the first time");
+        if [from, to].iter().all(|role| s.is_ours(&[*role])) {
+            s.note(&what, Wanted::Pass, answer.context("no answer").map(drop));
+            s.tcp("TCP", from, to, s.v4(to).into());
+        } else {
+            let never = if answer.is_some() { Err(anyhow!("answered")) } else { Ok(()) };
+            s.note_difference(&what, Wanted::Block, never, FIRST);
+        }
+    }
+    let silent = s.member(C).host.silent(s.v4(B).into(), Duration::from_millis(500));
+    s.note("C pings B", Wanted::Block, silent);
+    Ok(())
+}
+
+const FIRST: &str = "stock asks the rules about an ARP request before it is known who gets it, takes the unknown tag for \
+    one that matches, and breaks off; between two of ours the first ping is answered";
