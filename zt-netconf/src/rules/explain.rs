@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::facts::FrameFacts;
 use super::policy::{PeerPolicy, Policy};
-use super::program::Program;
+use super::program::{Op, Program};
 use super::run::{Decided, Sink};
 use super::verdict::{Decision, FrameCopy, Verdict};
 
@@ -150,7 +150,7 @@ impl Sink for Tracer {
 
     fn skipped(&mut self, program: &Program, rules: Range<usize>) {
         for rule in rules {
-            let is_action = program.entries[rule].op.is_action();
+            let is_action = matches!(program.entries[rule].op, Op::Action(_));
             self.step(rule, if is_action { Step::Action { set: false } } else { Step::Skipped });
         }
     }

@@ -144,10 +144,6 @@ impl Policy {
         if !verdict.decision.accepts() {
             verdict.copies = Copies::default();
         }
-        if verdict.decision == Decision::Redirect(Address::NIL) {
-            // To nobody: it goes its own way (04 §6.7).
-            verdict.decision = Decision::Accept;
-        }
         verdict.missing_tag = run.missing_tag;
         verdict.looked_at_peer = run.looked_at_peer;
         verdict

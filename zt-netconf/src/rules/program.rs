@@ -29,6 +29,8 @@ pub(super) struct Side<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub(super) entries: Box<[Entry]>,
+    /// True when a match asks for the transport header.
+    pub(super) reads_transport: bool,
 }
 
 /// One rule.
@@ -66,9 +68,16 @@ impl Comparison {
     }
 }
 
-/// What an entry does.
+/// What an entry is.
 #[derive(Debug)]
 pub(super) enum Op {
+    Action(Action),
+    Match(Match),
+}
+
+/// What ends a set.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
     Drop,
     Accept,
     Break,
@@ -84,9 +93,13 @@ pub(super) enum Op {
     },
     /// A copy or redirection of frames from others to this node.
     Observed,
-    /// An action without effect.
+    /// Without effect.
     Nothing,
+}
 
+/// What makes a set true or false.
+#[derive(Debug)]
+pub(super) enum Match {
     /// Says the same of every frame, before NOT.
     Always(bool),
     EtherType(u16),
@@ -111,8 +124,8 @@ pub(super) enum Op {
     },
     Port {
         source: bool,
-        first: u16,
-        last: u16,
+        first: u32,
+        last: u32,
     },
     Characteristics(u64),
     FrameSize {
@@ -220,9 +233,9 @@ impl Program {
         for at in (0..entries.len()).rev() {
             let entry = &mut entries[at];
             (entry.link, entry.fresh) = (next.0 as u32, next.1);
-            if entry.op.is_action() {
+            if matches!(entry.op, Op::Action(_)) {
                 // The action that ends a false set is passed by, unless that has an effect.
-                next = if matches!(entry.op, Op::Observed) { (at, false) } else { (at + 1, true) };
+                next = if matches!(entry.op, Op::Action(Action::Observed)) { (at, false) } else { (at + 1, true) };
             } else if entry.or {
                 next = (at, false);
             }
@@ -232,11 +245,12 @@ impl Program {
             if entry.op.tag().is_some() {
                 tag = Some(at);
             }
-            if entry.op.is_action() {
+            if matches!(entry.op, Op::Action(_)) {
                 entry.link = tag.take().unwrap_or(at) as u32;
             }
         }
-        Self { entries: entries.into() }
+        let reads_transport = entries.iter().any(|entry| entry.op.reads_transport());
+        Self { entries: entries.into(), reads_transport }
     }
 
     /// ID of the last tag that the set of an action looks at.
@@ -246,27 +260,24 @@ impl Program {
 }
 
 impl Op {
-    /// True for what ends a set.
-    pub(super) const fn is_action(&self) -> bool {
-        matches!(
-            self,
-            Self::Drop
-                | Self::Accept
-                | Self::Break
-                | Self::Priority
-                | Self::Copy { .. }
-                | Self::Redirect { .. }
-                | Self::Observed
-                | Self::Nothing
-        )
+    fn reads_transport(&self) -> bool {
+        let deep = characteristic::TCP | characteristic::IPAUTH;
+        match self {
+            Self::Match(Match::IpProtocol(_) | Match::Icmp { .. } | Match::Port { .. }) => true,
+            Self::Match(Match::Characteristics(mask)) => mask & deep != 0,
+            _ => false,
+        }
     }
 
     /// ID of the tag that is looked at.
     pub(super) const fn tag(&self) -> Option<u32> {
         match self {
-            Self::Tags { id, .. } | Self::OtherTag { id, .. } | Self::OwnTag { id, .. } | Self::LackedTag { id } => {
-                Some(*id)
-            }
+            Self::Match(
+                Match::Tags { id, .. }
+                | Match::OtherTag { id, .. }
+                | Match::OwnTag { id, .. }
+                | Match::LackedTag { id },
+            ) => Some(*id),
             _ => None,
         }
     }
@@ -274,46 +285,66 @@ impl Op {
 
 impl Side<'_> {
     fn op(&self, kind: &RuleKind) -> Op {
-        match kind {
-            RuleKind::Drop => Op::Drop,
-            RuleKind::Accept => Op::Accept,
-            RuleKind::Break => Op::Break,
-            RuleKind::Priority => Op::Priority,
+        match self.action(kind) {
+            Some(action) => Op::Action(action),
+            None => Op::Match(self.question(kind)),
+        }
+    }
+
+    fn action(&self, kind: &RuleKind) -> Option<Action> {
+        Some(match kind {
+            RuleKind::Drop => Action::Drop,
+            RuleKind::Accept => Action::Accept,
+            RuleKind::Break => Action::Break,
+            RuleKind::Priority => Action::Priority,
             RuleKind::Tee(target) | RuleKind::Watch(target) | RuleKind::Redirect(target)
                 if target.address == self.own =>
             {
                 if self.inbound {
-                    Op::Observed
+                    Action::Observed
                 } else {
-                    Op::Nothing
+                    Action::Nothing
                 }
             }
-            RuleKind::Tee(target) => Op::Copy { to: target.address, limit: target.length, watch: false },
-            RuleKind::Watch(target) => Op::Copy { to: target.address, limit: target.length, watch: true },
-            RuleKind::Redirect(target) => Op::Redirect { to: target.address },
-            RuleKind::SourceAddress(address) => Op::Source(*address),
-            RuleKind::DestinationAddress(address) => Op::Destination(*address),
+            RuleKind::Tee(target) => Action::Copy { to: target.address, limit: target.length, watch: false },
+            RuleKind::Watch(target) => Action::Copy { to: target.address, limit: target.length, watch: true },
+            RuleKind::Redirect(target) => Action::Redirect { to: target.address },
+            other if other.is_action() => Action::Nothing,
+            _ => return None,
+        })
+    }
+
+    fn question(&self, kind: &RuleKind) -> Match {
+        match kind {
+            RuleKind::SourceAddress(address) => Match::Source(*address),
+            RuleKind::DestinationAddress(address) => Match::Destination(*address),
             // Quirk (04 §6.3, §6.5): VLAN tags are not looked into.
-            RuleKind::VlanId(id) => Op::Always(*id == 0),
-            RuleKind::VlanPcp(value) | RuleKind::VlanDei(value) => Op::Always(*value == 0),
-            RuleKind::MacSource(mac) => Op::MacSource(*mac),
-            RuleKind::MacDestination(mac) => Op::MacDestination(*mac),
+            RuleKind::VlanId(id) => Match::Always(*id == 0),
+            RuleKind::VlanPcp(value) | RuleKind::VlanDei(value) => Match::Always(*value == 0),
+            RuleKind::MacSource(mac) => Match::MacSource(*mac),
+            RuleKind::MacDestination(mac) => Match::MacDestination(*mac),
             RuleKind::Ipv4Source(prefix) => ipv4(true, prefix),
             RuleKind::Ipv4Destination(prefix) => ipv4(false, prefix),
-            RuleKind::Ipv6Source(prefix) => Op::Ipv6 { source: true, prefix: Box::new(Ipv6Mask::new(prefix)) },
-            RuleKind::Ipv6Destination(prefix) => Op::Ipv6 { source: false, prefix: Box::new(Ipv6Mask::new(prefix)) },
-            RuleKind::IpTos(tos) => Op::IpTos(*tos),
-            RuleKind::IpProtocol(protocol) => Op::IpProtocol(*protocol),
-            RuleKind::EtherType(ethertype) => Op::EtherType(*ethertype),
+            RuleKind::Ipv6Source(prefix) => Match::Ipv6 { source: true, prefix: Box::new(Ipv6Mask::new(prefix)) },
+            RuleKind::Ipv6Destination(prefix) => Match::Ipv6 { source: false, prefix: Box::new(Ipv6Mask::new(prefix)) },
+            RuleKind::IpTos(tos) => Match::IpTos(*tos),
+            RuleKind::IpProtocol(protocol) => Match::IpProtocol(*protocol),
+            RuleKind::EtherType(ethertype) => Match::EtherType(*ethertype),
             RuleKind::Icmp(IcmpMatch { kind, code, flags }) => {
-                Op::Icmp { kind: *kind, code: (flags & 1 != 0).then_some(*code) }
+                Match::Icmp { kind: *kind, code: (flags & 1 != 0).then_some(*code) }
             }
-            RuleKind::SourcePort(ports) => Op::Port { source: true, first: *ports.start(), last: *ports.end() },
-            RuleKind::DestinationPort(ports) => Op::Port { source: false, first: *ports.start(), last: *ports.end() },
-            RuleKind::Characteristics(mask) if self.inbound && mask & characteristic::INBOUND != 0 => Op::Always(true),
-            RuleKind::Characteristics(mask) => Op::Characteristics(mask & !characteristic::INBOUND),
-            RuleKind::FrameSize(sizes) => Op::FrameSize { first: *sizes.start(), last: *sizes.end() },
-            RuleKind::Random(probability) => Op::Random(*probability),
+            RuleKind::SourcePort(ports) => {
+                Match::Port { source: true, first: (*ports.start()).into(), last: (*ports.end()).into() }
+            }
+            RuleKind::DestinationPort(ports) => {
+                Match::Port { source: false, first: (*ports.start()).into(), last: (*ports.end()).into() }
+            }
+            RuleKind::Characteristics(mask) if self.inbound && mask & characteristic::INBOUND != 0 => {
+                Match::Always(true)
+            }
+            RuleKind::Characteristics(mask) => Match::Characteristics(mask & !characteristic::INBOUND),
+            RuleKind::FrameSize(sizes) => Match::FrameSize { first: *sizes.start(), last: *sizes.end() },
+            RuleKind::Random(probability) => Match::Random(*probability),
             RuleKind::TagsDifference(tag) => self.tags(tag, Comparison::Difference),
             RuleKind::TagsBitwiseAnd(tag) => self.tags(tag, Comparison::And),
             RuleKind::TagsBitwiseOr(tag) => self.tags(tag, Comparison::Or),
@@ -321,30 +352,37 @@ impl Side<'_> {
             RuleKind::TagsEqual(tag) => self.tags(tag, Comparison::Equal),
             RuleKind::TagSender(tag) => self.tag(tag, false),
             RuleKind::TagReceiver(tag) => self.tag(tag, true),
-            RuleKind::IntegerRange(rule) => Op::Integer(Box::new(Integer::new(rule))),
-            RuleKind::Unknown { .. } if kind.is_action() => Op::Nothing,
-            RuleKind::Unknown { .. } => Op::Always(self.unknown_matches),
+            RuleKind::IntegerRange(rule) => Match::Integer(Box::new(Integer::new(rule))),
+            // Actions are taken care of.
+            RuleKind::Drop
+            | RuleKind::Accept
+            | RuleKind::Tee(_)
+            | RuleKind::Watch(_)
+            | RuleKind::Redirect(_)
+            | RuleKind::Break
+            | RuleKind::Priority
+            | RuleKind::Unknown { .. } => Match::Always(self.unknown_matches),
         }
     }
 
-    fn tags(&self, tag: &TagMatch, how: Comparison) -> Op {
+    fn tags(&self, tag: &TagMatch, how: Comparison) -> Match {
         match value_of(self.tags, tag.id) {
-            Some(own) => Op::Tags { id: tag.id, own, value: tag.value, how },
-            None => Op::LackedTag { id: tag.id },
+            Some(own) => Match::Tags { id: tag.id, own, value: tag.value, how },
+            None => Match::LackedTag { id: tag.id },
         }
     }
 
-    fn tag(&self, tag: &TagMatch, receiver: bool) -> Op {
+    fn tag(&self, tag: &TagMatch, receiver: bool) -> Match {
         if receiver == self.inbound {
             let matches = value_of(self.tags, tag.id).map(|own| own == tag.value);
-            return Op::OwnTag { id: tag.id, matches };
+            return Match::OwnTag { id: tag.id, matches };
         }
-        Op::OtherTag { id: tag.id, value: tag.value, receiver }
+        Match::OtherTag { id: tag.id, value: tag.value, receiver }
     }
 }
 
-fn ipv4(source: bool, prefix: &Ipv4Prefix) -> Op {
+fn ipv4(source: bool, prefix: &Ipv4Prefix) -> Match {
     let bits = u32::from(prefix.bits.min(32));
     let mask = !u32::MAX.checked_shr(bits).unwrap_or(0);
-    Op::Ipv4 { source, mask, network: prefix.ip.to_bits() & mask }
+    Match::Ipv4 { source, mask, network: prefix.ip.to_bits() & mask }
 }

@@ -8,7 +8,7 @@ use zt_wire::ident::Address;
 
 use super::facts::FrameFacts;
 use super::policy::{PeerPolicy, Policy};
-use super::program::{Entry, Op, Program, characteristic};
+use super::program::{Action, Match, Op, Program, characteristic};
 use super::transport::{Evasive, Network, Transport};
 use super::verdict::{Decision, FrameCopy};
 
@@ -58,7 +58,8 @@ pub(super) struct Run<'a> {
     peer: Option<&'a PeerPolicy>,
     random: &'a mut dyn FnMut() -> u32,
     network: Network<'a>,
-    transport: Option<Transport<'a>>,
+    transport: Transport,
+    transport_read: bool,
     ipauth: Option<bool>,
     pub(super) missing_tag: Option<u32>,
     pub(super) looked_at_peer: bool,
@@ -78,7 +79,8 @@ impl<'a> Run<'a> {
             peer,
             random,
             network,
-            transport: None,
+            transport: Transport::NOTHING,
+            transport_read: false,
             ipauth: None,
             missing_tag: None,
             looked_at_peer: false,
@@ -87,49 +89,18 @@ impl<'a> Run<'a> {
 
     /// Evaluates one table.
     pub(super) fn table<S: Sink>(&mut self, program: &Program, sink: &mut S) -> Decided {
+        if program.reads_transport && !self.transport_read {
+            self.transport = Transport::new(self.network);
+            self.transport_read = true;
+        }
         let mut decided = Decided::default();
         let mut state = State::default();
         let (mut set, mut at) = (true, 0);
         while let Some(entry) = program.entries.get(at) {
-            let decision = match entry.op {
-                Op::Drop if set => {
-                    if !core::mem::take(&mut state.skip_drop) {
-                        Some(Decision::Drop)
-                    } else {
-                        None
-                    }
-                }
-                Op::Accept if set => Some(if state.observed { Decision::SuperAccept } else { Decision::Accept }),
-                Op::Break if set => Some(Decision::NoMatch),
-                Op::Priority if set => {
-                    decided.priority = Some(0);
-                    Some(Decision::Accept)
-                }
-                Op::Observed if set => (self.facts.source != self.policy.own()).then_some(Decision::SuperAccept),
-                Op::Observed => {
-                    state.observed = true;
-                    None
-                }
-                Op::Copy { to, limit, watch } if set && self.is_third(to) => {
-                    let all = self.facts.payload.len();
-                    let length = if limit == 0 { all } else { all.min(limit.into()) };
-                    decided.copy = Some(FrameCopy { to, length, watch });
-                    None
-                }
-                Op::Redirect { to } if set => self.is_third(to).then_some(match to.is_nil() {
-                    // To nobody: the frame goes on (04 §6.7).
-                    true => Decision::Accept,
-                    false => Decision::Redirect(to),
-                }),
-                Op::Drop
-                | Op::Accept
-                | Op::Break
-                | Op::Priority
-                | Op::Copy { .. }
-                | Op::Redirect { .. }
-                | Op::Nothing => None,
-                _ => {
-                    let Ok(holds) = self.matches(entry, &mut state) else {
+            let action = match &entry.op {
+                Op::Action(action) => action,
+                Op::Match(asked) => {
+                    let Ok(holds) = self.holds(asked, entry.not, &mut state) else {
                         sink.evaded(at, set);
                         decided.decision = Decision::Evasive;
                         decided.rule = Some(at);
@@ -147,11 +118,15 @@ impl<'a> Run<'a> {
                 }
             };
             sink.acted(at, set);
-            if let Some(decision) = decision {
-                decided.decision = decision;
-                decided.rule = Some(at);
-                decided.tag = program.tag_of(at);
-                break;
+            if set {
+                if let Some(decision) = self.act(*action, &mut state, &mut decided) {
+                    decided.decision = decision;
+                    decided.rule = Some(at);
+                    decided.tag = program.tag_of(at);
+                    break;
+                }
+            } else if matches!(action, Action::Observed) {
+                state.observed = true;
             }
             set = true;
             at += 1;
@@ -160,35 +135,66 @@ impl<'a> Run<'a> {
         decided
     }
 
+    /// One action of a set that is true; `None`: the next entry.
+    fn act(&self, action: Action, state: &mut State, decided: &mut Decided) -> Option<Decision> {
+        match action {
+            Action::Drop if core::mem::take(&mut state.skip_drop) => None,
+            Action::Drop => Some(Decision::Drop),
+            Action::Accept if state.observed => Some(Decision::SuperAccept),
+            Action::Accept => Some(Decision::Accept),
+            Action::Break => Some(Decision::NoMatch),
+            Action::Priority => {
+                decided.priority = Some(0);
+                Some(Decision::Accept)
+            }
+            Action::Observed => (self.facts.source != self.policy.own()).then_some(Decision::SuperAccept),
+            Action::Copy { to, limit, watch } => {
+                if self.is_third(to) {
+                    let all = self.facts.payload.len();
+                    let length = if limit == 0 { all } else { all.min(limit.into()) };
+                    decided.copy = Some(FrameCopy { to, length, watch });
+                }
+                None
+            }
+            Action::Redirect { to } => self.is_third(to).then_some(match to.is_nil() {
+                // To nobody: the frame goes on (04 §6.7).
+                true => Decision::Accept,
+                false => Decision::Redirect(to),
+            }),
+            Action::Nothing => None,
+        }
+    }
+
     /// True when a copy or redirection to this node is no circle.
     fn is_third(&self, to: Address) -> bool {
         to != self.facts.source && to != self.facts.destination
     }
 
     /// One match, after NOT.
-    fn matches(&mut self, entry: &Entry, state: &mut State) -> Result<bool, Evasive> {
+    #[inline(always)]
+    fn holds(&mut self, asked: &Match, not: bool, state: &mut State) -> Result<bool, Evasive> {
         let facts = self.facts;
-        let plain = match &entry.op {
-            Op::Always(matches) => *matches,
-            Op::EtherType(ethertype) => facts.ethertype == *ethertype,
-            Op::Source(address) => facts.source == *address,
-            Op::Destination(address) => facts.destination == *address,
-            Op::MacSource(mac) => facts.source_mac == *mac,
-            Op::MacDestination(mac) => facts.destination_mac == *mac,
-            Op::Ipv4 { source, mask, network } => match self.network {
+        let plain = match asked {
+            Match::Always(matches) => *matches,
+            Match::EtherType(ethertype) => facts.ethertype == *ethertype,
+            Match::Source(address) => facts.source == *address,
+            Match::Destination(address) => facts.destination == *address,
+            Match::MacSource(mac) => facts.source_mac == *mac,
+            Match::MacDestination(mac) => facts.destination_mac == *mac,
+            Match::Ipv4 { source, mask, network } => match self.network {
                 Network::V4(packet) => {
                     let ip = if *source { packet.source() } else { packet.destination() };
                     ip.to_bits() & mask == *network
                 }
                 other => return no_ip(other),
             },
-            Op::Ipv6 { source, prefix } => match self.network {
+            Match::Ipv6 { source, prefix } => match self.network {
                 Network::V6(packet) => {
                     prefix.contains(if *source { packet.source() } else { packet.destination() }.to_bits())
                 }
                 other => return no_ip(other),
             },
-            Op::IpTos(tos) => {
+            Match::IpTos(tos) => {
                 let found = match self.network {
                     Network::V4(packet) => packet.tos(),
                     Network::V6(packet) => packet.traffic_class(),
@@ -196,38 +202,31 @@ impl<'a> Run<'a> {
                 };
                 (tos.first..=tos.last).contains(&(found & tos.mask))
             }
-            Op::IpProtocol(protocol) => match self.transport()? {
-                Some(transport) => match transport.is_protocol(*protocol)? {
-                    Some(matches) => matches,
-                    None => return Ok(false),
-                },
+            Match::IpProtocol(protocol) => match self.transport.is_protocol(*protocol)? {
+                Some(matches) => matches,
                 None => return Ok(false),
             },
-            Op::Icmp { kind, code } => {
-                let Some(transport) = self.transport()? else { return Ok(false) };
-                match (transport.icmp()?, code) {
-                    // Quirk (04 §6.5): NOT inverts only the comparison of codes.
-                    (Some((found, _)), None) => return Ok(found == *kind),
-                    (Some((found, has)), Some(code)) if found == *kind => has == *code,
-                    _ => return Ok(false),
-                }
+            Match::Icmp { kind, code } => match (self.transport.icmp?, code) {
+                // Quirk (04 §6.5): NOT inverts only the comparison of codes.
+                (Some((found, _)), None) => return Ok(found == *kind),
+                (Some((found, has)), Some(code)) if found == *kind => has == *code,
+                _ => return Ok(false),
+            },
+            Match::Port { source, first, last } => match self.transport.ports? {
+                // Quirk (04 §6.5): "not port 22" is true of what has no ports.
+                Some([from, to]) => (*first..=*last).contains(if *source { &from } else { &to }),
+                None => return Ok(false),
+            },
+            Match::Characteristics(mask) => self.characteristics(*mask)?,
+            Match::FrameSize { first, last } => {
+                (usize::from(*first)..=usize::from(*last)).contains(&facts.payload.len())
             }
-            Op::Port { source, first, last } => {
-                let Some(transport) = self.transport()? else { return Ok(false) };
-                match transport.port(*source)? {
-                    // Quirk (04 §6.5): "not port 22" is true of what has no ports.
-                    Some(port) => port.is_some_and(|port| (*first..=*last).contains(&port)),
-                    None => return Ok(false),
-                }
-            }
-            Op::Characteristics(mask) => self.characteristics(*mask)?,
-            Op::FrameSize { first, last } => (usize::from(*first)..=usize::from(*last)).contains(&facts.payload.len()),
-            Op::Random(probability) => (self.random)() <= *probability,
-            Op::Tags { id, own, value, how } => match self.other_tag(*id) {
+            Match::Random(probability) => (self.random)() <= *probability,
+            Match::Tags { id, own, value, how } => match self.other_tag(*id) {
                 Some(other) => how.holds(*own, other, *value),
                 None => return Ok(self.is_lenient(!facts.inbound, state)),
             },
-            Op::OtherTag { id, value, receiver } => {
+            Match::OtherTag { id, value, receiver } => {
                 if state.observed {
                     return Ok(self.is_lenient(true, state));
                 }
@@ -236,23 +235,15 @@ impl<'a> Run<'a> {
                     None => return Ok(self.is_lenient(*receiver, state)),
                 }
             }
-            Op::OwnTag { matches, .. } => match matches {
+            Match::OwnTag { matches, .. } => match matches {
                 _ if state.observed => return Ok(self.is_lenient(true, state)),
                 Some(matches) => *matches,
                 None => return Ok(false),
             },
-            Op::Integer(integer) => integer.matches(facts.payload),
-            Op::LackedTag { .. } => return Ok(false),
-            Op::Drop
-            | Op::Accept
-            | Op::Break
-            | Op::Priority
-            | Op::Copy { .. }
-            | Op::Redirect { .. }
-            | Op::Observed
-            | Op::Nothing => true,
+            Match::Integer(integer) => integer.matches(facts.payload),
+            Match::LackedTag { .. } => return Ok(false),
         };
-        Ok(plain != entry.not)
+        Ok(plain != not)
     }
 
     /// A tag of the other side is not known: whoever does not decide alone lets the frame pass, even the next DROP.
@@ -271,17 +262,6 @@ impl<'a> Run<'a> {
         found
     }
 
-    /// The transport layer of an IP packet, found once.
-    fn transport(&mut self) -> Result<Option<&Transport<'a>>, Evasive> {
-        if self.transport.is_none() {
-            if self.network == Network::PriorityTagged {
-                return Err(Evasive);
-            }
-            self.transport = Transport::new(self.network);
-        }
-        Ok(self.transport.as_ref())
-    }
-
     /// True when one of the bits is set. What costs most comes last.
     fn characteristics(&mut self, mask: u64) -> Result<bool, Evasive> {
         let facts = self.facts;
@@ -294,13 +274,7 @@ impl<'a> Run<'a> {
         if mask & characteristic::IPAUTH != 0 && self.is_ip_authentic()? {
             return Ok(true);
         }
-        if mask & characteristic::TCP == 0 {
-            return Ok(false);
-        }
-        match self.transport()? {
-            Some(transport) => Ok(transport.tcp_bits()? & mask != 0),
-            None => Ok(false),
-        }
+        Ok(mask & characteristic::TCP != 0 && self.transport.tcp_bits? & mask != 0)
     }
 
     fn is_mac_authentic(&mut self) -> bool {
@@ -308,9 +282,8 @@ impl<'a> Run<'a> {
         if !self.facts.inbound {
             return self.policy.things.owns_mac(mac);
         }
-        let owns = self.peer.is_some_and(|peer| peer.things.owns_mac(mac));
         self.looked_at_peer = true;
-        owns
+        self.peer.is_some_and(|peer| peer.things.owns_mac(mac))
     }
 
     fn is_ip_authentic(&mut self) -> Result<bool, Evasive> {
@@ -324,10 +297,7 @@ impl<'a> Run<'a> {
             Network::V6(packet) if packet.neighbor().is_some_and(|neighbor| !neighbor.advertisement)
         );
         // Deliberate (04 §6.5): an advertisement claims its target behind extension headers too.
-        let advertised = match self.transport()? {
-            Some(transport) => transport.advertised()?.map(IpAddr::from),
-            None => None,
-        };
+        let advertised = self.transport.advertised?.map(IpAddr::from);
         let claimed = advertised.or_else(|| claimed_source(facts.ethertype, facts.payload));
         let authentic = match (claimed, facts.inbound) {
             _ if solicitation => true,
@@ -335,9 +305,8 @@ impl<'a> Run<'a> {
             (Some(ip), false) => self.policy.things.owns_ip(ip),
             (Some(ip), true) => {
                 let derived = matches!(ip, IpAddr::V6(ip) if self.policy.derived.owns(facts.source, ip));
-                let owns = derived || self.peer.is_some_and(|peer| peer.things.owns_ip(ip));
                 self.looked_at_peer = true;
-                owns
+                derived || self.peer.is_some_and(|peer| peer.things.owns_ip(ip))
             }
         };
         self.ipauth = Some(authentic);

@@ -1,4 +1,4 @@
-//! Where the transport header of an IP packet is, and whether the frame hides it (04 §6.6).
+//! What the transport header of an IP packet says, and whether the frame hides it (04 §6.5, §6.6).
 //!
 //! Deliberate, in three places, where the reference lets packets pass rules about ports that the receiving host then
 //! takes as what those rules are about:
@@ -20,6 +20,7 @@ use zt_wire::ether::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Ipv4Ref, Ip
 const ETHERTYPE_SERVICE_VLAN: u16 = 0x88a8;
 /// Protocol numbers.
 const HOP_BY_HOP: u8 = 0;
+const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ROUTING: u8 = 43;
@@ -65,6 +66,68 @@ impl<'a> Network<'a> {
     }
 }
 
+/// What a rule asked for cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Evasive;
+
+/// What rules ask about the transport header of a frame. `None` is the hard no of 04 §6.4.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transport {
+    /// The protocol at the end of the extension headers.
+    protocol: Result<Option<u8>, Evasive>,
+    through_fragment: bool,
+    through_ah: bool,
+    /// Type and code of an ICMP message of the packet's family.
+    pub(super) icmp: Result<Option<(u8, u8)>, Evasive>,
+    /// Source and destination; [`NO_PORT`] when the protocol has none or they are not there.
+    pub(super) ports: Result<Option<[u32; 2]>, Evasive>,
+    /// The TCP bits of the characteristics.
+    pub(super) tcp_bits: Result<u64, Evasive>,
+    /// The target of a neighbour advertisement, wherever in the chain it stands.
+    pub(super) advertised: Result<Option<Ipv6Addr>, Evasive>,
+}
+
+/// Greater than every port.
+const NO_PORT: u32 = 0x1_0000;
+
+impl Transport {
+    pub(super) fn new(network: Network<'_>) -> Self {
+        match network {
+            Network::V4(packet) => Chain::of_v4(packet).transport(),
+            Network::V6(packet) => Chain::of_v6(packet).transport(),
+            Network::PriorityTagged => Self::HIDDEN,
+            Network::Other => Self::NOTHING,
+        }
+    }
+
+    /// There is none.
+    pub(super) const NOTHING: Self = Self {
+        protocol: Ok(None),
+        through_fragment: false,
+        through_ah: false,
+        icmp: Ok(None),
+        ports: Ok(None),
+        tcp_bits: Ok(0),
+        advertised: Ok(None),
+    };
+    /// It cannot be told.
+    const HIDDEN: Self = Self {
+        protocol: Err(Evasive),
+        icmp: Err(Evasive),
+        ports: Err(Evasive),
+        tcp_bits: Err(Evasive),
+        advertised: Err(Evasive),
+        ..Self::NOTHING
+    };
+
+    /// True for the final protocol, and for AH or a fragment header on the way there.
+    pub(super) fn is_protocol(&self, protocol: u8) -> Result<Option<bool>, Evasive> {
+        let last = self.protocol?;
+        let passed = (self.through_fragment && protocol == FRAGMENT) || (self.through_ah && protocol == AH);
+        Ok(if passed { Some(true) } else { last.map(|last| last == protocol) })
+    }
+}
+
 /// What hides the transport header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hidden {
@@ -75,18 +138,14 @@ enum Hidden {
     Protocol,
 }
 
-/// What a rule asked for cannot be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Evasive;
-
-/// Final protocol of an IP packet and what follows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Transport<'a> {
+/// A walk to the transport header.
+struct Chain<'a> {
     is_v6: bool,
     /// `None` when an IPv6 extension header is cut.
     protocol: Option<u8>,
     through_fragment: bool,
     through_ah: bool,
+    /// What follows the headers passed.
     bytes: &'a [u8],
     hidden: Hidden,
 }
@@ -99,15 +158,7 @@ struct Piece {
     more: bool,
 }
 
-impl<'a> Transport<'a> {
-    pub(super) fn new(network: Network<'a>) -> Option<Self> {
-        match network {
-            Network::V4(packet) => Some(Self::of_v4(packet)),
-            Network::V6(packet) => Some(Self::of_v6(packet)),
-            Network::PriorityTagged | Network::Other => None,
-        }
-    }
-
+impl<'a> Chain<'a> {
     fn of_v4(packet: Ipv4Ref<'a>) -> Self {
         let field = u16::from_be_bytes([packet.bytes[6], packet.bytes[7]]);
         let piece = Piece { offset: usize::from(field & 0x1fff) * 8, more: field & 0x2000 != 0 };
@@ -211,74 +262,71 @@ impl<'a> Transport<'a> {
         }
     }
 
-    /// True for the final protocol, and for AH or a fragment header on the way there. `None`: there is none.
-    pub(super) fn is_protocol(&self, protocol: u8) -> Result<Option<bool>, Evasive> {
-        let passed = (self.through_fragment && protocol == FRAGMENT) || (self.through_ah && protocol == AH);
-        match (self.hidden, self.protocol) {
-            (Hidden::Protocol, _) => Err(Evasive),
-            _ if passed => Ok(Some(true)),
-            (_, last) => Ok(last.map(|last| last == protocol)),
+    /// Reads what it led to.
+    fn transport(&self) -> Transport {
+        if self.hidden == Hidden::Protocol {
+            return Transport::HIDDEN;
+        }
+        Transport {
+            protocol: Ok(self.protocol),
+            through_fragment: self.through_fragment,
+            through_ah: self.through_ah,
+            icmp: self.icmp(),
+            ports: self.ports(),
+            tcp_bits: self.tcp_bits(),
+            advertised: self.advertised(),
         }
     }
 
-    /// Type and code of an ICMP message of the packet's family.
-    pub(super) fn icmp(&self) -> Result<Option<(u8, u8)>, Evasive> {
-        let wanted = if self.is_v6 { ICMPV6 } else { 1 };
-        match (self.hidden, self.protocol) {
-            (Hidden::Protocol, _) => Err(Evasive),
-            (hidden, Some(protocol)) if protocol == wanted => match (self.bytes, hidden) {
-                ([kind, code, ..], Hidden::Nothing) => Ok(Some((*kind, *code))),
-                (_, Hidden::Nothing) => Ok(None),
-                _ => Err(Evasive),
-            },
+    fn icmp(&self) -> Result<Option<(u8, u8)>, Evasive> {
+        let wanted = if self.is_v6 { ICMPV6 } else { ICMP };
+        match self.bytes {
+            _ if self.protocol != Some(wanted) => Ok(None),
+            _ if self.hidden != Hidden::Nothing => Err(Evasive),
+            [kind, code, ..] => Ok(Some((*kind, *code))),
             _ => Ok(None),
         }
     }
 
-    /// A port: `Ok(None)` when the extension headers are cut, `Ok(Some(None))` when the protocol has none or it is not
-    /// there.
-    pub(super) fn port(&self, source: bool) -> Result<Option<Option<u16>>, Evasive> {
+    fn ports(&self) -> Result<Option<[u32; 2]>, Evasive> {
         if self.hidden != Hidden::Nothing {
             return Err(Evasive);
         }
         let Some(protocol) = self.protocol else { return Ok(None) };
-        let port = match self.bytes {
-            [a, b, c, d, _, ..] if matches!(protocol, TCP | UDP | SCTP | UDP_LITE) => {
-                Some(u16::from_be_bytes(if source { [*a, *b] } else { [*c, *d] }))
-            }
-            _ => None,
+        let port = |high: u8, low: u8| match u32::from(high) << 8 | u32::from(low) {
+            // Quirk (04 §6.5): over IPv6, port 0 counts as none.
+            0 if self.is_v6 => NO_PORT,
+            port => port,
         };
-        // Quirk (04 §6.5): over IPv6, port 0 counts as none.
-        Ok(Some(port.filter(|port| !self.is_v6 || *port != 0)))
+        Ok(Some(match self.bytes {
+            [a, b, c, d, _, ..] if matches!(protocol, TCP | UDP | SCTP | UDP_LITE) => [port(*a, *b), port(*c, *d)],
+            _ => [NO_PORT; 2],
+        }))
     }
 
-    /// The TCP bits of the characteristics (04 §6.5).
-    pub(super) fn tcp_bits(&self) -> Result<u64, Evasive> {
-        match self.hidden {
-            Hidden::Nothing => {}
-            Hidden::Header if self.protocol != Some(TCP) => return Ok(0),
-            _ => return Err(Evasive),
+    fn tcp_bits(&self) -> Result<u64, Evasive> {
+        if self.protocol != Some(TCP) {
+            return Ok(0);
+        }
+        if self.hidden != Hidden::Nothing {
+            return Err(Evasive);
         }
         // Quirk (04 §6.5): over IPv6, one byte more has to be there. Over IPv4, missing bytes count as 0.
-        if self.protocol != Some(TCP) || (self.is_v6 && self.bytes.len() <= TCP_FLAGS_END) {
+        if self.is_v6 && self.bytes.len() <= TCP_FLAGS_END {
             return Ok(0);
         }
         let byte = |at: usize| u64::from(self.bytes.get(at).copied().unwrap_or(0));
         Ok((byte(12) & 0x0f) << 8 | byte(13))
     }
 
-    /// The target of a neighbour advertisement, wherever in the chain it stands.
-    pub(super) fn advertised(&self) -> Result<Option<Ipv6Addr>, Evasive> {
-        match (self.hidden, self.protocol) {
-            (Hidden::Protocol, _) => Err(Evasive),
-            (hidden, Some(ICMPV6)) if self.is_v6 => match self.bytes.get(TARGET_END - 16..) {
-                Some(target) if self.bytes[0] == NEIGHBOR_ADVERTISEMENT => {
-                    Ok(target.first_chunk::<16>().map(|target| (*target).into()))
-                }
-                _ if hidden == Hidden::Nothing => Ok(None),
-                _ => Err(Evasive),
-            },
-            _ => Ok(None),
+    fn advertised(&self) -> Result<Option<Ipv6Addr>, Evasive> {
+        match self.bytes.get(TARGET_END - 16..) {
+            _ if !self.is_v6 || self.protocol != Some(ICMPV6) => Ok(None),
+            Some(target) if self.bytes[0] == NEIGHBOR_ADVERTISEMENT => {
+                Ok(target.first_chunk::<16>().map(|target| (*target).into()))
+            }
+            _ if self.hidden == Hidden::Nothing => Ok(None),
+            _ => Err(Evasive),
         }
     }
 }
