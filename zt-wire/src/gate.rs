@@ -59,6 +59,29 @@ impl Gate {
     }
 }
 
+/// Lets things pass at an even pace, and some at once after a pause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// When all that passed would have passed if each had waited for its turn.
+    paid: Mono,
+}
+
+impl Pace {
+    /// A pace at which nothing went yet: the whole burst is left.
+    pub const RESTED: Self = Self { paid: Mono(0) };
+
+    /// True, and noted, when there is a turn left: one every `each`, of which up to `burst` may have been saved.
+    #[must_use]
+    pub fn pass(&mut self, now: Mono, each: Duration, burst: u32) -> bool {
+        let from = self.paid.max(now);
+        let pays = from.saturating_since(now) < each * burst;
+        if pays {
+            self.paid = from + each;
+        }
+        pays
+    }
+}
+
 /// Lets each key pass once per interval, and remembers a bounded number of keys.
 ///
 /// Full of keys that passed within the interval, it lets nobody new pass: who fills it gains nothing, and takes nothing
@@ -149,6 +172,19 @@ mod tests {
         assert!(!gate.pass(t(0), SECOND), "a clock that goes back opens nothing");
         gate.reopen();
         assert!(gate.pass(t(2001), SECOND));
+    }
+
+    #[test]
+    fn a_pace_lets_a_burst_pass_and_then_one_for_each_interval() {
+        let mut pace = Pace::default();
+        let each = Duration::from_millis(50);
+        let passed = (0..10_000).filter(|ms| pace.pass(t(*ms), each, 64)).count();
+        assert_eq!(passed, 64 + 200 - 1);
+        let mut at_once = 0;
+        while pace.pass(t(1_000_000), each, 64) {
+            at_once += 1;
+        }
+        assert_eq!(at_once, 64, "no more is saved up, however long the pause");
     }
 
     #[test]

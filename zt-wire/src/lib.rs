@@ -54,7 +54,7 @@ pub use ether::EthernetRef;
 #[doc(inline)]
 pub use fragment::Fragment;
 #[doc(inline)]
-pub use gate::{Gate, Gates};
+pub use gate::{Gate, Gates, Pace};
 #[doc(inline)]
 pub use ident::{Address, Mac, MulticastGroup, NetworkId, PacketId};
 #[doc(inline)]
