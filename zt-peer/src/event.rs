@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use zt_wire::Address;
 use zt_wire::Identity;
+use zt_wire::Scope;
 use zt_wire::WorldKind;
 
 use crate::link::Path;
@@ -27,6 +28,22 @@ pub enum Vl1Event {
         from: Option<Path>,
         /// Where its traffic goes.
         to: Option<Path>,
+    },
+    /// A peer was heard where it has no path, and was asked whether it is there (03 §7.1).
+    ConfirmingPath {
+        /// The peer.
+        peer: Address,
+        /// Where it was heard.
+        path: Path,
+    },
+    /// A root says that our external address changed: paths of that scope were asked at once (03 §9).
+    SurfaceChanged {
+        /// The root.
+        by: Address,
+        /// The path it was heard by.
+        path: Path,
+        /// The scope.
+        scope: Scope,
     },
     /// An identity that was asked for is there.
     IdentityLearned(Address),

@@ -30,6 +30,8 @@ enum About {
     Identity(Address),
     Reach(Address),
     Route(Address),
+    Confirming(Address),
+    Surface,
 }
 
 impl About {
@@ -46,6 +48,8 @@ impl About {
             Vl1Event::IdentityLearned(address) => Self::Identity(*address),
             Vl1Event::PeerUp(address) | Vl1Event::PeerDown(address) => Self::Reach(*address),
             Vl1Event::PathChanged { peer, .. } => Self::Route(*peer),
+            Vl1Event::ConfirmingPath { peer, .. } => Self::Confirming(*peer),
+            Vl1Event::SurfaceChanged { .. } => Self::Surface,
             Vl1Event::UserMessage { .. }
             | Vl1Event::RemoteTrace { .. }
             | Vl1Event::PathQuestion { .. }

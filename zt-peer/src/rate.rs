@@ -11,6 +11,9 @@ const fn ms(n: u64) -> Duration {
 
 /// The peer cache is asked so often for one address in HELLOs of strangers.
 pub(crate) const LOAD_FOR_HELLO: Duration = ms(1000);
+/// REMOTE_TRACE of one peer: one in this time, and so many at once.
+pub(crate) const TRACE: Duration = ms(10);
+pub(crate) const TRACE_BURST: u32 = 256;
 /// WHOIS answered per peer, unless we are a root (02 §6.7).
 pub(crate) const WHOIS_ANSWER: Duration = ms(100);
 /// ECHO answered per path (02 §6.11).

@@ -74,6 +74,7 @@ pub struct Vl1 {
     held: HeldAnswers,
     events: Events,
     hear_messages: bool,
+    hear_traces: bool,
     drops: DropCounters,
     schedule: Schedule,
 }
@@ -95,6 +96,7 @@ impl Vl1 {
             held: HeldAnswers::default(),
             events: Events::default(),
             hear_messages,
+            hear_traces: hear_messages,
             drops: DropCounters::new(),
             schedule: Schedule::new(now.mono),
         }
@@ -113,6 +115,11 @@ impl Vl1 {
     /// Our address.
     pub const fn address(&self) -> Address {
         self.wire.address()
+    }
+
+    /// The owner wants REMOTE_TRACE, although no other messages ([`Vl1Config::hear_messages`]): a controller does.
+    pub fn hear_traces(&mut self) {
+        self.hear_traces = true;
     }
 
     /// Takes the next event.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use zt_wire::{Gate, Mono};
+use zt_wire::{Gate, Mono, Pace};
 
 use crate::link::Path;
 use crate::rate::{
-    CONFIRM, ECHO_ANSWER, ERROR_OUT, FRAME_ERROR_AGAIN, PUSH_BREAKER, PUSH_DIRECT, PUSH_GAP, PUSH_RELAYED, WHOIS_ANSWER,
+    CONFIRM, ECHO_ANSWER, ERROR_OUT, FRAME_ERROR_AGAIN, PUSH_BREAKER, PUSH_DIRECT, PUSH_GAP, PUSH_RELAYED, TRACE,
+    TRACE_BURST, WHOIS_ANSWER,
 };
 
 /// Most paths that one gate of a peer remembers.
@@ -27,6 +28,7 @@ pub(crate) struct Gates {
     frame_error: Gate,
     pushes_taken: (u32, Gate),
     pushed: Gate,
+    traces: Pace,
 }
 
 impl Gates {
@@ -40,6 +42,7 @@ impl Gates {
             frame_error: Gate::OPEN,
             pushes_taken: (0, Gate::OPEN),
             pushed: Gate::OPEN,
+            traces: Pace::RESTED,
         }
     }
 
@@ -64,6 +67,11 @@ impl Gates {
 
     pub(crate) fn answers_whois(&mut self, now: Mono) -> bool {
         self.whois_answered.pass(now, WHOIS_ANSWER)
+    }
+
+    /// Whether a trace of the peer is read: a little more than an honest one sends (04 §8).
+    pub(crate) fn takes_trace(&mut self, now: Mono) -> bool {
+        self.traces.pass(now, TRACE, TRACE_BURST)
     }
 
     /// Whether a frame that was refused is answered by an ERROR.

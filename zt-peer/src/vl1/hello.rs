@@ -9,6 +9,7 @@ use zt_wire::{Identity, InetAddress, Now, Parse, Reader, World};
 
 use super::Vl1;
 use crate::drop_reason::DropReason;
+use crate::event::Vl1Event;
 use crate::inbound::{Handled, Ticket};
 use crate::path_proof::{ANSWER_LEN, MAX_HELD_LEN, Payer};
 use crate::peer::PeerVersion;
@@ -161,6 +162,7 @@ impl Vl1 {
         };
         let sighting = Sighting { reporter: c.from, by, link: c.path.link, from: c.path.remote, seen_as };
         if let Some(scope) = self.surface.report(now.mono, sighting) {
+            self.event(Vl1Event::SurfaceChanged { by: c.from, path: c.path, scope });
             self.surface_changed(now, c.path, scope, out);
         }
     }

@@ -249,7 +249,20 @@ impl Vl1 {
         inflated: &'p mut Vec<u8>,
         out: &mut Transmits,
     ) -> Inbound<'p> {
-        if !self.hear_messages && matches!(ticket.verb, Verb::USER_MESSAGE | Verb::REMOTE_TRACE) {
+        let heard = match ticket.verb {
+            Verb::USER_MESSAGE => self.hear_messages,
+            Verb::REMOTE_TRACE if self.hear_traces => {
+                // Security (04 §8): anybody may send them, so that each peer has its pace.
+                let paced = self.peers.get_mut(ticket.id).gates_mut().takes_trace(now.mono);
+                if !paced {
+                    self.drops.add(DropReason::MessagesFull);
+                }
+                paced
+            }
+            Verb::REMOTE_TRACE => false,
+            _ => true,
+        };
+        if !heard {
             // Nobody listens: not worth the time to decompress them.
             self.account(now, &ticket, false, out);
             return Inbound::Consumed;
@@ -446,6 +459,7 @@ impl Vl1 {
             }
         } else if self.peers.get_mut(c.id).asks_elsewhere(now.mono, c.path, c.verb == Verb::ERROR) {
             self.confirm(now, c.id, c.path, out);
+            self.event(Vl1Event::ConfirmingPath { peer: c.from, path: c.path });
         }
     }
 
