@@ -6,6 +6,7 @@ pub mod config;
 pub mod controller;
 pub mod member;
 pub mod rules;
+pub mod trace;
 
 #[doc(inline)]
 pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};

@@ -12,6 +12,8 @@ pub enum DropReason {
     Vl2(zt_netconf::DropReason),
     /// A datagram of this node came out of one of its ports: the tunnel would be inside itself.
     OwnPacket,
+    /// A trace from somebody who was not asked for it.
+    UnaskedTrace,
     /// It was to be sent and did not leave.
     Unsent(Unsent),
     /// More frames at once than a port takes.
@@ -55,6 +57,7 @@ impl DropReason {
             Self::Vl1(reason) => reason.name(),
             Self::Vl2(reason) => reason.name(),
             Self::OwnPacket => "own packet in a port",
+            Self::UnaskedTrace => "trace not asked for",
             Self::Unsent(cause) => cause.name(),
             Self::PortQueueFull => "port queue full",
             Self::PortFrameTooLong => "port frame too long",

@@ -220,7 +220,7 @@ impl Scene {
                     let input = if self.commits_fail { Input::CommitFailed(seq) } else { Input::Committed(seq) };
                     self.engine.handle(self.now, input, &mut self.outbox);
                 }
-                Output::Persist(_) | Output::Network(..) | Output::Event(_) => {}
+                Output::Persist(_) | Output::Network(..) | Output::Event(_) | Output::Trace(_) => {}
             }
         }
         self.outbox.frames.values_mut().for_each(FrameBatch::clear);

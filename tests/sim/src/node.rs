@@ -110,6 +110,8 @@ pub struct Node {
     pub hosts: BTreeMap<NetworkId, Host>,
     /// Events of VL1 with their time.
     pub events: Vec<(u64, Vl1Event)>,
+    /// Traces of members, and of the node for itself.
+    pub traces: Vec<zt_netconf::trace::TraceRecord>,
     /// Datagrams sent.
     pub sent: u64,
     /// Datagrams that arrived.
@@ -143,6 +145,7 @@ impl Node {
             store: Store::default(),
             hosts: BTreeMap::new(),
             events: Vec::new(),
+            traces: Vec::new(),
             sent: 0,
             received: 0,
             started: 0,

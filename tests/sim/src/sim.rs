@@ -522,6 +522,7 @@ impl Sim {
                 }
                 node.events.push((time, event));
             }
+            Output::Trace(record) => node.traces.push(record),
             Output::Wait(_) => {}
         }
     }

@@ -126,6 +126,10 @@ impl Backend for Service {
         Ok(self.left)
     }
 
+    async fn traces(&self, _after: u64, _wait: std::time::Duration) -> Answer<api::Traces> {
+        Ok(api::Traces::default())
+    }
+
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
         Ok(self.peers.clone())
     }

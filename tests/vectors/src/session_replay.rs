@@ -499,7 +499,7 @@ impl Player {
                 Output::Commit { seq, .. } => {
                     self.engine.handle(self.now, Input::Committed(seq), &mut self.outbox);
                 }
-                Output::Persist(_) | Output::Network(..) | Output::Event(_) => {}
+                Output::Persist(_) | Output::Network(..) | Output::Event(_) | Output::Trace(_) => {}
             }
         }
         self.engine.seal(self.now, &mut self.outbox);

@@ -62,9 +62,7 @@ impl Issue<'_> {
         if self.assigned.emulate_ndp {
             config.flags |= NetworkConfig::NDP_EMULATION;
         }
-        if let Some((target, level)) =
-            member.trace().or(network.trace_target.map(|target| (target, network.trace_level)))
-        {
+        if let Some((target, level)) = trace(network, member) {
             config.trace_target = target;
             config.trace_level = level;
         }
@@ -204,6 +202,11 @@ fn route(r: &super::network::Route) -> Route {
 /// The first rules, as many as a table may have.
 fn table(rules: &RuleTable, limit: usize) -> RuleTable {
     if rules.len() > limit { rules[..limit].to_vec().into() } else { rules.clone() }
+}
+
+/// Target and level of a member's traces, if there is a target: its own, else that of the network (05 §2).
+pub(super) fn trace(network: &Network, member: &Member) -> Option<(Address, u64)> {
+    member.trace().or(network.trace_target.map(|target| (target, network.trace_level)))
 }
 
 /// Cuts a dictionary into signed chunks: OKs to a request, or NETWORK_CONFIG unasked.

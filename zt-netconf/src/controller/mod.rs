@@ -386,6 +386,21 @@ impl Controller {
         self.networks.get(&network)?.holder(ip)
     }
 
+    /// True when this controller asked a member for its traces (05 §9): its configuration of the network, or of any when none is
+    /// named, names this node as their target.
+    #[must_use]
+    pub fn traces(&self, network: Option<NetworkId>, member: Address) -> bool {
+        let own = self.own.address();
+        let asked = |state: &NetworkState| {
+            let member = state.member(member).filter(|member| member.authorized);
+            member.is_some_and(|member| issue::trace(state.network(), member).is_some_and(|(target, _)| target == own))
+        };
+        match network {
+            Some(network) => self.networks.get(&network).is_some_and(asked),
+            None => self.networks.values().any(asked),
+        }
+    }
+
     /// Identities of all authorised members, as far as they are known.
     pub fn member_identities(&self) -> impl Iterator<Item = Identity> {
         let members = self.networks.values().flat_map(NetworkState::members).filter(|m| m.authorized);

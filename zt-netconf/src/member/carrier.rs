@@ -104,4 +104,9 @@ pub enum Vl2Event {
         /// Metadata dictionary of the request (04 §2.4).
         metadata: Vec<u8>,
     },
+    /// A trace of our own whose target is this node (04 §8).
+    Traced {
+        /// Dictionary text.
+        text: Vec<u8>,
+    },
 }

@@ -81,13 +81,15 @@ pub enum DropReason {
     TableFull,
     /// An error to this peer was held back (one a second).
     ErrorRate,
+    /// A trace for the target of the network was held back: so many in a second and no more.
+    TraceRate,
     /// The verb is none of VL2.
     Unhandled,
 }
 
 impl DropReason {
     /// All reasons, in order of declaration.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::NotJoined,
         Self::NotConfigured,
         Self::NotMember,
@@ -126,6 +128,7 @@ impl DropReason {
         Self::NotAuthorised,
         Self::TableFull,
         Self::ErrorRate,
+        Self::TraceRate,
         Self::Unhandled,
     ];
 
@@ -170,6 +173,7 @@ impl DropReason {
             Self::NotAuthorised => "subscription service refused",
             Self::TableFull => "table full",
             Self::ErrorRate => "error held back",
+            Self::TraceRate => "trace held back",
             Self::Unhandled => "verb not handled",
         }
     }

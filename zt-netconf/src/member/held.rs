@@ -1,6 +1,7 @@
 //! What the controller gave this node for a network, and took back (04 §2.6, §4.5, §5.5).
 
 use zt_wire::Membership;
+use zt_wire::gate::Pace;
 use zt_wire::time::Mono;
 
 use super::drop_reason::DropReason;
@@ -22,6 +23,8 @@ pub(crate) struct Held {
     pub(crate) last_update: Option<Mono>,
     /// Our certificates up to this time (controller's clock) are void.
     pub(crate) own_threshold: i64,
+    /// At which its target is told what happens.
+    pub(crate) pace: Pace,
 }
 
 impl Held {

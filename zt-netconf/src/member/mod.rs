@@ -26,5 +26,6 @@ mod request;
 mod shared;
 mod shares;
 mod subscriptions;
+mod trace;
 
 pub use network::frame::MAX_PORT_MTU;

@@ -8,6 +8,7 @@ mod gate;
 pub(super) mod multicast;
 pub(super) mod push;
 mod receive;
+pub(super) mod trace;
 
 use core::net::IpAddr;
 use core::time::Duration;

@@ -14,6 +14,7 @@ use super::carrier::Verdict;
 use super::drop_reason::{DropReason, Drops};
 use super::events::Events;
 use super::subscriptions::Subscriptions;
+use super::trace::Traces;
 
 /// At most one NETWORK_CREDENTIALS per peer in this time (04 §5.6).
 const CREDENTIALS: Duration = Duration::from_millis(1_000);
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     pub(super) authorised: Authorised,
     /// What the owner has to act on.
     pub(super) events: Events,
+    /// What others asked to be told.
+    pub(crate) traces: Traces,
 }
 
 impl Shared {
@@ -64,6 +67,7 @@ impl Shared {
             recipients: Vec::new(),
             authorised: Authorised::default(),
             events: Events::default(),
+            traces: Traces::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod chunks;
 mod network_credentials;
+mod remote_trace;
 mod service;
 
 use core::time::Duration;
@@ -103,6 +104,20 @@ impl Vl2 {
         message: &Message<'_>,
         c: &mut dyn Carrier,
     ) -> Verdict {
+        self.shared.traces.enter(now.mono);
+        let verdict = self.dispatch(now, from, packet_id, message, c);
+        self.send_traces(c);
+        verdict
+    }
+
+    fn dispatch(
+        &mut self,
+        now: Now,
+        from: &Identity,
+        packet_id: PacketId,
+        message: &Message<'_>,
+        c: &mut dyn Carrier,
+    ) -> Verdict {
         let shared = &mut self.shared;
         match message {
             Message::Frame(m) => match self.networks.get_mut(&m.network) {
@@ -147,10 +162,14 @@ impl Vl2 {
         frame: EthernetRef<'_>,
         c: &mut dyn Carrier,
     ) -> FrameVerdict {
+        self.shared.traces.enter(now.mono);
         let verdict = match self.networks.get_mut(&network) {
-            Some(network) => network.send_frame(&mut self.shared, now, &frame, c),
+            Some(network) => network.send_frame(&mut self.shared, now, &frame, c).inspect_err(|reason| {
+                network.trace_unsent(&mut self.shared, &frame, Address::NIL, *reason);
+            }),
             None => Err(DropReason::NotJoined),
         };
+        self.send_traces(c);
         verdict.unwrap_or_else(|reason| {
             self.shared.drops.count(reason);
             FrameVerdict::Dropped(reason)

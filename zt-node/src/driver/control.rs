@@ -3,9 +3,11 @@
 use super::Driver;
 use super::interfaces::Wish;
 use super::store::Unwritten;
+use super::trace_log::KeptTrace;
 use crate::engine::Engine;
 use crate::status::{NetworkStatus, NodeStatus};
 use std::io;
+use std::sync::Arc;
 use zt_netconf::controller::{Answered, ApiOutcome, Command, CommandError};
 use zt_peer::{Accepted, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
 use zt_wire::time::Now;
@@ -56,6 +58,12 @@ impl<'a> Control<'a> {
             }
         }
         networks
+    }
+
+    /// Traces of members (04 §8) that came after a number, oldest first: the last thousand are kept.
+    #[must_use]
+    pub fn traces(&self, after: u64) -> Vec<Arc<KeptTrace>> {
+        self.driver.traces.after(after)
     }
 
     /// Leaves a network and forgets it; true when it was joined. [`Handle::keep`](super::Handle::keep) waits until its

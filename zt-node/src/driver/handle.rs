@@ -43,6 +43,7 @@ pub enum ControllerError {
 pub struct Handle {
     pub(super) calls: mpsc::Sender<Call>,
     pub(super) collided: watch::Receiver<bool>,
+    pub(super) traced: watch::Receiver<u64>,
 }
 
 impl Handle {
@@ -204,6 +205,21 @@ impl Handle {
     pub async fn identity_collision(&self) {
         let mut collided = self.collided.clone();
         if collided.wait_for(|collided| *collided).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Number of the newest trace, 0 when there was none.
+    #[must_use]
+    pub fn newest_trace(&self) -> u64 {
+        *self.traced.borrow()
+    }
+
+    /// Waits until there are traces after a number, for [`Control::traces`](super::Control::traces); never returns when there
+    /// will be none any more.
+    pub async fn traced(&self, after: u64) {
+        let mut newest = self.traced.clone();
+        if newest.wait_for(|newest| *newest > after).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -18,6 +18,7 @@ mod ports;
 mod store;
 mod sys;
 mod trace;
+mod trace_log;
 mod turn;
 
 pub use crate::state::{FileState, MemoryState, StateKey, StateStore, create_folder, is_temporary, write_atomically};
@@ -27,6 +28,7 @@ pub use error::StartError;
 pub use handle::{ControllerError, Handle, Stopped};
 pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
 pub use store::{ControllerStore, ControllerStoreError, Forgetful, News};
+pub use trace_log::KeptTrace;
 
 use crate::OsEntropy;
 use crate::engine::{Engine, EngineConfig, Input, Outbox};
@@ -44,6 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{Unwritten, Writer};
 use tokio::sync::{mpsc, watch};
+use trace_log::TraceLog;
 use zt_crypto::{Entropy, SecretIdentity};
 use zt_netconf::Settings;
 use zt_netconf::controller::Change;
@@ -144,6 +147,7 @@ pub struct Driver {
     dns: Box<dyn DnsConfig>,
     persistence: Persistence,
     interfaces: Interfaces,
+    traces: TraceLog,
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,
@@ -214,6 +218,7 @@ impl Driver {
             dns: config.dns,
             persistence: Persistence::default(),
             interfaces: Interfaces::new(config.interfaces, wish),
+            traces: TraceLog::new(),
             device_names: config.device_names,
             workers,
             commits: None,
@@ -231,7 +236,8 @@ impl Driver {
             stop: false,
         };
         driver.start(now, config.planets, config.controller, config.state)?;
-        Ok((driver, Handle { calls: call_sender, collided: collided_receiver }))
+        let traced = driver.traces.watch();
+        Ok((driver, Handle { calls: call_sender, collided: collided_receiver, traced }))
     }
 
     fn start(

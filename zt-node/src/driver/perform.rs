@@ -36,6 +36,10 @@ impl Driver {
                 }
                 log(&event);
             }
+            Output::Trace(record) => {
+                tracing::debug!(member = %record.member, network = ?record.network, event = %record.event, "trace");
+                self.traces.add(record);
+            }
             Output::Wait(_) => {}
         }
     }

@@ -21,6 +21,7 @@ const PER_ROUND: usize = 16;
 impl Engine {
     /// Makes this node a controller, if it is none: feed it its records, then start it.
     pub fn enable_controller(&mut self, entropy: Box<dyn Entropy + Send>) {
+        self.vl1.hear_traces();
         let identity = &self.identity;
         self.controller.get_or_insert_with(|| Controller::new(Arc::clone(identity), entropy));
     }

@@ -3,6 +3,7 @@
 use zt_crypto::{ArmorError, Suite};
 use zt_netconf::Managed;
 use zt_netconf::controller::Change;
+use zt_netconf::trace::TraceRecord;
 use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, Ticket, Vl1Event};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Mono;
@@ -90,6 +91,8 @@ pub enum Output {
     Network(NetworkId, NetworkChange),
     /// Something worth knowing.
     Event(Vl1Event),
+    /// A member of a network of ours, or this node itself, tells what happened to it (04 §8).
+    Trace(TraceRecord),
     /// Nothing more to do until the given time (`None`: until the next input).
     Wait(Option<Mono>),
 }

@@ -9,6 +9,7 @@ mod controller;
 mod input;
 mod outbox;
 mod own_packets;
+mod remote_trace;
 mod report;
 
 pub use input::{Input, NetworkChange, Output, Persist};
@@ -64,6 +65,9 @@ pub struct Engine {
     on_port: std::collections::BTreeMap<NetworkId, Vec<IpAddr>>,
     own_packets: OwnPackets,
     online: bool,
+    /// The owner wants the messages of peers.
+    hear_messages: bool,
+    unasked_traces: u64,
     /// The controller has more to say than fits in a round.
     more: bool,
     assembled: Vec<u8>,
@@ -87,8 +91,12 @@ impl Engine {
         vl1_config.ask_addresses = config.ask_addresses;
         vl1_config.hear_messages = config.hear_messages;
         let controller = controller_entropy.map(|entropy| Controller::new(Arc::clone(&identity), entropy));
+        let mut vl1 = Vl1::new(now, vl1_config);
+        if controller.is_some() {
+            vl1.hear_traces();
+        }
         Self {
-            vl1: Vl1::new(now, vl1_config),
+            vl1,
             vl2: Vl2::new(*identity.identity(), COMPATIBLE_VERSION, vl2_entropy),
             controller,
             identity,
@@ -97,6 +105,8 @@ impl Engine {
             on_port: std::collections::BTreeMap::new(),
             own_packets: OwnPackets::default(),
             online: false,
+            hear_messages: config.hear_messages,
+            unasked_traces: 0,
             more: false,
             assembled: Vec::with_capacity(PACKET),
             inflated: Vec::with_capacity(PACKET),
@@ -316,7 +326,16 @@ impl Engine {
                 }
                 self.outputs.push_back(Output::Event(Vl1Event::Online(online)));
             }
-            other => self.outputs.push_back(Output::Event(other)),
+            Vl1Event::RemoteTrace { from, body } => {
+                self.hear_trace(now, from, &body);
+                if self.hear_messages {
+                    self.outputs.push_back(Output::Event(Vl1Event::RemoteTrace { from, body }));
+                }
+            }
+            other => {
+                self.trace_paths(now, &other, outbox);
+                self.outputs.push_back(Output::Event(other));
+            }
         }
     }
 
@@ -339,6 +358,7 @@ impl Engine {
             Vl2Event::RequestOwnController { network, metadata } => {
                 self.own_controller_request(now, network, &metadata, outbox);
             }
+            Vl2Event::Traced { text } => self.hear_own_trace(now, &text),
         }
     }
 

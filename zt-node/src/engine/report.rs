@@ -33,7 +33,8 @@ impl Engine {
         let vl1 = self.vl1.drops().map(|(reason, count)| (DropReason::Vl1(reason), count));
         let vl2 = self.vl2.drops().map(|(reason, count)| (DropReason::Vl2(reason), count));
         let own = (DropReason::OwnPacket, self.own_packets.dropped);
-        vl1.chain(vl2).chain([own]).filter(|&(_, count)| count > 0).collect()
+        let unasked = (DropReason::UnaskedTrace, self.unasked_traces);
+        vl1.chain(vl2).chain([own, unasked]).filter(|&(_, count)| count > 0).collect()
     }
 
     /// State of all known peers, by address.

@@ -246,7 +246,7 @@ impl Rig {
                 Output::Network(_, NetworkChange::Configure(managed)) => node.port.push(Some(managed)),
                 Output::Network(_, NetworkChange::Left) => node.port.push(None),
                 Output::Persist(value) => node.persisted.push(value),
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Trace(_) => {}
             }
         }
         for batch in node.outbox.frames.values_mut() {

@@ -14,6 +14,7 @@ mod healing;
 mod herd;
 mod nat_table;
 mod office;
+mod remote_trace;
 mod roots;
 mod rules;
 mod speed;

@@ -11,6 +11,7 @@ use crate::member::carrier::{Carrier, SendOptions};
 use crate::member::drop_reason::DropReason;
 use crate::member::shared::Shared;
 use crate::rules::{Copies, Decision, FrameFacts, Verdict};
+use crate::trace::TraceEvent;
 
 /// Flags of the packets that rules make: TEE, WATCH, REDIRECT (04 §6.7).
 const INBOUND: [u8; 3] = [ExtFrame::INBOUND_TEE, ExtFrame::INBOUND_WATCH, ExtFrame::INBOUND_REDIRECT];
@@ -55,7 +56,7 @@ impl Network {
             ethertype: frame.ethertype,
             payload: frame.payload,
         };
-        let verdict = self.judge(shared, from, &facts).map_err(Refusal::Dropped)?;
+        let verdict = self.judge(shared, from, &facts, true).map_err(Refusal::Dropped)?;
         // A capability of the sender could have accepted what nothing decides.
         let may_change = verdict.looked_at_peer || verdict.decision == Decision::NoMatch;
         if !verdict.decision.accepts() && may_change && self.awaits_credentials(now, from, &verdict) {
@@ -99,7 +100,7 @@ impl Network {
             ethertype: frame.ethertype,
             payload: frame.payload,
         };
-        let verdict = self.judge(shared, to, &facts)?;
+        let verdict = self.judge(shared, to, &facts, tee)?;
         self.held.decisions.count(false, &verdict);
         if !verdict.decision.accepts() && verdict.looked_at_peer && self.awaits_credentials(now, to, &verdict) {
             // What we know of its tags may be of yesterday, and it has no reason to tell us.
@@ -109,11 +110,27 @@ impl Network {
     }
 
     /// One decision.
-    fn judge(&mut self, shared: &mut Shared, other: Address, facts: &FrameFacts<'_>) -> Result<Verdict, DropReason> {
+    fn judge(
+        &mut self,
+        shared: &mut Shared,
+        other: Address,
+        facts: &FrameFacts<'_>,
+        tee: bool,
+    ) -> Result<Verdict, DropReason> {
+        let trace = self.begin_trace(shared, TraceEvent::FILTER);
         let policy = self.held.policy.as_ref().ok_or(DropReason::NotConfigured)?;
         let generation = self.held.generation;
         let peer = self.members.get_mut(other).map(|record| record.policy(policy, generation));
-        Ok(policy.judge(facts, peer, &mut || shared.entropy.next_u64() as u32))
+        let mut random = || shared.entropy.next_u64() as u32;
+        Ok(match trace {
+            None => policy.judge(facts, peer, &mut random),
+            Some(mut trace) => {
+                let told = policy.explain(facts, peer, &mut random);
+                trace.decision(facts, &told, tee);
+                shared.traces.end(trace);
+                told.verdict
+            }
+        })
     }
 
     /// Does what a verdict says besides; an error unless the frame may go on its way.

@@ -164,7 +164,10 @@ impl Network {
                     c.send(bridge, &self.bridged_frame(frame), SendOptions::default());
                     sent += 1;
                 }
-                Err(reason) => shared.drops.count(reason),
+                Err(reason) => {
+                    shared.drops.count(reason);
+                    self.trace_unsent(shared, frame, bridge, reason);
+                }
             }
         }
         shared.recipients = recipients;

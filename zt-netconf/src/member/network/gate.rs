@@ -50,6 +50,7 @@ impl Network {
         }
         let Err(reason) = self.gate(now, from, c) else { return Ok(()) };
         shared.drops.count(reason);
+        self.trace_denied(shared, from.address, in_re);
         if shared.error_gate.pass(now.mono, (self.id, from.address)) {
             let body = ErrorReply::network_error(in_re.0, in_re.1, ErrorCode::NEED_MEMBERSHIP_CERTIFICATE, self.id);
             c.reply(&body, SendOptions::default());

@@ -76,6 +76,7 @@ impl Network {
                 Ok(Passage::Plain) => {
                     if let Err(reason) = self.bridging(now, from.address, &frame) {
                         shared.drops.count(reason);
+                        self.trace_undelivered(shared, from.address, (Verb::EXT_FRAME, packet_id), &frame, reason);
                         return Verdict::Accepted { trust: true };
                     }
                     c.deliver(self.id, frame);
@@ -139,6 +140,13 @@ impl Network {
             Ok(()) => {}
             Err(Refusal::Dropped(reason)) => {
                 shared.drops.count(reason);
+                let frame = EthernetRef {
+                    destination: message.group.mac,
+                    source: message.source.unwrap_or_else(|| Mac::for_member(from.address, self.id)),
+                    ethertype: message.ethertype,
+                    payload: message.payload,
+                };
+                self.trace_undelivered(shared, from.address, (Verb::MULTICAST_FRAME, packet_id), &frame, reason);
                 return Verdict::Accepted { trust: true };
             }
             Err(Refusal::Waits) => return Verdict::Defer,

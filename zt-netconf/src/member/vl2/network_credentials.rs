@@ -96,7 +96,7 @@ impl Vl2 {
             if matches!(outcome, Outcome::New | Outcome::Redundant) && com.issued_to() == sender {
                 tally.presented.insert(com.network());
             }
-            if tally.add(outcome) {
+            if tally.add(network.traced(shared, com, outcome)) {
                 return;
             }
         }
@@ -105,7 +105,8 @@ impl Vl2 {
                 tally.foreign += 1;
                 continue;
             };
-            if tally.add(network.take(shared, now, capability, c)) {
+            let outcome = network.take(shared, now, capability, c);
+            if tally.add(network.traced(shared, capability, outcome)) {
                 return;
             }
         }
@@ -114,7 +115,8 @@ impl Vl2 {
                 tally.foreign += 1;
                 continue;
             };
-            if tally.add(network.take(shared, now, tag, c)) {
+            let outcome = network.take(shared, now, tag, c);
+            if tally.add(network.traced(shared, tag, outcome)) {
                 return;
             }
         }
@@ -130,7 +132,7 @@ impl Vl2 {
             }
             let outcome = network.revoke(shared, now, sender, revocation, c);
             known |= outcome == Outcome::Redundant;
-            if tally.add(outcome) {
+            if tally.add(network.traced(shared, revocation, outcome)) {
                 return;
             }
         }
@@ -139,7 +141,8 @@ impl Vl2 {
                 tally.foreign += 1;
                 continue;
             };
-            if tally.add(network.take(shared, now, ownership, c)) {
+            let outcome = network.take(shared, now, ownership, c);
+            if tally.add(network.traced(shared, ownership, outcome)) {
                 return;
             }
         }
