@@ -6,6 +6,8 @@ mod words;
 
 pub use words::{Spoken, Word};
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zt_netconf::{NetworkStatus, NetworkType};
@@ -183,6 +185,41 @@ pub struct Route {
     pub target: String,
     /// Gateway, none if on-link.
     pub via: Option<String>,
+}
+
+/// `GET /trace`, our own addition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Traces {
+    /// Number of the newest trace, to ask for what comes after it.
+    pub newest: u64,
+    /// Traces, oldest first.
+    pub traces: Vec<Trace>,
+}
+
+/// What a member told (04 §8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Event, 4 hex digits.
+    pub event: String,
+    /// All that was told: numbers as hex digits, bytes of frames and rule logs as hex.
+    pub fields: BTreeMap<String, String>,
+    /// Who told it.
+    pub member: String,
+    /// The event in words.
+    pub name: String,
+    /// The network it is about.
+    pub network: Option<String>,
+    /// Its place in the order of arrival.
+    pub number: u64,
+    /// When it arrived, milliseconds since 1970.
+    pub time: i64,
+}
+
+impl Trace {
+    /// A number among the fields; none when it is absent or empty.
+    pub fn number(&self, key: &str) -> Option<u64> {
+        u64::from_str_radix(self.fields.get(key)?, 16).ok()
+    }
 }
 
 /// A known peer (06 §4.8).

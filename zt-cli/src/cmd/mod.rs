@@ -14,6 +14,7 @@ pub mod planet;
 pub mod rules;
 mod scope;
 pub mod service;
+pub mod trace;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -97,8 +98,10 @@ enum Command {
     Network(network::NetworkArgs),
     /// Members of a network hosted by this node (controller)
     Member(member::MemberArgs),
-    /// Rules of networks as text: compile, test and compare them before they reach anybody
+    /// Rules of networks as text: check and compile them, and bring them back
     Rules(rules::RulesArgs),
+    /// Show what members of hosted networks tell about themselves (controller)
+    Trace(trace::TraceArgs),
     /// Root sets: make, show, sign, add and remove planets
     Planet(planet::PlanetArgs),
     /// Moons: make, sign, orbit and leave them
@@ -153,7 +156,7 @@ pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
     };
     match zt.command.run(&zt.globals, console) {
         Ok(report) => {
-            if zt.globals.json {
+            if zt.globals.json && !report.json.is_null() {
                 say!(console, "{}\n", pretty(&report.json, 2));
             } else {
                 say!(console, "{}", report.text);
@@ -193,7 +196,8 @@ impl Command {
             Self::Leave(args) => leave::run(&args, globals, console),
             Self::Network(args) => network::run(args, globals, console),
             Self::Member(args) => member::run(args, globals, console),
-            Self::Rules(args) => rules::run(args, globals, console),
+            Self::Rules(args) => rules::run(args, console),
+            Self::Trace(args) => trace::run(&args, globals, console),
             Self::Planet(args) => planet::run(args, globals, console),
             Self::Moon(args) => moon::run(args, globals, console),
             Self::Identity(args) => identity::run(args, console),

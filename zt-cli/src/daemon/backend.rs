@@ -1,11 +1,14 @@
 //! The interface's view of the node: calls on its handle, values turned into the objects of the API.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use zt_netconf::NetworkType;
+use zt_netconf::trace::key;
 use zt_node::Handle;
-use zt_node::driver::Stopped;
+use zt_node::driver::{KeptTrace, Stopped};
 use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus};
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
@@ -13,6 +16,7 @@ use super::home::Home;
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
 use super::local_conf::{Effective, LocalConf};
 use super::node::merged;
+use crate::compat::idtool::hex;
 use crate::worldfile::world_json;
 use crate::{COMPATIBLE_VERSION, VERSION, api};
 
@@ -165,6 +169,13 @@ impl Backend for NodeBackend {
         Ok(status.drops.into_iter().map(|(reason, count)| api::Drops { count, reason: reason.to_string() }).collect())
     }
 
+    async fn traces(&self, after: u64, wait: Duration) -> Answer<api::Traces> {
+        let _ = tokio::time::timeout(wait, self.handle.traced(after)).await;
+        let kept = self.handle.control(move |control| control.traces(after)).await?;
+        let newest = kept.last().map_or_else(|| self.handle.newest_trace(), |kept| kept.number);
+        Ok(api::Traces { newest, traces: kept.iter().map(|kept| trace(kept)).collect() })
+    }
+
     async fn controller(&self, request: ControllerRequest) -> Answer<ControllerReply> {
         let ControllerRequest { method, path, body, strict } = request;
         let outcome = match strict {
@@ -282,6 +293,31 @@ fn withheld(status: &WithheldStatus) -> api::Withheld {
         why: status.why.clone(),
     }
 }
+
+fn trace(kept: &KeptTrace) -> api::Trace {
+    let record = &kept.record;
+    let mut fields = BTreeMap::new();
+    for (key, value) in record.fields() {
+        let value = match BINARY.contains(&&*key) {
+            true => hex(&value),
+            false => String::from_utf8_lossy(&value).into_owned(),
+        };
+        // The first line of a key counts (04 §3.1).
+        fields.entry(key.into_owned()).or_insert(value);
+    }
+    api::Trace {
+        number: kept.number,
+        time: record.at,
+        member: record.member.to_string(),
+        network: record.network.map(|network| network.to_string()),
+        event: format!("{:04x}", record.event.0),
+        name: record.event.to_string(),
+        fields,
+    }
+}
+
+/// Fields of traces that are bytes.
+const BINARY: [&str; 3] = [key::DATA, key::BASE_LOG, key::CAPABILITY_LOG];
 
 fn peer(status: &PeerStatus) -> api::Peer {
     let version = status.version;

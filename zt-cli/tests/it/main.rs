@@ -4,7 +4,6 @@ mod client;
 mod http;
 mod identity;
 mod node;
-mod rule_cases;
 mod rules;
 mod worlds;
 

@@ -20,6 +20,7 @@ struct Told {
     networks: Vec<api::Network>,
     peers: Vec<api::Peer>,
     calls: Vec<String>,
+    traces: Vec<api::Trace>,
     /// The network on its controller; null for a usual one.
     hosted: Value,
     /// Version of its program, if it says.
@@ -148,6 +149,10 @@ impl Backend for Node {
         let drop = |reason: &str, count| api::Drops { count, reason: reason.to_owned() };
         Ok(vec![drop("duplicate", 3), drop("bad mac", 12)])
     }
+    async fn traces(&self, after: u64, _wait: std::time::Duration) -> Answer<api::Traces> {
+        let traces = self.told().traces.iter().filter(|trace| trace.number > after).cloned().collect();
+        Ok(api::Traces { newest: 2, traces })
+    }
     async fn controller(&self, request: ControllerRequest) -> Answer<ControllerReply> {
         if request.body.len() > 1 << 20 {
             let bytes = request.body.len();
@@ -272,7 +277,7 @@ fn networks_are_joined_shown_and_left() {
     assert!(joined.contains("8056c2e21c000001  la\u{fffd}[31mb  OK"), "{joined}");
     let shown = folder.ok("zt networks --routes");
     assert!(shown.contains("DNS of this network is not applied: no\u{fffd}one asks"), "{shown}");
-    assert!(shown.contains("the rule tee is not supported") && shown.contains("route 10.9.8.0/24"), "{shown}");
+    assert!(shown.contains("route 10.9.8.0/24"), "{shown}");
     let json: Value = serde_json::from_str(&folder.ok("zt networks --json")).expect("json");
     assert_eq!(json[0]["allowDefault"], true);
     folder.ok("zt leave 8056c2e21c000001");
@@ -562,4 +567,55 @@ fn a_node_that_is_not_there_is_told() {
     let node = Fake::start();
     let folder = node.folder();
     folder.fails("zt info --token wrong", "refused the token");
+}
+
+fn told(number: u64, event: &str, fields: Value) -> api::Trace {
+    api::Trace {
+        event: event.to_owned(),
+        fields: serde_json::from_value(fields).expect("texts"),
+        member: "fe39e980ad".to_owned(),
+        name: "some event".to_owned(),
+        network: Some("8056c2e21c000001".to_owned()),
+        number,
+        time: 1_700_000_000_123,
+    }
+}
+
+#[test]
+fn traces_are_shown_in_words_and_chosen_by_event() {
+    let ping = format!("4500001c00000000400100000a0900010a090002{}", "0800f7ff00000000");
+    let filter = json!({
+        "filterInbound": "0", "filterResult": "0000000000000000", "sourceZtAddr": "000000fe39e980ad",
+        "etherType": "0000000000000800", "frameLength": "000000000000001c", "frameData": ping
+    });
+    let denied = json!({"remoteZtAddr": "0000001122334455", "reason": "no\u{1b}pe"});
+    let traces = vec![told(1, "2006", filter), told(2, "2001", denied)];
+    let node = Fake::start();
+    node.told.lock().expect("no panic").traces = traces;
+    let folder = node.folder();
+    let shown = folder.ok("zt trace --past");
+    assert!(shown.contains("rules, out: drop; fe39e980ad > -; icmp"), "{shown}");
+    let line = "22:13:20.123  fe39e980ad  8056c2e21c000001  incoming access denied: no\u{fffd}pe; peer 1122334455\n";
+    assert!(shown.contains(line), "{shown}");
+    let shown = folder.ok("zt trace --past --event filter");
+    assert!(shown.contains("rules, out") && !shown.contains("denied"), "{shown}");
+    assert!(folder.ok("zt trace --past --member 0000000001").contains("zt trace --enable"));
+    let shown: Vec<api::Trace> = serde_json::from_str(&folder.ok("zt trace --past --json")).expect("JSON");
+    assert_eq!(shown.len(), 2);
+    folder.fails("zt trace --past --event nonsense", "2001 incoming access denied");
+    folder.fails("zt trace --enable 8056c2e21c000001 --level loud", "a level is one of normal, verbose, rules");
+}
+
+#[test]
+fn members_are_asked_to_tell_this_node_and_asked_no_more() {
+    let node = Fake::start();
+    let folder = node.folder();
+    let shown = folder.ok("zt trace --enable 8056c2e21c000001 --member fe39e980ad --level rules --seconds 0");
+    assert!(shown.contains("fe39e980ad in 8056c2e21c000001 tell this node what happens, at level rules"), "{shown}");
+    let asked = node.calls().join("\n");
+    let body = r#"{"remoteTraceTarget":"fe39e980ad","remoteTraceLevel":15}"#;
+    assert!(asked.contains("member/fe39e980ad") && asked.contains(body), "{asked}");
+    assert!(folder.ok("zt trace --disable 8056c2e21c000001").contains("members of 8056c2e21c000001 tell nobody"));
+    let asked = node.calls().join("\n");
+    assert!(asked.contains(r#"{"remoteTraceTarget":null,"remoteTraceLevel":0}"#), "{asked}");
 }

@@ -18,9 +18,11 @@ mod request;
 mod seat;
 mod status;
 mod stream;
+mod trace;
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -70,6 +72,8 @@ pub trait Backend: Send + Sync + 'static {
     fn remove_planet(&self, planet: u64) -> impl Future<Output = Answer<bool>> + Send;
     /// Reasons for drops, with counts.
     fn drops(&self) -> impl Future<Output = Answer<Vec<api::Drops>>> + Send;
+    /// Traces of members that came after a number; waits so long for one.
+    fn traces(&self, after: u64, wait: Duration) -> impl Future<Output = Answer<api::Traces>> + Send;
     /// Passes a request below `/controller` or `/unstable/controller` to the controller.
     fn controller(&self, request: ControllerRequest) -> impl Future<Output = Answer<ControllerReply>> + Send;
     /// `local.conf` as read last.
@@ -273,6 +277,7 @@ async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<
         ["moon", id] => moon::one(backend, request, id).await,
         ["planet"] => planet::all(backend, request).await,
         ["planet", id] => planet::one(backend, request, id).await,
+        ["trace"] => trace::traces(backend, request).await,
         ["drops"] => status::drops(backend, request).await,
         ["bond", rest @ ..] => Ok(bond::bond(request, rest)),
         ["config", rest @ ..] => config::config(backend, request, rest).await,
