@@ -64,22 +64,30 @@ impl InterfaceWatcher {
         Ok(HostView { interfaces: links, addresses, uplinks })
     }
 
-    /// Asks how packets to the internet would leave, at all and by each interface that has a usable address. (The tables
-    /// themselves may have a million routes.)
+    /// Asks how packets to the internet would leave: at all, from an address of each interface that has a usable one (which
+    /// tells what the host's own routes say where a port of ours has the default route), and by each such interface. (The
+    /// tables themselves may have a million routes.)
     fn uplinks(&mut self, links: &[Interface], addresses: &[InterfaceAddress]) -> Vec<Uplink> {
         let carries = |link: &&Interface| {
             link.up && addresses.iter().any(|a| a.index == link.index && is_physical_scope(a.cidr.address()))
         };
         let asked: Vec<u32> = links.iter().filter(carries).map(|link| link.index).take(MOST_ASKED).collect();
         let mut found: Vec<Uplink> = Vec::new();
-        for by in std::iter::once(None).chain(asked.into_iter().map(Some)) {
-            for target in INTERNET {
-                let Ok(Some(route)) = self.netlink.route_to(target, by) else { continue };
-                // By a device that has no route there, the kernel takes the whole world for neighbours.
-                if by.is_none() || route.gateway.is_some() {
-                    found.push(Uplink { index: route.index, source: route.source });
-                }
-            }
+        for target in INTERNET {
+            let route = self.netlink.route_to(target, None).ok().flatten();
+            found.extend(route.map(|route| Uplink { index: route.index, source: route.source }));
+        }
+        for (&index, target) in asked.iter().flat_map(|index| INTERNET.map(|target| (index, target))) {
+            let mut own = addresses.iter().filter(|a| a.index == index && !a.is_transient()).map(|a| a.cidr.address());
+            let source = own.find(|ip| ip.is_ipv4() == target.is_ipv4() && is_physical_scope(*ip));
+            let route = source.and_then(|source| self.netlink.route_from(source, target).ok().flatten());
+            found.extend(route.map(|route| Uplink { index: route.index, source: None }));
+        }
+        for (index, target) in asked.into_iter().flat_map(|index| INTERNET.map(|target| (index, target))) {
+            let route = self.netlink.route_to(target, Some(index)).ok().flatten();
+            // By a device that has no route there, the kernel takes the whole world for neighbours.
+            let route = route.filter(|route| route.gateway.is_some());
+            found.extend(route.map(|route| Uplink { index: route.index, source: route.source }));
         }
         found
     }

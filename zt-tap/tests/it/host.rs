@@ -112,6 +112,32 @@ fn differences_only() {
 }
 
 #[test]
+fn a_route_starts_from_the_address_that_it_names() {
+    let Some(mut rig) = rig() else { return };
+    let source = |text: &str| Some(text.parse::<IpAddr>().expect("address"));
+    let state = HostState {
+        addresses: vec![cidr("10.44.0.10/24"), cidr("10.45.0.10/24"), cidr("fd44::10/64"), cidr("fd45::10/64")],
+        routes: vec![
+            HostRoute { source: source("10.45.0.10"), ..HostRoute::new(cidr("10.55.0.0/16"), None) },
+            HostRoute { source: source("fd45::10"), ..HostRoute::new(cidr("fd55::/48"), None) },
+        ],
+        ..full_state()
+    };
+    rig.apply(&state);
+    let mut netlink = rig.namespace.netlink().expect("netlink");
+    for (target, from) in [("10.55.1.1", "10.45.0.10"), ("fd55::1", "fd45::10")] {
+        let route = netlink.route_to(target.parse().expect("address"), None).expect("ask").expect("a route");
+        assert_eq!(route.source, source(from));
+    }
+    // An address that is not there is no source; the rest is set.
+    let mut wrong = state.clone();
+    wrong.routes[0].source = source("10.46.0.10");
+    let applied = rig.host.apply("zttest0", &wrong).expect("partly");
+    assert_eq!(applied.failed, [(Change::RouteAdded(wrong.routes[0]), HostError::Invalid)]);
+    assert_eq!(rig.routes(), [wrong.routes[1]]);
+}
+
+#[test]
 fn what_others_set_stays_and_what_others_took_comes_back() {
     let Some(mut rig) = rig() else { return };
     let state = full_state();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use zt_tap::linux::netlink::Netlink;
 use zt_tap::netns::Namespace;
-use zt_tap::{Change, HostConfig, HostRoute, HostState, LinuxHost, LinuxTap};
+use zt_tap::{Change, HostConfig, HostRoute, HostState, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap};
 
 use crate::{cidr, device, namespace};
 
@@ -188,6 +188,32 @@ fn rules_follow_the_addresses_of_the_host_and_come_back_when_somebody_takes_them
     assert!(host.apply("zttest1", &state(1)).expect("apply").is_unchanged(), "rules are no change of the port");
     assert_eq!(rig.leaves_by(ip(BEYOND[0]), None), "zttest1");
     assert_eq!(rig.rules(), [3, 3]);
+}
+
+/// Of two ways to the internet the better one is the first to be bound, whatever default route a port has.
+#[test]
+fn the_order_of_the_ways_out_is_that_of_the_host() {
+    let Some(mut rig) = rig() else { return };
+    let Some(_port) = rig.port(1) else { return };
+    let Some(other) = namespace() else { return };
+    rig.host.connect("eth1", &other, "eth0").expect("cable");
+    rig.host.add_address("eth1", cidr("10.0.1.2/24")).expect("address");
+    let by_gateway =
+        |metric| HostRoute { metric: Some(metric), ..HostRoute::new(cidr(DEFAULTS[0]), Some(ip("10.0.1.1"))) };
+    // eth0 has the metric 5000.
+    rig.host.add_route("eth1", &by_gateway(100)).expect("a better way");
+    let mut watcher = rig.host.run(InterfaceWatcher::new).expect("run").expect("watcher");
+    let filter = InterfaceFilter { own_taps: ["zttest1".to_owned()].into(), ..InterfaceFilter::default() };
+    let mut first = || {
+        let found = watcher.view().expect("view").bindable(&filter).addresses;
+        found.into_iter().map(|local| local.interface).next().expect("an address")
+    };
+    assert_eq!(first(), "eth1");
+    let mut host = rig.configurator();
+    host.set_underlay(&["10.0.0.2", "10.0.1.2", CABLE[1]].map(ip)).expect("underlay");
+    host.apply("zttest1", &state(1)).expect("apply");
+    assert_eq!(rig.leaves_by(ip(BEYOND[0]), None), "zttest1");
+    assert_eq!(first(), "eth1");
 }
 
 #[test]

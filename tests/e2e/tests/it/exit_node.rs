@@ -61,12 +61,13 @@ fn prefix(text: &str) -> Result<IpPrefix> {
     text.parse().map_err(|_| anyhow::anyhow!("{text}"))
 }
 
-/// Forwards and hides who comes from inside; what an exit node needs besides a route (docs/exit-node.md).
-fn translate(host: &Host, outside: &str) -> Result<()> {
+/// Makes a host an exit node as the documentation says, word for word.
+fn make_exit_node(host: &Host, outside: &str) -> Result<()> {
     host.namespace().forward()?;
-    Ok(host.namespace().nft(&format!(
-        "table inet exit {{ chain post {{ type nat hook postrouting priority srcnat; oifname \"{outside}\" masquerade\n}}\n}}"
-    ))?)
+    let page = include_str!("../../../../docs/exit-node.md");
+    let begin = page.find("table inet exit_node").context("a table")?;
+    let length = page[begin..].find("\nEND").context("its end")?;
+    Ok(host.namespace().nft(&page[begin..begin + length].replace("eth0", outside))?)
 }
 
 /// Answers everybody with the address they come from, and bytes.
@@ -129,7 +130,7 @@ impl Scene {
             )?;
         }
         b_host.plug("beyond0", &beyond, &["203.0.113.1/24", "2001:db8:9::1/64"])?;
-        translate(&b_host, "beyond0")?;
+        make_exit_node(&b_host, "beyond0")?;
         let web = lab.host("web", &[])?;
         web.plug("beyond0", &beyond, &["203.0.113.9/24", "2001:db8:9::9/64"])?;
         serve(&web)?;
