@@ -9,6 +9,7 @@ mod exit_node;
 mod figures;
 mod house;
 mod lab;
+mod managed;
 mod mtu;
 mod nat;
 mod nesting;

@@ -1,0 +1,103 @@
+//! What of a network the operator lets in: the list of prefixes, public addresses, and what becomes of both.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use zt_test_e2e::rig::{Rig, first};
+use zt_test_e2e::{Daemon, Host, wait_for};
+use zt_wire::NetworkId;
+
+const WAIT: Duration = Duration::from_secs(60);
+
+fn set(node: &Daemon, network: NetworkId, settings: Value) -> Result<Value> {
+    node.api().post(&format!("/network/{network}"), &settings)
+}
+
+/// What the host has on the device of a network: addresses and targets of routes, without link-local ones.
+fn on_host(host: &Host, node: &Daemon, network: NetworkId) -> Result<BTreeSet<String>> {
+    let network = node.network(network)?;
+    let device = network["portDeviceName"].as_str().context("a device")?;
+    let mut netlink = host.namespace().netlink()?;
+    let index = netlink.require_link(device)?.index;
+    let addresses = netlink.addresses(Some(index))?.into_iter().map(|address| address.cidr.to_string());
+    let routes = netlink.static_routes(index)?.into_iter().map(|route| route.target.to_string());
+    Ok(addresses.chain(routes).filter(|text| !text.starts_with("fe80:")).collect())
+}
+
+/// A network with private and public addresses and routes, and a member that lets in more and less of it.
+#[test]
+fn a_list_a_switch_and_a_restart_decide_what_the_host_gets() -> Result<()> {
+    let Some(rig) = Rig::new("managed")? else { return Ok(()) };
+    let [of_a, of_b] = rig.join(WAIT)?;
+    let ([a, b], [host, _]) = (rig.members, &rig.hosts);
+    let (network, gateway) = (rig.network, first(&of_b)?.to_string());
+    let routes = json!([
+        { "target": "10.9.0.0/16", "via": null },
+        { "target": "192.168.77.0/24", "via": gateway },
+        { "target": "10.77.0.0/16", "via": gateway },
+        { "target": "8.8.8.0/24", "via": gateway },
+        { "target": "127.0.0.0/8", "via": null },
+    ]);
+    rig.root.change_network(network, &json!({ "routes": routes }))?;
+    let [four, six]: [Vec<String>; 2] = [true, false]
+        .map(|four| of_a.iter().filter(|cidr| cidr.address().is_ipv4() == four).map(ToString::to_string).collect());
+    let expect = |node: &Daemon, what: &str, lists: &[&[String]], routes: &[&str]| {
+        let wanted: BTreeSet<String> =
+            lists.iter().copied().flatten().cloned().chain(routes.iter().map(|route| (*route).to_owned())).collect();
+        let mut seen = BTreeSet::new();
+        let result = wait_for(what, WAIT, || {
+            seen = on_host(host, node, network)?;
+            Ok((seen == wanted).then_some(()))
+        });
+        result.with_context(|| format!("there is {seen:?}, wanted {wanted:?}"))
+    };
+    let private = ["192.168.77.0/24", "10.77.0.0/16"];
+    expect(&a, "private addresses and routes", &[&four, &six], &private)?;
+    let withheld = |node: &Daemon| -> Result<Vec<(String, String)>> {
+        let list = node.network(network)?["withheld"].as_array().cloned().unwrap_or_default();
+        let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+        Ok(list.iter().map(|item| (text(item, "target"), text(item, "why"))).collect())
+    };
+    let never = ("127.0.0.0/8".to_owned(), "loopback, link-local and multicast addresses are never taken".to_owned());
+    assert_eq!(withheld(&a)?, [("8.8.8.0/24".to_owned(), "allowGlobal is off".to_owned()), never.clone()]);
+
+    set(&a, network, json!({ "allowGlobal": true }))?;
+    expect(&a, "public routes too", &[&four, &six], &[&private[..], &["8.8.8.0/24"]].concat())?;
+    assert_eq!(withheld(&a)?, [never]);
+
+    // A list cuts everything else off, and says so.
+    let answer = set(&a, network, json!({ "allowManagedList": ["10.0.0.0/8"] }))?;
+    assert_eq!((&answer["allowManaged"], &answer["allowManagedList"]), (&json!(true), &json!(["10.0.0.0/8"])));
+    expect(&a, "what is in the list", &[&four], &["10.77.0.0/16"])?;
+    let told = withheld(&a)?;
+    ensure!(told.len() == six.len() + 3, "{told:?}");
+    ensure!(told.iter().all(|(_, why)| why == "it is not in the list of allowManaged"), "{told:?}");
+
+    // Any other change keeps it, and so does a restart (the reference loses it on disk).
+    set(&a, network, json!({ "allowDNS": true }))?;
+    let a = a.restart()?;
+    expect(&a, "the list after a restart", &[&four], &["10.77.0.0/16"])?;
+    set(&a, network, json!({ "allowManaged": false }))?;
+    expect(&a, "nothing", &[], &[])?;
+    let a = a.restart()?;
+    a.wait_status(network, "OK", WAIT)?;
+    expect(&a, "nothing after a restart", &[], &[])?;
+    set(&a, network, json!({ "allowManaged": true }))?;
+    expect(&a, "the list, and no more", &[&four], &["10.77.0.0/16"])?;
+    set(&a, network, json!({ "allowManagedList": [], "allowGlobal": false }))?;
+    expect(&a, "all again", &[&four, &six], &private)?;
+
+    // What somebody takes away comes back.
+    let device = a.network(network)?["portDeviceName"].as_str().context("a device")?.to_owned();
+    host.namespace().delete_address(&device, of_a.first().context("an address").copied()?)?;
+    expect(&a, "the address that was taken away", &[&four, &six], &private)?;
+
+    // Leaving forgets the settings.
+    set(&a, network, json!({ "allowManagedList": ["10.0.0.0/8"] }))?;
+    a.leave(network)?;
+    a.join(network)?;
+    expect(&a, "the usual after joining again", &[&four, &six], &private)?;
+    [a, b].into_iter().try_for_each(Daemon::stop)
+}
