@@ -2,8 +2,10 @@
 //!
 //! Fields stand in the order of their names, which is the order on the wire.
 
+mod rules;
 mod words;
 
+pub use rules::{CapabilityCounter, Count, Question, RuleCounter, RuleCounters, TagValues, Why};
 pub use words::{Spoken, Word};
 
 use std::collections::BTreeMap;
@@ -120,12 +122,18 @@ pub struct Network {
     pub netconf_revision: u64,
     /// Network ID once more.
     pub nwid: String,
+    /// Our own addition: the rules accept nothing, so that no frame of this node passes. Absent otherwise.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub passes_nothing: bool,
     /// Host interface.
     pub port_device_name: String,
     /// Error of the virtual port, 0 if none.
     pub port_error: i32,
     /// Managed routes.
     pub routes: Vec<Route>,
+    /// Our own addition: how often what decided about frames. Absent when nothing did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule_counters: Option<RuleCounters>,
     /// The network asks for sign-on; only with sign-on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sso_enabled: Option<bool>,

@@ -21,6 +21,10 @@ pub use member::managed::{Managed, ManagedDns, ManagedRoute, Obstacle, Settings,
 #[doc(inline)]
 pub use member::membership::Member;
 #[doc(inline)]
+pub use member::network::why::{Missing, NoAnswer, Question, Standing, Why};
+#[doc(inline)]
 pub use member::network::{Authentication, Failure, Network, NetworkStatus};
+#[doc(inline)]
+pub use member::rule_counters::{Decisions, RuleCounters};
 #[doc(inline)]
 pub use member::vl2::{LocalAnswer, Vl2};

@@ -4,7 +4,7 @@
 
 pub use crate::drop_reason::{DropReason, Unsent};
 use std::net::IpAddr;
-use zt_netconf::{Settings as NetworkSettings, Withheld};
+use zt_netconf::{Decisions, Settings as NetworkSettings, Withheld};
 pub use zt_peer::Role;
 use zt_wire::{Address, Identity, InetAddress, IpPrefix, Mac, MulticastGroup, NetworkId, SoftwareVersion};
 
@@ -127,6 +127,21 @@ pub struct NetworkStatus {
     pub authentication_expires: u64,
     /// Managed addresses and routes that the host does not get, or that have no effect there.
     pub withheld: Vec<WithheldStatus>,
+    /// No frame of this node can pass: the rules accept none.
+    pub passes_nothing: bool,
+    /// What decided about frames, and how often.
+    pub rules: RulesStatus,
+}
+
+/// Which rules and capabilities of a network decided, and how often: what a rule that drops decided was dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RulesStatus {
+    /// Index of the deciding rule, and its statement in the words of the rule language.
+    pub rules: Vec<(usize, String, Decisions)>,
+    /// Capabilities that accepted, by ID.
+    pub capabilities: Vec<(u32, Decisions)>,
+    /// Dropped because nothing accepted.
+    pub undecided: Decisions,
 }
 
 /// A managed address or route that the host does not get, or that has no effect there.

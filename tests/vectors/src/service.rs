@@ -121,6 +121,10 @@ impl Backend for Service {
         Ok(joined)
     }
 
+    async fn why(&self, _: NetworkId, _: zt_netconf::Question) -> Answer<Option<api::Why>> {
+        Err(Failure::Stopping)
+    }
+
     async fn leave(&self, network: NetworkId) -> Answer<bool> {
         self.note(format!("leave {network}"));
         Ok(self.left)

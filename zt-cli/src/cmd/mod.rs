@@ -16,6 +16,7 @@ mod scope;
 pub mod service;
 pub mod trace;
 pub mod wait;
+mod why;
 
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
 //! `zt networks`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use zt_netconf::NetworkStatus;
 
-use super::{Globals, Report};
+use super::{Globals, Report, why};
 use crate::api::{self, Word};
 use crate::console::Console;
 use crate::render::table::{Table, Tone, harmless};
@@ -17,20 +17,56 @@ const SHOWN: usize = 4;
 #[command(after_help = "Examples:
   zt networks
   zt networks --routes     with the managed routes, and which of them this host does not use and why
-  zt networks --json")]
+  zt networks --rules      with which rule decided how often
+  zt networks --why \"tcp 22\" --to dfa68ae067
+  zt networks 8056c2e21c000001 --why \"icmp echo-request 10.0.0.2 > 10.0.0.1\" --from dfa68ae067
+  zt networks --json
+
+A frame in words: `tcp 22`, `udp 10.0.0.1:5353 > 10.0.0.2:53`, `icmp echo-request`, `arp who-has 10.0.0.2 tell 10.0.0.1`,
+`dhcp discover`, `ethertype 0x88cc 60 bytes`.")]
 pub struct NetworksArgs {
+    /// Show this network only (16 hex digits)
+    #[arg(value_parser = super::network_id)]
+    network: Option<String>,
     /// Show managed routes too
     #[arg(long)]
     routes: bool,
+    /// Show which rule decided how often
+    #[arg(long)]
+    rules: bool,
+    /// Say what would become of this frame, and which rule, capability and tag decide
+    #[arg(long, value_name = "FRAME", conflicts_with_all = ["routes", "rules"])]
+    why: Option<String>,
+    /// The member that the frame goes to
+    #[arg(long, value_name = "ADDRESS", value_parser = super::node_address, requires = "why")]
+    to: Option<String>,
+    /// The member that the frame comes from
+    #[arg(long, value_name = "ADDRESS", value_parser = super::node_address, requires = "why", conflicts_with = "to")]
+    from: Option<String>,
 }
 
 /// Runs `zt networks`.
 pub fn run(args: &NetworksArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
-    let networks: Vec<api::Network> = globals.node(console)?.get("/network")?;
+    let node = globals.node(console)?;
+    if let Some(frame) = &args.why {
+        if args.to.is_none() && args.from.is_none() {
+            bail!("say which member the frame goes to (--to) or comes from (--from)");
+        }
+        let question = api::Question { frame: frame.clone(), from: args.from.clone(), to: args.to.clone() };
+        return why::ask(&node, args.network.as_deref(), &question);
+    }
+    let mut networks: Vec<api::Network> = node.get("/network")?;
+    if let Some(only) = &args.network {
+        networks.retain(|network| network.id == *only);
+        if networks.is_empty() {
+            bail!("network {only} is not joined; join it with `zt join {only}`");
+        }
+    }
     let text = if networks.is_empty() {
         "no networks; join one with `zt join <network ID>`\n".to_owned()
     } else {
-        table(&networks, console.color) + &notes(&networks, args.routes)
+        let counters = networks.iter().filter(|_| args.rules).map(why::counters);
+        table(&networks, console.color) + &notes(&networks, args.routes) + &counters.collect::<String>()
     };
     Ok(Report::new(serde_json::to_value(&networks)?, text))
 }
@@ -64,6 +100,9 @@ pub fn notes(networks: &[api::Network], routes: bool) -> String {
         let id = &network.id;
         if network.port_error != 0 {
             out += &format!("{id}: the virtual port failed with error {}\n", network.port_error);
+        }
+        if network.passes_nothing {
+            out += &format!("{id}: the rules of this network accept nothing: no frame passes\n");
         }
         if let Some(why) = &network.dns_problem {
             out += &format!("{id}: DNS of this network is not applied: {}\n", harmless(why));

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use zt_netconf::NetworkType;
 use zt_netconf::trace::key;
+use zt_netconf::{NetworkType, NoAnswer, Question};
 use zt_node::Handle;
 use zt_node::driver::{KeptTrace, Stopped};
 use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus};
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
+use super::decisions::{rule_counters, told_why};
 use super::home::Home;
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
 use super::local_conf::{Effective, LocalConf};
@@ -113,6 +114,18 @@ impl Backend for NodeBackend {
     async fn leave(&self, id: NetworkId) -> Answer<bool> {
         let (left, kept) = self.handle.keep(move |control| control.leave(id)).await?;
         kept.map(|()| left).map_err(|error| unforgotten("network", &error))
+    }
+
+    async fn why(&self, network: NetworkId, question: Question) -> Answer<Option<api::Why>> {
+        let asked = question.clone();
+        let answer = self.handle.engine(move |engine, _| engine.why(network, &asked)).await?;
+        let told = answer.map(|answer| answer.map(|why| told_why(&question, &why)));
+        told.transpose().map_err(|unanswered| {
+            Failure::Refused(match unanswered {
+                NoAnswer::NotConfigured => unanswered.to_string(),
+                NoAnswer::Words(error) => error.marked(&question.frame),
+            })
+        })
     }
 
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
@@ -265,6 +278,7 @@ fn network(status: &NetworkStatus) -> api::Network {
         name: status.name.clone(),
         netconf_revision: status.revision,
         nwid: status.id.to_string(),
+        passes_nothing: status.passes_nothing,
         port_device_name: status.device.clone(),
         port_error: status.port_error,
         routes: status
@@ -277,6 +291,7 @@ fn network(status: &NetworkStatus) -> api::Network {
                 via: via(route.via),
             })
             .collect(),
+        rule_counters: rule_counters(&status.rules),
         sso_enabled: status.sign_on.then_some(true),
         status: status.status.into(),
         kind: if status.private { NetworkType::Private } else { NetworkType::Public }.into(),
@@ -413,6 +428,8 @@ mod tests {
             authentication_expires: 0,
             withheld: Vec::new(),
             dns_status: None,
+            passes_nothing: false,
+            rules: zt_node::status::RulesStatus::default(),
         };
         let shown = |status: &NetworkStatus| serde_json::to_value(network(status)).expect("an object");
         let keys = ["ssoEnabled", "authenticationExpiryTime", "authenticationURL"];

@@ -2,6 +2,7 @@
 
 pub mod authtoken;
 mod backend;
+mod decisions;
 pub mod home;
 pub mod http;
 pub mod import;

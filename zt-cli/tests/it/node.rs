@@ -60,9 +60,11 @@ fn network(id: NetworkId) -> api::Network {
         name: "la\u{1b}[31mb".to_owned(),
         netconf_revision: 1,
         nwid: id.to_string(),
+        passes_nothing: false,
         port_device_name: "ztr5b5rxh2".to_owned(),
         port_error: 0,
         routes: vec![api::Route { flags: 0, metric: 0, target: "10.9.8.0/24".to_owned(), via: None }],
+        rule_counters: None,
         sso_enabled: None,
         status: zt_netconf::NetworkStatus::Ok.into(),
         kind: zt_netconf::NetworkType::Private.into(),
@@ -107,6 +109,29 @@ impl Backend for Node {
         let before = told.networks.len();
         told.networks.retain(|n| n.id != id.to_string());
         Ok(told.networks.len() < before)
+    }
+    async fn why(&self, id: NetworkId, question: zt_netconf::Question) -> Answer<Option<api::Why>> {
+        if !self.told().networks.iter().any(|network| network.id == id.to_string()) {
+            return Ok(None);
+        }
+        if question.frame == "nonsense" {
+            return Err(Failure::Refused("nonsense\n^ expected a frame".to_owned()));
+        }
+        Ok(Some(api::Why {
+            accepted: false,
+            capability: None,
+            copies: vec!["6250c6ccf3".to_owned()],
+            decision: "drop".to_owned(),
+            frame: question.frame,
+            inbound: question.inbound,
+            member: question.member.to_string(),
+            missing: vec!["tag 1000 of dfa68ae067: it has shown none that counts now".to_owned()],
+            redirected_to: None,
+            rule: Some(3),
+            standing: "member".to_owned(),
+            statement: Some("drop not tdiff 1000 0".to_owned()),
+            tags: vec![api::TagValues { decided: true, id: 1000, other: None, own: Some(2) }],
+        }))
     }
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
         Ok(self.told().peers.clone())
@@ -266,6 +291,64 @@ impl Drop for Fake {
             let _ = thread.join();
         }
     }
+}
+
+#[test]
+fn a_frame_is_asked_about_in_words_and_the_answer_says_what_decides() {
+    let node = Fake::start();
+    let folder = node.folder();
+    folder.fails("zt networks --why tcp22 --to dfa68ae067", "no networks");
+    folder.ok("zt join 8056C2E21C000001");
+    let told = folder.ok("zt networks --why arp --from dfa68ae067");
+    let expected = [
+        "arp from dfa68ae067 is dropped here",
+        "by rule 3: drop not tdiff 1000 0",
+        "tag 1000: ours 2, of dfa68ae067 not known, looked at by this rule",
+        "missing: tag 1000 of dfa68ae067: it has shown none that counts now",
+        "copies go to 6250c6ccf3",
+    ];
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    let json: Value = serde_json::from_str(&folder.ok("zt networks 8056c2e21c000001 --why arp --to dfa68ae067 --json"))
+        .expect("json");
+    assert_eq!((&json["inbound"], &json["decision"], &json["rule"]), (&json!(false), &json!("drop"), &json!(3)));
+    folder.fails("zt networks --why arp", "--to");
+    folder.fails("zt networks --why nonsense --to dfa68ae067", "^ expected a frame");
+    folder.fails("zt networks --why arp --to nobody", "nobody");
+    folder.fails("zt networks 8056c2e21c000002", "is not joined");
+}
+
+#[test]
+fn rules_that_decided_are_shown_with_their_counts() {
+    let count = |inbound, outbound| api::Count { inbound, outbound };
+    let node = Fake::start();
+    let folder = node.folder();
+    folder.ok("zt join 8056C2E21C000001");
+    assert!(folder.ok("zt networks --rules").contains("no rule has decided anything yet"));
+    {
+        let mut told = node.told.lock().expect("no panic");
+        let network = &mut told.networks[0];
+        network.passes_nothing = true;
+        network.rule_counters = Some(api::RuleCounters {
+            capabilities: vec![api::CapabilityCounter { count: count(4, 0), id: 7 }],
+            no_rule: count(0, 9),
+            rules: vec![api::RuleCounter { count: count(1, 2), index: 5, statement: "drop ethertype arp".to_owned() }],
+        });
+    }
+    let shown = folder.ok("zt networks --rules");
+    for line in [
+        "8056c2e21c000001: the rules of this network accept nothing: no frame passes",
+        "8056c2e21c000001: 1 in, 2 out: rule 5: drop ethertype arp",
+        "8056c2e21c000001: 4 in, 0 out: accepted by capability 7",
+        "8056c2e21c000001: 0 in, 9 out: dropped, for no rule and no capability accepts",
+    ] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    let json: Value = serde_json::from_str(&folder.ok("zt networks --json")).expect("json");
+    assert_eq!(
+        json[0]["ruleCounters"]["rules"][0],
+        json!({"in": 1, "index": 5, "out": 2, "statement": "drop ethertype arp"})
+    );
+    assert_eq!(json[0]["passesNothing"], json!(true));
 }
 
 #[test]

@@ -150,13 +150,17 @@ impl Member {
     /// configuration changes.
     pub(crate) fn policy(&mut self, ours: &Policy, generation: u64) -> &PeerPolicy {
         if self.policy.as_ref().is_none_or(|(known, _)| *known != generation) {
-            let tags = self.tags.values().filter(|tag| self.counts(*tag, ours));
-            let capabilities = self.capabilities.values().filter(|capability| self.counts(*capability, ours));
-            let ownerships = self.ownerships.values().filter(|ownership| self.counts(*ownership, ours));
-            let compiled = PeerPolicy::new(ours, tags, capabilities, ownerships);
-            self.policy = Some((generation, Box::new(compiled)));
+            self.policy = Some((generation, Box::new(self.compile(ours))));
         }
         &self.policy.as_ref().expect("just made").1
+    }
+
+    /// The same, made anew.
+    pub(crate) fn compile(&self, ours: &Policy) -> PeerPolicy {
+        let tags = self.tags.values().filter(|tag| self.counts(*tag, ours));
+        let capabilities = self.capabilities.values().filter(|capability| self.counts(*capability, ours));
+        let ownerships = self.ownerships.values().filter(|ownership| self.counts(*ownership, ours));
+        PeerPolicy::new(ours, tags, capabilities, ownerships)
     }
 
     fn counts(&self, credential: &impl Credential, ours: &Policy) -> bool {

@@ -9,6 +9,7 @@ pub(super) mod multicast;
 pub(super) mod push;
 mod receive;
 pub(super) mod trace;
+pub mod why;
 
 use core::net::IpAddr;
 use core::time::Duration;
@@ -16,6 +17,7 @@ use std::collections::BTreeSet;
 
 use zt_wire::gate::Gate;
 use zt_wire::ident::{Address, Mac, MulticastGroup, NetworkId};
+use zt_wire::rules::{Rule, RuleKind};
 use zt_wire::time::{Mono, Now};
 use zt_wire::verb::NetworkConfigRequest;
 
@@ -33,6 +35,7 @@ use super::request::{self, Polling};
 use super::rule_counters::RuleCounters;
 use super::shared::Shared;
 use crate::config::NetworkConfig;
+use crate::rules::script::explain::statement;
 
 /// Status of a network as shown to users (04 §2.2), with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -217,6 +220,21 @@ impl Network {
     /// The last refusal of the controller.
     pub fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
+    }
+
+    /// True when no frame of this node can pass: neither the rules of the network nor a capability of ours accept any.
+    /// The status says nothing of it (04 §2.2): such a network is OK, and useless.
+    pub fn passes_nothing(&self) -> bool {
+        let accepts = |rule: &Rule| matches!(rule.kind, RuleKind::Accept | RuleKind::Priority | RuleKind::Redirect(_));
+        self.held.config.as_ref().is_some_and(|config| {
+            let capabilities = config.capabilities.iter().flat_map(|capability| capability.rules.iter());
+            !config.rules.iter().chain(capabilities).any(accepts)
+        })
+    }
+
+    /// The deciding statements of [`rule_counters`](Self::rule_counters) in the words of the rule language.
+    pub fn statement(&self, rule: usize) -> String {
+        self.held.config.as_ref().map_or_else(String::new, |config| statement(&config.rules, rule, &[]))
     }
 
     /// How often which rule decided, since the rules changed last.

@@ -12,4 +12,5 @@ mod managed;
 mod model;
 mod multicast;
 mod script;
+mod why;
 mod world;

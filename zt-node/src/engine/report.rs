@@ -1,9 +1,11 @@
 //! What the engine tells about itself.
 
 use super::Engine;
-use crate::status::{DropReason, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, RouteStatus, Traffic};
+use crate::status::{
+    DropReason, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, RouteStatus, RulesStatus, Traffic,
+};
 use std::time::Duration;
-use zt_netconf::{Failure, Network, SignOn};
+use zt_netconf::{Failure, Network, NoAnswer, Question, SignOn, Why};
 use zt_peer::{PathView, PeerView};
 use zt_wire::inet::InetAddress;
 use zt_wire::time::Now;
@@ -115,7 +117,25 @@ impl Engine {
                 _ => 0,
             },
             withheld: self.managed(network).withheld.into_iter().map(Into::into).collect(),
+            passes_nothing: network.passes_nothing(),
+            rules: rules_status(network),
         }
+    }
+
+    /// Why a frame would pass or not, by the configuration and the credentials that are known now; `None` when the network
+    /// is not joined.
+    #[must_use]
+    pub fn why(&self, network: zt_wire::NetworkId, question: &Question) -> Option<Result<Why, NoAnswer>> {
+        self.vl2.network(network).map(|network| network.why(question))
+    }
+}
+
+fn rules_status(network: &Network) -> RulesStatus {
+    let counters = network.rule_counters();
+    RulesStatus {
+        rules: counters.rules().map(|(rule, decisions)| (rule, network.statement(rule), decisions)).collect(),
+        capabilities: counters.capabilities().collect(),
+        undecided: counters.undecided(),
     }
 }
 

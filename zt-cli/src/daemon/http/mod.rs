@@ -56,6 +56,12 @@ pub trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Answer<Option<api::Network>>> + Send;
     /// Leaves a network; false if it is not joined.
     fn leave(&self, network: NetworkId) -> impl Future<Output = Answer<bool>> + Send;
+    /// What would become of a frame now; `None` if the network is not joined.
+    fn why(
+        &self,
+        network: NetworkId,
+        question: zt_netconf::Question,
+    ) -> impl Future<Output = Answer<Option<api::Why>>> + Send;
     /// Known peers, in ascending order of address.
     fn peers(&self) -> impl Future<Output = Answer<Vec<api::Peer>>> + Send;
     /// Moons held and waited for, in ascending order of ID.
@@ -271,6 +277,7 @@ async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<
         ["health"] => health::health(backend, request).await,
         ["network"] => network::list(backend, request).await,
         ["network", id] => network::one(backend, request, id).await,
+        ["network", id, "why"] => network::why(backend, request, id).await,
         ["peer"] => peer::list(backend, request).await,
         ["peer", id] => peer::one(backend, request, id).await,
         ["moon"] => moon::list(backend, request).await,
