@@ -110,7 +110,7 @@ impl Policy {
         random: &mut dyn FnMut() -> u32,
     ) -> Explanation {
         let mut tracer = Tracer::default();
-        let verdict = self.walk(facts, peer, random, &mut tracer);
+        let verdict = self.walk(facts, peer, random, false, &mut tracer);
         let mut asked = tracer.asked;
         asked.sort_unstable();
         asked.dedup();

@@ -102,7 +102,20 @@ impl Policy {
     /// Decides about one frame. `peer` is the other side, `None` when there is no record of it; `random` gives the
     /// numbers of MATCH_RANDOM.
     pub fn judge(&self, facts: &FrameFacts<'_>, peer: Option<&PeerPolicy>, random: &mut dyn FnMut() -> u32) -> Verdict {
-        self.walk(facts, peer, random, &mut ())
+        self.walk(facts, peer, random, false, &mut ())
+    }
+
+    /// As [`Policy::judge`], for a frame to somebody whose tags are not known yet: an unknown tag lets it pass the next
+    /// BREAK, as it does the next DROP. The receiver knows both, and decides.
+    // Deliberate (04 §6.4): the reference breaks off for a tag that it takes for a match because it does not know it.
+    // Where rules tell members apart by such a BREAK, no ARP request ever leaves, so that no tag becomes known.
+    pub fn judge_stranger(
+        &self,
+        facts: &FrameFacts<'_>,
+        peer: Option<&PeerPolicy>,
+        random: &mut dyn FnMut() -> u32,
+    ) -> Verdict {
+        self.walk(facts, peer, random, true, &mut ())
     }
 
     /// The rules of the network, then, when those decide nothing, capabilities in ascending order of their ID: those of
@@ -112,10 +125,12 @@ impl Policy {
         facts: &FrameFacts<'_>,
         peer: Option<&PeerPolicy>,
         random: &mut dyn FnMut() -> u32,
+        past_break: bool,
         sink: &mut S,
     ) -> Verdict {
         let base = if facts.inbound { &self.base_in } else { &self.base_out };
         let mut run = Run::new(self, facts, peer, random);
+        run.past_break = past_break;
         sink.table(None);
         let decided = run.table(base, sink);
         let mut verdict = Verdict {

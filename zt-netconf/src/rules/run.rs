@@ -61,6 +61,8 @@ pub(super) struct Run<'a> {
     transport: Transport,
     transport_read: bool,
     ipauth: Option<bool>,
+    /// An unknown tag lets a frame pass BREAK, too.
+    pub(super) past_break: bool,
     pub(super) missing_tag: Option<u32>,
     pub(super) looked_at_peer: bool,
 }
@@ -82,6 +84,7 @@ impl<'a> Run<'a> {
             transport: Transport::NOTHING,
             transport_read: false,
             ipauth: None,
+            past_break: false,
             missing_tag: None,
             looked_at_peer: false,
         }
@@ -142,6 +145,7 @@ impl<'a> Run<'a> {
             Action::Drop => Some(Decision::Drop),
             Action::Accept if state.observed => Some(Decision::SuperAccept),
             Action::Accept => Some(Decision::Accept),
+            Action::Break if self.past_break && core::mem::take(&mut state.skip_drop) => None,
             Action::Break => Some(Decision::NoMatch),
             Action::Priority => {
                 decided.priority = Some(0);

@@ -99,12 +99,9 @@ impl Scene {
         Self { inbound: true, ..Self::new(rules) }
     }
 
-    /// What is decided, and that the explanation says the same.
-    fn explain(&self, frame: &Frame) -> Explanation {
-        let policy = Policy::new(&self.config);
-        let peer = PeerPolicy::new(&policy, &self.tags, &self.capabilities, &self.ownerships);
+    fn facts<'a>(&self, frame: &'a Frame) -> FrameFacts<'a> {
         let (source, destination) = if self.inbound { (PEER, OWN) } else { (OWN, PEER) };
-        let facts = FrameFacts {
+        FrameFacts {
             inbound: self.inbound,
             source,
             destination,
@@ -112,10 +109,22 @@ impl Scene {
             destination_mac: frame.destination,
             ethertype: frame.ethertype,
             payload: &frame.payload,
-        };
+        }
+    }
+
+    /// What is decided, and that the explanation says the same.
+    fn explain(&self, frame: &Frame) -> Explanation {
+        let policy = Policy::new(&self.config);
+        let peer = PeerPolicy::new(&policy, &self.tags, &self.capabilities, &self.ownerships);
+        let facts = self.facts(frame);
         let told = policy.explain(&facts, Some(&peer), &mut || 7);
         assert_eq!(policy.judge(&facts, Some(&peer), &mut || 7), told.verdict);
         told
+    }
+
+    /// What is decided while nothing is known of the other side.
+    fn judge_stranger(&self, words: &str) -> Verdict {
+        Policy::new(&self.config).judge_stranger(&self.facts(&read(words)), None, &mut || 7)
     }
 
     fn judge(&self, words: &str) -> Verdict {
@@ -227,6 +236,23 @@ fn tags_are_named_when_they_decide_and_when_they_are_missing() {
     assert_eq!((scene.judge("ping").by, scene.judge("ping").missing_tag), (by(2), Some(1)));
     scene.tags = vec![tag(1, 5)];
     assert_eq!(scene.judge("ping").by, By { rule: Some(1), tag: Some(1), capability: None });
+}
+
+#[test]
+fn an_unknown_tag_of_a_stranger_lets_pass_break_too() {
+    let mut scene = Scene::new("treceiver 1 5; break; protocol 6; break; protocol 17; drop; accept");
+    assert_eq!((scene.judge("ping").decision, scene.judge("ping").missing_tag), (Decision::NoMatch, Some(1)));
+    assert_eq!(scene.judge_stranger("ping").by, by(6));
+    // One BREAK, as one DROP, and no more.
+    assert_eq!(
+        (scene.judge_stranger("tcp 22").by, scene.judge_stranger("tcp 22").decision),
+        (by(3), Decision::NoMatch)
+    );
+    assert_eq!(scene.judge_stranger("udp 53").decision, Decision::Drop);
+    // What we know ourselves is no matter of the stranger's.
+    scene.config.tags = vec![tag(2, 5)];
+    scene.config.rules = Scene::new("tsender 2 5; break; accept").config.rules;
+    assert_eq!(scene.judge_stranger("ping").decision, Decision::NoMatch);
 }
 
 #[test]

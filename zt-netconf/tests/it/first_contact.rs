@@ -105,6 +105,7 @@ fn lose_pushes(world: &mut World, from: Address, mut count: usize) {
 fn rule_sets() -> Vec<Vec<Rule>> {
     let not = |kind: RuleKind| Rule { not: true, ..Rule::from(kind) };
     let drop_unless = |kind: RuleKind| vec![not(kind), RuleKind::Drop.into(), RuleKind::Accept.into()];
+    let break_unless = |kind: RuleKind| vec![not(kind), RuleKind::Break.into(), RuleKind::Accept.into()];
     vec![
         accept(&[RuleKind::TagsEqual(tag(1))]),
         accept(&[RuleKind::TagsDifference(tag(0))]),
@@ -114,6 +115,8 @@ fn rule_sets() -> Vec<Vec<Rule>> {
         accept(&[RuleKind::TagSender(tag(1)), RuleKind::TagReceiver(tag(1))]),
         drop_unless(RuleKind::TagsEqual(tag(1))),
         drop_unless(RuleKind::TagSender(tag(1))),
+        break_unless(RuleKind::TagsBitwiseOr(tag(1))),
+        break_unless(RuleKind::TagReceiver(tag(1))),
     ]
 }
 

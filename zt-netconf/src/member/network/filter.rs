@@ -100,12 +100,17 @@ impl Network {
             ethertype: frame.ethertype,
             payload: frame.payload,
         };
-        let verdict = self.judge(shared, to, &facts, tee)?;
-        self.held.decisions.count(false, &verdict);
+        let mut verdict = self.judge(shared, to, &facts, tee)?;
+        let mut stranger = to.is_nil() || self.members.get(to).is_none();
         if !verdict.decision.accepts() && verdict.looked_at_peer && self.awaits_credentials(now, to, &verdict) {
             // What we know of its tags may be of yesterday, and it has no reason to tell us.
             self.ask_for_membership(shared, now, to, c);
+            stranger = true;
         }
+        if stranger && verdict.decision == Decision::NoMatch && verdict.missing_tag.is_some() {
+            verdict = self.judge_stranger(shared, to, &facts)?;
+        }
+        self.held.decisions.count(false, &verdict);
         self.follow(now, &verdict, OUTBOUND, tee, frame, c)
     }
 
@@ -131,6 +136,19 @@ impl Network {
                 told.verdict
             }
         })
+    }
+
+    /// One decision about a frame to somebody whose tags are not known yet.
+    fn judge_stranger(
+        &mut self,
+        shared: &mut Shared,
+        other: Address,
+        facts: &FrameFacts<'_>,
+    ) -> Result<Verdict, DropReason> {
+        let policy = self.held.policy.as_ref().ok_or(DropReason::NotConfigured)?;
+        let generation = self.held.generation;
+        let peer = self.members.get_mut(other).map(|record| record.policy(policy, generation));
+        Ok(policy.judge_stranger(facts, peer, &mut || shared.entropy.next_u64() as u32))
     }
 
     /// Does what a verdict says besides; an error unless the frame may go on its way.
