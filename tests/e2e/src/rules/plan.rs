@@ -28,6 +28,12 @@ impl RuleSet {
         Self { name, controller: Controller::Ours, plan, act }
     }
 
+    /// Whether our controller serves it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.controller == Controller::Ours
+    }
+
     /// Its line in the table.
     #[must_use]
     pub fn title(&self) -> String {
