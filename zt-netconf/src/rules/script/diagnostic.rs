@@ -8,6 +8,8 @@ use super::lex::{Word, shown};
 
 /// Most faults that are told of one text.
 const MOST: usize = 64;
+/// Most names that are listed as what could stand there.
+const LISTED: usize = 24;
 /// Columns of a line of what is expected.
 const TEXT_COLUMNS: usize = 90;
 /// Columns of a line that are shown around a fault.
@@ -299,6 +301,13 @@ pub fn render<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>, source:
     diagnostics.into_iter().map(|d| d.render(source)).collect::<Vec<_>>().join("\n")
 }
 
+/// Names as a list, not longer than anybody reads.
+pub(super) fn listed<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
+    let mut names = names.into_iter();
+    let list: Vec<String> = names.by_ref().take(LISTED).map(shown).collect();
+    list.join(", ") + if names.next().is_some() { ", …" } else { "" }
+}
+
 /// What was found so far: each fault of a place once, and not more than anybody reads.
 #[derive(Debug, Default)]
 pub(super) struct Diagnostics {
@@ -310,9 +319,18 @@ impl Diagnostics {
         let same = |d: &Diagnostic| (d.fault, d.at) == (diagnostic.fault, diagnostic.at);
         let kind = diagnostic.fault.severity();
         // Warnings may not take the room of errors.
-        if self.found.iter().filter(|d| d.fault.severity() == kind).count() < MOST && !self.found.iter().any(same) {
+        if self.count(kind) < MOST && !self.found.iter().any(same) {
             self.found.push(diagnostic);
         }
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.found.iter().filter(|d| d.fault.severity() == severity).count()
+    }
+
+    /// Whether there are as many errors as anybody reads: no more need to be looked for.
+    pub(super) fn is_full(&self) -> bool {
+        self.count(Severity::Error) >= MOST
     }
 
     /// The warnings in the order of the text, or all faults if there is an error.

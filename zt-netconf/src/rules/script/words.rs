@@ -240,11 +240,13 @@ pub(super) fn name_of(names: &'static [(&'static str, u32)], number: u32) -> Opt
 /// The candidate that differs least from a word, if it is near enough to be meant.
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     const LONGEST: usize = 32;
+    /// A text may define very many names.
+    const CANDIDATES: usize = 1024;
     let word: Vec<char> = word.to_lowercase().chars().take(LONGEST + 1).collect();
     if word.is_empty() || word.len() > LONGEST {
         return None;
     }
-    let near = candidates.into_iter().filter(|c| c.len() <= LONGEST).map(|c| (distance(&word, c), c));
+    let near = candidates.into_iter().take(CANDIDATES).filter(|c| c.len() <= LONGEST).map(|c| (distance(&word, c), c));
     let (changes, best) = near.min_by_key(|(changes, _)| *changes)?;
     (changes <= (word.len().max(best.len()) / 3).max(1)).then_some(best)
 }

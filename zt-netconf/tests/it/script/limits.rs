@@ -116,6 +116,34 @@ fn what_is_told_of_a_text_is_bounded() {
     assert!(text.len() < 1000, "{}", text.len());
 }
 
+/// Each name is looked for in a table: a million lookups in a hundred thousand names must not take their product.
+#[test]
+fn very_many_names_are_no_burden() {
+    let labels: String = (0..40_000).map(|i| format!("enum {i} e{i} ")).collect();
+    let uses = "accept teq t e39999; ".repeat(MAX_RULES / 2);
+    assert_eq!(compiles(&format!("tag t id 1 {labels};\n{uses}")).rules.len(), MAX_RULES);
+    let (kind, text) = fault(&format!("tag t id 1 {labels};\n{}", "accept teq t f39999; ".repeat(5000)));
+    assert_eq!(kind, Fault::UnknownValue);
+    assert!(text.contains("= expected: a number from 0 to 4294967295, or one of e0, e1, e2,"), "{text}");
+    assert!(text.contains(", …\n"), "{text}");
+    let flags: String = (0..40_000).map(|i| format!("flag {} f{i} ", i % 31)).collect();
+    compiles(&format!("tag t id 1 {flags};\naccept tand t f39999;"));
+    let macros: String = (0..40_000).map(|i| format!("macro m{i} ; ")).collect();
+    assert_eq!(refused(&format!("{macros}\n{}", "include n ".repeat(40_000))).first().fault, Fault::UnknownMacro);
+}
+
+/// A fault in a definition is told there, and not once more at each use.
+#[test]
+fn uses_of_what_is_wrong_are_no_faults() {
+    for source in [
+        "tag t id 1 enum x sales; accept teq t sales; accept teq t lab;",
+        "tag t enum 1 sales; accept teq t sales;",
+        "macro web(port) accept dport 80; ; include web(1) accept;",
+    ] {
+        assert_eq!(refused(source).errors(), 1, "{source}");
+    }
+}
+
 #[test]
 fn a_terminal_is_not_steered_by_a_text() {
     let (_, text) = fault("drop \u{1b}[31m\u{202e} ;");

@@ -1,8 +1,9 @@
 //! Arguments of matches and actions, with those of macros put in (04 §6A.4).
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::super::diagnostic::{Diagnostic, Fault};
+use super::super::diagnostic::{Diagnostic, Fault, listed};
 use super::super::lex::{Item, Word, shown};
 use super::super::number;
 use super::super::words::{is_reserved, nearest, value_of};
@@ -37,6 +38,33 @@ impl<'i, 's, 'a> Arguments<'i, 's, 'a> {
         let item = self.items.get(self.next)?;
         self.next += 1;
         Some(item)
+    }
+}
+
+/// Names of masks.
+pub(super) trait Names {
+    fn mask(&self, name: &str) -> Option<u64>;
+    fn all(&self) -> impl Iterator<Item = &str>;
+}
+
+/// Bits by their numbers.
+impl Names for [(&'static str, u32)] {
+    fn mask(&self, name: &str) -> Option<u64> {
+        value_of(self, name).map(|bit| 1 << bit)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|(name, _)| *name)
+    }
+}
+
+impl Names for BTreeMap<String, u32> {
+    fn mask(&self, name: &str) -> Option<u64> {
+        self.get(name).map(|mask| u64::from(*mask))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(String::as_str)
     }
 }
 
@@ -147,7 +175,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
         let mut expected = format!("a number from {} to {}", range.start(), range.end());
         if !names.is_empty() {
             let usable = names.iter().map(|(name, _)| *name).filter(|name| !is_reserved(name));
-            expected += &format!(", or one of {}", usable.collect::<Vec<_>>().join(", "));
+            expected += &format!(", or one of {}", listed(usable));
         }
         let near = nearest(argument.text, names.iter().map(|(name, _)| *name));
         Err(self.fault(argument.fault(Fault::BadNumber, message).expected(expected).did_you_mean(near)))
@@ -195,16 +223,16 @@ impl<'i, 'a> Compiler<'i, 'a> {
         Ok(first.0..=last.0)
     }
 
-    /// A list of bits as a mask: numbers, and names with their masks, of which a later one goes first.
+    /// A list of bits as a mask: numbers, and names of masks.
     pub(super) fn bits(
         &mut self,
         argument: &Argument<'_, 'a>,
         most: u32,
-        names: &[(&str, u64)],
+        names: &(impl Names + ?Sized),
     ) -> Result<u64, Reported> {
         let mut mask = 0u64;
         for part in argument.text.split(',') {
-            let named = names.iter().rev().find(|(name, _)| *name == part).map(|(_, mask)| *mask);
+            let named = names.mask(part);
             let read = number::integer(part);
             let bit = read.number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= most);
             mask |= match (named, bit) {
@@ -222,14 +250,19 @@ impl<'i, 'a> Compiler<'i, 'a> {
         Ok(mask)
     }
 
-    fn bad_bit(&mut self, argument: &Argument<'_, 'a>, part: &str, most: u32, names: &[(&str, u64)]) -> Reported {
+    fn bad_bit(
+        &mut self,
+        argument: &Argument<'_, 'a>,
+        part: &str,
+        most: u32,
+        names: &(impl Names + ?Sized),
+    ) -> Reported {
         let message = format!("`{}` is no bit", shown(part));
-        let names = names.iter().map(|(name, _)| *name);
         let mut expected = format!("numbers from 0 to {most}");
-        if names.len() > 0 {
-            expected += &format!(" or names of {}", names.clone().collect::<Vec<_>>().join(", "));
+        if names.all().next().is_some() {
+            expected += &format!(" or names of {}", listed(names.all()));
         }
         expected += ", with commas between them and without blanks";
-        self.fault(argument.fault(Fault::BadBit, message).expected(expected).did_you_mean(nearest(part, names)))
+        self.fault(argument.fault(Fault::BadBit, message).expected(expected).did_you_mean(nearest(part, names.all())))
     }
 }

@@ -1,12 +1,14 @@
 //! `macro`, `tag` and `cap` (04 §6A.4).
 
+use std::collections::BTreeMap;
+
 use super::super::diagnostic::{Diagnostic, Fault};
 use super::super::lex::{Block, Item, Word, shown};
 use super::super::number;
 use super::super::words::{DEFINITIONS, is_reserved, nearest};
 use super::super::{CapabilityDefinition, MAX_CAPABILITY_RULES, MAX_DEFINITIONS, TagDefinition};
 use super::argument::Arguments;
-use super::{Compiler, List, Macro, Reported};
+use super::{Compiler, List, Macro, Reported, Value};
 
 /// A capability whose rules are not compiled yet, because they may name what is defined behind it.
 pub(super) struct Body<'i, 'a> {
@@ -24,6 +26,9 @@ impl<'i, 'a> Compiler<'i, 'a> {
         let mut bodies = Vec::new();
         for (i, item) in document.iter().enumerate() {
             let Item::Word(word) = item else { continue };
+            if self.exhausted {
+                break;
+            }
             let Some(kind) = DEFINITIONS.iter().find(|kind| kind.eq_ignore_ascii_case(word.text)) else { continue };
             // The name of a macro behind an `include` is no definition.
             if i > 0 && document[i - 1].word().is_some_and(|w| w.text.eq_ignore_ascii_case("include")) {
@@ -50,7 +55,8 @@ impl<'i, 'a> Compiler<'i, 'a> {
             if !parameter.starts_with('$') || parameter.len() == 1 {
                 let message = format!("`{}` is no parameter", shown(parameter));
                 let fault = Diagnostic::new(Fault::BadParameter, word, message);
-                return Err(self.fault(fault.expected("names that begin with `$`, as in `macro web($port,$host)`")));
+                // It is defined nevertheless, so that its uses do not count as faults too.
+                self.fault(fault.expected("names that begin with `$`, as in `macro web($port,$host)`"));
             }
         }
         if let Some(first) = self.macros.get(&name) {
@@ -78,16 +84,25 @@ impl<'i, 'a> Compiler<'i, 'a> {
             at: word.at,
             written: None,
         };
-        let result = self.properties(word, items, &mut tag);
+        let mut values = BTreeMap::new();
+        let result = self.properties(word, items, &mut tag, &mut values);
         if self.tags.len() == MAX_DEFINITIONS {
             let message = format!("a network has at most {MAX_DEFINITIONS} tags: this would be one more");
             return Err(self.fault(Diagnostic::new(Fault::TooManyDefinitions, word, message)));
         }
         self.tags.push(tag);
+        self.values.push(result.is_ok().then_some(values));
         result
     }
 
-    fn properties(&mut self, name: Word<'a>, items: &'i [Item<'a>], tag: &mut TagDefinition) -> Result<(), Reported> {
+    fn properties(
+        &mut self,
+        name: Word<'a>,
+        items: &'i [Item<'a>],
+        tag: &mut TagDefinition,
+        values: &mut BTreeMap<String, Value>,
+    ) -> Result<(), Reported> {
+        let (mut enums, mut flags) = (BTreeMap::new(), BTreeMap::new());
         let mut id = None;
         let mut default = None;
         let mut arguments = Arguments::new(items, None);
@@ -103,15 +118,15 @@ impl<'i, 'a> Compiler<'i, 'a> {
                 "enum" => {
                     let value = self.argument(&mut arguments, word, "a number and a name")?;
                     let value = self.number(&value, "a value", 0..=i64::from(u32::MAX), &[])? as u32;
-                    let label = self.label(word, &mut arguments, &tag.enums)?;
+                    let label = self.label(word, &mut arguments, &enums)?;
+                    enums.insert(label.clone(), value);
                     tag.enums.push((label, value));
                 }
                 "flag" => {
                     let bits = self.argument(&mut arguments, word, "bits and a name")?;
-                    let names: Vec<_> =
-                        tag.flags.iter().map(|(name, mask)| (name.as_str(), u64::from(*mask))).collect();
-                    let value = self.bits(&bits, 31, &names)? as u32;
-                    let label = self.label(word, &mut arguments, &tag.flags)?;
+                    let value = self.bits(&bits, 31, &flags)? as u32;
+                    let label = self.label(word, &mut arguments, &flags)?;
+                    flags.insert(label.clone(), value);
                     if value >> 31 != 0 {
                         let message = format!("the reference compiler cannot use `{label}`, because it has bit 31");
                         let help = "use bits 0 to 30 if others compile this text";
@@ -122,6 +137,9 @@ impl<'i, 'a> Compiler<'i, 'a> {
                 _ => return Err(self.unknown_property(word, name)),
             }
         }
+        // A flag goes before an enumeration of its name.
+        values.extend(enums.into_iter().map(|(label, number)| (label, Value { number, is_flag: false })));
+        values.extend(flags.into_iter().map(|(label, number)| (label, Value { number, is_flag: true })));
         tag.id = id.ok_or(()).map_err(|()| self.missing_id("tag", name))?;
         if let Some(default) = default {
             let value = tag.default_of(default.text).map_or_else(
@@ -297,7 +315,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
         &mut self,
         keyword: Word<'a>,
         arguments: &mut Arguments<'i, '_, 'a>,
-        before: &[(String, u32)],
+        before: &BTreeMap<String, u32>,
     ) -> Result<String, Reported> {
         let Some(Item::Word(word)) = arguments.next() else {
             let message = format!("`{}` without a name", keyword.text);
@@ -305,7 +323,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
             return Err(self.fault(Diagnostic::new(Fault::MissingArgument, keyword, message).expected(expected)));
         };
         let label = self.name(*word)?;
-        if before.iter().any(|(other, _)| *other == label) {
+        if before.contains_key(&label) {
             let message = format!("`{label}` has a value already, which is replaced");
             self.out.push(Diagnostic::new(Fault::RepeatedName, *word, message));
         }

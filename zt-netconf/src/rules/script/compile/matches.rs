@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use zt_wire::rules::{IcmpMatch, Ipv4Prefix, Ipv6Prefix, Rule, RuleKind, TagMatch, TosMatch};
 use zt_wire::{Address, IpPrefix, Mac};
 
-use super::super::diagnostic::{Diagnostic, Fault};
+use super::super::diagnostic::{Diagnostic, Fault, listed};
 use super::super::lex::{Block, Item, Word, shown};
 use super::super::number;
 use super::super::words::{ACTIONS, CHARACTERISTICS, DEFINITIONS, MATCHES, Shape, find_match, nearest};
@@ -240,8 +240,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
     }
 
     fn characteristics(&mut self, argument: &Argument<'_, 'a>) -> Result<u64, Reported> {
-        let names: Vec<(&str, u64)> = CHARACTERISTICS.iter().map(|(name, bit)| (*name, 1 << bit)).collect();
-        let mask = self.bits(argument, 63, &names)?;
+        let mask = self.bits(argument, 63, CHARACTERISTICS)?;
         let accident = signed_mask(mask);
         if accident == mask {
             return Ok(mask);
@@ -281,18 +280,20 @@ impl<'i, 'a> Compiler<'i, 'a> {
             }
         };
         let value = self.argument(arguments, keyword, usage)?;
-        let named = tag.and_then(|found| self.tags[found].value(value.text));
-        if let Some(named) = named {
+        if let Some(named) = tag.and_then(|found| self.values[found].as_ref()?.get(value.text)).copied() {
             // Quirk (04 §6A.4): flags are signed there, and no value is negative.
-            let is_flag = tag.is_some_and(|found| self.tags[found].flags.iter().any(|(flag, _)| flag == value.text));
-            if self.options.compatible && is_flag && named >> 31 != 0 {
+            if self.options.compatible && named.is_flag && named.number >> 31 != 0 {
                 let message = format!("`{}` has bit 31, and is negative for the reference compiler", value.shown());
                 return Err(self.fault(value.fault(Fault::BadNumber, message).help("compile without --compatible")));
             }
-            return Ok(TagMatch { id, value: named });
+            return Ok(TagMatch { id, value: named.number });
         }
         let read = number::integer(value.text).number.and_then(|n| u32::try_from(n).ok());
         let Some(number) = read else {
+            // It may well be the name that could not be read.
+            if tag.is_some_and(|found| self.values[found].is_none()) {
+                return Err(Reported);
+            }
             let fault = self.unknown_value(&value, tag.map(|found| &self.tags[found]));
             return Err(self.fault(fault));
         };
@@ -318,12 +319,11 @@ impl<'i, 'a> Compiler<'i, 'a> {
             return value.fault(Fault::UnknownValue, message).expected("a number from 0 to 4294967295");
         };
         let names = tag.flags.iter().chain(&tag.enums).map(|(name, _)| name.as_str());
-        let list: Vec<&str> = names.clone().collect();
         let fault =
             value.fault(Fault::UnknownValue, format!("the tag `{}` has no value `{}`", tag.name, value.shown()));
-        let expected = match list.as_slice() {
-            [] => "a number from 0 to 4294967295".to_owned(),
-            list => format!("a number from 0 to 4294967295, or one of {}", list.join(", ")),
+        let expected = match listed(names.clone()) {
+            none if none.is_empty() => "a number from 0 to 4294967295".to_owned(),
+            list => format!("a number from 0 to 4294967295, or one of {list}"),
         };
         fault.expected(expected).did_you_mean(nearest(value.text, names)).note(tag.at, "the tag is defined here")
     }

@@ -29,7 +29,8 @@ struct Reported;
 pub(super) fn compile(text: &str, options: Options) -> Result<Script, ScriptError> {
     let mut out = Diagnostics::default();
     let document = lex(text, &mut out);
-    let mut compiler = Compiler { options, out, macros: BTreeMap::new(), tags: Vec::new(), work: 0, exhausted: false };
+    let (macros, tags, values) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut compiler = Compiler { options, out, macros, tags, values, work: 0, exhausted: false };
     let bodies = compiler.definitions(&document);
     let capabilities = compiler.capabilities(&bodies);
     let mut base = List::new(MAX_RULES, "a network");
@@ -45,9 +46,18 @@ struct Compiler<'i, 'a> {
     out: Diagnostics,
     macros: BTreeMap<String, Macro<'i, 'a>>,
     tags: Vec<TagDefinition>,
+    /// The names of values of each tag; `None` if there are faults in it.
+    values: Vec<Option<BTreeMap<String, Value>>>,
     work: usize,
-    /// Too much was read: nothing more is.
+    /// Too much was read, or is wrong: nothing more is read.
     exhausted: bool,
+}
+
+/// What a name stands for in matches of its tag.
+#[derive(Clone, Copy)]
+struct Value {
+    number: u32,
+    is_flag: bool,
 }
 
 /// A macro.
@@ -100,6 +110,7 @@ impl List {
 impl<'a> Compiler<'_, 'a> {
     fn fault(&mut self, diagnostic: Diagnostic) -> Reported {
         self.out.push(diagnostic);
+        self.exhausted |= self.out.is_full();
         Reported
     }
 

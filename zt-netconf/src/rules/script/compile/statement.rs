@@ -232,7 +232,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
             _ => misplaced_mark(word.text, fault.expected(EXPECTED))
                 .did_you_mean(nearest(word.text, ACTIONS.iter().chain(DEFINITIONS).copied())),
         };
-        self.out.push(fault);
+        self.fault(fault);
     }
 }
 
