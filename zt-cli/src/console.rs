@@ -29,6 +29,8 @@ pub struct Console<'a> {
     pub entropy: &'a mut dyn Entropy,
     /// Standard output is a terminal which wants colours.
     pub color: bool,
+    /// Standard error is one.
+    pub color_err: bool,
 }
 
 impl Console<'_> {

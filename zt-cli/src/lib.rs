@@ -33,6 +33,7 @@ pub fn run(args: &[String], console: &mut console::Console<'_>) -> i32 {
         clock: console.clock,
         entropy: &mut *console.entropy,
         color: console.color,
+        color_err: console.color_err,
     };
     let code = run_watched(args, &mut watched);
     match out.failed() {

@@ -1,7 +1,7 @@
 //! The `zt` command: picks what to run from the name it was called by and its first word.
 
 use std::env;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use zt_cli::console::{Console, system_clock};
@@ -9,7 +9,7 @@ use zt_node::OsEntropy;
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let color = io::IsTerminal::is_terminal(&io::stdout()) && env::var_os("NO_COLOR").is_none();
+    let wanted = env::var_os("NO_COLOR").is_none();
     let mut console = Console {
         input: &mut io::stdin(),
         out: &mut io::stdout(),
@@ -18,7 +18,8 @@ fn main() -> ExitCode {
         env: &|name| env::var_os(name),
         clock: &system_clock,
         entropy: &mut OsEntropy,
-        color,
+        color: wanted && io::stdout().is_terminal(),
+        color_err: wanted && io::stderr().is_terminal(),
     };
     // Statuses are those of the shell: 134 and the like are never made here, so the low byte is enough.
     ExitCode::from(zt_cli::run(&args, &mut console) as u8)

@@ -157,6 +157,7 @@ impl Run {
             clock: &move || clock,
             entropy: &mut entropy,
             color: false,
+            color_err: false,
         };
         let uid = if text(case, "description") == "not root, without -U" { 1000 } else { 0 };
         let code = match argv[0].as_str() {

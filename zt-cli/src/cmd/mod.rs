@@ -146,7 +146,8 @@ pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
         Ok(zt) => zt,
         Err(error) => {
             let text = error.render();
-            let text = if console.color { text.ansi().to_string() } else { text.to_string() };
+            let color = if error.use_stderr() { console.color_err } else { console.color };
+            let text = if color { text.ansi().to_string() } else { text.to_string() };
             if error.use_stderr() {
                 complain!(console, "{text}");
             } else {

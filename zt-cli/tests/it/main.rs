@@ -90,6 +90,7 @@ impl Folder {
             clock: &|| 1_795_493_516_754,
             entropy: &mut OsEntropy,
             color: false,
+            color_err: false,
         };
         let code = zt_cli::run(args, &mut console);
         (code, String::from_utf8(err).expect("text"))

@@ -29,7 +29,7 @@ impl Rules {
     pub(crate) fn read_as(name: &str, options: Options, console: &mut Console<'_>) -> Result<Self> {
         let text = read_text(name, console)?;
         let name = if name == "-" { "standard input" } else { name };
-        let source = Source { name, text: &text, color: console.color };
+        let source = Source { name, text: &text, color: console.color_err };
         match Script::compile(&text, options) {
             Ok(script) => {
                 if !script.warnings.is_empty() {

@@ -49,3 +49,20 @@ fn every_fault_has_a_case() {
         assert!(shown || limits.contains(fault), "{}", fault.name());
     }
 }
+
+/// Colours change nothing else.
+#[test]
+fn on_a_terminal_faults_are_coloured() {
+    for (_, source, text) in cases() {
+        let coloured = render(&faults(source), Source { name: "rules.txt", text: source, color: true });
+        assert!(
+            coloured.contains("\x1b[1;31merror\x1b[0m") || coloured.contains("\x1b[1;33mwarning\x1b[0m"),
+            "{coloured}"
+        );
+        let mut plain = String::new();
+        for (i, part) in coloured.split('\x1b').enumerate() {
+            plain += if i == 0 { part } else { part.split_once('m').expect("a colour").1 };
+        }
+        assert_eq!(plain, text);
+    }
+}
