@@ -91,3 +91,37 @@ fn what_no_text_can_say_is_told_and_fails() {
     folder.write("text", "accept;");
     folder.fails("zt rules explain text", "text is no JSON");
 }
+
+/// The blocks of a page between fences of this kind, without what they are indented by.
+fn blocks(page: &str, kind: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start() != format!("```{kind}") {
+            continue;
+        }
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let block = lines.by_ref().take_while(|line| line.trim_start() != "```");
+        blocks.push(block.map(|line| format!("{}\n", line.strip_prefix(indent).unwrap_or(line))).collect());
+    }
+    blocks
+}
+
+#[test]
+fn the_examples_of_the_page_about_rules_compile_as_it_says() {
+    let folder = Folder::new();
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rules.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let sound = blocks(&page, "rules");
+    assert_eq!(sound.len(), 5);
+    for block in sound {
+        let (code, out, err) = folder.run_fed("zt rules check --strict -", &block);
+        assert_eq!((code, err.as_str()), (0, ""), "{block}{out}");
+    }
+    let warned = blocks(&page, "rules-warns");
+    assert_eq!(warned.len(), 1);
+    for block in warned {
+        let (code, _, err) = folder.run_fed("zt rules check -", &block);
+        assert!(code == 0 && err.starts_with("warning: "), "{block}{err}");
+    }
+}
