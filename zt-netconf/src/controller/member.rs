@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::identity::Identity;
 
-use super::network::set;
+use super::network::{Network, set};
 use super::patch::MemberPatch;
 use super::record::Version;
 use super::verbatim::Verbatim;
+use crate::rules::trial::Party;
 
 /// One member of a network.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +168,23 @@ impl Member {
         self.last_authorized = now_ms;
         self.credential_type = Some(kind.to_owned());
         self.credential = credential;
+    }
+
+    /// What rules can know of it in its network.
+    #[must_use]
+    pub fn party(&self, network: &Network) -> Party {
+        let mut ips = self.ips.clone();
+        let derived = |on: bool, ip: std::net::Ipv6Addr| on.then_some(IpAddr::V6(ip));
+        ips.extend(derived(network.assign_v6.rfc4193, network.id.rfc4193(self.address)));
+        ips.extend(derived(network.assign_v6.sixplane, network.id.sixplane(self.address)));
+        Party {
+            name: self.name.clone().unwrap_or_default(),
+            address: self.address,
+            ips,
+            tags: self.tags.iter().copied().collect(),
+            capabilities: self.capabilities.iter().filter_map(|id| u32::try_from(*id).ok()).collect(),
+            active_bridge: self.active_bridge,
+        }
     }
 
     /// Which state of the record this is.

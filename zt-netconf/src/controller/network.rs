@@ -11,6 +11,7 @@ use zt_wire::rules::{RuleKind, RuleTable};
 use super::patch::NetworkPatch;
 use super::record::Version;
 use super::verbatim::Verbatim;
+use crate::rules::trial::RuleSet;
 
 /// Sizes that the MTU of a network may have, bytes.
 pub(super) const MTU: std::ops::RangeInclusive<u16> = MIN_VIRTUAL_MTU..=MAX_VIRTUAL_MTU;
@@ -222,6 +223,13 @@ impl Network {
     #[must_use]
     pub fn record_version(&self) -> Version {
         Version { revision: self.revision, made: self.creation_time }
+    }
+
+    /// What members are told of its rules.
+    #[must_use]
+    pub fn rule_set(&self) -> RuleSet {
+        let capabilities = self.capabilities.iter().map(|c| (c.id, c.rules.clone())).collect();
+        RuleSet { rules: self.rules.clone(), capabilities, tag_defaults: self.tag_defaults() }
     }
 
     /// Equal in everything but the revision (05 §4).

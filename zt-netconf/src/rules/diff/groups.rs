@@ -97,8 +97,11 @@ impl Key {
             words.extend(old.map(|(id, value)| format!("before: {}", names.tag(*id, *value))));
         }
         let held: BTreeSet<u32> = self.capabilities.iter().flatten().copied().collect();
-        words.extend(held.iter().map(|id| format!("capability {}", names.capability(*id))));
-        let mut places: Vec<String> = self.places.iter().flatten().flatten().map(ToString::to_string).collect();
+        let told = |id: &&u32| all.iter().any(|other| !other.capabilities.iter().any(|held| held.contains(id)));
+        words.extend(held.iter().filter(told).map(|id| format!("capability {}", names.capability(*id))));
+        let told = |at: &usize| all.iter().any(|other| other.places[*at] != self.places[*at]);
+        let places = (0..self.places.len()).filter(told).filter_map(|at| self.places[at].flatten());
+        let mut places: Vec<String> = places.map(|range| range.to_string()).collect();
         places.dedup();
         words.extend(places);
         if words.is_empty() { "the others".to_owned() } else { words.join(", ") }

@@ -3,88 +3,174 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Forms;
 use super::constants::Constants;
 use super::space::{Cast, Icmp, Kind, Place, Space, Trait, icmp_name};
-use crate::rules::words::names::{self, FLAGS};
+use crate::rules::words::names::FLAGS;
 
 /// Forms of one kind of frame: for each thing that varies the values, by their places.
 type Block = Vec<BTreeSet<u16>>;
 
-/// The fewest blocks that this finds for some points.
-pub(super) fn blocks(points: &[Vec<u16>]) -> Vec<Block> {
-    let mut blocks: Vec<Block> =
-        points.iter().map(|point| point.iter().map(|at| BTreeSet::from([*at])).collect()).collect();
-    let dims = points.first().map_or(0, Vec::len);
+/// Few blocks that together are some points; they may overlap.
+pub(super) fn blocks(points: &[Vec<u16>], sizes: &[usize]) -> Vec<Block> {
+    let single = |point: &Vec<u16>| point.iter().map(|at| BTreeSet::from([*at])).collect();
+    let mut blocks: Vec<Block> = points.iter().map(single).collect();
     // What a rule says last, ports and types, is merged last.
-    for dim in (0..dims).rev() {
+    for dim in (0..sizes.len()).rev() {
         let mut merged: BTreeMap<Block, BTreeSet<u16>> = BTreeMap::new();
         for mut block in blocks {
             let values = std::mem::take(&mut block[dim]);
             merged.entry(block).or_default().extend(values);
         }
-        blocks = merged
-            .into_iter()
-            .map(|(mut block, values)| {
-                block[dim] = values;
-                block
-            })
-            .collect();
+        let whole = |(mut block, values): (Block, BTreeSet<u16>)| {
+            block[dim] = values;
+            block
+        };
+        blocks = merged.into_iter().map(whole).collect();
     }
-    blocks
+    // What holds whatever the value of a thing is need not say it, even if another block says it too.
+    let all: BTreeSet<&[u16]> = points.iter().map(Vec::as_slice).collect();
+    for block in &mut blocks {
+        for (dim, size) in sizes.iter().enumerate() {
+            let kept = std::mem::replace(&mut block[dim], (0..*size as u16).collect());
+            if kept.len() < *size && !all_in(block, &all) {
+                block[dim] = kept;
+            }
+        }
+    }
+    let inside = |a: &Block, b: &Block| a.iter().zip(b).all(|(a, b)| a.is_subset(b));
+    let mut few: Vec<Block> = Vec::new();
+    for (at, block) in blocks.iter().enumerate() {
+        let covered =
+            |(other, wide): (usize, &Block)| other != at && inside(block, wide) && (wide != block || other < at);
+        if !blocks.iter().enumerate().any(covered) {
+            few.push(block.clone());
+        }
+    }
+    few
 }
 
-/// What the frames of some kinds have in common, in few words.
-pub(super) fn words(spaces: &[Space], changed: &BTreeMap<usize, Vec<Vec<u16>>>, constants: &Constants) -> Vec<String> {
-    let whole = |at: usize| changed.get(&at).is_some_and(|points| points.len() == spaces[at].len());
-    if (0..spaces.len()).all(whole) {
-        return vec!["everything".to_owned()];
+/// Every point of a block is one of these.
+fn all_in(block: &Block, points: &BTreeSet<&[u16]>) -> bool {
+    let mut ways = vec![Vec::with_capacity(block.len())];
+    for values in block {
+        let longer = |way: &Vec<u16>| values.iter().map(|at| [way.as_slice(), &[*at]].concat()).collect::<Vec<_>>();
+        ways = ways.iter().flat_map(longer).collect();
+        if ways.len() > points.len() {
+            return false;
+        }
+    }
+    ways.iter().all(|way| points.contains(way.as_slice()))
+}
+
+/// Most exceptions that are named behind "but".
+const FEW: usize = 3;
+
+/// What the frames of some kinds have in common, in few words. `quiet`: kinds of which all frames end as these do, and did
+/// before.
+pub(super) fn words(spaces: &[Space], changed: &Forms, quiet: &BTreeSet<usize>, constants: &Constants) -> Vec<String> {
+    let all: Vec<usize> = (0..spaces.len()).collect();
+    let of = |ipv4: bool| all.iter().copied().filter(move |at| spaces[*at].family() == Some(ipv4)).collect::<Vec<_>>();
+    let parts = Parts { spaces, constants, quiet };
+    let mut changed = changed.clone();
+    if let Some(words) = parts.but("everything", &all, &changed) {
+        return vec![words];
     }
     let mut out = Vec::new();
-    let family = |at: usize| if let Kind::Ip(ipv4, ..) = spaces[at].kind { Some(ipv4) } else { None };
-    let all_of = |ipv4: bool| (0..spaces.len()).filter(|at| family(*at) == Some(ipv4)).all(whole);
-    let said = [all_of(true), all_of(false)];
-    for (all, name) in said.into_iter().zip(["IPv4", "IPv6"]) {
-        out.extend(all.then(|| name.to_owned()));
-    }
-    let mut told: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
-    for (at, points) in changed.iter().filter(|(at, _)| family(**at).is_none_or(|ipv4| !said[usize::from(!ipv4)])) {
-        told.insert(*at, blocks(points).iter().map(|block| spaces[*at].words(block, constants)).collect());
-    }
-    // What is the same for every kind is said of all at once: first of any, then of a family.
-    let sets: [(&str, &dyn Fn(usize) -> bool); 3] = [
-        ("any kind", &|at| spaces[at].kind != Kind::Arp),
-        ("IPv4", &|at| family(at) == Some(true)),
-        ("IPv6", &|at| family(at) == Some(false)),
-    ];
-    for (name, of) in sets {
-        let kinds: Vec<usize> = (0..spaces.len()).filter(|at| of(*at)).collect();
-        let Some(first) = told.get(&kinds[0]).cloned() else { continue };
-        for words in first.into_iter().filter(|words| !words.is_empty()) {
-            if kinds.iter().all(|at| told.get(at).is_some_and(|told| told.contains(&words))) {
-                out.push(format!("{name}{words}"));
-                kinds.iter().filter_map(|at| told.get_mut(at).map(|told| told.remove(&words))).for_each(drop);
-            }
+    for (name, kinds) in [("IPv4", of(true)), ("IPv6", of(false))] {
+        if let Some(words) = parts.but(name, &kinds, &changed) {
+            out.push(words);
+            kinds.iter().for_each(|at| drop(changed.remove(at)));
         }
     }
-    // The same words of both families are said once.
-    let mut lines: Vec<(String, BTreeSet<Option<bool>>, String)> = Vec::new();
-    for (at, told) in told {
-        let (name, family) = spaces[at].kind.name();
-        for words in told {
-            match lines.iter_mut().find(|line| line.0 == name && line.2 == words && family.is_some()) {
-                Some(line) => _ = line.1.insert(family),
-                None => lines.push((name.clone(), BTreeSet::from([family]), words)),
-            }
-        }
-    }
-    out.extend(lines.into_iter().map(|(name, families, words)| {
-        let mut families = families.into_iter();
-        match (families.next().flatten(), families.next()) {
-            (Some(ipv4), None) => format!("{} {name}{words}", if ipv4 { "IPv4" } else { "IPv6" }),
-            _ => format!("{name}{words}"),
-        }
-    }));
+    out.extend(parts.one_by_one(&changed));
     out
+}
+
+/// Kinds of frames and how to speak of them.
+struct Parts<'s> {
+    spaces: &'s [Space],
+    constants: &'s Constants,
+    quiet: &'s BTreeSet<usize>,
+}
+
+impl Parts<'_> {
+    /// All of these kinds, or all but a little; `None`: it is shorter to say what it is.
+    fn but(&self, name: &str, kinds: &[usize], changed: &Forms) -> Option<String> {
+        let mut rest = Forms::new();
+        let mut here = Forms::new();
+        // Kinds that were so already are passed over, unless they are most of all.
+        let counts = |at: &usize| changed.contains_key(at) || !self.quiet.contains(at);
+        let counted: Vec<usize> = kinds.iter().copied().filter(counts).collect();
+        let kinds = if counted.len() * 2 > kinds.len() { counted.as_slice() } else { kinds };
+        for at in kinds {
+            let points = changed.get(at).cloned().unwrap_or_default();
+            let known: BTreeSet<&[u16]> = points.iter().map(Vec::as_slice).collect();
+            let space = &self.spaces[*at];
+            let others =
+                (0..space.len()).map(|number| space.point(number)).filter(|point| !known.contains(point.as_slice()));
+            let others: Vec<Vec<u16>> = others.collect();
+            if !others.is_empty() {
+                rest.insert(*at, others);
+            }
+            if !points.is_empty() {
+                here.insert(*at, points);
+            }
+        }
+        if rest.is_empty() {
+            return Some(name.to_owned());
+        }
+        let others = self.one_by_one(&rest);
+        let shorter = others.len() <= FEW && others.len() < self.one_by_one(&here).len();
+        shorter.then(|| format!("{name} but {}", others.join("; ").replace(&format!("{name} "), "")))
+    }
+
+    /// Kind by kind; what is the same of several is said once.
+    fn one_by_one(&self, changed: &Forms) -> Vec<String> {
+        let Self { spaces, constants, .. } = self;
+        let mut told: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+        for (at, points) in changed {
+            let space = &spaces[*at];
+            let sizes: Vec<usize> = space.dims.iter().map(Vec::len).collect();
+            told.insert(*at, blocks(points, &sizes).iter().map(|block| space.words(block, constants)).collect());
+        }
+        let mut out = Vec::new();
+        // What is the same for every kind is said of all at once: first of any, then of a family.
+        let sets: [(&str, &dyn Fn(usize) -> bool); 3] = [
+            ("any kind", &|at| spaces[at].kind != Kind::Arp),
+            ("IPv4", &|at| spaces[at].family() == Some(true)),
+            ("IPv6", &|at| spaces[at].family() == Some(false)),
+        ];
+        for (name, of) in sets {
+            let kinds: Vec<usize> = (0..spaces.len()).filter(|at| of(*at)).collect();
+            let Some(first) = told.get(&kinds[0]).cloned() else { continue };
+            for words in first.into_iter().filter(|words| !words.is_empty()) {
+                if kinds.iter().all(|at| told.get(at).is_some_and(|told| told.contains(&words))) {
+                    out.push(format!("{name}{words}"));
+                    kinds.iter().filter_map(|at| told.get_mut(at).map(|told| told.remove(&words))).for_each(drop);
+                }
+            }
+        }
+        // The same words of both families are said once.
+        let mut lines: Vec<(String, BTreeSet<Option<bool>>, String)> = Vec::new();
+        for (at, told) in told {
+            let (name, family) = spaces[at].kind.name();
+            for words in told {
+                match lines.iter_mut().find(|line| line.0 == name && line.2 == words && family.is_some()) {
+                    Some(line) => _ = line.1.insert(family),
+                    None => lines.push((name.clone(), BTreeSet::from([family]), words)),
+                }
+            }
+        }
+        out.extend(lines.into_iter().map(|(name, families, words)| {
+            let mut families = families.into_iter();
+            match (families.next().flatten(), families.next()) {
+                (Some(ipv4), None) => format!("{} {name}{words}", if ipv4 { "IPv4" } else { "IPv6" }),
+                _ => format!("{name}{words}"),
+            }
+        }));
+        out
+    }
 }
 
 impl Space {
@@ -107,12 +193,12 @@ impl Space {
 fn traits(chosen: &[Trait], all: &[Trait], kind: Kind, constants: &Constants) -> String {
     let rest = || all.iter().copied().filter(|value| !chosen.contains(value)).collect::<Vec<_>>();
     match chosen[0] {
-        Trait::DestinationPort(..) => intervals(chosen),
-        Trait::SourcePort(..) => format!("from port {}", intervals(chosen)),
-        Trait::Size(..) => format!("of {} bytes", intervals(chosen)),
+        Trait::DestinationPort(..) => but(chosen, &rest()),
+        Trait::SourcePort(..) => format!("from port {}", but(chosen, &rest())),
+        Trait::Size(..) => format!("of {} bytes", list(intervals(chosen))),
         Trait::Flags(_) => match (chosen, rest().as_slice()) {
-            (_, [Trait::Flags(0x02)]) => "but the first packet of a connection".to_owned(),
-            ([Trait::Flags(0x02)], _) => "the first packet of a connection (syn)".to_owned(),
+            (_, [Trait::Flags(0x02)]) => "established connections".to_owned(),
+            ([Trait::Flags(0x02)], _) => "new connections (syn)".to_owned(),
             _ => format!(
                 "with {}",
                 list(chosen.iter().filter_map(|t| if let Trait::Flags(f) = t { Some(flags(*f)) } else { None }))
@@ -169,8 +255,14 @@ impl Icmp {
     }
 }
 
+/// Ranges, or all but a few.
+fn but(chosen: &[Trait], rest: &[Trait]) -> String {
+    let (those, others) = (intervals(chosen), intervals(rest));
+    if others.len() < those.len() { format!("all but {}", list(others)) } else { list(those) }
+}
+
 /// Ranges, neighbours joined.
-fn intervals(chosen: &[Trait]) -> String {
+fn intervals(chosen: &[Trait]) -> Vec<String> {
     let mut joined: Vec<(u32, u32)> = Vec::new();
     let mut all: Vec<(u32, u32)> = chosen
         .iter()
@@ -186,15 +278,14 @@ fn intervals(chosen: &[Trait]) -> String {
             _ => joined.push((first, last)),
         }
     }
-    list(joined.into_iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }))
+    joined.into_iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") }).collect()
 }
 
 fn flags(flags: u16) -> String {
     let names: Vec<&str> = FLAGS.iter().filter(|(_, flag)| flags & flag != 0).map(|(name, _)| *name).collect();
-    debug_assert!(names::name(FLAGS, 0x02) == Some("syn"));
     names.join(" ")
 }
 
-fn list(words: impl Iterator<Item = String>) -> String {
-    words.collect::<Vec<_>>().join(", ")
+fn list(words: impl IntoIterator<Item = String>) -> String {
+    words.into_iter().collect::<Vec<_>>().join(", ")
 }

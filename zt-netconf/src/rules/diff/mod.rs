@@ -10,7 +10,7 @@ mod merge;
 mod pairs;
 mod space;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zt_wire::ident::{Address, NetworkId};
 
@@ -43,6 +43,16 @@ impl Names {
         }
         names.capabilities = script.capabilities.iter().map(|c| (c.id, c.name.clone())).collect();
         names
+    }
+
+    /// Takes others as well; theirs count where both name a thing.
+    pub fn extend(&mut self, newer: Self) {
+        for (id, (name, values)) in newer.tags {
+            let known = self.tags.entry(id).or_default();
+            known.0 = name;
+            known.1.extend(values);
+        }
+        self.capabilities.extend(newer.capabilities);
     }
 
     /// `tag=value`.
@@ -100,6 +110,18 @@ pub enum Ways {
     AnyTwo,
 }
 
+impl Change {
+    /// How frames end after it.
+    fn end(self) -> Fate {
+        match self {
+            Self::Cut => Fate::Dropped,
+            Self::Redirected(to) => Fate::Redirected(to),
+            Self::ByChance => Fate::ByChance,
+            Self::Opened | Self::Copied(_) | Self::NotCopied(_) => Fate::Accepted,
+        }
+    }
+}
+
 /// One change, from these groups to those.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -129,9 +151,9 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// A line in words, such as `opened  alice -> bob  tcp 22`: what happens, between whom, to which frames.
+    /// A line in words, such as `opened`, `alice -> bob`: what happens, and between whom.
     #[must_use]
-    pub fn words(&self, line: &Line, members: &[Party]) -> [String; 3] {
+    pub fn words(&self, line: &Line, members: &[Party]) -> [String; 2] {
         let node = |address: Address| {
             members.iter().find(|party| party.address == address).map_or(address.to_string(), Party::title)
         };
@@ -156,7 +178,7 @@ impl Difference {
             (Ways::Both, false) => format!("{} <-> {}", names(&line.from), names(&line.to)),
             (Ways::One, false) => format!("{} -> {}", names(&line.from), names(&line.to)),
         };
-        [change, between, line.frames.join("; ")]
+        [change, between]
     }
 
     /// True if nothing changes for anybody.
@@ -210,8 +232,10 @@ pub fn compare(
         let parties = [&members[groups[from].members[0]], &members[groups[to].members[second]]];
         let ends = trial::ends(network, parties[0], parties[1]);
         let links = [&seats[0], &seats[1]].map(|seats| Link::new(&seats[from][0], &seats[to][second]));
-        for (change, forms) in changes(&links, &spaces, &ends, constants.random) {
-            let words = merge::words(&spaces, &forms, &constants);
+        let (changes, quiet) = changes(&links, &spaces, &ends, constants.random);
+        for (change, forms) in changes {
+            let quiet = quiet.get(&change.end()).cloned().unwrap_or_default();
+            let words = merge::words(&spaces, &forms, &quiet, &constants);
             found.entry((change, words)).or_default().insert((from, to));
         }
     }
@@ -228,20 +252,24 @@ pub fn compare(
     Difference { lines, groups, tried: total * points, left_out }
 }
 
-/// Forms whose end changes, by the kind of frame.
+/// Forms, by the kind of frame.
 type Forms = BTreeMap<usize, Vec<Vec<u16>>>;
 
+/// What changes between two members; and the kinds of frames that all end in one way, before and after.
 fn changes(
     links: &[Link<'_>; 2],
     spaces: &[space::Space],
     ends: &super::words::Ends,
     chance: bool,
-) -> BTreeMap<Change, Forms> {
+) -> (BTreeMap<Change, Forms>, BTreeMap<Fate, BTreeSet<usize>>) {
     let mut found: BTreeMap<Change, Forms> = BTreeMap::new();
+    let mut quiet: BTreeMap<Fate, BTreeSet<usize>> = BTreeMap::new();
     for (kind, space) in spaces.iter().enumerate() {
+        let mut ends_as = BTreeSet::new();
         for point in (0..space.len()).map(|number| space.point(number)) {
             let frame = space.frame(&point, ends);
             let [(old, old_copies), (new, new_copies)] = [0, 1].map(|at| links[at].fate(&frame, chance));
+            ends_as.extend([old, new]);
             let mut note = |change| found.entry(change).or_default().entry(kind).or_default().push(point.clone());
             if old != new {
                 note(match new {
@@ -254,8 +282,11 @@ fn changes(
             new_copies.difference(&old_copies).for_each(|node| note(Change::Copied(*node)));
             old_copies.difference(&new_copies).for_each(|node| note(Change::NotCopied(*node)));
         }
+        if let (Some(fate), 1) = (ends_as.first(), ends_as.len()) {
+            quiet.entry(*fate).or_default().insert(kind);
+        }
     }
-    found
+    (found, quiet)
 }
 
 #[cfg(test)]

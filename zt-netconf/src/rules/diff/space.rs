@@ -153,6 +153,11 @@ impl Space {
         space
     }
 
+    /// IPv4 or not, if it is IP at all.
+    pub(super) fn family(&self) -> Option<bool> {
+        if let Kind::Ip(ipv4, ..) = self.kind { Some(ipv4) } else { None }
+    }
+
     /// Number of forms.
     pub(super) fn len(&self) -> usize {
         self.dims.iter().map(Vec::len).product()
@@ -311,7 +316,7 @@ fn flags(c: &Constants) -> Vec<Trait> {
 fn icmp(c: &Constants, ipv4: bool) -> Vec<Trait> {
     let usual: &[u8] = if ipv4 { &[8] } else { &[128, 135, 136] };
     // Numbers that are a message in the other family only are not worth a word.
-    let exists = |kind: &u8| if ipv4 { *kind <= 43 } else { *kind <= 4 || *kind >= 100 };
+    let exists = |kind: &u8| if ipv4 { *kind <= 43 } else { matches!(kind, 1..=4 | 100..) };
     let named = c.icmp.keys().copied().filter(|kind| !usual.contains(kind) && exists(kind));
     let kinds: Vec<u8> = usual.iter().copied().chain(named).collect();
     let mut all = Vec::new();

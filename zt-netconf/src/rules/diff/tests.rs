@@ -28,7 +28,11 @@ fn diff(old: &str, new: &str, members: &[Party]) -> Vec<String> {
     // What is the same the other way round is the opposite.
     let back = compare(NETWORK, [sets[1], sets[0]], members, &Names::of(&new), &mut |_, _| ());
     assert_eq!(back.lines.len(), difference.lines.len());
-    difference.lines.iter().map(|line| difference.words(line, members).join(" | ")).collect()
+    let words = |line: &Line| {
+        let [change, between] = difference.words(line, members);
+        format!("{change} | {between} | {}", line.frames.join("; "))
+    };
+    difference.lines.iter().map(words).collect()
 }
 
 fn three() -> Vec<Party> {
@@ -72,7 +76,7 @@ fn everything_and_single_kinds() {
         (
             "accept;",
             "drop chr tcp_syn and not chr tcp_ack; accept;",
-            vec!["cut | between any two members | tcp the first packet of a connection (syn)"],
+            vec!["cut | between any two members | tcp new connections (syn)"],
         ),
         ("accept;", "drop icmp 8 -1; accept;", vec!["cut | between any two members | IPv4 icmp echo-request"]),
         ("accept;", "drop ethertype arp; accept;", vec!["cut | between any two members | arp"]),
