@@ -99,7 +99,7 @@ enum Command {
     Network(network::NetworkArgs),
     /// Members of a network hosted by this node (controller)
     Member(member::MemberArgs),
-    /// Rules of networks as text: check and compile them, and bring them back
+    /// Rules of networks as text: compile, test and compare them before they reach anybody
     Rules(rules::RulesArgs),
     /// Show what members of hosted networks tell about themselves (controller)
     Trace(trace::TraceArgs),
@@ -198,7 +198,7 @@ impl Command {
             Self::Leave(args) => leave::run(&args, globals, console),
             Self::Network(args) => network::run(args, globals, console),
             Self::Member(args) => member::run(args, globals, console),
-            Self::Rules(args) => rules::run(args, console),
+            Self::Rules(args) => rules::run(args, globals, console),
             Self::Trace(args) => trace::run(&args, globals, console),
             Self::Planet(args) => planet::run(args, globals, console),
             Self::Moon(args) => moon::run(args, globals, console),

@@ -35,13 +35,14 @@ const OPTIONS: [(&str, &str); 5] =
     [("home", "--home"), ("json", "--json"), ("host", "--host"), ("api_port", "--api-port"), ("token", "--token")];
 
 /// Commands whose words alone tell their scope, for their help.
-const SCOPES: [(&[&str], Scope); 13] = [
+const SCOPES: [(&[&str], Scope); 14] = [
     (&["demo"], Scope::Alone),
     (&["service"], Scope::Folder),
     (&["identity"], Scope::Report),
     (&["rules", "check"], Scope::Report),
     (&["rules", "compile"], Scope::Report),
     (&["rules", "explain"], Scope::Report),
+    (&["rules", "test"], Scope::Report),
     (&["planet", "create"], Scope::Report),
     (&["planet", "show"], Scope::Report),
     (&["planet", "sign"], Scope::Report),
@@ -74,6 +75,8 @@ impl Command {
                 RulesCommand::Check(_) => vec!["rules", "check"],
                 RulesCommand::Compile(_) => vec!["rules", "compile"],
                 RulesCommand::Explain(_) => vec!["rules", "explain"],
+                RulesCommand::Test(_) => vec!["rules", "test"],
+                RulesCommand::Diff(_) => vec![],
             },
             Self::Info(_)
             | Self::Wait(_)

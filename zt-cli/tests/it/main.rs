@@ -4,6 +4,7 @@ mod client;
 mod http;
 mod identity;
 mod node;
+mod rule_cases;
 mod rules;
 mod worlds;
 

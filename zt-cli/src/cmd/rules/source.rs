@@ -1,9 +1,11 @@
-//! Files of rules.
+//! Files of rules, and of cases beside them.
 
 use std::io::Read as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
+use zt_netconf::rules::cases::Cases;
 use zt_netconf::rules::script::{Options, Script, Source, render};
 
 use crate::cmd::Refused;
@@ -17,11 +19,21 @@ use crate::render::json::without_mark;
 pub(crate) struct Rules {
     /// What it is called in messages.
     pub(crate) name: String,
+    /// The text.
+    pub(crate) text: String,
     /// What it says.
     pub(crate) script: Script,
 }
 
 impl Rules {
+    /// Reads and compiles a file with the right values, whatever the reference compiler makes of it; warnings are shown.
+    ///
+    /// # Errors
+    /// It cannot be read, or does not compile: all its faults, with their lines.
+    pub(crate) fn read(name: &str, console: &mut Console<'_>) -> Result<Self> {
+        Self::read_as(name, Options::default(), console)
+    }
+
     /// Reads and compiles a file; warnings are shown.
     ///
     /// # Errors
@@ -35,7 +47,8 @@ impl Rules {
                 if !script.warnings.is_empty() {
                     complain!(console, "{}\n", render(&script.warnings, source));
                 }
-                Ok(Self { name: name.to_owned(), script })
+                let name = name.to_owned();
+                Ok(Self { name, text, script })
             }
             Err(error) => {
                 let faults: Vec<_> = error.diagnostics().iter().map(|fault| fault.to_json()).collect();
@@ -46,6 +59,51 @@ impl Rules {
                 }
                 .into())
             }
+        }
+    }
+}
+
+impl Rules {
+    /// The cases beside it, or in a file that is named, with the file's name; `None`: there are none.
+    ///
+    /// # Errors
+    /// They cannot be read, or one is not understood: its line, and what is expected there.
+    pub(crate) fn cases(&self, named: Option<&str>, console: &mut Console<'_>) -> Result<Option<(String, Cases)>> {
+        self.cases_by(&self.script, named, console)
+    }
+
+    /// The same, by the names of another text as well.
+    ///
+    /// # Errors
+    /// As [`Self::cases`].
+    pub(crate) fn members(
+        &self,
+        other: &Script,
+        named: Option<&str>,
+        console: &mut Console<'_>,
+    ) -> Result<Option<Cases>> {
+        let mut both = self.script.clone();
+        both.tags.extend(other.tags.iter().filter(|tag| self.script.tag(&tag.name).is_none()).cloned());
+        let new = |name: &str| self.script.capability(name).is_none();
+        both.capabilities.extend(other.capabilities.iter().filter(|held| new(&held.name)).cloned());
+        Ok(self.cases_by(&both, named, console)?.map(|(_, cases)| cases))
+    }
+
+    fn cases_by(
+        &self,
+        script: &Script,
+        named: Option<&str>,
+        console: &mut Console<'_>,
+    ) -> Result<Option<(String, Cases)>> {
+        let beside = || Path::new(&self.name).with_extension("cases").to_string_lossy().into_owned();
+        let name = named.map_or_else(beside, str::to_owned);
+        if named.is_none() && !console.file(&name).exists() {
+            return Ok(None);
+        }
+        let text = read_text(&name, console)?;
+        match Cases::read(&text, script) {
+            Ok(cases) => Ok(Some((name, cases))),
+            Err(error) => bail!("{name}: {error}"),
         }
     }
 }
