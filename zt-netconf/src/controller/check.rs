@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use zt_wire::ident::Address;
+use zt_wire::ident::{Address, NetworkId};
 use zt_wire::rules::RuleTable;
 
 use super::command::CommandError;
@@ -13,6 +13,8 @@ use super::patch::{MemberPatch, NetworkPatch};
 use super::rules_json;
 use super::state::NetworkState;
 use crate::config::MAX_NAME;
+use crate::rules::script::{Options, Script};
+use crate::rules::trial::RuleSet;
 
 /// Most DNS servers of a network.
 const MAX_SERVERS: usize = 4;
@@ -66,6 +68,11 @@ pub(super) fn network(patch: &NetworkPatch, stored: Option<&Network>) -> Check {
     {
         return wrong("rulesSource", format_args!("longer than {MAX_RULES_SOURCE} bytes"));
     }
+    if let Some(source) = changed(patch.rules_source.as_ref(), stored.map(|s| &s.rules_source))
+        && !source.is_empty()
+    {
+        says_what_is_so(source, patch, stored)?;
+    }
     if let Some(Some(dns)) = changed(patch.dns.as_ref(), stored.map(|s| &s.dns)) {
         if dns.domain.len() > MAX_DOMAIN {
             return wrong("dns.domain", format_args!("longer than {MAX_DOMAIN} bytes"));
@@ -75,6 +82,32 @@ pub(super) fn network(patch: &NetworkPatch, stored: Option<&Network>) -> Check {
         }
     }
     Ok(())
+}
+
+/// The source text of the rules compiles to what the network then has.
+fn says_what_is_so(source: &str, patch: &NetworkPatch, stored: Option<&Network>) -> Check {
+    let script = match Script::compile(source, Options::default()) {
+        Ok(script) => script,
+        Err(error) => return wrong("rulesSource", format_args!("does not compile: {error}")),
+    };
+    let mut said = stored.cloned().unwrap_or_else(|| Network::new(NetworkId(0), 0));
+    said.apply(NetworkPatch {
+        rules: patch.rules.clone(),
+        capabilities: patch.capabilities.clone(),
+        tags: patch.tags.clone(),
+        ..NetworkPatch::default()
+    });
+    let defaults = script.capabilities.iter().filter(|c| c.default).map(|c| c.id);
+    let given = said.capabilities.iter().filter(|c| c.default).map(|c| c.id);
+    let ids = said.tags.iter().map(|tag| tag.id);
+    let same = said.rule_set() == RuleSet::of(&script)
+        && given.collect::<BTreeSet<u32>>() == defaults.collect()
+        && ids.collect::<BTreeSet<u32>>() == script.tags.iter().map(|tag| tag.id).collect();
+    if same {
+        Ok(())
+    } else {
+        wrong("rulesSource", "does not compile to the rules, capabilities and tags of the network")
+    }
 }
 
 /// Records are kept in the form of 05, which does not know every rule: what it would lose is refused.

@@ -27,6 +27,15 @@ fn the_text_of_rules_is_taken_from_those_who_ask_strictly() {
     let read = zt_netconf::controller::Network::from_json(zt_wire::NetworkId(1), stored, 0);
     assert_eq!(read.rules_source, "drop;");
 
+    for (source, named) in [
+        ("accept;", "rulesSource: does not compile to the rules, capabilities and tags of the network"),
+        ("tag x id 1; drop;", "rulesSource: does not compile to the rules"),
+        ("dorp;", "rulesSource: does not compile: "),
+    ] {
+        let (status, text) = strict(&mut b, &path, &json!({"rulesSource": source}));
+        assert_eq!((status, text.contains(named)), (400, true), "{text}");
+    }
+
     b.post(&path, json!({"name": "new", "rulesSource": "accept;"}));
     assert_eq!(b.get(&path)["rulesSource"], "drop;");
     let long = "#".repeat(zt_netconf::controller::MAX_RULES_SOURCE + 1);

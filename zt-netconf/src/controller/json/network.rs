@@ -61,10 +61,14 @@ impl Network {
 
 /// The patch that the body of a POST is: only keys that are present change anything.
 pub(super) fn patch(body: &Map<String, Value>) -> NetworkPatch {
-    let mut fields: Map<String, Value> =
-        body.iter().filter_map(|(key, v)| Some((key.clone(), taken(key, v)?))).collect();
+    let mut body = body.clone();
     // Quirk: every POST without it sets it back to 0.
-    fields.entry("remoteTraceLevel").or_insert(json!(0));
+    body.entry("remoteTraceLevel").or_insert(json!(0));
+    read_body(&body)
+}
+
+fn read_body(body: &Map<String, Value>) -> NetworkPatch {
+    let fields: Map<String, Value> = body.iter().filter_map(|(key, v)| Some((key.clone(), taken(key, v)?))).collect();
     let mut patch = read(&fields);
     let mut scratch = Network::new(NetworkId(0), 0);
     scratch.apply(patch.clone());
@@ -72,10 +76,10 @@ pub(super) fn patch(body: &Map<String, Value>) -> NetworkPatch {
     patch
 }
 
-/// As [`patch`], with what ours can be told and the reference not: the source text of the rules.
+/// The same for those who ask strictly: what is not said stays as it is, and the source text of rules can be given.
 pub(super) fn own_patch(body: &Map<String, Value>) -> NetworkPatch {
     let rules_source = body.get("rulesSource").and_then(Value::as_str).map(str::to_owned);
-    NetworkPatch { rules_source, ..patch(body) }
+    NetworkPatch { rules_source, ..read_body(body) }
 }
 
 /// The fields that our printing would not give back as they are.
