@@ -307,8 +307,10 @@ pub fn tags(script: &Script, tag: &str) -> String {
         }
         None => {
             let names: Vec<&str> = script.tags.iter().map(|tag| tag.name.as_str()).collect();
-            let names = if names.is_empty() { String::new() } else { format!("{}, or ", names.join(", ")) };
-            format!("a tag: {names}its number")
+            match names.as_slice() {
+                [] => "a tag by its number, for no text of the rules names any".to_owned(),
+                names => format!("a tag: {}, or its number", names.join(", ")),
+            }
         }
     }
 }

@@ -206,7 +206,9 @@ fn traits(chosen: &[Trait], all: &[Trait], kind: Kind, constants: &Constants) ->
         },
         Trait::Icmp(_) => {
             let ipv4 = matches!(kind, Kind::Ip(true, ..));
-            list(chosen.iter().filter_map(|t| if let Trait::Icmp(icmp) = t { Some(icmp.words(ipv4)) } else { None }))
+            let name = |value: &Trait| if let Trait::Icmp(icmp) = value { Some(icmp.words(ipv4)) } else { None };
+            let names = list(chosen.iter().filter_map(name));
+            names.replace("neighbour solicitation, neighbour advertisement", "neighbour discovery")
         }
         Trait::Cast(_) if kind == Kind::Arp => {
             (if chosen == [Trait::Cast(Cast::All)] { "questions" } else { "answers" }).to_owned()

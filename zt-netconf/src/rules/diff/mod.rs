@@ -224,7 +224,7 @@ pub fn compare(
     if pairs.len() > affordable {
         left_out.push(format!("{} of {} pairs of groups were not compared", pairs.len() - affordable, pairs.len()));
     }
-    let mut found: BTreeMap<(Change, Vec<String>), Pairs> = BTreeMap::new();
+    let mut found: BTreeMap<(Change, String), Pairs> = BTreeMap::new();
     let total = pairs.len().min(affordable);
     for (done, (from, to)) in pairs.iter().copied().take(affordable).enumerate() {
         progress(done, total);
@@ -235,13 +235,19 @@ pub fn compare(
         let (changes, quiet) = changes(&links, &spaces, &ends, constants.random);
         for (change, forms) in changes {
             let quiet = quiet.get(&change.end()).cloned().unwrap_or_default();
-            let words = merge::words(&spaces, &forms, &quiet, &constants);
-            found.entry((change, words)).or_default().insert((from, to));
+            for words in merge::words(&spaces, &forms, &quiet, &constants) {
+                found.entry((change, words)).or_default().insert((from, to));
+            }
         }
     }
-    let mut lines: Vec<Line> = found
+    // What happens between the same groups is one line.
+    let mut together: BTreeMap<(Change, Pairs), Vec<String>> = BTreeMap::new();
+    for ((change, words), pairs) in found {
+        together.entry((change, pairs)).or_default().push(words);
+    }
+    let mut lines: Vec<Line> = together
         .into_iter()
-        .flat_map(|((change, frames), pairs)| {
+        .flat_map(|((change, pairs), frames)| {
             pairs::lines(&pairs, &|group| groups[group].members.len() < 2).into_iter().map(move |(from, to, ways)| {
                 let frames = frames.clone();
                 Line { change, from, to, ways, frames }
