@@ -1,12 +1,16 @@
 //! `zt member`: members of a network hosted by this node's controller (05 §3).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
+use zt_netconf::controller::Member;
+use zt_netconf::rules::cases;
 
 use super::join::yes_no;
+use super::rules::hosted;
 use super::{Globals, Node, Report, network_id, node_address};
 use crate::console::Console;
 use crate::render::json::pretty;
@@ -18,6 +22,7 @@ use crate::render::table::{Table, Tone};
   zt member list 8056c2e21c000001
   zt member auth 8056c2e21c000001 fe39e980ad
   zt member auth 8056c2e21c000001 fe39e980ad --ip 10.9.8.7 --name laptop
+  zt member set 8056c2e21c000001 fe39e980ad --tag department=sales --capability admin
   zt member deauth 8056c2e21c000001 fe39e980ad
   zt member delete 8056c2e21c000001 fe39e980ad
 
@@ -94,10 +99,22 @@ struct Changes {
     /// No addresses out of the pools
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     no_auto_assign: Option<bool>,
+    /// Give a tag of the rules: names as in their text, or numbers
+    #[arg(long, value_name = "TAG=VALUE")]
+    tag: Vec<String>,
+    /// Take a tag away
+    #[arg(long, value_name = "TAG")]
+    remove_tag: Vec<String>,
+    /// Give a capability of the rules
+    #[arg(long, value_name = "NAME")]
+    capability: Vec<String>,
+    /// Take a capability away
+    #[arg(long, value_name = "NAME")]
+    remove_capability: Vec<String>,
 }
 
 impl Changes {
-    fn body(&self, authorized: Option<bool>) -> Value {
+    fn body(&self, authorized: Option<bool>, node: &Node, who: &Who) -> Result<Value> {
         let mut body = Map::new();
         let mut set = |key: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -110,7 +127,60 @@ impl Changes {
         set("ipAssignments", (!addresses.is_empty()).then(|| json!(addresses)));
         set("activeBridge", self.bridge.map(|v| json!(v)));
         set("noAutoAssignIps", self.no_auto_assign.map(|v| json!(v)));
-        Value::Object(body)
+        if self.has_credentials() {
+            let (tags, capabilities) = self.credentials(node, who)?;
+            set("tags", Some(json!(tags.into_iter().collect::<Vec<(u32, u32)>>())));
+            set("capabilities", Some(json!(capabilities)));
+        }
+        Ok(Value::Object(body))
+    }
+
+    fn has_credentials(&self) -> bool {
+        [&self.tag, &self.remove_tag, &self.capability, &self.remove_capability].iter().any(|list| !list.is_empty())
+    }
+
+    /// All tags and capabilities as they are to be; names are those of the text that the network keeps.
+    fn credentials(&self, node: &Node, who: &Who) -> Result<(BTreeMap<u32, u32>, BTreeSet<u64>)> {
+        let network = hosted::network(node, &who.network)?;
+        let script = hosted::kept_script(&network);
+        let members: Map<String, Value> = node.get(&format!("/controller/network/{}/member", who.network))?;
+        let held = match members.contains_key(&who.member) {
+            true => Some(node.get::<Map<String, Value>>(&who.path())?),
+            false => None,
+        };
+        let address = who.member.parse().with_context(|| format!("{} is no node address", who.member))?;
+        let held = held.map(|object| Member::from_json(network.id, address, object, 0));
+        let mut tags: BTreeMap<u32, u32> = held.iter().flat_map(|held| held.tags.iter().copied()).collect();
+        let mut capabilities: BTreeSet<u64> = held.iter().flat_map(|held| held.capabilities.iter().copied()).collect();
+        for text in &self.tag {
+            let (tag, value) = text.split_once('=').with_context(|| format!("--tag {text}: write TAG=VALUE"))?;
+            let found = cases::tag_value(&script, tag, value);
+            let (id, value) = found.with_context(|| format!("--tag {text}: expected {}", cases::tags(&script, tag)))?;
+            tags.insert(id, value);
+        }
+        for text in &self.remove_tag {
+            let id = cases::tag_value(&script, text, "0").map(|(id, _)| id);
+            let id = id.with_context(|| format!("--remove-tag {text}: expected {}", cases::tags(&script, "")))?;
+            ensure!(tags.remove(&id).is_some(), "--remove-tag {text}: the member has no such tag");
+        }
+        let capability = |option: &str, text: &String| {
+            let id = cases::capability(&script, text);
+            id.with_context(|| format!("--{option} {text}: expected {}", cases::capabilities(&script)))
+        };
+        for text in &self.capability {
+            let id = capability("capability", text)?;
+            ensure!(
+                network.capabilities.iter().any(|known| known.id == id),
+                "--capability {text}: network {} has no such capability; give it rules that define it first",
+                who.network
+            );
+            capabilities.insert(id.into());
+        }
+        for text in &self.remove_capability {
+            let id = capability("remove-capability", text)?;
+            ensure!(capabilities.remove(&id.into()), "--remove-capability {text}: the member has no such capability");
+        }
+        Ok((tags, capabilities))
     }
 }
 
@@ -130,7 +200,8 @@ pub fn run(args: MemberArgs, globals: &Globals, console: &mut Console<'_>) -> Re
     match args.command {
         MemberCommand::List { network } => list(&node, &network, console),
         MemberCommand::Auth { who, changes } => {
-            let member: Value = node.post(&who.path(), &changes.body(Some(true))).with_context(|| who.context())?;
+            let body = changes.body(Some(true), &node, &who)?;
+            let member: Value = node.post(&who.path(), &body).with_context(|| who.context())?;
             Ok(Report::new(member, format!("{} may use {}\n", who.member, who.network)))
         }
         MemberCommand::Deauth { who } => {
@@ -139,7 +210,8 @@ pub fn run(args: MemberArgs, globals: &Globals, console: &mut Console<'_>) -> Re
             Ok(Report::new(member, format!("{} is shut out of {}\n", who.member, who.network)))
         }
         MemberCommand::Set { who, changes } => {
-            let member: Value = node.post(&who.path(), &changes.body(None)).with_context(|| who.context())?;
+            let body = changes.body(None, &node, &who)?;
+            let member: Value = node.post(&who.path(), &body).with_context(|| who.context())?;
             let text = pretty(&member, 2) + "\n";
             Ok(Report::new(member, text))
         }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use zt_wire::IpPrefix;
 
 use super::join::yes_no;
+use super::rules::apply::{self, ApplyArgs};
 use super::{Globals, Node, Report, network_id};
 use crate::console::Console;
 use crate::daemon::local_conf::read_range;
@@ -23,6 +24,7 @@ use crate::render::table::{Table, Tone, facts};
   zt network set 8056c2e21c000001 --pool 10.9.9.0/24            instead of the pools there are
   zt network set 8056c2e21c000001 --add-route 10.2.0.0/16=10.9.8.1
   zt network set 8056c2e21c000001 --json-object '{\"mtu\": 1400}'
+  zt network rules 8056c2e21c000001 lab.rules --dry-run         what these rules would change
   zt network show 8056c2e21c000001
   zt network delete 8056c2e21c000001")]
 pub struct NetworkArgs {
@@ -57,6 +59,8 @@ enum NetworkCommand {
         #[arg(value_parser = network_id)]
         network: String,
     },
+    /// Show the rules of a network as text, or give it those of a file
+    Rules(ApplyArgs),
     /// Delete a network with all its members
     Delete {
         /// Network ID
@@ -134,6 +138,7 @@ pub fn run(args: NetworkArgs, globals: &Globals, console: &mut Console<'_>) -> R
             let text = pretty(&network, 2) + "\n";
             Ok(Report::new(network, text))
         }
+        NetworkCommand::Rules(args) => apply::run(&args, &node, console),
         NetworkCommand::Delete { network } => {
             let path = format!("/controller/network/{network}");
             known(&node, &path, &network)?;

@@ -3,6 +3,7 @@
 mod client;
 mod http;
 mod identity;
+mod network_rules;
 mod node;
 mod rule_cases;
 mod rules;

@@ -10,7 +10,9 @@ use zt_cli::client::Client;
 use zt_cli::daemon::http::{
     Access, Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, Server, Shared,
 };
-use zt_wire::{Address, IpPrefix, NetworkId};
+use zt_crypto::{SecretIdentity, SeededEntropy};
+use zt_netconf::controller::Controller;
+use zt_wire::{Address, IpPrefix, Mono, NetworkId, Now};
 
 use super::Folder;
 
@@ -23,6 +25,8 @@ struct Told {
     traces: Vec<api::Trace>,
     /// The network on its controller; null for a usual one.
     hosted: Value,
+    /// A whole controller in the place of answers that are made up.
+    controller: Option<Controller>,
     /// Version of its program, if it says.
     version: Option<String>,
     /// Bytes of long bodies in its hands, now and at most.
@@ -193,6 +197,15 @@ impl Backend for Node {
         let body = String::from_utf8(request.body.clone()).expect("text");
         self.told().calls.push(format!("{} {} {body}", request.method, request.path));
         let body = request.body.clone();
+        if let Some(controller) = &mut self.told().controller {
+            let now = Now { mono: Mono::from_millis(1_000_000), unix_ms: 1_795_000_000_000 };
+            let (method, path) = (&request.method, &request.path);
+            let outcome = match request.strict {
+                true => controller.api_strict(now, method, path, &body),
+                false => controller.api(now, method, path, &body),
+            };
+            return Ok(ControllerReply { status: outcome.status, body: outcome.body.unwrap_or_default() });
+        }
         if request.strict && String::from_utf8_lossy(&body).contains("\"abc\"") {
             let body = "{\"error\": 400, \"description\": \"mtu: \\\"abc\\\" is no whole number from 1280 to 10000\"}";
             return Ok(ControllerReply { status: 400, body: body.to_owned() });
@@ -252,6 +265,20 @@ impl Fake {
             });
         });
         Self { port: port.recv().expect("a port"), told, access, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// A stand-in with a controller of its own, and a folder whose home leads to it.
+    pub(crate) fn hosting() -> (Self, Folder) {
+        let node = Self::start();
+        let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/data/netconf.json");
+        let vectors: Value = serde_json::from_slice(&std::fs::read(vectors).expect("vectors")).expect("JSON");
+        let text = vectors["identities"]["ctl"]["identitySecret"].as_str().expect("an identity");
+        let secret = SecretIdentity::from_text(text).expect("an identity");
+        let mut controller = Controller::new(Arc::new(secret), Box::new(SeededEntropy::new(7)));
+        controller.start();
+        node.told.lock().expect("no panic").controller = Some(controller);
+        let folder = node.folder();
+        (node, folder)
     }
 
     pub(crate) fn port(&self) -> u16 {

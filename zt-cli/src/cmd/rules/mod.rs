@@ -1,5 +1,6 @@
 //! `zt rules`: rules as text, before they reach anybody (04 §6A).
 
+pub(super) mod apply;
 pub(super) mod compile;
 pub(super) mod diff;
 pub(super) mod explain;
