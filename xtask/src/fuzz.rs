@@ -21,6 +21,27 @@ const VERBS: std::ops::RangeInclusive<u8> = 0..=22;
 /// Calls of the C library in a full run.
 const CALLS: u64 = 10_000_000;
 
+/// What line coverage is printed of.
+const MEASURED: [(&str, &[&str]); 6] = [
+    ("zt-wire", &["zt-wire/src"]),
+    ("zt-peer", &["zt-peer/src"]),
+    ("zt-netconf", &["zt-netconf/src"]),
+    (
+        "the rules engine",
+        &[
+            "zt-netconf/src/rules/auth.rs",
+            "zt-netconf/src/rules/explain.rs",
+            "zt-netconf/src/rules/policy.rs",
+            "zt-netconf/src/rules/program.rs",
+            "zt-netconf/src/rules/run.rs",
+            "zt-netconf/src/rules/transport.rs",
+            "zt-netconf/src/rules/verdict.rs",
+        ],
+    ),
+    ("the rule language", &["zt-netconf/src/rules/script"]),
+    ("zt-node/capi", &["zt-node/capi/src"]),
+];
+
 /// How long one run lasts.
 #[derive(Clone, Copy)]
 enum Span {
@@ -41,12 +62,14 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     let minutes: u64 = option(arguments, "--minutes").unwrap_or("10").parse().context("--minutes wants a number")?;
     let share = (minutes * 60 / shares.max(1)).max(2);
     let full = arguments.iter().any(|argument| argument == "--full");
+    let runs = option(arguments, "--runs").map(str::parse).transpose().context("--runs wants a number")?;
     build(&folder, GUIDED, "guided")?;
     for target in &targets {
-        let span = match (full, target.as_str()) {
-            (true, _) => Span::Runs(5_000_000, 1_000_000),
-            (false, "engine") => Span::Seconds(share * 12),
-            (false, _) => Span::Seconds(share),
+        let span = match (runs, full, target.as_str()) {
+            (Some(runs), ..) => Span::Runs(runs, runs),
+            (_, true, _) => Span::Runs(5_000_000, 1_000_000),
+            (_, _, "engine") => Span::Seconds(share * 12),
+            (..) => Span::Seconds(share),
         };
         run_target(&folder, target, span)?;
     }
@@ -143,17 +166,17 @@ fn coverage(folder: &Path) -> Result<()> {
     let raw = std::fs::read_dir(&profiles)?.filter_map(|entry| Some(entry.ok()?.path()));
     let status = Command::new(tools.join("llvm-profdata")).arg("merge").args(raw).arg("-o").arg(&merged).status()?;
     ensure!(status.success(), "llvm-profdata fails");
-    for package in ["zt-wire", "zt-peer", "zt-netconf", "zt-node/capi"] {
+    for (what, files) in MEASURED {
         let mut command = Command::new(tools.join("llvm-cov"));
         command.args(["export", "--summary-only"]).arg(format!("--instr-profile={}", merged.display()));
         command.arg(&objects[0]);
         objects[1..].iter().for_each(|object| _ = command.arg("--object").arg(object));
-        command.arg("--sources").arg(root().join(package).join("src"));
+        command.arg("--sources").args(files.iter().map(|file| root().join(file)));
         let output = command.output().context("cannot run llvm-cov")?;
         ensure!(output.status.success(), "llvm-cov fails: {}", String::from_utf8_lossy(&output.stderr));
         let (covered, count) = lines_of(&String::from_utf8_lossy(&output.stdout))?;
         println!(
-            "line coverage of {package} under fuzz: {covered} of {count} lines, {:.1} %",
+            "line coverage of {what} under fuzz: {covered} of {count} lines, {:.1} %",
             100.0 * covered as f64 / count as f64
         );
     }

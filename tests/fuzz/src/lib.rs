@@ -4,19 +4,21 @@ mod decoders;
 mod engine;
 mod input;
 mod json;
+mod judged;
 mod signed;
 mod stage;
 mod sys;
 
 pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};
 pub use engine::engine;
+pub use judged::{rules_eval, rules_script};
 pub use sys::capi;
 
 /// A target: takes any bytes and must come back.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("packet", packet),
     ("message", message),
     ("dictionary", dictionary),
@@ -27,6 +29,8 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("credentials", credentials),
     ("lz4", lz4),
     ("rules", rules),
+    ("rules_eval", rules_eval),
+    ("rules_script", rules_script),
     ("controller", controller),
     ("engine", engine),
     ("capi", capi),
