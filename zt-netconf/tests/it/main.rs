@@ -11,6 +11,7 @@ mod lifecycle;
 mod managed;
 mod model;
 mod multicast;
+mod odd_shapes;
 mod script;
 mod why;
 mod world;

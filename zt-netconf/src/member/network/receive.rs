@@ -34,6 +34,7 @@ impl Network {
             return verdict;
         }
         if message.payload.is_empty() {
+            shared.drops.count(DropReason::Empty);
             return Verdict::Accepted { trust: true };
         }
         let frame = EthernetRef {
@@ -85,6 +86,9 @@ impl Network {
                 Err(Refusal::Dropped(reason)) => shared.drops.count(reason),
                 Err(Refusal::Waits) => return Verdict::Defer,
             }
+        }
+        if message.frame.is_some_and(|frame| frame.payload.is_empty()) {
+            shared.drops.count(DropReason::Empty);
         }
         if message.flags & ExtFrame::ACKNOWLEDGE != 0 {
             let ok = OkExtFrame { network: Some(self.id), rest: &[] };
@@ -176,6 +180,8 @@ impl Network {
             return Err(Refusal::Dropped(DropReason::MulticastDisabled));
         }
         if message.payload.is_empty() || message.payload.len() > FRAME_LIMIT {
+            // Who asks for members of the group in the same packet is answered all the same.
+            shared.drops.count(if message.payload.is_empty() { DropReason::Empty } else { DropReason::TooLong });
             return Ok(());
         }
         let implied = Mac::for_member(from, self.id);
