@@ -29,6 +29,7 @@ mod packets_reaction;
 mod pcap;
 mod rules;
 mod rules_lang;
+mod rules_network;
 mod service;
 pub mod session;
 mod session_replay;
@@ -164,6 +165,7 @@ pub fn suites() -> Vec<Suite> {
         packets_networks::SUITE,
         packets_reaction::SUITE,
         rules::SUITE,
+        rules_network::SUITE,
         rules_lang::SUITE,
         session::SUITE,
         world::SUITE,
