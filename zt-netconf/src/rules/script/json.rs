@@ -111,8 +111,9 @@ fn rules(rules: &[ScriptRule]) -> Value {
 
 /// One rule: the JSON form of a network, in the order of the reference compiler and without what no text can say.
 fn rule(rule: &ScriptRule) -> Value {
-    let Some(Value::Object(form)) = rules_json::print(std::slice::from_ref(&rule.rule)).get(0).cloned() else {
-        unreachable!("all that the compiler makes has a JSON form")
+    let form = match rules_json::print(std::slice::from_ref(&rule.rule)).get(0).cloned() {
+        Some(Value::Object(form)) => form,
+        _ => formless(&rule.rule),
     };
     let first = ["type", "not", "or"];
     let mut out: Map<_, _> =
@@ -197,6 +198,25 @@ fn read_rule(v: &Value, place: &str) -> Result<Rule, JsonError> {
         _ => return Err(JsonError::UnknownType { place: place.to_owned(), name: name.to_owned() }),
     };
     Ok(Rule { kind, not: flag("not"), or: flag("or") })
+}
+
+/// What [`read_rule`] reads of rules that no controller takes. No text makes them.
+fn formless(rule: &Rule) -> Map<String, Value> {
+    let mut form = Map::new();
+    let name = rule.kind.name().map_or_else(|| format!("TYPE_{}", rule.kind.number()), str::to_owned);
+    form.insert("type".to_owned(), json!(name));
+    if !rule.kind.is_action() {
+        form.insert("not".to_owned(), json!(rule.not));
+        form.insert("or".to_owned(), json!(rule.or));
+    }
+    if let RuleKind::IntegerRange(v) = rule.kind {
+        form.insert("start".to_owned(), json!(format!("{:x}", v.first)));
+        form.insert("end".to_owned(), json!(format!("{:x}", v.last)));
+        form.insert("idx".to_owned(), json!(v.index));
+        form.insert("little".to_owned(), json!(v.format & 0x80 != 0));
+        form.insert("bits".to_owned(), json!((v.format & 0x3f) + 1));
+    }
+    form
 }
 
 impl Diagnostic {

@@ -168,6 +168,18 @@ accept and;
 }
 
 #[test]
+fn what_has_no_text_is_kept_in_json() {
+    let range = IntegerMatch { first: u64::MAX, last: 7, index: 300, format: 0x80 | 14 };
+    let mut kept = script([RuleKind::IntegerRange(range), RuleKind::Priority]);
+    kept.rules[0].rule.not = true;
+    let read = Script::from_json(&kept.to_json()).expect("its own form");
+    assert_eq!(read.base(), kept.base());
+    // Only what nobody knows is not.
+    let unknown = script([RuleKind::Unknown { number: 60, value: Box::new([]) }]).to_json();
+    assert!(Script::from_json(&unknown).expect_err("refused").to_string().ends_with("there is no rule type `TYPE_60`"));
+}
+
+#[test]
 fn names_that_no_text_can_have_are_replaced() {
     let tag = |name: &str, id| TagDefinition {
         name: name.to_owned(),
@@ -325,7 +337,67 @@ fn tags() -> impl Strategy<Value = Vec<TagDefinition>> {
     })
 }
 
+/// JSON with the names that are looked for.
+fn json_soup() -> impl Strategy<Value = Value> {
+    let names = [
+        "type",
+        "not",
+        "or",
+        "rules",
+        "config",
+        "capabilities",
+        "tags",
+        "tagsByName",
+        "capabilitiesByName",
+        "id",
+        "default",
+        "enums",
+        "flags",
+        "ip",
+        "mask",
+        "start",
+        "end",
+        "zt",
+        "mac",
+        "address",
+        "length",
+        "value",
+        "icmpCode",
+        "bits",
+    ];
+    let types = ["ACTION_TEE", "MATCH_IPV6_DEST", "MATCH_ICMP", "INTEGER_RANGE", "ACTION_PRIORITY", "MATCH_TAGS_EQUAL"];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        select(types.to_vec()).prop_map(Value::from),
+        select(vec!["fd00::1/64", "10.0.0.0/99", "ffff", "é", ""]).prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::btree_map(select(names.to_vec()), inner, 0..8).prop_map(|map| {
+                map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()
+            }),
+        ]
+    })
+}
+
 proptest! {
+    #[test]
+    fn any_json_has_an_outcome(rules in json_soup(), other in json_soup()) {
+        for json in [json!({"rules": [rules], "tags": [other]}), json!({"rules": rules, "capabilities": [other]}), other] {
+            if let Ok(script) = Script::from_json(&json) {
+                let text = script.explain();
+                if text.untold.is_empty() {
+                    prop_assert_eq!(compile(&text.text).base(), script.base());
+                }
+                prop_assert_eq!(Script::from_json(&script.to_json()).expect("its own form").base(), script.base());
+            }
+        }
+    }
+
     #[test]
     fn what_is_explained_compiles_to_the_same(
         base in rules(12), capability in rules(6), other in rules(6), tags in tags(), default: bool,
