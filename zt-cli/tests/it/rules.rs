@@ -107,6 +107,52 @@ fn blocks(page: &str, kind: &str) -> Vec<String> {
     blocks
 }
 
+/// What the page says of its examples, one after the other.
+const CASES: [&str; 5] = [
+    "member a
+member b
+accept a > b: tcp 80
+accept a > b: tcp 443
+drop a > b: tcp 22
+accept a > b: tcp 22 syn ack
+accept a > b: udp 53
+accept a > b: arp
+drop a > b: ethertype 0x88cc 60 bytes
+",
+    "member ann department=sales
+member bob department=sales cameras=watches
+member eve department=engineering cameras=watches
+member cam department=engineering cameras=films
+accept ann > eve: arp
+accept ann <> bob: tcp 22
+drop ann <> eve: tcp 22
+accept ann > eve: ndp solicit fd00::3
+accept bob > cam: tcp 554
+drop bob > cam: tcp 22
+drop ann > cam: tcp 554
+drop cam > ann: udp 99
+",
+    "member admin capability ssh
+member user
+accept admin > user: tcp 22
+drop user > admin: tcp 22
+accept user > admin: tcp 22 syn ack
+drop admin > user: tcp 80
+drop admin > user: udp 22
+",
+    "member a
+member b
+accept a > b: udp 53
+accept a > b: tcp 53
+accept a > b: tcp 8040
+drop a > b: tcp 22
+",
+    "member a
+member b
+accept a > b: tcp 22
+",
+];
+
 #[test]
 fn the_examples_of_the_page_about_rules_compile_as_it_says() {
     let folder = Folder::new();
@@ -114,8 +160,14 @@ fn the_examples_of_the_page_about_rules_compile_as_it_says() {
     let page = std::fs::read_to_string(page).expect("the page");
     let sound = blocks(&page, "rules");
     assert_eq!(sound.len(), 5);
-    for block in sound {
-        let (code, out, err) = folder.run_fed("zt rules check --strict -", &block);
+    for block in &sound {
+        let (code, out, err) = folder.run_fed("zt rules check --strict -", block);
+        assert_eq!((code, err.as_str()), (0, ""), "{block}{out}");
+    }
+    for (block, cases) in sound.iter().zip(CASES) {
+        folder.write("page.rules", block);
+        folder.write("page.cases", cases);
+        let (code, out, err) = folder.run("zt rules test page.rules");
         assert_eq!((code, err.as_str()), (0, ""), "{block}{out}");
     }
     let warned = blocks(&page, "rules-warns");
