@@ -57,8 +57,16 @@ impl Policy {
                 _ => {}
             }
         }
+        let mut others: Vec<&Rule> = present.iter().filter(|rule| !wanted.contains(rule)).collect();
+        if needed && !others.is_empty() {
+            // Another process on this host may bind other addresses of it. Its rules are not for this one to take, or the two
+            // would undo each other's work for ever.
+            let on_host = netlink.addresses(None)?;
+            let is_there = |ip: IpAddr| on_host.iter().any(|address| address.cidr.address() == ip);
+            others.retain(|rule| !rule.from.is_some_and(is_there));
+        }
         // The last first: a packet is never sent to the ports without the exceptions before.
-        for rule in present.iter().rev().filter(|rule| !wanted.contains(rule)) {
+        for rule in others.into_iter().rev() {
             remove(netlink, ipv6, rule)?;
         }
         Ok(())

@@ -182,6 +182,20 @@ fn what_the_state_does_not_name_is_left_to_the_operator() {
     assert!(!link(&rig).up);
 }
 
+/// As many routes as a network can have, changed as a whole.
+#[test]
+fn all_routes_of_a_full_network_are_set_and_replaced() {
+    let Some(mut rig) = rig() else { return };
+    let gateway = |last: u8| Some(IpAddr::from([10, 44, 0, last]));
+    let routes = |last| (0..128_u8).map(|n| HostRoute::new(cidr(&format!("10.60.{n}.0/24")), gateway(last))).collect();
+    let mut state = HostState { routes: routes(11), ..full_state() };
+    assert_eq!(rig.apply(&state).len(), 3 + 2 + 128);
+    assert_eq!(rig.routes().len(), 128);
+    state.routes = routes(12);
+    assert_eq!(rig.apply(&state).len(), 2 * 128);
+    assert!(rig.routes().iter().all(|route| route.via == gateway(12)));
+}
+
 #[test]
 fn removal_leaves_the_device_down_and_bare() {
     let Some(mut rig) = rig() else { return };

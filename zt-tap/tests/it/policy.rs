@@ -166,6 +166,22 @@ fn two_processes_share_the_table_and_the_last_one_cleans_up() {
     assert_eq!(rig.rules(), [0, 0]);
 }
 
+/// Two nodes of one host that bind different addresses of it do not undo each other's rules.
+#[test]
+fn processes_with_other_addresses_leave_each_other_alone() {
+    let Some(mut rig) = rig() else { return };
+    let Some(_port) = rig.port(1) else { return };
+    rig.host.add_address("eth0", cidr("10.0.0.9/24")).expect("address");
+    let (mut one, mut two) = (rig.configurator(), rig.configurator());
+    one.apply("zttest1", &state(1)).expect("apply");
+    two.set_underlay(&[ip("10.0.0.9")]).expect("underlay");
+    assert_eq!(rig.rules(), [4, 3]);
+    one.set_underlay(&CABLE.map(ip)).expect("underlay");
+    assert_eq!(rig.rules(), [4, 3]);
+    one.remove("zttest1").expect("remove");
+    assert_eq!(rig.rules(), [0, 0]);
+}
+
 #[test]
 fn rules_follow_the_addresses_of_the_host_and_come_back_when_somebody_takes_them() {
     let Some(mut rig) = rig() else { return };
@@ -173,18 +189,20 @@ fn rules_follow_the_addresses_of_the_host_and_come_back_when_somebody_takes_them
     let mut host = rig.configurator();
     host.apply("zttest1", &state(1)).expect("apply");
     // An address of DHCP: the old one goes, a new one comes.
+    rig.host.delete_address("eth0", cidr("10.0.0.2/24")).expect("address");
     rig.host.add_address("eth0", cidr("10.0.0.9/24")).expect("address");
+    let by_gateway = HostRoute::new(cidr(DEFAULTS[0]), Some(ip("10.0.0.1")));
+    rig.host.add_route("eth0", &by_gateway).expect("the lease has a gateway");
     host.set_underlay(&[ip("10.0.0.9"), ip(CABLE[1])]).expect("underlay");
     assert_eq!(rig.leaves_by(ip(BEYOND[0]), Some(ip("10.0.0.9"))), "eth0");
-    assert_eq!(rig.leaves_by(ip(BEYOND[0]), Some(ip(CABLE[0]))), "zttest1", "no longer of the underlay");
-    assert_eq!(rig.rules(), [3, 3]);
+    assert_eq!(rig.rules(), [3, 3], "the rule of the address that went is gone too");
 
     for ipv6 in [false, true] {
         for rule in rig.netlink.rules(ipv6).expect("rules") {
             rig.netlink.delete_rule(ipv6, &rule).expect("delete");
         }
     }
-    assert_eq!(rig.ways(), BY_CABLE);
+    assert_eq!(rig.leaves_by(ip(BEYOND[0]), None), "eth0");
     assert!(host.apply("zttest1", &state(1)).expect("apply").is_unchanged(), "rules are no change of the port");
     assert_eq!(rig.leaves_by(ip(BEYOND[0]), None), "zttest1");
     assert_eq!(rig.rules(), [3, 3]);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 use zt_tap::HostRoute;
 use zt_test_e2e::rig::first;
-use zt_test_e2e::{Daemon, Host, IpPrefix, Lab, Namespace, Program, Switch, wait_for};
+use zt_test_e2e::{Daemon, Host, IpPrefix, Lab, Namespace, Program, Switch, tcp, wait_for};
 use zt_wire::NetworkId;
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ const PORT: u16 = 8080;
 struct Scene {
     lab: Lab,
     switches: [Switch; 2],
-    _root_host: Host,
+    root_host: Host,
     root: Daemon,
     a_host: Host,
     _b_host: Host,
@@ -146,8 +146,8 @@ impl Scene {
         let zt = Program::ours()?;
         let root = root_host.start(&zt, lab.home("root")?.with_identity(&key)?.with_planet(&planet)?)?;
         let b = b_host.start(&zt, lab.home("b")?.with_identity(&lab.identity(3))?.with_planet(&planet)?)?;
-        let (switches, _root_host, _b_host, _web) = ([home, beyond], root_host, b_host, web);
-        Ok(Some(Self { lab, switches, _root_host, root, a_host, _b_host, b, gates, _web, planet }))
+        let (switches, _b_host, _web) = ([home, beyond], b_host, web);
+        Ok(Some(Self { lab, switches, root_host, root, a_host, _b_host, b, gates, _web, planet }))
     }
 
     /// A's way out is this router; any other is taken away.
@@ -301,6 +301,12 @@ fn the_way_out_leads_through_a_member_and_comes_back_whatever_happens() -> Resul
     scene.seen(BY_EXIT, NO_SOURCE)?;
     scene.seen(BY_GATE[0], PHYSICAL)?;
     a.wait_direct(scene.b.address(), WAIT)?;
+    // Who comes from beyond the LAN to a physical address (an operator by ssh) is taken in and answered.
+    for (number, home) in ["10.1.0.0/24", "2001:db8:1::/64"].into_iter().enumerate() {
+        let by_gate = HostRoute::new(prefix(home)?, Some(ip(["10.0.0.51", "2001:db8::51"][number])?));
+        scene.root_host.namespace().add_route("eth0", &by_gate)?;
+        tcp(&scene.root_host, a_host, ip(A[number])?, 100_000)?;
+    }
     let before = counted(a_host, "outside")?;
     hears_root(&a, root)?;
     scene.seen(BY_EXIT, NO_SOURCE)?;
