@@ -167,6 +167,12 @@ impl Member {
         ours.counts(credential.timestamp(), self.revoked_until(credential.kind(), credential.id()))
     }
 
+    /// True when a tag with this ID is held that was not revoked.
+    pub(crate) fn has_outdated_tag(&self, id: u32) -> bool {
+        let until = self.revoked_until(CredentialKind::TAG, id);
+        self.tags.get(&id).is_some_and(|tag| until.is_none_or(|until| tag.timestamp > until))
+    }
+
     /// Notes that a credential came or was revoked: the rules have to look again.
     pub(crate) fn credentials_changed(&mut self) {
         self.policy = None;

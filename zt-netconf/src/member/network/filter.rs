@@ -189,7 +189,7 @@ impl Network {
     /// True when a member, for want of whose credentials a frame may have been refused, is to be asked for them.
     fn awaits_credentials(&mut self, now: Now, member: Address, verdict: &Verdict) -> bool {
         let Some(record) = self.members.get_mut(member) else { return false };
-        let outdated = verdict.missing_tag.is_some_and(|id| record.tags.contains_key(&id));
+        let outdated = verdict.missing_tag.is_some_and(|id| record.has_outdated_tag(id));
         record.contact.is_worth_asking(now.mono, outdated)
     }
 }
