@@ -81,6 +81,8 @@ pub(crate) const SURFACE: Duration = ms(600_000);
 pub(crate) const HOUSEKEEPING: Duration = ms(30_000);
 /// ERRORs about frames that count, per peer: a waiting frame is judged every 500 ms (02 §5).
 pub(crate) const FRAME_ERROR_AGAIN: Duration = ms(450);
+/// ERRORs that ask for credentials without a frame that count, per peer: they are sent once in 1 s, and jitter.
+pub(crate) const QUESTION: Duration = ms(900);
 /// HELLO to a root that has not answered yet: the first after this.
 pub(crate) const ROOT_RETRY_FIRST: Duration = ms(250);
 /// HELLO to a root that has not answered, but asked whether we are there: so often at most.

@@ -6,8 +6,8 @@ use zt_wire::{Gate, Mono, Pace};
 
 use crate::link::Path;
 use crate::rate::{
-    CONFIRM, ECHO_ANSWER, ERROR_OUT, FRAME_ERROR_AGAIN, PUSH_BREAKER, PUSH_DIRECT, PUSH_GAP, PUSH_RELAYED, TRACE,
-    TRACE_BURST, WHOIS_ANSWER,
+    CONFIRM, ECHO_ANSWER, ERROR_OUT, FRAME_ERROR_AGAIN, PUSH_BREAKER, PUSH_DIRECT, PUSH_GAP, PUSH_RELAYED, QUESTION,
+    TRACE, TRACE_BURST, WHOIS_ANSWER,
 };
 
 /// Most paths that one gate of a peer remembers.
@@ -26,6 +26,8 @@ pub(crate) struct Gates {
     error_sent: Gate,
     /// Last ERROR that named a frame of ours.
     frame_error: Gate,
+    /// Last ERROR that asked for credentials on the peer's own account.
+    question: Gate,
     pushes_taken: (u32, Gate),
     pushed: Gate,
     traces: Pace,
@@ -40,6 +42,7 @@ impl Gates {
             whois_answered: Gate::OPEN,
             error_sent: Gate::OPEN,
             frame_error: Gate::OPEN,
+            question: Gate::OPEN,
             pushes_taken: (0, Gate::OPEN),
             pushed: Gate::OPEN,
             traces: Pace::RESTED,
@@ -86,6 +89,11 @@ impl Gates {
 
     pub(crate) const fn took_error(&mut self, now: Mono) {
         self.frame_error.note(now);
+    }
+
+    /// Whether an ERROR that names no frame, but asks for credentials, counts.
+    pub(crate) fn takes_question(&mut self, now: Mono) -> bool {
+        self.question.pass(now, QUESTION)
     }
 
     /// Breaker of PUSH_DIRECT_PATHS (02 §6.17): whether the content of one received now counts.

@@ -495,7 +495,8 @@ impl Vl1 {
     fn handle_error(&mut self, now: Now, c: &Ticket, m: &ErrorReply<'_>) -> Handled {
         // Safer point 7: gated like OKs.
         let asked = self.wire.refused(now.mono, c.from, m.in_re_verb, m.in_re_packet, c.path.link)
-            || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet);
+            || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet)
+            || self.is_question(now.mono, c, m);
         if !asked {
             return Handled::Refused(DropReason::NotExpected);
         }
@@ -507,6 +508,15 @@ impl Vl1 {
             return Handled::Refused(DropReason::NotARoot);
         }
         Handled::Above
+    }
+
+    /// Whether an ERROR asks for our credentials without a frame of ours: the peer has one for us, and may not send it. It
+    /// names packet 0. A replay costs a push of credentials as often as an honest question does.
+    fn is_question(&mut self, now: Mono, c: &Ticket, m: &ErrorReply<'_>) -> bool {
+        m.code == ErrorCode::NEED_MEMBERSHIP_CERTIFICATE
+            && m.in_re_packet == PacketId(0)
+            && is_frame(m.in_re_verb)
+            && self.peers.get_mut(c.id).gates_mut().takes_question(now)
     }
 
     /// Whether an ERROR names a frame of ours. A refused frame waits at the peer and is judged again, each time with an

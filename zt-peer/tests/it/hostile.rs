@@ -355,8 +355,16 @@ fn errors_answer_what_was_sent_to_that_peer() {
     assert_eq!(net.drops(1, "not-expected"), before + 1, "passes once");
     net.inject(addr(3), addr(2), &packet(3, 2, 3, Suite::AesGmacSiv, &error(id)));
     assert_eq!(net.drops(1, "not-expected"), before + 2);
+    // A question on the peer's own account names packet 0, and counts once a second.
+    for (number, refused) in [(4, 2), (5, 3)] {
+        net.inject(addr(3), addr(2), &packet(3, 2, number, Suite::AesGmacSiv, &error(0)));
+        assert_eq!(net.drops(1, "not-expected"), before + refused);
+    }
+    let denied = ErrorReply::network_error(Verb::FRAME, PacketId(0), ErrorCode::NETWORK_ACCESS_DENIED, NETWORK);
+    net.inject(addr(3), addr(2), &packet(3, 2, 6, Suite::AesGmacSiv, &denied));
+    assert_eq!(net.drops(1, "not-expected"), before + 4, "nothing else does");
     let collision = ErrorReply::plain(Verb::HELLO, PacketId(id), ErrorCode::IDENTITY_COLLISION);
-    net.inject(addr(3), addr(2), &packet(3, 2, 4, Suite::AesGmacSiv, &collision));
+    net.inject(addr(3), addr(2), &packet(3, 2, 7, Suite::AesGmacSiv, &collision));
     assert!(!net.nodes[1].events.iter().any(|(_, e)| *e == Vl1Event::IdentityCollision));
 }
 

@@ -10,6 +10,7 @@ mod clocks;
 mod corpora;
 mod crowd;
 mod eavesdropper;
+mod first_contact;
 mod healing;
 mod herd;
 mod nat_table;
