@@ -8,6 +8,7 @@ pub mod cases;
 pub mod diff;
 mod explain;
 mod facts;
+mod fields;
 mod policy;
 mod program;
 mod run;

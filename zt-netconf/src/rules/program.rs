@@ -1,9 +1,13 @@
 //! A rule table, compiled for one direction of one member (04 §6.4).
 
-use zt_wire::ident::{Address, Mac};
-use zt_wire::rules::{IcmpMatch, IntegerMatch, Ipv4Prefix, Ipv6Prefix, Rule, RuleKind, TagMatch, TosMatch};
+use core::ops::RangeInclusive;
 
+use zt_wire::ident::{Address, Mac};
+use zt_wire::rules::{IcmpMatch, IntegerMatch, Ipv4Prefix, Ipv6Prefix, Rule, RuleKind, TagMatch};
+
+use super::fields::{Field, Range, group, mac as number};
 use super::policy::value_of;
+use super::transport::is_passed;
 
 /// Bits of MATCH_CHARACTERISTICS (04 §6.5).
 pub(super) mod characteristic {
@@ -29,8 +33,8 @@ pub(super) struct Side<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Program {
     pub(super) entries: Box<[Entry]>,
-    /// True when a match asks for the transport header.
-    pub(super) reads_transport: bool,
+    /// The groups of fields that matches ask for.
+    pub(super) groups: u8,
 }
 
 /// One rule.
@@ -71,7 +75,10 @@ impl Comparison {
 /// What an entry is.
 #[derive(Debug)]
 pub(super) enum Op {
+    /// Most matches.
+    Compare(Range),
     Action(Action),
+    /// The others.
     Match(Match),
 }
 
@@ -97,41 +104,19 @@ pub(super) enum Action {
     Nothing,
 }
 
-/// What makes a set true or false.
+/// A match that is more than the comparison of a field.
 #[derive(Debug)]
 pub(super) enum Match {
-    /// Says the same of every frame, before NOT.
-    Always(bool),
-    EtherType(u16),
-    Source(Address),
-    Destination(Address),
-    MacSource(Mac),
-    MacDestination(Mac),
-    Ipv4 {
-        source: bool,
-        mask: u32,
-        network: u32,
-    },
     Ipv6 {
         source: bool,
         prefix: Box<Ipv6Mask>,
     },
-    IpTos(TosMatch),
     IpProtocol(u8),
     Icmp {
         kind: u8,
-        code: Option<u8>,
-    },
-    Port {
-        source: bool,
-        first: u32,
-        last: u32,
+        code: u8,
     },
     Characteristics(u64),
-    FrameSize {
-        first: u16,
-        last: u16,
-    },
     Random(u32),
     /// A tag of ours and one of the other side.
     Tags {
@@ -226,7 +211,7 @@ impl Program {
     pub(super) fn new(rules: &[Rule], side: &Side<'_>) -> Self {
         let mut entries: Vec<_> = rules
             .iter()
-            .map(|rule| Entry { op: side.op(&rule.kind), not: rule.not, or: rule.or, fresh: false, link: 0 })
+            .map(|rule| Entry { op: side.op(&rule.kind, rule.not), not: rule.not, or: rule.or, fresh: false, link: 0 })
             .collect();
         // Backwards, so that where to go on is known.
         let mut next = (entries.len(), true);
@@ -249,8 +234,8 @@ impl Program {
                 entry.link = tag.take().unwrap_or(at) as u32;
             }
         }
-        let reads_transport = entries.iter().any(|entry| entry.op.reads_transport());
-        Self { entries: entries.into(), reads_transport }
+        let groups = entries.iter().fold(0, |groups, entry| groups | entry.op.groups());
+        Self { entries: entries.into(), groups }
     }
 
     /// ID of the last tag that the set of an action looks at.
@@ -260,12 +245,14 @@ impl Program {
 }
 
 impl Op {
-    fn reads_transport(&self) -> bool {
+    /// The groups of fields that are asked for.
+    fn groups(&self) -> u8 {
         let deep = characteristic::TCP | characteristic::IPAUTH;
         match self {
-            Self::Match(Match::IpProtocol(_) | Match::Icmp { .. } | Match::Port { .. }) => true,
-            Self::Match(Match::Characteristics(mask)) => mask & deep != 0,
-            _ => false,
+            Self::Compare(range) => range.field.group(),
+            Self::Match(Match::IpProtocol(_) | Match::Icmp { .. }) => group::TRANSPORT,
+            Self::Match(Match::Characteristics(mask)) if mask & deep != 0 => group::TRANSPORT,
+            _ => 0,
         }
     }
 
@@ -284,10 +271,10 @@ impl Op {
 }
 
 impl Side<'_> {
-    fn op(&self, kind: &RuleKind) -> Op {
+    fn op(&self, kind: &RuleKind, not: bool) -> Op {
         match self.action(kind) {
             Some(action) => Op::Action(action),
-            None => Op::Match(self.question(kind)),
+            None => self.question(kind, not),
         }
     }
 
@@ -314,45 +301,54 @@ impl Side<'_> {
         })
     }
 
-    fn question(&self, kind: &RuleKind) -> Match {
-        match kind {
-            RuleKind::SourceAddress(address) => Match::Source(*address),
-            RuleKind::DestinationAddress(address) => Match::Destination(*address),
+    /// A match; `not` counts unless the result is a hard one (04 §6.4).
+    fn question(&self, kind: &RuleKind, not: bool) -> Op {
+        let range = match kind {
+            RuleKind::SourceAddress(address) => Range::equal(Field::Source, address.as_u64()),
+            RuleKind::DestinationAddress(address) => Range::equal(Field::Destination, address.as_u64()),
             // Quirk (04 §6.3, §6.5): VLAN tags are not looked into.
-            RuleKind::VlanId(id) => Match::Always(*id == 0),
-            RuleKind::VlanPcp(value) | RuleKind::VlanDei(value) => Match::Always(*value == 0),
-            RuleKind::MacSource(mac) => Match::MacSource(*mac),
-            RuleKind::MacDestination(mac) => Match::MacDestination(*mac),
-            RuleKind::Ipv4Source(prefix) => ipv4(true, prefix),
-            RuleKind::Ipv4Destination(prefix) => ipv4(false, prefix),
-            RuleKind::Ipv6Source(prefix) => Match::Ipv6 { source: true, prefix: Box::new(Ipv6Mask::new(prefix)) },
-            RuleKind::Ipv6Destination(prefix) => Match::Ipv6 { source: false, prefix: Box::new(Ipv6Mask::new(prefix)) },
-            RuleKind::IpTos(tos) => Match::IpTos(*tos),
-            RuleKind::IpProtocol(protocol) => Match::IpProtocol(*protocol),
-            RuleKind::EtherType(ethertype) => Match::EtherType(*ethertype),
-            RuleKind::Icmp(IcmpMatch { kind, code, flags }) => {
-                Match::Icmp { kind: *kind, code: (flags & 1 != 0).then_some(*code) }
+            RuleKind::VlanId(id) => Range::always(*id == 0),
+            RuleKind::VlanPcp(value) | RuleKind::VlanDei(value) => Range::always(*value == 0),
+            RuleKind::MacSource(mac) => Range::equal(Field::MacSource, number(*mac)),
+            RuleKind::MacDestination(mac) => Range::equal(Field::MacDestination, number(*mac)),
+            RuleKind::Ipv4Source(prefix) => ipv4(Field::Ipv4Source, prefix),
+            RuleKind::Ipv4Destination(prefix) => ipv4(Field::Ipv4Destination, prefix),
+            RuleKind::Ipv6Source(prefix) => match ipv6(Field::Ipv6Source, prefix) {
+                Some(range) => range,
+                None => return Op::Match(Match::Ipv6 { source: true, prefix: Box::new(Ipv6Mask::new(prefix)) }),
+            },
+            RuleKind::Ipv6Destination(prefix) => match ipv6(Field::Ipv6Destination, prefix) {
+                Some(range) => range,
+                None => return Op::Match(Match::Ipv6 { source: false, prefix: Box::new(Ipv6Mask::new(prefix)) }),
+            },
+            RuleKind::IpTos(tos) => Range::masked(Field::Tos, tos.mask.into(), tos.first.into(), tos.last.into()),
+            RuleKind::IpProtocol(protocol) if is_passed(*protocol) => return Op::Match(Match::IpProtocol(*protocol)),
+            RuleKind::IpProtocol(protocol) => Range::equal(Field::Protocol, (*protocol).into()),
+            RuleKind::EtherType(ethertype) => Range::equal(Field::EtherType, (*ethertype).into()),
+            RuleKind::Icmp(IcmpMatch { kind, code, flags }) if flags & 1 != 0 => {
+                return Op::Match(Match::Icmp { kind: *kind, code: *code });
             }
-            RuleKind::SourcePort(ports) => {
-                Match::Port { source: true, first: (*ports.start()).into(), last: (*ports.end()).into() }
+            RuleKind::Icmp(IcmpMatch { kind, .. }) => {
+                // Quirk (04 §6.5): without a code to compare, NOT inverts nothing.
+                let kind = u64::from(*kind) << 8;
+                return Op::Compare(Range::masked(Field::Icmp, 0xff00, kind, kind));
             }
-            RuleKind::DestinationPort(ports) => {
-                Match::Port { source: false, first: (*ports.start()).into(), last: (*ports.end()).into() }
-            }
-            RuleKind::Characteristics(mask) if self.inbound && mask & characteristic::INBOUND != 0 => {
-                Match::Always(true)
-            }
-            RuleKind::Characteristics(mask) => Match::Characteristics(mask & !characteristic::INBOUND),
-            RuleKind::FrameSize(sizes) => Match::FrameSize { first: *sizes.start(), last: *sizes.end() },
-            RuleKind::Random(probability) => Match::Random(*probability),
-            RuleKind::TagsDifference(tag) => self.tags(tag, Comparison::Difference),
-            RuleKind::TagsBitwiseAnd(tag) => self.tags(tag, Comparison::And),
-            RuleKind::TagsBitwiseOr(tag) => self.tags(tag, Comparison::Or),
-            RuleKind::TagsBitwiseXor(tag) => self.tags(tag, Comparison::Xor),
-            RuleKind::TagsEqual(tag) => self.tags(tag, Comparison::Equal),
-            RuleKind::TagSender(tag) => self.tag(tag, false),
-            RuleKind::TagReceiver(tag) => self.tag(tag, true),
-            RuleKind::IntegerRange(rule) => Match::Integer(Box::new(Integer::new(rule))),
+            RuleKind::SourcePort(ports) => within(Field::SourcePort, ports),
+            RuleKind::DestinationPort(ports) => within(Field::DestinationPort, ports),
+            RuleKind::Characteristics(mask) => match self.characteristics(*mask) {
+                Some(range) => range,
+                None => return Op::Match(Match::Characteristics(*mask)),
+            },
+            RuleKind::FrameSize(sizes) => within(Field::Size, sizes),
+            RuleKind::Random(probability) => return Op::Match(Match::Random(*probability)),
+            RuleKind::TagsDifference(tag) => return self.tags(tag, Comparison::Difference),
+            RuleKind::TagsBitwiseAnd(tag) => return self.tags(tag, Comparison::And),
+            RuleKind::TagsBitwiseOr(tag) => return self.tags(tag, Comparison::Or),
+            RuleKind::TagsBitwiseXor(tag) => return self.tags(tag, Comparison::Xor),
+            RuleKind::TagsEqual(tag) => return self.tags(tag, Comparison::Equal),
+            RuleKind::TagSender(tag) => return self.tag(tag, false),
+            RuleKind::TagReceiver(tag) => return self.tag(tag, true),
+            RuleKind::IntegerRange(rule) => return Op::Match(Match::Integer(Box::new(Integer::new(rule)))),
             // Actions are taken care of.
             RuleKind::Drop
             | RuleKind::Accept
@@ -361,28 +357,69 @@ impl Side<'_> {
             | RuleKind::Redirect(_)
             | RuleKind::Break
             | RuleKind::Priority
-            | RuleKind::Unknown { .. } => Match::Always(self.unknown_matches),
+            | RuleKind::Unknown { .. } => Range::always(self.unknown_matches),
+        };
+        Op::Compare(range.inverted(not))
+    }
+
+    /// Characteristics of one field alone.
+    fn characteristics(&self, mask: u64) -> Option<Range> {
+        use characteristic::{BROADCAST, INBOUND, IPAUTH, MACAUTH, MULTICAST, TCP};
+        if self.inbound && mask & INBOUND != 0 {
+            return Some(Range::always(true));
+        }
+        let tcp = mask & TCP;
+        match mask & (MULTICAST | BROADCAST | IPAUTH | MACAUTH) {
+            0 if tcp == 0 => Some(Range::always(false)),
+            0 => Some(Range::any(Field::TcpBits, tcp)),
+            _ if tcp != 0 => None,
+            BROADCAST => Some(Range::equal(Field::MacDestination, number(Mac::BROADCAST))),
+            // Broadcast is multicast, too.
+            MULTICAST => Some(Range::any(Field::MacDestination, GROUP)),
+            both if both == MULTICAST | BROADCAST => Some(Range::any(Field::MacDestination, GROUP)),
+            _ => None,
         }
     }
 
-    fn tags(&self, tag: &TagMatch, how: Comparison) -> Match {
-        match value_of(self.tags, tag.id) {
+    fn tags(&self, tag: &TagMatch, how: Comparison) -> Op {
+        Op::Match(match value_of(self.tags, tag.id) {
             Some(own) => Match::Tags { id: tag.id, own, value: tag.value, how },
             None => Match::LackedTag { id: tag.id },
-        }
+        })
     }
 
-    fn tag(&self, tag: &TagMatch, receiver: bool) -> Match {
+    fn tag(&self, tag: &TagMatch, receiver: bool) -> Op {
         if receiver == self.inbound {
             let matches = value_of(self.tags, tag.id).map(|own| own == tag.value);
-            return Match::OwnTag { id: tag.id, matches };
+            return Op::Match(Match::OwnTag { id: tag.id, matches });
         }
-        Match::OtherTag { id: tag.id, value: tag.value, receiver }
+        Op::Match(Match::OtherTag { id: tag.id, value: tag.value, receiver })
     }
 }
 
-fn ipv4(source: bool, prefix: &Ipv4Prefix) -> Match {
+/// The bit of a destination MAC that says: to a group.
+const GROUP: u64 = 1 << 40;
+
+fn within(field: Field, range: &RangeInclusive<u16>) -> Range {
+    Range::masked(field, u64::MAX, (*range.start()).into(), (*range.end()).into())
+}
+
+fn ipv4(field: Field, prefix: &Ipv4Prefix) -> Range {
     let bits = u32::from(prefix.bits.min(32));
-    let mask = !u32::MAX.checked_shr(bits).unwrap_or(0);
-    Match::Ipv4 { source, mask, network: prefix.ip.to_bits() & mask }
+    let mask = u64::from(!u32::MAX.checked_shr(bits).unwrap_or(0));
+    let network = u64::from(prefix.ip.to_bits()) & mask;
+    Range::masked(field, mask, network, network)
+}
+
+/// A prefix of which the upper half of an address tells enough.
+fn ipv6(field: Field, prefix: &Ipv6Prefix) -> Option<Range> {
+    if prefix.bits > 64 {
+        return None;
+    }
+    let Ipv6Mask { mask, network } = Ipv6Mask::new(prefix);
+    if network & !mask != 0 {
+        return Some(Range::never(field));
+    }
+    let network = (network >> 64) as u64;
+    Some(Range::masked(field, (mask >> 64) as u64, network, network))
 }

@@ -7,6 +7,7 @@ use zt_wire::ether::claimed_source;
 use zt_wire::ident::Address;
 
 use super::facts::FrameFacts;
+use super::fields::{Fields, group};
 use super::policy::{PeerPolicy, Policy};
 use super::program::{Action, Match, Op, Program, characteristic};
 use super::transport::{Evasive, Network, Transport};
@@ -58,8 +59,8 @@ pub(super) struct Run<'a> {
     peer: Option<&'a PeerPolicy>,
     random: &'a mut dyn FnMut() -> u32,
     network: Network<'a>,
-    transport: Transport,
-    transport_read: bool,
+    fields: Fields,
+    transport: Option<Transport>,
     ipauth: Option<bool>,
     /// An unknown tag lets a frame pass BREAK, too.
     pub(super) past_break: bool,
@@ -81,8 +82,8 @@ impl<'a> Run<'a> {
             peer,
             random,
             network,
-            transport: Transport::NOTHING,
-            transport_read: false,
+            fields: Fields::new(facts),
+            transport: None,
             ipauth: None,
             past_break: false,
             missing_tag: None,
@@ -92,47 +93,47 @@ impl<'a> Run<'a> {
 
     /// Evaluates one table.
     pub(super) fn table<S: Sink>(&mut self, program: &Program, sink: &mut S) -> Decided {
-        if program.reads_transport && !self.transport_read {
-            self.transport = Transport::new(self.network);
-            self.transport_read = true;
+        if self.fields.lacks(program.groups) {
+            self.read(program.groups);
         }
         let mut decided = Decided::default();
         let mut state = State::default();
         let (mut set, mut at) = (true, 0);
         while let Some(entry) = program.entries.get(at) {
-            let action = match &entry.op {
-                Op::Action(action) => action,
-                Op::Match(asked) => {
-                    let Ok(holds) = self.holds(asked, entry.not, &mut state) else {
-                        sink.evaded(at, set);
-                        decided.decision = Decision::Evasive;
-                        decided.rule = Some(at);
-                        break;
-                    };
-                    sink.matched(program, at, set, holds);
-                    set = holds || (entry.or && set);
+            let asked = match &entry.op {
+                Op::Compare(range) => self.fields.compare(range),
+                Op::Match(asked) => self.holds(asked, entry.not, &mut state),
+                Op::Action(action) => {
+                    sink.acted(at, set);
                     if set {
-                        at += 1;
-                    } else {
-                        sink.skipped(program, at + 1..entry.link as usize);
-                        (at, set) = (entry.link as usize, entry.fresh);
+                        if let Some(decision) = self.act(*action, &mut state, &mut decided) {
+                            decided.decision = decision;
+                            decided.rule = Some(at);
+                            decided.tag = program.tag_of(at);
+                            break;
+                        }
+                    } else if matches!(action, Action::Observed) {
+                        state.observed = true;
                     }
+                    set = true;
+                    at += 1;
                     continue;
                 }
             };
-            sink.acted(at, set);
+            let Ok(holds) = asked else {
+                sink.evaded(at, set);
+                decided.decision = Decision::Evasive;
+                decided.rule = Some(at);
+                break;
+            };
+            sink.matched(program, at, set, holds);
+            set = holds || (entry.or && set);
             if set {
-                if let Some(decision) = self.act(*action, &mut state, &mut decided) {
-                    decided.decision = decision;
-                    decided.rule = Some(at);
-                    decided.tag = program.tag_of(at);
-                    break;
-                }
-            } else if matches!(action, Action::Observed) {
-                state.observed = true;
+                at += 1;
+            } else {
+                sink.skipped(program, at + 1..entry.link as usize);
+                (at, set) = (entry.link as usize, entry.fresh);
             }
-            set = true;
-            at += 1;
         }
         sink.decided(&decided);
         decided
@@ -169,62 +170,45 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Reads what a table asks for, once.
+    fn read(&mut self, groups: u8) {
+        if groups & group::TRANSPORT != 0 && self.transport.is_none() {
+            self.transport = Some(Transport::new(self.network));
+        }
+        let transport = self.transport.as_ref().unwrap_or(&Transport::NOTHING);
+        self.fields.read(groups, self.facts, self.network, transport);
+    }
+
+    /// What the transport header says; the table asks for it.
+    fn transport(&self) -> &Transport {
+        self.transport.as_ref().unwrap_or(&Transport::NOTHING)
+    }
+
     /// True when a copy or redirection to this node is no circle.
     fn is_third(&self, to: Address) -> bool {
         to != self.facts.source && to != self.facts.destination
     }
 
     /// One match, after NOT.
-    #[inline(always)]
     fn holds(&mut self, asked: &Match, not: bool, state: &mut State) -> Result<bool, Evasive> {
         let facts = self.facts;
         let plain = match asked {
-            Match::Always(matches) => *matches,
-            Match::EtherType(ethertype) => facts.ethertype == *ethertype,
-            Match::Source(address) => facts.source == *address,
-            Match::Destination(address) => facts.destination == *address,
-            Match::MacSource(mac) => facts.source_mac == *mac,
-            Match::MacDestination(mac) => facts.destination_mac == *mac,
-            Match::Ipv4 { source, mask, network } => match self.network {
-                Network::V4(packet) => {
-                    let ip = if *source { packet.source() } else { packet.destination() };
-                    ip.to_bits() & mask == *network
-                }
-                other => return no_ip(other),
-            },
             Match::Ipv6 { source, prefix } => match self.network {
                 Network::V6(packet) => {
                     prefix.contains(if *source { packet.source() } else { packet.destination() }.to_bits())
                 }
                 other => return no_ip(other),
             },
-            Match::IpTos(tos) => {
-                let found = match self.network {
-                    Network::V4(packet) => packet.tos(),
-                    Network::V6(packet) => packet.traffic_class(),
-                    other => return no_ip(other),
-                };
-                (tos.first..=tos.last).contains(&(found & tos.mask))
-            }
-            Match::IpProtocol(protocol) => match self.transport.is_protocol(*protocol)? {
+            Match::IpProtocol(protocol) => match self.transport().is_protocol(*protocol)? {
                 Some(matches) => matches,
                 None => return Ok(false),
             },
-            Match::Icmp { kind, code } => match (self.transport.icmp?, code) {
-                // Quirk (04 §6.5): NOT inverts only the comparison of codes.
-                (Some((found, _)), None) => return Ok(found == *kind),
-                (Some((found, has)), Some(code)) if found == *kind => has == *code,
+            // Quirk (04 §6.5): NOT inverts only the comparison of codes.
+            Match::Icmp { kind, code } => match self.transport().icmp? {
+                Some((found, has)) if found == *kind => has == *code,
                 _ => return Ok(false),
             },
-            Match::Port { source, first, last } => match self.transport.ports? {
-                // Quirk (04 §6.5): "not port 22" is true of what has no ports.
-                Some([from, to]) => (*first..=*last).contains(if *source { &from } else { &to }),
-                None => return Ok(false),
-            },
             Match::Characteristics(mask) => self.characteristics(*mask)?,
-            Match::FrameSize { first, last } => {
-                (usize::from(*first)..=usize::from(*last)).contains(&facts.payload.len())
-            }
             Match::Random(probability) => (self.random)() <= *probability,
             Match::Tags { id, own, value, how } => match self.other_tag(*id) {
                 Some(other) => how.holds(*own, other, *value),
@@ -278,7 +262,7 @@ impl<'a> Run<'a> {
         if mask & characteristic::IPAUTH != 0 && self.is_ip_authentic()? {
             return Ok(true);
         }
-        Ok(mask & characteristic::TCP != 0 && self.transport.tcp_bits? & mask != 0)
+        Ok(mask & characteristic::TCP != 0 && self.transport().tcp_bits? & mask != 0)
     }
 
     fn is_mac_authentic(&mut self) -> bool {
@@ -301,7 +285,7 @@ impl<'a> Run<'a> {
             Network::V6(packet) if packet.neighbor().is_some_and(|neighbor| !neighbor.advertisement)
         );
         // Deliberate (04 §6.5): an advertisement claims its target behind extension headers too.
-        let advertised = self.transport.advertised?.map(IpAddr::from);
+        let advertised = self.transport().advertised?.map(IpAddr::from);
         let claimed = advertised.or_else(|| claimed_source(facts.ethertype, facts.payload));
         let authentic = match (claimed, facts.inbound) {
             _ if solicitation => true,

@@ -41,6 +41,11 @@ const TCP_FLAGS_END: usize = 14;
 const TARGET_END: usize = 24;
 const NEIGHBOR_ADVERTISEMENT: u8 = 0x88;
 
+/// True for the protocols that the walk goes through and that rules can ask for all the same.
+pub(super) const fn is_passed(protocol: u8) -> bool {
+    matches!(protocol, FRAGMENT | AH)
+}
+
 /// The network layer of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Network<'a> {
@@ -74,7 +79,7 @@ pub(super) struct Evasive;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Transport {
     /// The protocol at the end of the extension headers.
-    protocol: Result<Option<u8>, Evasive>,
+    pub(super) protocol: Result<Option<u8>, Evasive>,
     through_fragment: bool,
     through_ah: bool,
     /// Type and code of an ICMP message of the packet's family.

@@ -1,0 +1,224 @@
+//! The facts of a frame as numbers, so that most matches are one comparison (04 §6.5).
+
+use zt_wire::ident::Mac;
+
+use super::facts::FrameFacts;
+use super::transport::{Evasive, Network, Transport};
+
+/// Fields of a frame. Of a field that a frame does not have, each match is a hard no (04 §6.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Field {
+    EtherType,
+    /// Length of the payload.
+    Size,
+    Source,
+    Destination,
+    MacSource,
+    MacDestination,
+    Ipv4Source,
+    Ipv4Destination,
+    /// The upper half.
+    Ipv6Source,
+    Ipv6Destination,
+    Tos,
+    Protocol,
+    /// Type and code.
+    Icmp,
+    SourcePort,
+    DestinationPort,
+    /// The TCP bits of the characteristics.
+    TcpBits,
+}
+
+/// Number of fields.
+const COUNT: usize = Field::TcpBits as usize + 1;
+
+impl Field {
+    const fn bit(self) -> u32 {
+        1 << self as u8
+    }
+}
+
+/// Groups of fields that are read together.
+pub(super) mod group {
+    pub(in crate::rules) const ENDS: u8 = 1;
+    pub(in crate::rules) const IP: u8 = 2;
+    pub(in crate::rules) const TRANSPORT: u8 = 4;
+}
+
+impl Field {
+    pub(super) const fn group(self) -> u8 {
+        match self {
+            Self::EtherType | Self::Size => 0,
+            Self::Source | Self::Destination | Self::MacSource | Self::MacDestination => group::ENDS,
+            Self::Ipv4Source | Self::Ipv4Destination | Self::Ipv6Source | Self::Ipv6Destination | Self::Tos => {
+                group::IP
+            }
+            Self::Protocol | Self::Icmp | Self::SourcePort | Self::DestinationPort | Self::TcpBits => group::TRANSPORT,
+        }
+    }
+}
+
+/// A comparison with a field: whether some of its bits lie in a range.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Range {
+    pub(super) field: Field,
+    /// Inverts the result.
+    invert: bool,
+    mask: u64,
+    first: u64,
+    /// Last minus first.
+    width: u64,
+}
+
+impl Range {
+    /// True for what lies from `first` to `last` after `mask`; nothing does when `last` is the lesser one.
+    pub(super) const fn masked(field: Field, mask: u64, first: u64, last: u64) -> Self {
+        match last.checked_sub(first) {
+            Some(width) => Self { field, invert: false, mask, first, width },
+            None => Self::never(field),
+        }
+    }
+
+    /// False, of every frame that has the field.
+    pub(super) const fn never(field: Field) -> Self {
+        Self { field, invert: false, mask: 0, first: 1, width: 0 }
+    }
+
+    /// The same, inverted when `not` is set.
+    pub(super) const fn inverted(self, not: bool) -> Self {
+        Self { invert: not, ..self }
+    }
+
+    pub(super) const fn equal(field: Field, value: u64) -> Self {
+        Self::masked(field, u64::MAX, value, value)
+    }
+
+    /// True when one of the bits is set.
+    pub(super) const fn any(field: Field, bits: u64) -> Self {
+        Self::masked(field, bits, 1, u64::MAX)
+    }
+
+    /// The same of every frame.
+    pub(super) const fn always(result: bool) -> Self {
+        let first = if result { 0 } else { 1 };
+        Self::masked(Field::EtherType, 0, first, first)
+    }
+
+    const fn contains(&self, value: u64) -> bool {
+        (value & self.mask).wrapping_sub(self.first) <= self.width
+    }
+}
+
+/// The number of a MAC.
+pub(super) fn mac(mac: Mac) -> u64 {
+    mac.0.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// What is known of a frame. Fields are read by groups, when a table asks for one of them.
+#[derive(Debug)]
+pub(super) struct Fields {
+    values: [u64; COUNT],
+    present: u32,
+    /// Fields that the frame hides.
+    hidden: u32,
+    read: u8,
+}
+
+impl Fields {
+    pub(super) fn new(facts: &FrameFacts<'_>) -> Self {
+        let mut fields = Self { values: [0; COUNT], present: 0, hidden: 0, read: 0 };
+        fields.set(Field::EtherType, facts.ethertype.into());
+        fields.set(Field::Size, facts.payload.len() as u64);
+        fields
+    }
+
+    #[inline]
+    fn set(&mut self, field: Field, value: u64) {
+        self.values[field as usize] = value;
+        self.present |= field.bit();
+    }
+
+    /// True when one of these groups is still to be read.
+    pub(super) const fn lacks(&self, groups: u8) -> bool {
+        groups & !self.read != 0
+    }
+
+    pub(super) fn read(&mut self, groups: u8, facts: &FrameFacts<'_>, network: Network<'_>, transport: &Transport) {
+        let new = groups & !self.read;
+        self.read |= groups;
+        if new & group::ENDS != 0 {
+            self.set(Field::Source, facts.source.as_u64());
+            self.set(Field::Destination, facts.destination.as_u64());
+            self.set(Field::MacSource, mac(facts.source_mac));
+            self.set(Field::MacDestination, mac(facts.destination_mac));
+        }
+        if new & group::IP != 0 {
+            self.read_ip(network);
+        }
+        if new & group::TRANSPORT != 0 {
+            self.read_transport(transport);
+        }
+    }
+
+    fn read_ip(&mut self, network: Network<'_>) {
+        match network {
+            Network::V4(packet) => {
+                self.set(Field::Ipv4Source, packet.source().to_bits().into());
+                self.set(Field::Ipv4Destination, packet.destination().to_bits().into());
+                self.set(Field::Tos, packet.tos().into());
+            }
+            Network::V6(packet) => {
+                self.set(Field::Ipv6Source, (packet.source().to_bits() >> 64) as u64);
+                self.set(Field::Ipv6Destination, (packet.destination().to_bits() >> 64) as u64);
+                self.set(Field::Tos, packet.traffic_class().into());
+            }
+            Network::PriorityTagged => {
+                let all = [Field::Ipv4Source, Field::Ipv4Destination, Field::Ipv6Source, Field::Ipv6Destination];
+                self.hidden |= all.iter().fold(Field::Tos.bit(), |bits, field| bits | field.bit());
+            }
+            Network::Other => {}
+        }
+    }
+
+    fn read_transport(&mut self, transport: &Transport) {
+        let mut read = |field: Field, value: Result<Option<u64>, Evasive>| match value {
+            Ok(Some(value)) => self.set(field, value),
+            Ok(None) => {}
+            Err(_) => self.hidden |= field.bit(),
+        };
+        read(Field::Protocol, transport.protocol.map(|protocol| protocol.map(u64::from)));
+        read(Field::Icmp, transport.icmp.map(|icmp| icmp.map(|(kind, code)| u64::from(kind) << 8 | u64::from(code))));
+        read(Field::SourcePort, transport.ports.map(|ports| ports.map(|[source, _]| source.into())));
+        read(Field::DestinationPort, transport.ports.map(|ports| ports.map(|[_, destination]| destination.into())));
+        read(Field::TcpBits, transport.tcp_bits.map(Some));
+    }
+
+    /// Compares one field.
+    #[inline]
+    pub(super) const fn compare(&self, range: &Range) -> Result<bool, Evasive> {
+        let bit = range.field.bit();
+        if self.present & bit != 0 {
+            return Ok(range.contains(self.values[range.field as usize]) != range.invert);
+        }
+        if self.hidden & bit != 0 { Err(Evasive) } else { Ok(false) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_hold_both_ends_and_nothing_when_turned_round() {
+        let range = Range::masked(Field::Size, u64::MAX, 5, 7);
+        assert!([5, 6, 7].iter().all(|n| range.contains(*n)) && !range.contains(4) && !range.contains(8));
+        let turned = Range::masked(Field::Size, u64::MAX, 7, 5);
+        assert!([0, 1, 5, 6, 7, u64::MAX].iter().all(|n| !turned.contains(*n)));
+        let any = Range::any(Field::TcpBits, 0x12);
+        assert!(any.contains(0x02) && any.contains(0xffff) && !any.contains(0) && !any.contains(0xed));
+        assert!(Range::always(true).contains(9) && !Range::always(false).contains(9));
+        assert_eq!(mac(Mac([1, 2, 3, 4, 5, 6])), 0x0102_0304_0506);
+    }
+}
