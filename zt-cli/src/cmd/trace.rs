@@ -2,6 +2,7 @@
 
 mod filter;
 mod line;
+mod rules;
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::console::Console;
 use crate::say;
 use filter::Filter;
 use line::Line;
+use rules::Rules;
 
 /// Seconds that the node may take to answer without news.
 const WAIT: u64 = 10;
@@ -57,6 +59,9 @@ pub struct TraceArgs {
     /// Show only these events: four hex digits, or a word of their names
     #[arg(long, value_name = "EVENT")]
     event: Vec<String>,
+    /// Show each rule that was looked at, not only the one that decided
+    #[arg(long)]
+    rules: bool,
     /// Show what was told so far, then end
     #[arg(long)]
     past: bool,
@@ -138,6 +143,7 @@ fn show(
     let end = args.seconds.map(Duration::from_secs);
     // What was told before is shown only when asked for.
     let mut after = if args.past { 0 } else { node.get::<api::Traces>("/trace")?.newest };
+    let mut rules = Rules::default();
     let mut told = Vec::new();
     loop {
         let left = end.map(|end| end.saturating_sub(start.elapsed()));
@@ -154,7 +160,8 @@ fn show(
             } else if globals.json {
                 say!(console, "{}\n", serde_json::to_string(trace)?);
             } else {
-                say!(console, "{}", Line { trace, color: console.color });
+                rules.learn(node, trace);
+                say!(console, "{}", Line { trace, rules: rules.words(trace, args.rules), color: console.color });
             }
         }
         if args.past || left.is_some_and(|left| left.is_zero()) {
@@ -167,7 +174,8 @@ fn show(
     }
     let mut text = String::new();
     for trace in &told {
-        text += &Line { trace, color: console.color }.to_string();
+        rules.learn(node, trace);
+        text += &Line { trace, rules: rules.words(trace, args.rules), color: console.color }.to_string();
     }
     if told.is_empty() {
         "nothing was told; `zt trace --enable <network ID>` asks its members\n".clone_into(&mut text);

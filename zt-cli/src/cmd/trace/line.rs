@@ -11,15 +11,18 @@ use zt_wire::Mac;
 /// Prints a trace.
 pub(super) struct Line<'a> {
     pub(super) trace: &'a api::Trace,
+    /// The rules behind it, a line each.
+    pub(super) rules: Vec<String>,
     pub(super) color: bool,
 }
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { trace, color, .. } = self;
+        let Self { trace, rules, color } = self;
         let network = trace.network.as_deref().unwrap_or("-");
         let head = format!("{}  {}  {network:<16}", time(trace.time), trace.member);
-        writeln!(f, "{head}  {}{}", paint(&event(trace), tone(trace), *color), details(trace))
+        writeln!(f, "{head}  {}{}", paint(&event(trace), tone(trace), *color), details(trace))?;
+        rules.iter().try_for_each(|line| writeln!(f, "{:46}{}", "", paint(line, Tone::Faint, *color)))
     }
 }
 
