@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zt_crypto::{PeerKeys, Suite};
 use zt_wire::packet::FRAGMENT_HEADER_LEN;
-use zt_wire::{Address, PacketId};
+use zt_wire::{Address, Lane, PacketId};
 
 use crate::link::Path;
 
@@ -18,6 +18,7 @@ pub struct Transmits {
     buffer: Vec<u8>,
     items: Vec<Item>,
     unsealed: usize,
+    lane: Lane,
 }
 
 struct Item {
@@ -28,6 +29,7 @@ struct Item {
     mtu: u16,
     ttl: Option<u8>,
     spam: bool,
+    lane: Lane,
     seal: Option<(Arc<PeerKeys>, Suite)>,
     /// Reported by [`Transmits::sealed`] when the wire ID is of interest.
     note: Option<Address>,
@@ -46,6 +48,8 @@ pub struct Train<'a> {
     pub ttl: Option<u8>,
     /// As in [`Transmit::spam`].
     pub spam: bool,
+    /// Where it waits when its link is full.
+    pub lane: Lane,
     /// Number of datagrams.
     pub segments: usize,
     /// Number of packets: add it to `from` for the next train.
@@ -93,7 +97,7 @@ impl<'a> Transmit<'a> {
 impl Transmits {
     /// An empty batch.
     pub const fn new() -> Self {
-        Self { buffer: Vec::new(), items: Vec::new(), unsealed: 0 }
+        Self { buffer: Vec::new(), items: Vec::new(), unsealed: 0, lane: Lane::USUAL }
     }
 
     /// Whether nothing is to be sent.
@@ -104,6 +108,11 @@ impl Transmits {
     /// Number of packets in the batch.
     pub fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// Packets that are appended from now on are of this lane, until it is set again.
+    pub fn set_lane(&mut self, lane: Lane) {
+        self.lane = lane;
     }
 
     /// Forgets everything, keeps the memory (up to a bound).
@@ -178,7 +187,8 @@ impl Transmits {
         for item in self.items.get(from + 1..).unwrap_or_default() {
             let whole = (end - start).is_multiple_of(size);
             let fits = item.range.end - start <= MAX_TRAIN && (item.range.end - start).div_ceil(size) <= max_segments;
-            let alike = item.path == first.path && item.ttl == first.ttl && item.spam == first.spam;
+            let alike =
+                item.path == first.path && item.ttl == first.ttl && item.spam == first.spam && item.lane == first.lane;
             let same = alike && item.range.start == end;
             if !whole
                 || !fits
@@ -193,8 +203,8 @@ impl Transmits {
         }
         let bytes = self.buffer.get(start..end)?;
         let segments = bytes.len().div_ceil(size);
-        let Item { path, ttl, spam, .. } = *first;
-        Some(Train { path, bytes, segment_size: size, ttl, spam, segments, packets })
+        let Item { path, ttl, spam, lane, .. } = *first;
+        Some(Train { path, bytes, segment_size: size, ttl, spam, lane, segments, packets })
     }
 
     /// The last packet is to be sent over every link up to that of its path.
@@ -225,7 +235,8 @@ impl Transmits {
         let range = start..self.buffer.len();
         let Taken { bytes, mtu, spam } = packet;
         let (packet_len, mtu, spam) = (bytes.len(), *mtu, *spam);
-        self.items.push(Item { path, range, packet_len, mtu, ttl: None, spam, seal: None, note: None });
+        let lane = self.lane;
+        self.items.push(Item { path, range, packet_len, mtu, ttl: None, spam, lane, seal: None, note: None });
     }
 
     /// Appends one finished datagram.
@@ -240,6 +251,7 @@ impl Transmits {
             mtu: u16::MAX,
             ttl,
             spam: false,
+            lane: self.lane,
             seal: None,
             note: None,
         });
@@ -279,7 +291,8 @@ impl Transmits {
         let mtu = if pieces == 1 { mtu } else { u16::try_from(total.div_ceil(pieces)).unwrap_or(mtu) };
         self.buffer.resize(draft.start + total, 0);
         let range = draft.start..draft.start + total;
-        let mut item = Item { path, range, packet_len, mtu, ttl: None, spam: false, seal: None, note };
+        let lane = self.lane;
+        let mut item = Item { path, range, packet_len, mtu, ttl: None, spam: false, lane, seal: None, note };
         match seal {
             Some((keys, suite)) if at_once => seal_item(&mut self.buffer, &mut item, &keys, suite),
             Some(seal) => {

@@ -16,6 +16,7 @@ pub mod gate;
 pub mod ident;
 pub mod identity;
 pub mod inet;
+pub mod lane;
 pub mod lz4;
 pub mod netconf;
 mod number;
@@ -61,6 +62,8 @@ pub use ident::{Address, Mac, MulticastGroup, NetworkId, PacketId};
 pub use identity::Identity;
 #[doc(inline)]
 pub use inet::{InetAddress, Scope};
+#[doc(inline)]
+pub use lane::Lane;
 #[doc(inline)]
 pub use packet::{Cipher, Opened, Packet, write_header};
 #[doc(inline)]

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use zt_wire::Lane;
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, NetworkId, PacketId};
 use zt_wire::identity::Identity;
@@ -39,6 +40,8 @@ pub trait Carrier {
     /// Hands packets of this node that were deferred ([`Verdict::Defer`]) in again soon: what they waited for may be here.
     /// Without it they are handed in when their time comes.
     fn hurry(&mut self, _from: Address) {}
+    /// What is sent from now on, during this call, is of this lane: where it waits when there is a queue on the way out.
+    fn lane(&mut self, _lane: Lane) {}
     /// Gives a frame to the local port of a network.
     fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>);
 }

@@ -1,6 +1,7 @@
 //! Frames between members: authorisation, MAC rules, bridges, rules.
 
 use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, NetworkStatus, Verdict};
+use zt_wire::Lane;
 use zt_wire::netconf::Specialist;
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
 use zt_wire::rules::Forward;
@@ -236,6 +237,26 @@ fn a_redirection_to_nobody_lets_the_frame_go_on() {
     rules(&mut world, vec![RuleKind::Redirect(Forward::default()).into()]);
     assert_eq!(world.unicast(A, B, b"x"), FrameVerdict::Sent(1));
     assert_eq!(world.delivered(B).len(), 1);
+}
+
+#[test]
+fn what_a_rule_prefers_leaves_in_a_lane_of_its_flow_and_the_rest_as_usual() {
+    let mut world = World::new();
+    rules(&mut world, vec![RuleKind::IpProtocol(17).into(), RuleKind::Priority.into(), RuleKind::Accept.into()]);
+    let packet = |protocol, port: u8| {
+        let mut packet = [0; 40];
+        (packet[0], packet[9], packet[21]) = (0x45, protocol, port);
+        packet
+    };
+    let mut lane = |packet: &[u8]| {
+        assert_eq!(world.unicast(A, B, packet), FrameVerdict::Sent(1));
+        world.node(A).wire.lane
+    };
+    let voice = lane(&packet(17, 1));
+    assert_eq!(voice.bucket, 0);
+    assert_eq!(lane(&packet(6, 1)), Lane::USUAL);
+    assert_eq!(lane(&packet(17, 1)), voice);
+    assert_ne!(lane(&packet(17, 2)), voice);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use zt_crypto::{SecretIdentity, SeededEntropy};
 use zt_netconf::{Carrier, FrameVerdict, NetworkConfig, SendOptions, Verdict, Vl2, Vl2Event};
 
+use zt_wire::Lane;
 use zt_wire::verb::{
     ChunkSeal, ConfigChunk, ErrorCode, ErrorReply, GatherResults, MulticastGather, NetworkConfigRequest, OkBody,
     OkMulticastGather, OkReply,
@@ -71,6 +72,8 @@ pub(crate) struct Wire {
     pub(crate) root: bool,
     pub(crate) latencies: BTreeMap<Address, Duration>,
     pub(crate) sent: Vec<Sent>,
+    /// Lane of what was sent last.
+    pub(crate) lane: Lane,
     pub(crate) delivered: Vec<Delivered>,
     /// Whose deferred packets are to be tried again.
     hurried: Vec<Address>,
@@ -88,6 +91,7 @@ impl Wire {
             root: false,
             latencies: BTreeMap::new(),
             sent: vec![],
+            lane: Lane::USUAL,
             delivered: vec![],
             hurried: vec![],
             reply_to: None,
@@ -128,6 +132,9 @@ impl Carrier for Wire {
     fn reply(&mut self, body: &dyn Body, options: SendOptions) {
         let to = self.reply_to.expect("a packet is in hand");
         self.send(to, body, options);
+    }
+    fn lane(&mut self, lane: Lane) {
+        self.lane = lane;
     }
     fn hurry(&mut self, from: Address) {
         self.hurried.push(from);

@@ -141,8 +141,7 @@ pub struct Driver {
     incoming: FrameBatch,
     lost_frames: LostFrames,
     ports_tried: Gate,
-    /// When it is made sure next that ports have what they should have.
-    ports_checked: Mono,
+    ports_checked: Gate,
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
     dns: Box<dyn DnsConfig>,
@@ -213,7 +212,7 @@ impl Driver {
             incoming: ports::incoming(),
             lost_frames: LostFrames::default(),
             ports_tried: Gate::OPEN,
-            ports_checked: now.mono,
+            ports_checked: Gate::OPEN,
             taps: config.taps,
             host: config.host,
             dns: config.dns,

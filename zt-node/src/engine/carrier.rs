@@ -6,7 +6,7 @@ use zt_netconf::{Carrier, SendOptions};
 use zt_peer::{ReplyTo, Vl1};
 use zt_wire::time::Now;
 use zt_wire::verb::Body;
-use zt_wire::{Address, EthernetRef, Identity, NetworkId, PacketId};
+use zt_wire::{Address, EthernetRef, Identity, Lane, NetworkId, PacketId};
 
 /// Carries VL2 over VL1 during one call.
 pub(super) struct OverVl1<'a> {
@@ -60,6 +60,10 @@ impl Carrier for OverVl1<'_> {
 
     fn hurry(&mut self, from: Address) {
         self.vl1.hurry(from);
+    }
+
+    fn lane(&mut self, lane: Lane) {
+        self.outbox.transmits.set_lane(lane);
     }
 
     fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {

@@ -26,7 +26,7 @@ use zt_netconf::{Managed, Settings, Verdict, Vl2, Vl2Event};
 use zt_peer::{Endpoint, Inbound, LinkId, Look, Path, Place, Scratch, Ticket, Vl1, Vl1Config, Vl1Event};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
-use zt_wire::{Address, Identity, NetworkId, SoftwareVersion};
+use zt_wire::{Address, Identity, Lane, NetworkId, SoftwareVersion};
 
 /// The software version told to peers: the version of ZeroTier One whose protocol documents this follows.
 pub const COMPATIBLE_VERSION: SoftwareVersion = SoftwareVersion::new(1, 14, 1);
@@ -239,6 +239,7 @@ impl Engine {
             &received.message,
             &mut carrier,
         );
+        outbox.transmits.set_lane(Lane::USUAL);
         Some((received.ticket, outcome(verdict)))
     }
 
@@ -266,6 +267,7 @@ impl Engine {
         self.recall_asked(now, network, &frame);
         let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
         self.vl2.handle_frame(now, network, frame, &mut carrier);
+        outbox.transmits.set_lane(Lane::USUAL);
     }
 
     fn handle_timeout(&mut self, now: Now, outbox: &mut Outbox) {

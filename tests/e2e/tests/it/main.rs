@@ -16,7 +16,6 @@ mod nesting;
 mod ports;
 mod promises;
 mod roles;
-mod rule_tools;
 mod rules;
 mod takeover;
 mod underlay;

@@ -2,6 +2,7 @@
 
 use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, PacketId};
+use zt_wire::lane::{Lane, flow_of};
 use zt_wire::time::Now;
 use zt_wire::verb::{ErrorCode, ErrorReply, ExtFrame, Verb};
 
@@ -111,6 +112,7 @@ impl Network {
             verdict = self.judge_stranger(shared, to, &facts)?;
         }
         self.held.decisions.count(false, &verdict);
+        c.lane(verdict.priority.map_or(Lane::USUAL, |bucket| Lane::new(bucket, flow_of(frame))));
         self.follow(now, &verdict, OUTBOUND, tee, frame, c)
     }
 

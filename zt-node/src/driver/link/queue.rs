@@ -1,15 +1,24 @@
-//! What waits for a link that is full: whole datagrams, in the order in which they were decided.
+//! What waits for a link that is full: whole datagrams, by lane.
+//!
+//! What keeps paths alive leaves first, then what rules prefer (ACTION_PRIORITY, 04 §6.4), bucket by bucket. Each bucket that
+//! waits gets its part, so that none starves, and the flows of a bucket take turns by their bytes. What is of one lane keeps its
+//! order. None of this exists while a link takes what it is given.
+
+mod class;
 
 use super::Outgoing;
-use std::collections::VecDeque;
+use class::{Class, Waiting};
 use zt_peer::Endpoint;
+use zt_wire::Lane;
 
 /// Most bytes that wait for one link. It is no more than a moment of a fast link: who waits longer is better lost.
 pub(super) const MOST_BYTES: usize = 512 << 10;
 /// Most trains that wait for one link.
 const MOST_TRAINS: usize = 2048;
-/// Memory that an empty queue keeps.
-const KEPT: usize = 64 << 10;
+/// What the last of all buckets may send in a turn of all; each one before it twice as much.
+const PART: i64 = 2 << 10;
+/// Control, and a class for each bucket.
+const CLASSES: usize = 1 + Lane::BUCKETS;
 
 /// How much of a queue datagrams may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +33,13 @@ pub(in crate::driver) enum Share {
 /// A bounded queue of trains.
 #[derive(Default)]
 pub(super) struct Queue {
-    bytes: Vec<u8>,
-    /// Where the first train that waits begins in `bytes`.
-    start: usize,
-    trains: VecDeque<Waiting>,
+    /// Empty as long as nothing ever waited.
+    classes: Vec<Class>,
+    bytes: usize,
+    trains: usize,
     datagrams: usize,
-}
-
-struct Waiting {
-    remote: Endpoint,
-    length: usize,
-    segment: usize,
-    ttl: Option<u8>,
+    /// The class whose turn it is.
+    serving: Option<usize>,
 }
 
 impl Share {
@@ -49,7 +53,7 @@ impl Share {
 
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
-        self.trains.is_empty()
+        self.trains == 0
     }
 
     /// Datagrams that wait.
@@ -57,127 +61,107 @@ impl Queue {
         self.datagrams
     }
 
-    /// Appends as many datagrams of a train as there is room for, from the first on, and returns how many.
-    pub(super) fn push(&mut self, train: &Outgoing<'_>, share: Share) -> usize {
-        if self.trains.len() >= share.of(MOST_TRAINS) {
-            return 0;
+    /// Appends as many datagrams of a train as there is room for, from the first on. What it is to leave before gives way to it.
+    /// Returns how many datagrams are lost, of this train or of others.
+    pub(super) fn push(&mut self, train: &Outgoing<'_>, lane: Lane, share: Share) -> usize {
+        if self.classes.is_empty() {
+            self.classes = (0..CLASSES).map(|_| Class::default()).collect();
         }
-        let room = share.of(MOST_BYTES).saturating_sub(self.waiting_bytes());
-        let count = if train.bytes.len() <= room { train.count() } else { room / train.segment.max(1) };
+        let at = match (share, lane) {
+            (Share::All, Lane::USUAL) => 0,
+            (_, Lane { bucket, .. }) => 1 + usize::from(bucket),
+        };
+        let flow = flow_number(train.remote, lane);
+        let mut lost = 0;
+        while !self.has_room(train.bytes.len(), share) && self.give_way(at, flow, train.bytes.len(), &mut lost) {}
+        let most = share.of(MOST_BYTES).saturating_sub(self.bytes);
+        let fits = if train.bytes.len() <= most { train.count() } else { most / train.segment.max(1) };
+        let count = if self.trains < share.of(MOST_TRAINS) { fits } else { 0 };
         if count > 0 {
-            let Outgoing { remote, bytes, segment, ttl } = train.first(count);
-            self.make_room(bytes.len());
-            self.bytes.extend_from_slice(bytes);
-            self.trains.push_back(Waiting { remote, length: bytes.len(), segment, ttl });
+            let part = train.first(count);
+            self.bytes += part.bytes.len();
+            self.trains += 1;
             self.datagrams += count;
+            self.classes[at].push(flow, Waiting::new(&part));
         }
-        count
+        lost + train.count() - count
     }
 
-    /// The train that has waited longest.
-    pub(super) fn front(&self) -> Option<Outgoing<'_>> {
-        let Waiting { remote, length, segment, ttl } = *self.trains.front()?;
-        let bytes = self.bytes.get(self.start..self.start + length)?;
-        Some(Outgoing { remote, bytes, segment, ttl })
+    fn has_room(&self, bytes: usize, share: Share) -> bool {
+        self.bytes + bytes <= share.of(MOST_BYTES) && self.trains < share.of(MOST_TRAINS)
     }
 
-    /// Takes out datagrams of the first train, from its first on.
+    /// Lets the youngest train give way of the longest flow that leaves later, or that has more of the same bucket; false when
+    /// there is none.
+    fn give_way(&mut self, at: usize, flow: u8, bytes: usize, lost: &mut usize) -> bool {
+        let later = (at + 1..CLASSES).rev().find(|class| !self.classes[*class].is_empty());
+        // What keeps paths alive never gives way.
+        let same = || (at > 0 && self.classes[at].longest_beside(flow, bytes).is_some()).then_some(at);
+        let Some(class) = later.or_else(same) else { return false };
+        let Some(out) = self.classes[class].drop_youngest() else { return false };
+        self.bytes -= out.left().len();
+        self.trains -= 1;
+        self.datagrams -= out.count();
+        *lost += out.count();
+        if self.classes[class].is_empty() && self.serving == Some(class) {
+            self.serving = None;
+        }
+        true
+    }
+
+    /// The train that leaves next.
+    pub(super) fn front(&mut self) -> Option<Outgoing<'_>> {
+        let class = self.serving.or_else(|| self.next_class())?;
+        self.serving = Some(class);
+        self.classes[class].front()
+    }
+
+    /// Takes out datagrams of the train that leaves next, from its first on.
     pub(super) fn consume(&mut self, datagrams: usize) {
-        let Some(front) = self.trains.front_mut() else { return };
-        let length = (datagrams * front.segment.max(1)).min(front.length);
-        self.datagrams -= datagrams.min(front.length.div_ceil(front.segment.max(1)));
-        self.start += length;
-        front.length -= length;
-        if front.length == 0 {
-            self.trains.pop_front();
-        }
-        if self.trains.is_empty() {
-            self.clear();
+        let Some(class) = self.serving else { return };
+        let done = self.classes[class].consume(datagrams);
+        self.bytes -= done.bytes;
+        self.datagrams -= done.datagrams;
+        if done.is_whole {
+            self.trains -= 1;
+            self.serving = None;
         }
     }
 
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.bytes.shrink_to(KEPT);
-        self.start = 0;
-        self.datagrams = 0;
-    }
-
-    fn waiting_bytes(&self) -> usize {
-        self.bytes.len() - self.start
-    }
-
-    /// Moves what waits to the front when more has left than that: each byte is moved once in the mean.
-    fn make_room(&mut self, more: usize) {
-        if self.bytes.len() + more > self.bytes.capacity() && self.start >= self.waiting_bytes() {
-            self.bytes.drain(..self.start);
-            self.start = 0;
+    /// Control as long as there is some; else the first bucket that has some of its part left.
+    fn next_class(&mut self) -> Option<usize> {
+        if self.is_empty() {
+            return None;
+        }
+        if !self.classes[0].is_empty() {
+            return Some(0);
+        }
+        loop {
+            if let Some(at) = (1..CLASSES).find(|at| self.classes[*at].may_send()) {
+                return Some(at);
+            }
+            for (at, class) in self.classes.iter_mut().enumerate().skip(1) {
+                class.give(PART << (CLASSES - 1 - at));
+            }
         }
     }
+}
+
+/// What is usual shares a bucket by receivers, the rest by flows.
+fn flow_number(remote: Endpoint, lane: Lane) -> u8 {
+    let host = match remote {
+        Endpoint::Ip(at) => match at.ip() {
+            std::net::IpAddr::V4(ip) => {
+                ip.octets().iter().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(*byte))
+            }
+            std::net::IpAddr::V6(ip) => {
+                ip.octets().iter().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(*byte))
+            }
+        },
+        Endpoint::Mac(at) => at.0.iter().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(*byte)),
+    };
+    lane.flow ^ host
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::SocketAddr;
-
-    fn train(bytes: &[u8], segment: usize) -> Outgoing<'_> {
-        Outgoing { remote: Endpoint::Ip(SocketAddr::from(([192, 0, 2, 1], 9993))), bytes, segment, ttl: None }
-    }
-
-    #[test]
-    fn datagrams_leave_in_the_order_in_which_they_came() {
-        let mut queue = Queue::default();
-        let all: Vec<u8> = (0..=255).cycle().take(1000).collect();
-        assert_eq!(queue.push(&train(&all[..600], 100), Share::All), 6);
-        assert_eq!(queue.push(&Outgoing { ttl: Some(2), ..train(&all[600..], 150) }, Share::Frames), 3);
-        assert_eq!(queue.len(), 9);
-        queue.consume(2);
-        assert_eq!(queue.front(), Some(train(&all[200..600], 100)));
-        queue.consume(4);
-        assert_eq!(queue.front(), Some(Outgoing { ttl: Some(2), ..train(&all[600..], 150) }));
-        queue.consume(2);
-        assert_eq!(queue.front(), Some(Outgoing { ttl: Some(2), ..train(&all[900..], 150) }), "a shorter last one");
-        assert_eq!(queue.len(), 1);
-        queue.consume(1);
-        assert!(queue.is_empty() && queue.front().is_none());
-    }
-
-    #[test]
-    fn a_queue_takes_whole_datagrams_until_it_is_full() {
-        let mut queue = Queue::default();
-        let bytes = vec![7; 60_000];
-        let mut taken = 0;
-        while let 1.. = queue.push(&train(&bytes, 1000), Share::Frames) {
-            taken = queue.len();
-        }
-        assert_eq!(taken, MOST_BYTES / 4 * 3 / 1000);
-        // What keeps the paths alive still has room.
-        assert_eq!(queue.push(&train(&bytes[..200], 200), Share::All), 1);
-        while let 1.. = queue.push(&train(&bytes, 1000), Share::All) {}
-        assert_eq!(queue.push(&train(&bytes[..1000], 1000), Share::All), 0);
-        assert!(queue.waiting_bytes() <= MOST_BYTES);
-    }
-
-    #[test]
-    fn tiny_datagrams_do_not_make_a_long_queue() {
-        let mut queue = Queue::default();
-        while queue.push(&train(&[7; 4], 4), Share::All) > 0 {}
-        assert_eq!(queue.len(), MOST_TRAINS);
-    }
-
-    #[test]
-    fn memory_is_bounded_however_long_it_is_full() {
-        let mut queue = Queue::default();
-        let bytes = vec![7; 60_000];
-        for _ in 0..10_000 {
-            queue.push(&train(&bytes, 1000), Share::All);
-            queue.consume(7);
-        }
-        assert!(queue.bytes.capacity() <= 4 * MOST_BYTES, "{}", queue.bytes.capacity());
-        while !queue.is_empty() {
-            queue.consume(100);
-        }
-        assert!(queue.bytes.capacity() <= KEPT);
-    }
-}
+mod tests;

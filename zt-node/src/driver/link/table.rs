@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path, Train};
 use zt_tap::LocalAddress;
+use zt_wire::Lane;
 use zt_wire::time::Mono;
 
 /// Open links of one source: who connects to us takes no more memory than that.
@@ -218,7 +219,7 @@ impl Links {
             return;
         };
         if !train.spam {
-            self.send_by(at, now, cx, &outgoing, share);
+            self.send_by(at, now, cx, &outgoing, (train.lane, share));
             return;
         }
         let rank = self.open[at].line.link.rank;
@@ -226,18 +227,25 @@ impl Links {
             let Link { role, rank: its, local, .. } = self.open[other].line.link;
             let spread = role != LinkRole::AnswerOnly && its <= rank && local.same_family(&remote);
             if other == at || spread {
-                self.send_by(other, now, cx, &outgoing, share);
+                self.send_by(other, now, cx, &outgoing, (train.lane, share));
             }
         }
     }
 
-    fn send_by(&mut self, at: usize, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, share: Share) {
+    fn send_by(
+        &mut self,
+        at: usize,
+        now: Mono,
+        cx: &mut Context<'_>,
+        train: &Outgoing<'_>,
+        (lane, share): (Lane, Share),
+    ) {
         let OpenLink { line, queue, .. } = &mut self.open[at];
         let done = if queue.is_empty() { line.offer(now, cx, train, &mut self.tally) } else { 0 };
         let rest = train.after(done);
         if !rest.bytes.is_empty() {
-            let waiting = queue.push(&rest, share);
-            self.tally.unsent.add(Unsent::QueueFull, rest.count() - waiting);
+            let lost = queue.push(&rest, lane, share);
+            self.tally.unsent.add(Unsent::QueueFull, lost);
             self.is_backlogged = true;
         }
     }
