@@ -135,7 +135,8 @@ impl Cast {
             }
         };
         for member in &self.members {
-            member.daemon.join(network)?;
+            // An old node makes a device before it answers, and answers nobody meanwhile.
+            member.daemon.wait("the join", WAIT, || member.daemon.join(network).map(Some))?;
         }
         Ok(network)
     }

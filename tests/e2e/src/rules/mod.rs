@@ -17,7 +17,7 @@ pub use cast::{Cast, Role};
 pub use plan::{Plan, RuleSet};
 pub use report::{Outcome, table};
 pub use scene::Scene;
-pub use sets::all;
+pub use sets::{all, with_old};
 
 use crate::Program;
 

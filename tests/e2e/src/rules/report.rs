@@ -40,6 +40,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Nothing could be tried.
+    #[must_use]
+    pub fn failed(set: &str, pairing: &str, error: &anyhow::Error) -> Self {
+        let error = Some(format!("{error:#}"));
+        Self { set: set.to_owned(), pairing: pairing.to_owned(), checks: Vec::new(), error, time: Duration::ZERO }
+    }
+
     /// Whether everything was as wanted.
     #[must_use]
     pub fn is_ok(&self) -> bool {

@@ -64,6 +64,7 @@ fn try_bridged(s: &Scene<'_>) -> Result<()> {
     // From behind A every MAC may come, but not what the rules refuse; from C, no bridge, none but its own.
     let foreign = zt_wire::Mac([2, 0, 0, 0, 0, 9]);
     s.passes("UDP from a MAC behind", A, B, &s.udp4(A, B, 1, 53).spoofed(foreign));
+    s.passes("UDP from the MAC of C, from behind", A, B, &s.udp4(A, B, 1, 53).spoofed(s.station(C).mac));
     s.blocked("mail from a MAC behind", A, B, &s.tcp4(A, B, 40000, 25, SYN).spoofed(foreign));
     s.blocked("UDP from a MAC behind, who is no bridge", C, B, &s.udp4(C, B, 1, 53).spoofed(foreign));
     // The port of A goes out of the bridge again, before another set looks at it.

@@ -5,15 +5,21 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::super::cast::Role::{self, A, B, C};
+use super::super::cast::{
+    Role::{self, A, B, C},
+    WAIT,
+};
 use super::super::frame::{self, Frame};
 use super::super::plan::{Plan, RuleSet};
 use super::super::report::Wanted;
 use super::super::scene::Scene;
-use crate::wait_for;
+use crate::{Cut, wait_for};
 
-pub(super) const SETS: &[RuleSet] =
-    &[RuleSet::new("a member revoked", open, try_member), RuleSet::new("a tag taken away", tagged, try_tag)];
+pub(super) const SETS: &[RuleSet] = &[
+    RuleSet::new("a member revoked", open, try_member),
+    RuleSet::new("a revocation passed on by members", open, try_passed_on),
+    RuleSet::new("a tag taken away", tagged, try_tag),
+];
 
 fn open() -> Plan {
     Plan { rules: "accept;", ..Plan::default() }
@@ -57,6 +63,25 @@ fn ceases(s: &Scene<'_>, from: Role, to: Role) -> Result<()> {
         ensure!(s.heard(to, &mark)?.is_empty(), "arrives again");
     }
     Ok(())
+}
+
+/// B hears neither the controller nor a root, only A.
+fn try_passed_on(s: &Scene<'_>) -> Result<()> {
+    s.passes("UDP before", C, B, &s.udp4(C, B, 1, 53));
+    s.passes("UDP before", A, B, &s.udp4(A, B, 1, 53));
+    s.passes("UDP before", B, A, &s.udp4(B, A, 1, 53));
+    for (one, other) in [(A, B), (B, A), (C, B), (B, C)] {
+        s.member(one).daemon.wait_direct(s.cast.address(other), WAIT)?;
+    }
+    // Stock members take one packet of credentials a second from a peer, and nobody repeats a revocation.
+    std::thread::sleep(Duration::from_millis(1100));
+    let internet = s.cast.lab.internet();
+    let cuts = [Cut::between("10.0.1.1", "10.0.4.1")?, Cut::between("10.0.2.1", "10.0.4.1")?].concat();
+    internet.cut(&cuts)?;
+    s.controller()?.authorise(s.network, s.cast.address(C), false)?;
+    s.note("C→B UDP after, of which only A can tell B", Wanted::Block, ceases(s, C, B));
+    s.passes("UDP after", A, B, &s.udp4(A, B, 1, 53));
+    internet.cut(&[])
 }
 
 fn tagged() -> Plan {
