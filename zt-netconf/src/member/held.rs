@@ -2,6 +2,7 @@
 
 use zt_wire::Membership;
 use zt_wire::gate::Pace;
+use zt_wire::rules::{Rule, RuleKind};
 use zt_wire::time::Mono;
 
 use super::drop_reason::DropReason;
@@ -15,6 +16,8 @@ pub(crate) struct Held {
     pub(crate) config: Option<NetworkConfig>,
     /// Its rules, compiled; present exactly when the configuration is.
     pub(crate) policy: Option<Policy>,
+    /// Frames of ours pass by what we hold besides our certificate: tags, capabilities, things owned.
+    pub(crate) tells_apart: bool,
     /// How often which of them decided.
     pub(crate) decisions: RuleCounters,
     /// Counts configurations: cached results of older ones are void.
@@ -33,6 +36,7 @@ impl Held {
         if self.config.as_ref().is_none_or(|held| held.rules != config.rules) {
             self.decisions = RuleCounters::new(config.rules.len());
         }
+        self.tells_apart = tells_apart(&config);
         self.policy = Some(Policy::new(&config));
         self.config = Some(config);
         self.generation += 1;
@@ -69,4 +73,20 @@ impl Held {
     pub(crate) fn supersedes(&self, timestamp: i64, held: i64) -> bool {
         timestamp >= held || (self.is_current(timestamp) && !self.is_current(held))
     }
+}
+
+/// True when others judge our frames by more than our certificate of membership.
+fn tells_apart(config: &NetworkConfig) -> bool {
+    const AUTHENTIC: u64 = (1 << 60) | (1 << 59);
+    let asks = |rule: &Rule| match rule.kind {
+        RuleKind::TagsDifference(_)
+        | RuleKind::TagsBitwiseAnd(_)
+        | RuleKind::TagsBitwiseOr(_)
+        | RuleKind::TagsBitwiseXor(_)
+        | RuleKind::TagsEqual(_)
+        | RuleKind::TagSender(_) => true,
+        RuleKind::Characteristics(mask) => mask & AUTHENTIC != 0,
+        _ => false,
+    };
+    !config.capabilities.is_empty() || config.rules.iter().any(asks)
 }

@@ -62,6 +62,8 @@ pub struct Member {
     /// Time of a certificate of this member that was refused because it agrees with nothing: seen once is enough.
     pub(crate) disputed: Option<i64>,
     pub(crate) last_push: Gate,
+    /// That push is to be repeated once.
+    pub(crate) push_twice: bool,
     /// The last push that it asked for.
     pub(crate) last_demand: Gate,
     /// Whether it has shown what it holds.

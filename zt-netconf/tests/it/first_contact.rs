@@ -327,3 +327,17 @@ fn an_address_that_must_be_owned_is_asked_for() {
         assert!(world.delivered(B).is_empty());
     }
 }
+
+#[test]
+fn a_push_that_tags_depend_on_is_repeated_once_for_those_who_do_not_ask() {
+    let pushes = |world: &mut World| {
+        world.log.clear();
+        for _ in 0..40 {
+            world.unicast(A, B, b"payload");
+            world.run(500);
+        }
+        world.log.iter().filter(|packet| packet.from == A && packet.verb == Verb::NETWORK_CREDENTIALS).count()
+    };
+    assert_eq!(pushes(&mut colleagues(accept(&[RuleKind::TagsEqual(tag(1))]))), 2);
+    assert_eq!(pushes(&mut colleagues(accept(&[]))), 1, "nothing depends on it");
+}

@@ -13,6 +13,10 @@ use crate::member::carrier::{Carrier, SendOptions};
 
 /// Our credentials are pushed again to a peer we send to after this time (04 §4.7).
 const PUSH_AGAIN: Duration = Duration::from_millis(500_000);
+/// A push on which more depends than on the certificate is repeated once, with a frame after this time.
+// Free choice (04 §4.7): whoever misses the certificate asks for it. A stock member that misses a tag drops our frames, and
+// says nothing: one push that is lost would cost a minute or more.
+const PUSH_TWICE: Duration = Duration::from_secs(3);
 /// A peer that asks for our credentials gets them at most once in this time.
 const PUSH_DEMANDED: Duration = Duration::from_millis(1_000);
 /// Bytes of credentials in one packet; the limit of a packet is 10 024.
@@ -42,6 +46,7 @@ impl Network {
         // Longer ago than that, not as long.
         let past = |gate: Gate, wait| gate.since(now.mono).is_none_or(|passed| passed > wait);
         let due = match push {
+            Push::BeforeFrame if record.push_twice => past(record.last_push, PUSH_TWICE),
             Push::BeforeFrame => past(record.last_push, PUSH_AGAIN),
             // Deliberate (04 §4.7): counted by themselves. Else the first question, after a push that was lost on the
             // way, would go without an answer.
@@ -52,6 +57,8 @@ impl Network {
             return;
         }
         record.last_push.note(now.mono);
+        // Who asks notices what it misses.
+        record.push_twice = push == Push::BeforeFrame && self.held.tells_apart && (outdated || !record.push_twice);
         if push == Push::Demanded {
             record.last_demand.note(now.mono);
         }
