@@ -114,6 +114,8 @@ fn rule_sets() -> Vec<Vec<Rule>> {
         accept(&[RuleKind::TagSender(tag(1))]),
         accept(&[RuleKind::TagSender(tag(1)), RuleKind::TagReceiver(tag(1))]),
         drop_unless(RuleKind::TagsEqual(tag(1))),
+        // As many networks have it: ZeroTierOne#2338.
+        vec![not(RuleKind::TagsEqual(tag(1))), RuleKind::Break.into(), RuleKind::Accept.into()],
         drop_unless(RuleKind::TagSender(tag(1))),
         break_unless(RuleKind::TagsBitwiseOr(tag(1))),
         break_unless(RuleKind::TagReceiver(tag(1))),
