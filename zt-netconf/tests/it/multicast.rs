@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, Verdict};
+use zt_netconf::{DropReason, FrameVerdict, NetworkConfig, NetworkType, Verdict};
 use zt_wire::netconf::Specialist;
 use zt_wire::verb::{
-    GatherResults, MulticastFrame, MulticastGather, MulticastLike, OkBody, OkMulticastGather, OkReply, Subscription,
+    ErrorCode, ErrorDetail, ErrorReply, GatherResults, MulticastFrame, MulticastGather, MulticastLike, OkBody,
+    OkMulticastGather, OkReply, Subscription,
 };
 use zt_wire::{Address, Emit as _, InetAddress, Mac, Message, MulticastGroup, NetworkId, PacketId, Verb};
 
@@ -333,7 +334,7 @@ fn a_root_that_is_a_member_sends_nothing_to_strangers_who_subscribe() {
 #[test]
 fn a_public_network_needs_no_certificate() {
     let mut world = World::new();
-    world.authority.template.kind = zt_netconf::NetworkType::Public;
+    world.authority.template.kind = NetworkType::Public;
     world.authority.authorised.extend([A, B]);
     world.join(A);
     let now = world.now;
@@ -366,4 +367,86 @@ fn answers_are_bound_to_what_was_asked() {
     let learned = hear(CONTROLLER, asked.id, MulticastGroup::BROADCAST, many);
     assert!((1..=33).contains(&learned), "{learned}");
     assert_eq!(node.drops("members not asked for"), 2);
+}
+
+/// A public network, in which nobody needs a certificate.
+fn public(limit: u32, specialists: Vec<Specialist>) -> World {
+    let mut world = World::new();
+    world.authority.template.kind = NetworkType::Public;
+    world.authority.template.multicast_limit = limit;
+    world.authority.template.specialists = specialists;
+    world.authority.authorised.extend([A, B]);
+    world.join(A);
+    world.join(B);
+    world
+}
+
+#[test]
+fn what_a_replicator_passes_on_is_taken_and_teaches_no_bridge() {
+    let others = Mac([0x0a, 1, 2, 3, 4, 5]);
+    for (role, taken) in [(Specialist::MULTICAST_REPLICATOR, 2), (0, 0)] {
+        let mut world = public(32, vec![Specialist::new(B, role)]);
+        let now = world.now;
+        for source in [mac(CONTROLLER), others] {
+            let body = MulticastFrame {
+                network: NET,
+                source: Some(source),
+                group: MulticastGroup::BROADCAST,
+                ethertype: 0x0800,
+                payload: b"passed on",
+                ..Default::default()
+            };
+            world.node(A).receive_body(now, B, &body);
+        }
+        assert_eq!(world.delivered(A).len(), taken, "{role:x}");
+        assert_eq!(world.node(A).drops("bridging not allowed (remote)"), 2 - taken as u64);
+        assert_eq!(world.node(A).network().bridge_route_count(), 0);
+    }
+}
+
+#[test]
+fn no_more_copies_leave_than_the_limit_and_bridges_are_among_them() {
+    let bridge = Address::new(0x77_0000_0001);
+    let mut world = public(3, vec![Specialist::new(bridge, Specialist::ACTIVE_BRIDGE)]);
+    let now = world.now;
+    world.node(A).frame(now, mac(A), Mac::BROADCAST, 0x0800, b"who is there");
+    let gather = world.node(A).take_sent(Verb::MULTICAST_GATHER).remove(0);
+    world.node(A).wire.sent.clear();
+    let members: Vec<Address> = (1..=4).map(|n| Address::new(0x66_0000_0000 + n)).collect();
+    let payload = gathered(gather.id, NET, MulticastGroup::BROADCAST, members);
+    let answer = crate::world::Sent { from: gather.to, to: A, verb: Verb::OK, payload, ..gather };
+    world.node(A).receive(now, &answer);
+    world.node(A).wire.sent.clear();
+    assert_eq!(world.node(A).frame(now, mac(A), Mac::BROADCAST, 0x0800, b"x"), FrameVerdict::Sent(3));
+    let copies = world.node(A).take_sent(Verb::MULTICAST_FRAME);
+    assert_eq!((copies.len(), copies[0].to), (3, bridge));
+    assert_eq!(copies[0].payload[8], 0x02, "and asks for one more member");
+}
+
+#[test]
+fn a_frame_of_a_group_is_delivered_whether_or_not_the_port_listens() {
+    let mut world = talking();
+    let now = world.now;
+    let group = MulticastGroup { mac: Mac([0x33, 0x33, 0, 0, 0, 0x99]), adi: 0 };
+    let body = MulticastFrame { network: NET, group, ethertype: 0x86dd, payload: b"x", ..Default::default() };
+    world.node(B).receive_body(now, A, &body);
+    assert_eq!(world.delivered(B).len(), 1);
+}
+
+#[test]
+fn who_does_not_want_a_group_gets_no_copies_any_more() {
+    let mut world = talking();
+    let now = world.now;
+    let node = world.node(A);
+    node.receive_body(now, B, &like(&[(NET, MulticastGroup::BROADCAST)]));
+    assert_eq!(node.frame(now, mac(A), Mac::BROADCAST, 0x0800, b"x"), FrameVerdict::Sent(1));
+    let unwanted = ErrorReply {
+        in_re_verb: Verb::MULTICAST_FRAME,
+        in_re_packet: PacketId(9),
+        code: ErrorCode::UNWANTED_MULTICAST,
+        detail: ErrorDetail::Group(NET, MulticastGroup::BROADCAST),
+        ..ErrorReply::network_error(Verb::MULTICAST_FRAME, PacketId(9), ErrorCode::UNWANTED_MULTICAST, NET)
+    };
+    node.receive_body(now, B, &unwanted);
+    assert_eq!(node.frame(now, mac(A), Mac::BROADCAST, 0x0800, b"x"), FrameVerdict::Sent(0));
 }

@@ -192,6 +192,9 @@ impl Network {
         if source.is_zero() || source.is_multicast() || source == self.mac {
             return Err(Refusal::Dropped(DropReason::InvalidSource));
         }
+        // Deliberate (04 §7.3): the reference takes what a replicator passes on only where that is an active bridge too, and a network
+        // with other replicators has no multicast.
+        let passed_on = config.is_replicator(from) && !config.is_active_bridge(from);
         let replicates = message.flags & MulticastFrame::REPLICATE != 0 && config.is_replicator(self.own);
         if replicates {
             let out = Outgoing {
@@ -203,7 +206,7 @@ impl Network {
             };
             self.send_multicast(shared, now, &out, c);
         }
-        if source != implied {
+        if source != implied && !passed_on {
             self.learn_bridge(now, from, source).map_err(Refusal::Dropped)?;
         }
         let frame = EthernetRef {
