@@ -254,6 +254,38 @@ fn ad_hoc_networks_need_nobody() {
 }
 
 #[test]
+fn an_ad_hoc_network_passes_its_ports_over_ipv6_and_nothing_over_ipv4() {
+    let id = NetworkId(0xff00_1600_1700_0000);
+    let now = World::new().now;
+    let mut node = Node::new(A);
+    node.vl2.join(now, id, None, &mut node.wire);
+    let config = node.vl2.network(id).and_then(|network| network.config()).expect("made here");
+    assert_eq!(config.name_text(), "adhoc-0016-0017");
+    assert_eq!(config.addresses, [zt_wire::InetAddress::V6(id.sixplane(A), 40)]);
+    let mac = |address| zt_wire::Mac::for_member(address, id);
+    let packet = |protocol: u8, port: u16, flags: u8| {
+        let mut packet = [0; 60];
+        (packet[0], packet[6], packet[53]) = (0x60, protocol, flags);
+        packet[42..44].copy_from_slice(&port.to_be_bytes());
+        packet
+    };
+    let mut passes = |ethertype: u16, payload: &[u8]| {
+        let frame = zt_wire::EthernetRef { destination: mac(B), source: mac(A), ethertype, payload };
+        let verdict = node.vl2.handle_frame(now, id, frame, &mut node.wire);
+        matches!(verdict, zt_netconf::FrameVerdict::Sent(1))
+    };
+    const SYN: u8 = 0x02;
+    let tcp = |passes: &mut dyn FnMut(u16, &[u8]) -> bool, port, flags| passes(0x86dd, &packet(6, port, flags));
+    assert!(tcp(&mut passes, 0x16, SYN) && tcp(&mut passes, 0x17, SYN), "the ports of its name");
+    assert!(!tcp(&mut passes, 0x18, SYN) && !tcp(&mut passes, 0x15, SYN), "and no others");
+    assert!(tcp(&mut passes, 50_000, SYN | 0x10) && tcp(&mut passes, 50_000, 0x10), "answers");
+    assert!(passes(0x86dd, &packet(58, 0, 0)), "ICMPv6");
+    // Quirk (04 §9): all that is not TCP.
+    assert!(passes(0x86dd, &packet(17, 53, 0)));
+    assert!(!passes(0x0800, &[0x45; 40]) && !passes(0x0806, &[0; 28]));
+}
+
+#[test]
 fn becoming_online_announces_and_asks_at_once() {
     let authority = Authority::new();
     let mut node = Node::new(A);
