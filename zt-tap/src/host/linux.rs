@@ -50,14 +50,15 @@ impl HostConfig for LinuxHost {
         let mut session = Session { netlink: &mut self.netlink, index: link.index, applied: Applied::default() };
         session.link(&link, desired);
         let up = desired.up.unwrap_or(link.up);
-        let had = FAMILIES.map(|ipv6| ours.routes.iter().any(|placed| is_default(&placed.route, ipv6)));
         let routes = session.place(&self.policy, desired.installed_routes(), up);
+        let concerned =
+            FAMILIES.map(|ipv6| ours.routes.iter().chain(&routes).any(|placed| is_default(&placed.route, ipv6)));
         // Routes need their addresses, so they go first and come last.
         session.remove_routes(ours, &routes)?;
         session.addresses(ours, &desired.distinct_addresses())?;
         session.add_routes(ours, &routes, up)?;
-        for (ipv6, had) in FAMILIES.into_iter().zip(had) {
-            if had && !ours.routes.iter().any(|placed| is_default(&placed.route, ipv6)) {
+        for (ipv6, concerned) in FAMILIES.into_iter().zip(concerned) {
+            if concerned && !ours.routes.iter().any(|placed| is_default(&placed.route, ipv6)) {
                 // What is left of the rules does nothing without a route.
                 let _ = self.policy.settle(session.netlink, ipv6, false);
             }
@@ -227,7 +228,11 @@ impl Session<'_> {
                 true
             }
             Err(error) => {
-                let error = HostError::from_io(&error);
+                let error = match error.raw_os_error() {
+                    // Not a right is missing, which would be EPERM: IPv6 is switched off.
+                    Some(libc::EACCES) => HostError::Unsupported,
+                    _ => HostError::from_io(&error),
+                };
                 self.applied.failed.push((change, error));
                 false
             }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use zt_tap::linux::netlink::Netlink;
 use zt_tap::netns::Namespace;
-use zt_tap::{Change, HostConfig, HostRoute, HostState, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap};
+use zt_tap::{
+    Change, HostConfig, HostError, HostRoute, HostState, InterfaceFilter, InterfaceWatcher, LinuxHost, LinuxTap,
+};
 
 use crate::{cidr, device, namespace};
 
@@ -232,6 +234,27 @@ fn the_order_of_the_ways_out_is_that_of_the_host() {
     host.apply("zttest1", &state(1)).expect("apply");
     assert_eq!(rig.leaves_by(ip(BEYOND[0]), None), "zttest1");
     assert_eq!(first(), "eth1");
+}
+
+/// A host whose IPv6 is switched off: IPv4 is in order, again and again, and no rule waits for what never comes.
+#[test]
+fn a_host_without_ipv6_has_what_there_is_of_ipv4() {
+    let Some(mut rig) = rig() else { return };
+    let Some(_port) = rig.port(1) else { return };
+    for device in ["all", "default", "zttest1"] {
+        rig.host.sysctl(&format!("net/ipv6/conf/{device}/disable_ipv6"), "1").expect("IPv6 off");
+    }
+    let mut host = rig.configurator();
+    for _ in 0..3 {
+        let applied = host.apply("zttest1", &state(1)).expect("no error of the whole port");
+        let errors: Vec<HostError> = applied.failed.iter().map(|(_, error)| *error).collect();
+        let expected = [HostError::Unsupported, HostError::Unreachable, HostError::Unreachable];
+        assert_eq!(errors, expected, "an address and two halves: {applied:?}");
+        assert_eq!(rig.rules(), [3, 0]);
+        assert_eq!(rig.leaves_by(ip(BEYOND[0]), None), "zttest1");
+    }
+    host.remove("zttest1").expect("remove");
+    assert_eq!(rig.rules(), [0, 0]);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! What of a network the operator lets in: the list of prefixes, public addresses, and what becomes of both.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use zt_test_e2e::rig::{Rig, first};
-use zt_test_e2e::{Daemon, Host, wait_for};
+use zt_test_e2e::{Daemon, Host, Lab, Ping, Program, wait_for};
 use zt_wire::NetworkId;
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -99,5 +100,38 @@ fn a_list_a_switch_and_a_restart_decide_what_the_host_gets() -> Result<()> {
     a.leave(network)?;
     a.join(network)?;
     expect(&a, "the usual after joining again", &[&four, &six], &private)?;
+    [a, b].into_iter().try_for_each(Daemon::stop)
+}
+
+/// A host whose IPv6 is switched off uses what there is of IPv4, however often that is looked after.
+#[test]
+fn a_host_without_ipv6_is_a_member_all_the_same() -> Result<()> {
+    let zt = Program::ours()?;
+    let hosts = |lab: &Lab| {
+        let hosts = [lab.host("a", &["10.0.0.2/24"])?, lab.host("b", &["10.0.0.3/24"])?];
+        for scope in ["all", "default"] {
+            hosts[0].namespace().sysctl(&format!("net/ipv6/conf/{scope}/disable_ipv6"), "1")?;
+        }
+        Ok(hosts)
+    };
+    let Some(rig) = Rig::with_hosts("no-ipv6", [&zt, &zt, &zt], hosts)? else { return Ok(()) };
+    let [a, b] = rig.members;
+    for member in [&a, &b] {
+        member.wait_online(WAIT)?;
+        member.join(rig.network)?;
+        member.wait_status(rig.network, "ACCESS_DENIED", WAIT)?;
+        rig.root.authorise(rig.network, member.address(), true)?;
+    }
+    let of_b = b.wait_joined(rig.network, WAIT)?;
+    let target = of_b.iter().map(|cidr| cidr.address()).find(IpAddr::is_ipv4).context("an IPv4 address")?;
+    a.wait_status(rig.network, "OK", WAIT)?;
+    rig.hosts[0].ping(target, Ping { patience: WAIT, ..Ping::default() })?;
+    for more in [true, false] {
+        let answer = set(&a, rig.network, json!({ "allowGlobal": more }))?;
+        ensure!((&answer["status"], &answer["portError"]) == (&json!("OK"), &json!(0)), "{answer}");
+    }
+    let told = a.network(rig.network)?["withheld"].as_array().cloned().unwrap_or_default();
+    ensure!(!told.is_empty(), "nothing is told of IPv6");
+    ensure!(told.iter().all(|item| item["why"] == "the host refuses it: not supported by the host"), "{told:?}");
     [a, b].into_iter().try_for_each(Daemon::stop)
 }
