@@ -66,7 +66,7 @@ pub struct Question {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
-    /// It passes the rules here.
+    /// It passes here: the rules accept it, and the member is one.
     pub accepted: bool,
     /// ID of the capability that accepted, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]

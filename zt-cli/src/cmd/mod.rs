@@ -240,6 +240,9 @@ impl Globals {
     }
 }
 
+/// Stands before the reason why a request was refused.
+const CHANGES: &str = "nothing was changed: ";
+
 /// A running node and how to speak about it.
 pub struct Node {
     client: Client,
@@ -250,20 +253,26 @@ pub struct Node {
 impl Node {
     /// `GET`, parsed.
     pub fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.read(path, &self.client.get(path))
+        self.read(path, &self.client.get(path), CHANGES)
     }
 
     /// `POST`, parsed.
     pub fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
-        self.read(path, &self.client.post(path, &body.to_string()))
+        self.read(path, &self.client.post(path, &body.to_string()), CHANGES)
+    }
+
+    /// `POST` of a question that changes nothing, parsed.
+    pub fn ask<T: serde::de::DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
+        self.read(path, &self.client.post(path, &body.to_string()), "")
     }
 
     /// `DELETE`, parsed.
     pub fn delete<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T> {
-        self.read(path, &self.client.delete(path))
+        self.read(path, &self.client.delete(path), CHANGES)
     }
 
-    fn read<T: serde::de::DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T> {
+    /// `refused` stands before the reason of a refusal.
+    fn read<T: serde::de::DeserializeOwned>(&self, path: &str, answer: &Answer, refused: &str) -> Result<T> {
         let Self { host, port, .. } = self;
         match answer.status {
             200 => {
@@ -273,7 +282,7 @@ impl Node {
             401 => bail!("the node refused the token; try as root, or give --token"),
             404 => bail!("not found"),
             400 => match described(answer) {
-                Some(text) => bail!("nothing was changed: {text}"),
+                Some(text) => bail!("{refused}{text}"),
                 None => bail!("the node answered 400: {}", answer.body),
             },
             413 => bail!("the node refused the request as too large"),

@@ -9,16 +9,19 @@ use crate::render::table::harmless;
 
 /// Asks the running node about a frame.
 pub(super) fn ask(node: &Node, network: Option<&str>, question: &api::Question) -> Result<Report> {
-    let network = match network {
-        Some(network) => network.to_owned(),
-        None => only(node.get("/network")?)?,
-    };
-    let why: api::Why = node.post(&format!("/network/{network}/why"), &json!(question))?;
+    let network = chosen(network, node.get("/network")?)?;
+    let why: api::Why = node.ask(&format!("/network/{network}/why"), &json!(question))?;
     Ok(Report::new(serde_json::to_value(&why)?, told(&why)))
 }
 
-/// The network that is meant when none is named.
-fn only(networks: Vec<api::Network>) -> Result<String> {
+/// The network that is meant, which may go without saying.
+fn chosen(named: Option<&str>, networks: Vec<api::Network>) -> Result<String> {
+    if let Some(named) = named {
+        if !networks.iter().any(|network| network.id == named) {
+            bail!("network {named} is not joined; join it with `zt join {named}`");
+        }
+        return Ok(named.to_owned());
+    }
     let mut networks = networks.into_iter();
     match (networks.next(), networks.next()) {
         (Some(network), None) => Ok(network.id),
@@ -32,16 +35,22 @@ fn told(why: &api::Why) -> String {
     let (member, frame) = (harmless(&why.member), harmless(&why.frame));
     let way = if why.inbound { format!("from {member}") } else { format!("to {member}") };
     let fate = match (&why.redirected_to, why.accepted) {
+        _ if why.standing == "revoked" => format!("is dropped here: {member} is no member any longer. The rules:"),
+        _ if why.inbound && ["unknown", "outdated"].contains(&&*why.standing) => {
+            format!("waits here until {member} shows that it is a member. The rules:")
+        }
         (Some(to), _) => format!("goes to {} instead", harmless(to)),
         (None, true) => "passes here".to_owned(),
         (None, false) => "is dropped here".to_owned(),
     };
     let mut out = format!("{frame} {way} {fate}\n");
     out += &match (&why.statement, why.capability) {
-        (Some(statement), None) => format!("by rule {}: {}\n", why.rule.unwrap_or(0), harmless(statement)),
-        (Some(statement), Some(id)) => format!("by capability {id}: {}\n", harmless(statement)),
-        (None, _) if why.decision == "evasive" => "because it hides what a rule asks for\n".to_owned(),
-        (None, _) => "because no rule and no capability accepts it\n".to_owned(),
+        (Some(statement), None) => {
+            format!("{} by rule {}: {}\n", why.decision, why.rule.unwrap_or(0), harmless(statement))
+        }
+        (Some(statement), Some(id)) => format!("{} by capability {id}: {}\n", why.decision, harmless(statement)),
+        (None, _) if why.decision == "evasive" => "drop, because it hides what a rule asks for\n".to_owned(),
+        (None, _) => "drop, because no rule and no capability accepts it\n".to_owned(),
     };
     for tag in &why.tags {
         let value = |value: Option<u32>| value.map_or("not known".to_owned(), |value| value.to_string());

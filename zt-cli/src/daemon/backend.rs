@@ -123,7 +123,7 @@ impl Backend for NodeBackend {
         told.transpose().map_err(|unanswered| {
             Failure::Refused(match unanswered {
                 NoAnswer::NotConfigured => unanswered.to_string(),
-                NoAnswer::Words(error) => error.marked(&question.frame),
+                NoAnswer::Words(error) => format!("these words name no frame:\n{}", error.marked(&question.frame)),
             })
         })
     }

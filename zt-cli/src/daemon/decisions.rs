@@ -43,7 +43,7 @@ pub(super) fn told_why(question: &Question, why: &Why) -> api::Why {
         own: tag.own,
     };
     api::Why {
-        accepted: verdict.decision.accepts() && redirected_to.is_none(),
+        accepted: verdict.decision.accepts() && redirected_to.is_none() && is_let_in(question, why.standing),
         capability: verdict.by.capability,
         copies: verdict.copies.iter().map(|copy| copy.to.to_string()).collect(),
         decision: match verdict.decision {
@@ -71,6 +71,15 @@ pub(super) fn told_why(question: &Question, why: &Why) -> api::Why {
         .to_owned(),
         statement: why.statement.clone(),
         tags: why.explanation.tags.iter().map(tag).collect(),
+    }
+}
+
+/// False for what stops a frame before its rules.
+fn is_let_in(question: &Question, standing: Standing) -> bool {
+    match standing {
+        Standing::Public | Standing::Member => true,
+        Standing::Revoked => false,
+        Standing::Outdated | Standing::Unknown => !question.inbound,
     }
 }
 

@@ -329,7 +329,7 @@ fn a_frame_is_asked_about_in_words_and_the_answer_says_what_decides() {
     let told = folder.ok("zt networks --why arp --from dfa68ae067");
     let expected = [
         "arp from dfa68ae067 is dropped here",
-        "by rule 3: drop not tdiff 1000 0",
+        "drop by rule 3: drop not tdiff 1000 0",
         "tag 1000: ours 2, of dfa68ae067 not known, looked at by this rule",
         "missing: tag 1000 of dfa68ae067: it has shown none that counts now",
         "copies go to 6250c6ccf3",
@@ -339,7 +339,8 @@ fn a_frame_is_asked_about_in_words_and_the_answer_says_what_decides() {
         .expect("json");
     assert_eq!((&json["inbound"], &json["decision"], &json["rule"]), (&json!(false), &json!("drop"), &json!(3)));
     folder.fails("zt networks --why arp", "--to");
-    folder.fails("zt networks --why nonsense --to dfa68ae067", "^ expected a frame");
+    folder.fails("zt networks --why nonsense --to dfa68ae067", "zt: nonsense\n^ expected a frame");
+    folder.fails("zt networks 8056c2e21c000009 --why arp --to dfa68ae067", "is not joined");
     folder.fails("zt networks --why arp --to nobody", "nobody");
     folder.fails("zt networks 8056c2e21c000002", "is not joined");
 }
