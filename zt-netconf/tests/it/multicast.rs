@@ -245,6 +245,11 @@ fn groups_are_announced_to_roots_controller_and_members_each_minute() {
     let sent = node.take_sent(Verb::MULTICAST_LIKE);
     assert_eq!(sent.iter().map(|p| p.to).collect::<Vec<_>>(), [CONTROLLER, root, B]);
     assert!(sent.iter().all(|p| p.payload.len() == 18));
+    // Upstreams hear of it once more: nobody says that a LIKE arrived.
+    world.run(6_000);
+    assert_eq!((likes(&world, root), likes(&world, CONTROLLER), likes(&world, B)), (3, 3, 2));
+    world.run(40_000);
+    assert_eq!((likes(&world, root), likes(&world, CONTROLLER)), (3, 3));
 }
 
 #[test]

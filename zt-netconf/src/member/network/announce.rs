@@ -29,6 +29,9 @@ impl Network {
         for member in self.allowed_members(c, |_| true) {
             announce_to(self.id, groups, member, c);
         }
+        // Deliberate (04 §7.4): upstreams hear of it again with the next tick. Nobody confirms a LIKE, and for a minute
+        // after a lost one nobody could find who has an address.
+        self.upstream_announced.reopen();
     }
 
     /// The periodic announcement (04 §7.4): each receiver once in 60 s.
