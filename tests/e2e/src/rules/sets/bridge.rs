@@ -83,8 +83,8 @@ fn lease(s: &Scene<'_>, host: &Host) -> Result<String> {
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o755);
     std::fs::set_permissions(&script, permissions)?;
     let mut client = Command::new("busybox");
-    client.args(["udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "60", "-T", "1", "-s"]).arg(&script);
-    let (status, output) = host.run(client, Duration::from_secs(70))?;
+    client.args(["udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "100", "-T", "1", "-s"]).arg(&script);
+    let (status, output) = host.run(client, Duration::from_secs(110))?;
     ensure!(status.success(), "{output}");
     let line = output.lines().find_map(|line| line.strip_prefix("lease ")).context("no lease")?.to_owned();
     host.add_address("eth0", &line)?;

@@ -24,9 +24,8 @@ const BY_BOTH: [&str; 6] = [
 ];
 
 /// What 1.2.12 decides in a way of its own: it lets a frame pass a BREAK for a tag it does not know, and takes derived
-/// addresses only from whom a certificate names. Broadcasts from behind a bridge do not reach it in time.
-const NOT_BY_OLD: [&str; 3] =
-    ["tags alone, BREAK", "spoofed IP refused (ipauth)", "a host behind a bridge, DHCP and RA"];
+/// addresses only from whom a certificate names.
+const NOT_BY_OLD: [&str; 2] = ["tags alone, BREAK", "spoofed IP refused (ipauth)"];
 
 /// Those in which a member of version 1.2.12 decides as one of 1.14.1.
 #[must_use]
