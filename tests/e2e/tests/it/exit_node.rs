@@ -236,8 +236,8 @@ const PHYSICAL: [Option<&str>; 2] = [Some(A[0]), Some(A[1])];
 
 /// Counts datagrams to hosts of the underlay that leave by ports of ours (`inside`) and by the cable (`outside`).
 fn watch(host: &Host) -> Result<()> {
-    let underlay = "ip daddr 10.0.0.0/24 udp dport != 53";
-    let underlay6 = "ip6 daddr 2001:db8::/64 udp dport != 53";
+    let underlay = "ip daddr { 10.0.0.0/24, 10.1.0.0/24 } meta l4proto udp";
+    let underlay6 = "ip6 daddr { 2001:db8::/64, 2001:db8:1::/64 } meta l4proto udp";
     Ok(host.namespace().nft(&format!(
         "table inet watch {{\n chain inside {{ type filter hook output priority 0;\n\
          oifname \"zt*\" {underlay} counter\n oifname \"zt*\" {underlay6} counter\n}}\n\
@@ -357,6 +357,48 @@ fn the_way_out_leads_through_a_member_and_comes_back_whatever_happens() -> Resul
     scene.is_bare(1)
 }
 
+/// Cables come, die, go and are plugged in again while the default route leads through the tunnel.
+#[test]
+fn uplinks_come_and_go_under_the_default_route() -> Result<()> {
+    let Some(scene) = Scene::new("uplinks")? else { return Ok(()) };
+    scene.route_by(0)?;
+    watch(&scene.a_host)?;
+    let a = scene.start_a()?;
+    let (network, _) = scene.network(&a, 9)?;
+    allow_default(&a, network, true)?;
+    scene.seen(BY_EXIT, NO_SOURCE)?;
+
+    // A second one, on the link of the root and of the exit node; then the first one is dead beyond its router.
+    let inside = scene.gates[0].namespace();
+    scene.a_host.plug("eth1", scene.lab.internet(), &["10.0.0.2/24", "2001:db8::2/64"])?;
+    a.wait("the second cable", WAIT, || {
+        let bound = a.api().get("/status")?["config"]["settings"]["listeningOn"].to_string();
+        Ok((bound.contains("10.0.0.2/") && bound.contains("2001:db8::2/")).then_some(()))
+    })?;
+    inside.set_up("home0", false)?;
+    hears_root(&a, &scene.root)?;
+    scene.seen(BY_EXIT, NO_SOURCE)?;
+
+    // The first one lives again, and the second one is pulled.
+    inside.set_up("home0", true)?;
+    scene.gates[0].add_address("home0", "2001:db8:1::1/64")?;
+    scene.a_host.unplug("eth1")?;
+    hears_root(&a, &scene.root)?;
+    scene.seen(BY_EXIT, NO_SOURCE)?;
+
+    // Down and up, which loses routes and IPv6 addresses until DHCP and the router give them again.
+    scene.a_host.namespace().set_up("eth0", false)?;
+    scene.a_host.namespace().set_up("eth0", true)?;
+    scene.a_host.add_address("eth0", "2001:db8:1::2/64")?;
+    scene.route_by(0)?;
+    hears_root(&a, &scene.root)?;
+    scene.seen(BY_EXIT, NO_SOURCE)?;
+    scene.seen(BY_GATE[0], PHYSICAL)?;
+    ensure!(counted(&scene.a_host, "inside")? == [0, 0], "own packets in the tunnel");
+    a.stop()?;
+    scene.is_bare(0)
+}
+
 /// Of two networks with default routes the one with the lower number has them, and the other takes over when it goes.
 #[test]
 fn one_network_has_the_default_routes_and_the_next_takes_over() -> Result<()> {
@@ -454,5 +496,22 @@ fn a_route_to_the_hosts_own_subnet_cuts_nothing_off() -> Result<()> {
     for address in ["10.1.0.7", "2001:db8:1::7"] {
         scene.a_host.ping(ip(address)?, zt_test_e2e::Ping::default())?;
     }
+    // A part of the subnet is followed, as a longer prefix is; the node's own packets stay on the cable.
+    watch(&scene.a_host)?;
+    let routes = json!([
+        { "target": "10.9.0.0/16", "via": null },
+        { "target": "10.1.0.0/25", "via": by_b.to_string() },
+    ]);
+    scene.root.change_network(network, &json!({ "routes": routes }))?;
+    let device = a.network(network)?["portDeviceName"].as_str().context("a device")?.to_owned();
+    let mut netlink = scene.a_host.namespace().netlink()?;
+    let index = netlink.require_link(&device)?.index;
+    a.wait("the part of the subnet", WAIT, || {
+        let routes = netlink.static_routes(index)?;
+        Ok(routes.iter().any(|route| route.target.to_string() == "10.1.0.0/25").then_some(()))
+    })?;
+    hears_root(&a, &scene.root)?;
+    scene.a_host.ping(near_at, zt_test_e2e::Ping { patience: WAIT, ..Default::default() })?;
+    ensure!(counted(&scene.a_host, "inside")? == [0, 0], "own packets in the tunnel");
     a.stop()
 }

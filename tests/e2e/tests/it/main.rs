@@ -16,6 +16,7 @@ mod nesting;
 mod ports;
 mod promises;
 mod roles;
+mod rule_tools;
 mod rules;
 mod takeover;
 mod underlay;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use zt_netconf::rules::diff::{self, Change, Difference, Names, Ways};
+use zt_netconf::rules::diff::{self, Change, Difference, Group, Names, Ways};
 use zt_netconf::rules::script::Script;
 use zt_netconf::rules::trial::{Party, RuleSet};
 use zt_wire::NetworkId;
@@ -123,6 +123,13 @@ pub(crate) fn text(difference: &Difference, members: &[Party], color: bool) -> S
     for group in difference.groups.iter().filter(|group| group.members.len() > 1 && difference.groups.len() > 1) {
         out += &format!("{}: {} members\n", group.name, group.members.len());
     }
+    if !difference.alike.is_empty() {
+        let alike: usize = difference.alike.iter().map(|group| group.members.len()).sum();
+        let groups = difference.alike.len();
+        out += &format!(
+            "{alike} more members in {groups} groups have other tags that no rule names; what holds for those above holds for them\n"
+        );
+    }
     for what in &difference.left_out {
         out += &format!("not complete: {what}\n");
     }
@@ -134,14 +141,13 @@ pub(crate) fn text(difference: &Difference, members: &[Party], color: bool) -> S
 /// For scripts.
 #[must_use]
 pub(crate) fn to_json(difference: &Difference, members: &[Party]) -> Value {
-    let groups: Vec<Value> = difference
-        .groups
-        .iter()
-        .map(|group| {
+    let list = |groups: &[Group]| -> Vec<Value> {
+        let group = |group: &Group| {
             let nodes: Vec<String> = group.members.iter().map(|at| members[*at].address.to_string()).collect();
             json!({"name": group.name, "members": nodes})
-        })
-        .collect();
+        };
+        groups.iter().map(group).collect()
+    };
     let lines: Vec<Value> = difference
         .lines
         .iter()
@@ -164,7 +170,13 @@ pub(crate) fn to_json(difference: &Difference, members: &[Party]) -> Value {
             })
         })
         .collect();
-    json!({"changes": lines, "groups": groups, "tried": difference.tried, "leftOut": difference.left_out})
+    json!({
+        "changes": lines,
+        "groups": list(&difference.groups),
+        "alike": list(&difference.alike),
+        "tried": difference.tried,
+        "leftOut": difference.left_out,
+    })
 }
 
 fn word(change: Change) -> &'static str {

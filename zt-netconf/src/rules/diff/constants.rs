@@ -31,7 +31,8 @@ pub(super) struct Constants {
     pub(super) destinations: BTreeSet<IpPrefix>,
     pub(super) macs: BTreeSet<Mac>,
     pub(super) nodes: BTreeSet<Address>,
-    pub(super) tags: BTreeSet<u32>,
+    /// Tags, each with the values that are named; `None`: it is compared otherwise than for being equal.
+    pub(super) tags: BTreeMap<u32, Option<BTreeSet<u32>>>,
     /// Chance has a say.
     pub(super) random: bool,
 }
@@ -42,7 +43,23 @@ impl Constants {
         for rule in sets.into_iter().flat_map(RuleSet::tables).flat_map(|table| table.iter()) {
             all.take(&rule.kind);
         }
+        for (id, value) in sets.into_iter().flat_map(|set| &set.tag_defaults) {
+            if all.tags.contains_key(id) {
+                all.name(*id, *value);
+            }
+        }
         all
+    }
+
+    fn name(&mut self, tag: u32, value: u32) {
+        if let Some(named) = self.tags.entry(tag).or_insert_with(|| Some(BTreeSet::new())) {
+            named.insert(value);
+        }
+    }
+
+    /// No rule can tell this value of a tag from others that are not named, but by being equal.
+    pub(super) fn is_any(&self, tag: u32, value: u32) -> bool {
+        matches!(self.tags.get(&tag), Some(Some(named)) if !named.contains(&value))
     }
 
     fn take(&mut self, kind: &RuleKind) {
@@ -72,16 +89,26 @@ impl Constants {
             RuleKind::MacSource(mac) | RuleKind::MacDestination(mac) => _ = self.macs.insert(*mac),
             RuleKind::SourceAddress(node) | RuleKind::DestinationAddress(node) => _ = self.nodes.insert(*node),
             RuleKind::Tee(to) | RuleKind::Watch(to) | RuleKind::Redirect(to) => _ = self.nodes.insert(to.address),
+            // Both are the same value, whatever it is.
+            RuleKind::TagsDifference(tag) | RuleKind::TagsBitwiseXor(tag) if tag.value == 0 => {
+                self.tags.entry(tag.id).or_insert_with(|| Some(BTreeSet::new()));
+            }
             RuleKind::TagsDifference(tag)
             | RuleKind::TagsBitwiseAnd(tag)
             | RuleKind::TagsBitwiseOr(tag)
-            | RuleKind::TagsBitwiseXor(tag)
-            | RuleKind::TagsEqual(tag)
-            | RuleKind::TagSender(tag)
-            | RuleKind::TagReceiver(tag) => _ = self.tags.insert(tag.id),
+            | RuleKind::TagsBitwiseXor(tag) => _ = self.tags.insert(tag.id, None),
+            RuleKind::TagsEqual(tag) | RuleKind::TagSender(tag) | RuleKind::TagReceiver(tag) => {
+                self.name(tag.id, tag.value);
+            }
             RuleKind::Random(_) => self.random = true,
             _ => {}
         }
+    }
+
+    /// A value of a tag that is not named.
+    pub(super) fn unnamed(&self, tag: u32) -> u32 {
+        let named = self.tags.get(&tag).and_then(Option::as_ref);
+        (0..=u32::MAX).rev().find(|value| named.is_none_or(|named| !named.contains(value))).unwrap_or(0)
     }
 
     /// Broadcast is told apart from other multicast.

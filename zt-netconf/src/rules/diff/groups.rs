@@ -22,40 +22,83 @@ struct Key {
     places: Vec<Option<Option<IpPrefix>>>,
 }
 
-/// Members in groups, those with the most members first.
+/// Values of tags that are alike and are tried.
+const ALIKE: usize = 3;
+
+/// Groups that are compared, and what they stand for.
+pub(super) struct Groups {
+    /// Those with the most members first.
+    pub(super) tried: Vec<Group>,
+    /// Groups that differ from one of those only in values of tags that no rule names, so that the same holds for them.
+    pub(super) alike: Vec<Group>,
+}
+
+/// Members in groups.
 pub(super) fn of(
     network: NetworkId,
     sets: [&RuleSet; 2],
     members: &[Party],
     constants: &Constants,
     names: &Names,
-) -> Vec<Group> {
+) -> Groups {
     let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     for (at, party) in members.iter().enumerate() {
         groups.entry(Key::of(network, sets, party, constants)).or_default().push(at);
     }
     let only = groups.len() == 1;
     let keys: Vec<Key> = groups.keys().cloned().collect();
-    let mut out: Vec<Group> = groups
+    let tried = tried(&groups, constants);
+    let mut out: Vec<(bool, Group)> = groups
         .into_iter()
         .map(|(key, of)| {
+            let is_tried = tried.contains(&key);
             let name = match of.as_slice() {
                 _ if only => "every member".to_owned(),
                 [one] => members[*one].title(),
                 _ => key.name(&keys, names),
             };
-            Group { name, members: of }
+            (is_tried, Group { name, members: of })
         })
         .collect();
     tell_apart(&mut out);
-    out.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
+    out.sort_by_key(|(_, group)| std::cmp::Reverse(group.members.len()));
+    let (tried, alike): (Vec<_>, Vec<_>) = out.into_iter().partition(|(is_tried, _)| *is_tried);
+    let groups = |list: Vec<(bool, Group)>| list.into_iter().map(|(_, group)| group).collect();
+    Groups { tried: groups(tried), alike: groups(alike) }
+}
+
+/// Groups without those that others stand for. Values that rules can only compare for being equal can be exchanged: what holds for
+/// some of them, held by the same sorts of members, holds for all.
+fn tried(groups: &BTreeMap<Key, Vec<usize>>, constants: &Constants) -> BTreeSet<Key> {
+    let mut by_values: BTreeMap<Values, Vec<&Key>> = BTreeMap::new();
+    for key in groups.keys() {
+        by_values.entry(key.any_values(constants)).or_default().push(key);
+    }
+    let mut by_sorts: BTreeMap<Vec<Key>, Vec<Vec<&Key>>> = BTreeMap::new();
+    let mut out = BTreeSet::new();
+    for (values, keys) in by_values {
+        if values.is_empty() {
+            out.extend(keys.into_iter().cloned());
+            continue;
+        }
+        let sorts = keys.iter().map(|key| key.without_values(constants)).collect();
+        by_sorts.entry(sorts).or_default().push(keys);
+    }
+    for mut same in by_sorts.into_values() {
+        let members = |keys: &[&Key]| keys.iter().filter_map(|key| groups.get(key)).map(Vec::len).sum::<usize>();
+        same.sort_by_key(|keys| std::cmp::Reverse(members(keys)));
+        out.extend(same.into_iter().take(ALIKE).flatten().cloned());
+    }
     out
 }
 
+/// Values of tags that no rule names.
+type Values = BTreeSet<(u32, u32)>;
+
 /// Two groups of one name get numbers.
-fn tell_apart(groups: &mut [Group]) {
+fn tell_apart(groups: &mut [(bool, Group)]) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for group in groups {
+    for (_, group) in groups {
         let n = seen.entry(group.name.clone()).or_default();
         *n += 1;
         if *n > 1 {
@@ -68,7 +111,7 @@ impl Key {
     fn of(network: NetworkId, sets: [&RuleSet; 2], party: &Party, constants: &Constants) -> Self {
         let tags = sets.map(|set| {
             let mut tags = party.tags_in(set);
-            tags.retain(|id, _| constants.tags.contains(id));
+            tags.retain(|id, _| constants.tags.contains_key(id));
             tags
         });
         let named = constants.nodes.contains(&party.address) || constants.macs.contains(&party.mac(network));
@@ -80,6 +123,20 @@ impl Key {
         let places = [place(&constants.sources), place(&constants.destinations)].concat();
         let capabilities = sets.map(|set| party.capabilities_in(set));
         Self { tags, capabilities, named: named.then_some(party.address), places }
+    }
+
+    fn any_values(&self, constants: &Constants) -> Values {
+        let all = self.tags.iter().flatten().map(|(id, value)| (*id, *value));
+        all.filter(|(id, value)| constants.is_any(*id, *value)).collect()
+    }
+
+    /// The same with one value for all that are alike.
+    fn without_values(&self, constants: &Constants) -> Self {
+        let mut key = self.clone();
+        for (id, value) in key.tags.iter_mut().flatten().filter(|(id, value)| constants.is_any(**id, **value)) {
+            *value = constants.unnamed(*id);
+        }
+        key
     }
 
     /// What it has and others have not.

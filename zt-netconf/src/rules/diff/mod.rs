@@ -144,6 +144,9 @@ pub struct Difference {
     pub lines: Vec<Line>,
     /// The groups that were compared, those with the most members first.
     pub groups: Vec<Group>,
+    /// Groups that differ from those only in values of tags that no rule names: what holds between groups with such values
+    /// holds for these too.
+    pub alike: Vec<Group>,
     /// Frames that were judged under both sets of rules.
     pub tried: usize,
     /// What was not looked at, in words.
@@ -197,7 +200,7 @@ pub fn compare(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Difference {
     let constants = Constants::of([old, new]);
-    let mut groups = groups::of(network, [old, new], members, &constants, names);
+    let groups::Groups { tried: mut groups, alike } = groups::of(network, [old, new], members, &constants, names);
     let (spaces, limits) = space::all(&constants);
     let mut left_out: Vec<String> =
         limits.into_iter().map(|what| format!("not all combinations of {what} were tried")).collect();
@@ -255,7 +258,7 @@ pub fn compare(
         })
         .collect();
     lines.sort_by(|a, b| (a.change, &a.from, &a.to).cmp(&(b.change, &b.from, &b.to)));
-    Difference { lines, groups, tried: total * points, left_out }
+    Difference { lines, groups, alike, tried: total * points, left_out }
 }
 
 /// Forms, by the kind of frame.

@@ -169,6 +169,41 @@ fn spoofed_addresses_are_tried_where_rules_ask_for_them() {
     );
 }
 
+/// Hundreds of departments of which the rules name none but that of the servers: a few stand for all.
+#[test]
+fn values_that_no_rule_names_stand_for_one_another() {
+    let tags = "tag department id 1 enum 0 servers;";
+    let members: Vec<Party> = (0..2000)
+        .map(|n| {
+            let held: &[u32] = if n % 7 == 0 { &[7] } else { &[] };
+            Party { ips: vec![], ..party(n, "", &[(1, (n % 500) as u32)], held) }
+        })
+        .collect();
+    let cap = "cap admin id 7 accept ipprotocol tcp; ;";
+    let text = format!(
+        "{tags} {cap} accept tdiff department 0; accept treq department servers; accept tseq department servers;"
+    );
+    let (old, new) = (script(&format!("{tags} {cap} accept;")), script(&text));
+    let sets = [&RuleSet::of(&old), &RuleSet::of(&new)];
+    let difference = compare(NETWORK, sets, &members, &Names::of(&new), &mut |_, _| ());
+    assert_eq!(difference.left_out, Vec::<String>::new());
+    let alike: usize = difference.alike.iter().map(|group| group.members.len()).sum();
+    let tried: usize = difference.groups.iter().map(|group| group.members.len()).sum();
+    assert_eq!(alike + tried, 2000);
+    assert!(difference.groups.len() < 30 && difference.alike.len() > 400, "{}", difference.groups.len());
+    // Nothing is cut within a department, nor with the servers.
+    for line in &difference.lines {
+        let departments = |at: &usize| members[difference.groups[*at].members[0]].tags[&1];
+        for (from, to) in line.from.iter().flat_map(|from| line.to.iter().map(move |to| (from, to))) {
+            if line.ways == Ways::AnyTwo && from == to {
+                continue;
+            }
+            let (from, to) = (departments(from), departments(to));
+            assert!(from != to && from != 0 && to != 0, "{line:?}");
+        }
+    }
+}
+
 #[test]
 fn thousands_of_members_are_a_few_groups() {
     let tags = "tag department id 1 enum 1 finance enum 2 sales;";

@@ -156,9 +156,9 @@ impl Diagnostic {
     /// Line, column and message as the reference compiler reports them (04 §6A.1).
     #[must_use]
     pub fn triple(&self) -> (u32, u32, &str) {
-        // Quirk (04 §6A.1): the reference fails without a place where an address is missing.
+        // Quirk (04 §6A.1, §6A.4): the reference fails without a place where an address is missing or a macro has no end.
         let (line, column) = match self.fault {
-            Fault::MissingTarget => (0, 0),
+            Fault::MissingTarget | Fault::EndlessMacro => (0, 0),
             _ => (self.at.line, self.at.reference_column()),
         };
         (line, column, &self.message)

@@ -136,18 +136,17 @@ fn rule_words(rule: &Rule, tags: &[TagDefinition]) -> Result<String, String> {
 
 fn action(kind: &RuleKind) -> Result<Option<String>, String> {
     let with_flags = |flags: u32| if flags == 0 { Ok(()) } else { Err(format!("{} with flags {flags}", name(kind))) };
-    let length = |length: u16| if length == u16::MAX { "-1".to_owned() } else { length.to_string() };
     Ok(Some(match kind {
         RuleKind::Drop => "drop".to_owned(),
         RuleKind::Accept => "accept".to_owned(),
         RuleKind::Break => "break".to_owned(),
         RuleKind::Tee(to) => {
             with_flags(to.flags)?;
-            format!("tee {} {}", length(to.length), to.address)
+            format!("tee {} {}", to.length, to.address)
         }
         RuleKind::Watch(to) => {
             with_flags(to.flags)?;
-            format!("watch {} {}", length(to.length), to.address)
+            format!("watch {} {}", to.length, to.address)
         }
         RuleKind::Redirect(to) => {
             with_flags(to.flags)?;

@@ -237,6 +237,40 @@ pub(super) fn name_of(names: &'static [(&'static str, u32)], number: u32) -> Opt
     names.iter().find(|(name, value)| *value == number && !is_reserved(name)).map(|(name, _)| *name)
 }
 
+/// Words of other languages of this kind, and what they are here.
+const FOREIGN: &[(&str, &str)] = &[
+    ("allow", "accept"),
+    ("pass", "accept"),
+    ("permit", "accept"),
+    ("block", "drop"),
+    ("deny", "drop"),
+    ("reject", "drop"),
+    ("return", "break"),
+    ("mirror", "tee"),
+    ("import", "include"),
+    ("capability", "cap"),
+    ("port", "dport"),
+    ("dst", "ipdest"),
+    ("destination", "ipdest"),
+    ("dstport", "dport"),
+    ("src", "ipsrc"),
+    ("source", "ipsrc"),
+    ("srcport", "sport"),
+    ("proto", "ipprotocol"),
+    ("protocol", "ipprotocol"),
+    ("ether", "ethertype"),
+    ("size", "framesize"),
+    ("flags", "chr"),
+    ("tag", "teq"),
+];
+
+/// The word of this language that is meant: as others have it, or the nearest.
+pub(super) fn meant<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str> + Clone) -> Option<&'c str> {
+    let foreign = FOREIGN.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(word)).map(|(_, ours)| *ours);
+    let known = foreign.and_then(|ours| candidates.clone().into_iter().find(|c| *c == ours));
+    known.or_else(|| nearest(word, candidates))
+}
+
 /// The candidate that differs least from a word, if it is near enough to be meant.
 pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     const LONGEST: usize = 32;

@@ -61,7 +61,7 @@ drop not ethertype ipv4 and not ethertype arp;
 accept and;
 break teq department engineering;
 drop tand department audited or tor department 5;
-tee -1 0123456789 chr 30,tcp_syn,tcp_fin and random 0.25 and icmp 8 -1 and icmp 3 1;
+tee 65535 0123456789 chr 30,tcp_syn,tcp_fin and random 0.25 and icmp 8 -1 and icmp 3 1;
 redirect 0123456789;
 drop
 	ipsrc 10.0.0.0/8

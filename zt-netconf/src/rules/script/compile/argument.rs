@@ -116,6 +116,9 @@ impl<'i, 'a> Compiler<'i, 'a> {
         let fault = fault.expected(format!("`{}`, then {expected}", keyword.text));
         Err(self.fault(match argument.text {
             // Quirk (04 §6A.2, §6A.3): the first name of this protocol is the keyword of a match as well.
+            word @ ("not" | "or" | "and") => {
+                fault.help(format!("`{word}` stands before a match: `{word} {} …`", keyword.text))
+            }
             "icmp" => fault.help("write `icmp4` for the protocol of IPv4, `icmp6` for that of IPv6"),
             _ => fault,
         }))
@@ -217,8 +220,13 @@ impl<'i, 'a> Compiler<'i, 'a> {
             return Err(self.fault(argument.fault(Fault::BadRange, message).expected(expected)));
         };
         if first.1 || last.1 {
-            let message = format!("`{}` is read as {}-{}", argument.shown(), first.0, last.0);
-            self.out.push(argument.fault(Fault::IgnoredText, message));
+            let read = if first.0 == last.0 { first.0.to_string() } else { format!("{}-{}", first.0, last.0) };
+            let message = format!("`{}` is read as {read}", argument.shown());
+            let fault = argument.fault(Fault::IgnoredText, message);
+            self.out.push(match argument.text.contains(',') {
+                true => fault.help("there are no lists: write one match for each part, with `or` before the others"),
+                false => fault,
+            });
         }
         Ok(first.0..=last.0)
     }

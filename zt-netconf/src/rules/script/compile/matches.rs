@@ -8,7 +8,9 @@ use zt_wire::{Address, IpPrefix, Mac};
 use super::super::diagnostic::{Diagnostic, Fault, listed};
 use super::super::lex::{Block, Item, Word, shown};
 use super::super::number;
-use super::super::words::{ACTIONS, CHARACTERISTICS, DEFINITIONS, MATCHES, Shape, find_match, nearest};
+use super::super::words::{
+    ACTIONS, CHARACTERISTICS, DEFINITIONS, ETHERTYPES, MATCHES, PROTOCOLS, Shape, find_match, meant, nearest, value_of,
+};
 use super::super::{TagDefinition, Written};
 use super::argument::{Argument, Arguments};
 use super::statement::{Statement, misplaced_mark};
@@ -27,7 +29,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
         list: &mut List,
     ) -> Result<(), Reported> {
         let (mut not, mut or) = (None, None);
-        let mut first = true;
+        let mut before: Option<Word<'a>> = None;
         while let Some(item) = arguments.next() {
             let Item::Word(word) = item else { continue };
             self.step(*word)?;
@@ -37,16 +39,16 @@ impl<'i, 'a> Compiler<'i, 'a> {
                 "or" => or = Some(*word),
                 _ => {
                     let Some(found) = find_match(word.text) else {
-                        return Err(self.unknown_match(*word, block));
+                        return Err(self.unknown_match(*word, before, block));
                     };
                     let (kind, written) = self.value(*word, &found.shape, arguments)?;
-                    if let (Some(or), true) = (or, first) {
+                    if let (Some(or), None) = (or, before) {
                         let message = "`or` before the first match makes that match count as true";
                         self.out.push(Diagnostic::new(Fault::AlwaysTrue, or, message).help("leave it out"));
                     }
                     let rule = Rule { kind, not: not.is_some(), or: or.is_some() };
                     self.emit(list, statement.rule(rule, word.at, written), *word)?;
-                    (not, or, first) = (None, None, false);
+                    (not, or, before) = (None, None, Some(*word));
                 }
             }
         }
@@ -57,7 +59,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
         Ok(())
     }
 
-    fn unknown_match(&mut self, word: Word<'a>, block: Option<&Block<'a>>) -> Reported {
+    fn unknown_match(&mut self, word: Word<'a>, before: Option<Word<'a>>, block: Option<&Block<'a>>) -> Reported {
         let message = format!("`{}` is no match", shown(word.text));
         let fault = Diagnostic::new(Fault::UnknownMatch, word, message);
         let lower = word.text.to_lowercase();
@@ -75,7 +77,16 @@ impl<'i, 'a> Compiler<'i, 'a> {
                 let help = format!("put a `;` behind the matches of `{opener}`");
                 fault.help(help).note(block.opener.at, format!("it stands in the block of this `{opener}`"))
             }
-            _ => misplaced_mark(word.text, fault.expected(expected)).did_you_mean(nearest(word.text, keywords)),
+            _ => {
+                let fault = misplaced_mark(word.text, fault.expected(expected));
+                match before {
+                    Some(before) if is_value(word.text) => {
+                        let before = before.text;
+                        fault.help(format!("`{before}` takes no list: write another `{before}`, with `or` before it"))
+                    }
+                    _ => fault.did_you_mean(meant(word.text, keywords)),
+                }
+            }
         })
     }
 
@@ -309,6 +320,10 @@ impl<'i, 'a> Compiler<'i, 'a> {
             true => fault.help(format!("write `{lower}`: names are in lower case where they are used")),
             false => fault.did_you_mean(nearest(name.text, self.tags.iter().map(|tag| tag.name.as_str()))),
         };
+        let fault = match name.text.split_once('=') {
+            Some((tag, value)) => fault.help(format!("put a blank between them: `{} {}`", shown(tag), shown(value))),
+            None => fault,
+        };
         self.fault(fault.expected("the name of a tag, or a number as its ID"))
     }
 
@@ -327,6 +342,12 @@ impl<'i, 'a> Compiler<'i, 'a> {
         };
         fault.expected(expected).did_you_mean(nearest(value.text, names)).note(tag.at, "the tag is defined here")
     }
+}
+
+/// Whether a word looks like one more value of the match before it.
+fn is_value(text: &str) -> bool {
+    let named = |names| value_of(names, text).is_some();
+    text.starts_with(|c: char| c.is_ascii_digit()) || named(ETHERTYPES) || named(PROTOCOLS) || named(CHARACTERISTICS)
 }
 
 /// A mask as the reference compiler computes it.

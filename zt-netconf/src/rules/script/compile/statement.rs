@@ -6,7 +6,7 @@ use zt_wire::rules::{Forward, Rule, RuleKind};
 use super::super::diagnostic::{Diagnostic, Fault};
 use super::super::lex::{Block, Item, Word, shown};
 use super::super::number;
-use super::super::words::{ACTIONS, BLOCK_WORDS, DEFINITIONS, find_match, nearest};
+use super::super::words::{ACTIONS, BLOCK_WORDS, DEFINITIONS, find_match, meant, nearest};
 use super::super::{Position, ScriptRule, Written};
 use super::argument::Arguments;
 use super::{Compiler, Expansion, List, MAX_EXPANSION, Reported};
@@ -230,7 +230,7 @@ impl<'i, 'a> Compiler<'i, 'a> {
                 fault.expected(EXPECTED).help("matches stand behind an action, as in `drop ethertype arp;`")
             }
             _ => misplaced_mark(word.text, fault.expected(EXPECTED))
-                .did_you_mean(nearest(word.text, ACTIONS.iter().chain(DEFINITIONS).copied())),
+                .did_you_mean(meant(word.text, ACTIONS.iter().chain(DEFINITIONS).copied())),
         };
         self.fault(fault);
     }
