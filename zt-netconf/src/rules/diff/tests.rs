@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::rules::script::Options;
 
@@ -213,4 +215,132 @@ fn thousands_of_members_are_a_few_groups() {
         diff(&format!("{tags} accept;"), &format!("{tags} drop not tdiff department 0; accept;"), &members),
         ["cut | department=finance <-> department=sales | everything"]
     );
+}
+
+/// One match of the language.
+fn any_match() -> impl Strategy<Value = String> {
+    let text = prop_oneof![
+        prop_oneof![Just("ipv4"), Just("ipv6"), Just("arp"), Just("0x88cc")].prop_map(|e| format!("ethertype {e}")),
+        prop_oneof![Just("tcp"), Just("udp"), Just("1"), Just("58"), Just("sctp"), Just("47")]
+            .prop_map(|p| format!("ipprotocol {p}")),
+        (0..30u16, 0..5u16).prop_map(|(a, n)| format!("dport {a}-{}", a + n)),
+        (0..30u16).prop_map(|a| format!("sport {a}")),
+        prop_oneof![Just("8 -1"), Just("3 1"), Just("135 -1"), Just("128 0")].prop_map(|i| format!("icmp {i}")),
+        prop_oneof![
+            Just("tcp_syn"),
+            Just("tcp_ack"),
+            Just("multicast"),
+            Just("broadcast"),
+            Just("ipauth"),
+            Just("inbound")
+        ]
+        .prop_map(|c| format!("chr {c}")),
+        (0..3u32).prop_map(|v| format!("tseq department {v}")),
+        (0..3u32).prop_map(|v| format!("treq department {v}")),
+        (0..2u32).prop_map(|v| format!("tdiff department {v}")),
+        (0..2u32).prop_map(|v| format!("teq department {v}")),
+        prop_oneof![
+            Just("10.0.0.0/30"),
+            Just("10.0.0.2/32"),
+            Just("fd00::/64"),
+            Just("fd00::2/128"),
+            Just("0.0.0.0/0")
+        ]
+        .prop_map(|p| format!("ipdest {p}")),
+        prop_oneof![Just("10.0.0.0/30"), Just("10.0.0.0/8"), Just("fd00::1/128")].prop_map(|p| format!("ipsrc {p}")),
+        prop_oneof![Just("ztsrc 1000000001"), Just("ztdest 1000000002")].prop_map(str::to_owned),
+        (60..100u16).prop_map(|n| format!("framesize {n}-2000")),
+        (0..3u8).prop_map(|n| format!("iptos 0xff {n}-{}", n + 1)),
+    ];
+    (any::<bool>(), prop::bool::weighted(0.2), text)
+        .prop_map(|(not, or, text)| format!("{}{}{text}", if not { "not " } else { "" }, if or { "or " } else { "" }))
+}
+
+fn any_statement() -> impl Strategy<Value = String> {
+    let action = prop_oneof![4 => Just("accept"), 4 => Just("drop"), 1 => Just("break"), 1 => Just("tee -1 1000000004"), 1 => Just("redirect 1000000003")];
+    (action, prop::collection::vec(any_match(), 1..3))
+        .prop_map(|(action, matches)| format!("{action} {};", matches.join(" and ")))
+}
+
+fn any_rules() -> impl Strategy<Value = String> {
+    (prop::collection::vec(any_statement(), 0..3), prop::collection::vec(any_statement(), 0..2), any::<bool>())
+        .prop_map(|(base, granted, open)| {
+            let end = if open { "accept and;" } else { "" };
+            format!("tag department id 1 default 0;\ncap c id 7 {} ;\n{}\n{end}\n", granted.join(" "), base.join("\n"))
+        })
+}
+
+/// A frame in words, of the kinds that rules tell apart.
+fn any_frame() -> impl Strategy<Value = String> {
+    let ports = (prop_oneof![Just("tcp"), Just("udp"), Just("tcp6"), Just("udp6"), Just("sctp")], 1..40u16, 1..40u16);
+    let flags = prop_oneof![Just("syn"), Just("ack"), Just("syn ack"), Just("fin ack")];
+    let kind = prop_oneof![
+        (ports, flags).prop_map(|((kind, from, to), flags)| {
+            format!("{kind} :{from} > :{to} {}", if kind.starts_with("tcp") { flags } else { "" })
+        }),
+        prop_oneof![
+            Just("icmp 8"),
+            Just("icmp 3/1"),
+            Just("icmp 3/2"),
+            Just("icmp 17"),
+            Just("ping6"),
+            Just("icmp6 1"),
+            Just("ndp solicit"),
+            Just("ndp advertise"),
+            Just("arp"),
+            Just("ethertype lldp"),
+            Just("ethertype 0x9999"),
+            Just("ipv4 47"),
+            Just("ipv6 47"),
+            Just("ipv4 99"),
+            Just("icmp 8 > 10.0.0.9"),
+            Just("icmp 8 10.0.0.77 > 10.0.0.2"),
+            Just("tcp > 192.0.2.99:22"),
+            Just("ping6 fd00::77 > fd00::2")
+        ]
+        .prop_map(str::to_owned),
+    ];
+    let more = prop_oneof![6 => Just(""), 1 => Just(" 100 bytes"), 1 => Just(" broadcast"), 1 => Just(" multicast 33:33:00:00:00:09")];
+    (kind, more).prop_map(|(kind, more)| format!("{kind}{more}"))
+}
+
+proptest! {
+    // Each case is a whole difference, and thousands of frames.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
+
+    /// Whatever frame ends otherwise under the new rules, a line of that change names its sender and receiver.
+    #[test]
+    fn no_change_of_a_frame_is_left_untold(old in any_rules(), new in any_rules(), frames in prop::collection::vec(any_frame(), 1..40)) {
+        let members = vec![
+            party(1, "a", &[(1, 1)], &[7]), party(2, "b", &[(1, 1)], &[]), party(3, "c", &[(1, 2)], &[]), party(4, "d", &[], &[7]),
+        ];
+        let compiled = |text: &str| Script::compile(text, Options::default());
+        let (Ok(old), Ok(new)) = (compiled(&old), compiled(&new)) else { return Ok(()) };
+        let sets = [&RuleSet::of(&old), &RuleSet::of(&new)];
+        let difference = compare(NETWORK, sets, &members, &Names::default(), &mut |_, _| ());
+        prop_assume!(difference.left_out.is_empty());
+        let group = |at: usize| difference.groups.iter().position(|group| group.members.contains(&at)).expect("in a group");
+        let seats = sets.map(|set| members.iter().map(|party| Seat::new(NETWORK, set, party)).collect::<Vec<_>>());
+        for (from, to) in (0..4).flat_map(|from| (0..4).map(move |to| (from, to))).filter(|(from, to)| from != to) {
+            let ends = trial::ends(NETWORK, &members[from], &members[to]);
+            for words in &frames {
+                let frame = crate::rules::words::Frame::read(words, &ends).expect("words");
+                let [before, after] = [0, 1].map(|at| Link::new(&seats[at][from], &seats[at][to]).fate(&frame, false).0);
+                if before == after {
+                    continue;
+                }
+                let change = match after {
+                    Fate::Accepted => Change::Opened,
+                    Fate::Dropped => Change::Cut,
+                    Fate::Redirected(to) => Change::Redirected(to),
+                    Fate::ByChance => Change::ByChance,
+                };
+                let told = difference.lines.iter().filter(|line| line.change == change).any(|line| {
+                    let one_way = |from: usize, to: usize| line.from.contains(&group(from)) && line.to.contains(&group(to));
+                    one_way(from, to) || line.ways != Ways::One && one_way(to, from)
+                });
+                prop_assert!(told, "{} > {}: {words}: {before:?} -> {after:?}\n{:?}", from + 1, to + 1, difference.lines);
+            }
+        }
+    }
 }
