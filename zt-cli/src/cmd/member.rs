@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use zt_netconf::controller::Member;
 use zt_netconf::rules::cases;
+use zt_netconf::rules::diff::Names;
 
 use super::join::yes_no;
 use super::rules::hosted;
@@ -231,7 +232,16 @@ fn list(node: &Node, network: &str, console: &Console<'_>) -> Result<Report> {
     let path = format!("/unstable/controller/network/{network}/member");
     let answer: Value = node.get(&path).with_context(|| format!("network {network} on this controller"))?;
     let members = answer.get("data").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut table = Table::new(&["member", "state", "name", "version", "addresses"]);
+    // What rules know of members is worth its columns where there is any.
+    let holds = |key: &str| members.iter().any(|m| m.get(key).and_then(Value::as_array).is_some_and(|a| !a.is_empty()));
+    let credentials = holds("tags") || holds("capabilities");
+    let mut titles = vec!["member", "state", "name", "version", "addresses"];
+    titles.extend(credentials.then_some(["tags", "capabilities"]).into_iter().flatten());
+    let names = match credentials {
+        true => Names::of(&hosted::kept_script(&hosted::network(node, network)?)),
+        false => Names::default(),
+    };
+    let mut table = Table::new(&titles);
     for member in &members {
         let text = |key: &str| member.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let number = |key: &str| member.get(key).and_then(Value::as_i64).unwrap_or(-1);
@@ -243,13 +253,23 @@ fn list(node: &Node, network: &str, console: &Console<'_>) -> Result<Report> {
         };
         let addresses = member.get("ipAssignments").and_then(Value::as_array).cloned().unwrap_or_default();
         let addresses: Vec<&str> = addresses.iter().filter_map(Value::as_str).collect();
-        table.row([
+        let mut cells = vec![
             (text("id"), Tone::Plain),
             (state.0.to_owned(), state.1),
             (text("name"), Tone::Plain),
             (version, Tone::Plain),
             (addresses.join(" "), Tone::Plain),
-        ]);
+        ];
+        if credentials {
+            let list = |key: &str| member.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+            let word = |v: &Value| v.as_u64().and_then(|n| u32::try_from(n).ok());
+            let tag = |pair: &Value| Some(names.tag(word(pair.get(0)?)?, word(pair.get(1)?)?));
+            let tags: Vec<String> = list("tags").iter().filter_map(tag).collect();
+            let held = list("capabilities");
+            let held: Vec<String> = held.iter().filter_map(word).map(|id| names.capability(id)).collect();
+            cells.extend([(tags.join(" "), Tone::Plain), (held.join(" "), Tone::Plain)]);
+        }
+        table.row(cells);
     }
     let text = if table.is_empty() { "no members\n".to_owned() } else { table.render(console.color) };
     Ok(Report::new(Value::Array(members), text))

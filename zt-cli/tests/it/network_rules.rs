@@ -111,6 +111,11 @@ fn tags_and_capabilities_are_given_by_the_names_of_the_kept_text() {
     assert_eq!((&held["tags"], &held["capabilities"]), (&json("[[1000,1]]"), &json("[7]")));
     assert_eq!(member("2222222222")["tags"], json("[[5,6],[1000,2]]"));
     assert_eq!(member("4444444444")["tags"], json("[[1000,2]]"));
+    let listed = folder.ok(&format!("zt member list {id}"));
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["member", "state", "name", "version", "addresses", "tags", "capabilities"]);
+    assert_eq!(rows[1], ["1111111111", "AUTHORISED", "anna", "-", "department=finance", "admin"], "{listed}");
+    assert!(listed.contains("tag 5=6 department=sales\n"), "{listed}");
     folder.ok(&format!("zt member set {id} 2222222222 --remove-tag 5"));
     folder.ok(&format!("zt member set {id} 1111111111 --remove-capability admin"));
     assert_eq!(member("2222222222")["tags"], json("[[1000,2]]"));

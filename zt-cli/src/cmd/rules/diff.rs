@@ -127,7 +127,7 @@ pub(crate) fn text(difference: &Difference, members: &[Party], color: bool) -> S
         let alike: usize = difference.alike.iter().map(|group| group.members.len()).sum();
         let groups = difference.alike.len();
         out += &format!(
-            "{alike} more members in {groups} groups have other tags that no rule names; what holds for those above holds for them\n"
+            "{alike} more members in {groups} groups have other values of tags, which no rule names: what holds for those above holds for them\n"
         );
     }
     for what in &difference.left_out {
