@@ -141,7 +141,8 @@ pub struct Driver {
     incoming: FrameBatch,
     lost_frames: LostFrames,
     ports_tried: Gate,
-    ports_checked: Gate,
+    /// When it is made sure next that ports have what they should have.
+    ports_checked: Mono,
     taps: Box<dyn TapFactory>,
     host: Box<dyn HostConfig>,
     dns: Box<dyn DnsConfig>,
@@ -212,7 +213,7 @@ impl Driver {
             incoming: ports::incoming(),
             lost_frames: LostFrames::default(),
             ports_tried: Gate::OPEN,
-            ports_checked: Gate::OPEN,
+            ports_checked: now.mono,
             taps: config.taps,
             host: config.host,
             dns: config.dns,
