@@ -48,6 +48,9 @@ pub(super) struct Entry {
     /// For a match: where to go on when the set is false after it. For an action: the last tag match of its set, or
     /// itself when there is none.
     pub(super) link: u32,
+    /// Where, from here, the comparison stands that is to be asked first: this one and those up to there, all joined
+    /// by AND, fail together. 0 for none.
+    pub(super) guard: u8,
 }
 
 /// How the tags of both sides are compared.
@@ -211,7 +214,14 @@ impl Program {
     pub(super) fn new(rules: &[Rule], side: &Side<'_>) -> Self {
         let mut entries: Vec<_> = rules
             .iter()
-            .map(|rule| Entry { op: side.op(&rule.kind, rule.not), not: rule.not, or: rule.or, fresh: false, link: 0 })
+            .map(|rule| Entry {
+                op: side.op(&rule.kind, rule.not),
+                not: rule.not,
+                or: rule.or,
+                fresh: false,
+                link: 0,
+                guard: 0,
+            })
             .collect();
         // Backwards, so that where to go on is known.
         let mut next = (entries.len(), true);
@@ -234,6 +244,7 @@ impl Program {
                 entry.link = tag.take().unwrap_or(at) as u32;
             }
         }
+        place_guards(&mut entries, side.inbound);
         let groups = entries.iter().fold(0, |groups, entry| groups | entry.op.groups());
         Self { entries: entries.into(), groups }
     }
@@ -241,6 +252,25 @@ impl Program {
     /// ID of the last tag that the set of an action looks at.
     pub(super) fn tag_of(&self, action: usize) -> Option<u32> {
         self.entries[self.entries[action].link as usize].op.tag()
+    }
+}
+
+/// Chooses for each row of comparisons the one that most likely fails: most sets of a long table are about something
+/// else than the frame.
+fn place_guards(entries: &mut [Entry], inbound: bool) {
+    let mut at = 0;
+    while at < entries.len() {
+        let row = entries[at..].iter().take(usize::from(u8::MAX)).map_while(|entry| match &entry.op {
+            Op::Compare(range) if !entry.or => Some(range.selectivity(inbound)),
+            _ => None,
+        });
+        let row: Vec<_> = row.collect();
+        // Of equal ones the first.
+        let best = row.iter().enumerate().rev().max_by_key(|(_, selectivity)| **selectivity);
+        if let Some((guard, _)) = best {
+            entries[at].guard = guard as u8;
+        }
+        at += row.len().max(1);
     }
 }
 

@@ -15,6 +15,9 @@ use super::verdict::{Decision, FrameCopy};
 
 /// Hears what happens; `()` does not listen.
 pub(super) trait Sink {
+    /// True when it has to hear of each entry.
+    const LISTENS: bool = true;
+
     /// A table begins: the rules of the network, or a capability's.
     fn table(&mut self, _capability: Option<u32>) {}
     /// A match was evaluated: the state of its set before, and its result after NOT.
@@ -29,7 +32,9 @@ pub(super) trait Sink {
     fn decided(&mut self, _decided: &Decided) {}
 }
 
-impl Sink for () {}
+impl Sink for () {
+    const LISTENS: bool = false;
+}
 
 /// Result of one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +105,16 @@ impl<'a> Run<'a> {
         let mut state = State::default();
         let (mut set, mut at) = (true, 0);
         while let Some(entry) = program.entries.get(at) {
+            // An entry with a guard has no OR: it is reached only while its set is true.
+            if !S::LISTENS
+                && entry.guard != 0
+                && self.fields.shows_all()
+                && let Op::Compare(guard) = &program.entries[at + usize::from(entry.guard)].op
+                && self.fields.compare(guard) == Ok(false)
+            {
+                (at, set) = (entry.link as usize, entry.fresh);
+                continue;
+            }
             let asked = match &entry.op {
                 Op::Compare(range) => self.fields.compare(range),
                 Op::Match(asked) => self.holds(asked, entry.not, &mut state),

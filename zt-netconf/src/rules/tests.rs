@@ -181,6 +181,18 @@ fn or_and_not_apply_from_left_to_right() {
 }
 
 #[test]
+fn what_fails_first_is_asked_first_and_decides_the_same() {
+    // `Scene::judge` compares with the walk in order, which knows of no guards.
+    let scene = Scene::new(
+        "ethertype 0x0800; protocol 6; dport 22; drop; ethertype 0x0800; protocol 17; dport 53; or dport 22; drop; \
+         ethertype 0x86dd; dport 22; not protocol 17; drop; accept",
+    );
+    let by = |words: &str| scene.judge(words).by.rule;
+    assert_eq!([by("tcp 22"), by("tcp 23"), by("udp 53"), by("udp 22")], [Some(3), Some(13), Some(8), Some(8)]);
+    assert_eq!([by("tcp6 22"), by("tcp6 23"), by("arp"), by("ping")], [Some(8), Some(13), Some(13), Some(13)]);
+}
+
+#[test]
 fn unknown_matches_are_what_the_configuration_says() {
     check("unknown; accept", Decision::NoMatch, By::default());
     let mut scene = Scene::new("unknown; accept");
