@@ -129,6 +129,11 @@ impl Policy {
         sink: &mut S,
     ) -> Verdict {
         let base = if facts.inbound { &self.base_in } else { &self.base_out };
+        if !S::LISTENS
+            && let Some(decision) = base.outright()
+        {
+            return Verdict { decision, by: By { rule: Some(0), ..By::default() }, ..Verdict::default() };
+        }
         let mut run = Run::new(self, facts, peer, random);
         run.past_break = past_break;
         sink.table(None);

@@ -8,6 +8,7 @@ use zt_wire::rules::{IcmpMatch, IntegerMatch, Ipv4Prefix, Ipv6Prefix, Rule, Rule
 use super::fields::{Field, Range, group, mac as number};
 use super::policy::value_of;
 use super::transport::is_passed;
+use super::verdict::Decision;
 
 /// Bits of MATCH_CHARACTERISTICS (04 §6.5).
 pub(super) mod characteristic {
@@ -247,6 +248,15 @@ impl Program {
         place_guards(&mut entries, side.inbound);
         let groups = entries.iter().fold(0, |groups, entry| groups | entry.op.groups());
         Self { entries: entries.into(), groups }
+    }
+
+    /// What a table that begins with ACCEPT or DROP decides about every frame: nothing of the frame has to be read.
+    pub(super) fn outright(&self) -> Option<Decision> {
+        match self.entries.first()?.op {
+            Op::Action(Action::Accept) => Some(Decision::Accept),
+            Op::Action(Action::Drop) => Some(Decision::Drop),
+            _ => None,
+        }
     }
 
     /// ID of the last tag that the set of an action looks at.
