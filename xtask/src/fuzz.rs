@@ -31,6 +31,7 @@ const MEASURED: [(&str, &[&str]); 6] = [
         &[
             "zt-netconf/src/rules/auth.rs",
             "zt-netconf/src/rules/explain.rs",
+            "zt-netconf/src/rules/fields.rs",
             "zt-netconf/src/rules/policy.rs",
             "zt-netconf/src/rules/program.rs",
             "zt-netconf/src/rules/run.rs",
