@@ -74,7 +74,7 @@ impl Pace {
     #[must_use]
     pub fn pass(&mut self, now: Mono, each: Duration, burst: u32) -> bool {
         let from = self.paid.max(now);
-        let pays = from.saturating_since(now) < each * burst;
+        let pays = from.saturating_since(now) + each <= each * burst;
         if pays {
             self.paid = from + each;
         }
