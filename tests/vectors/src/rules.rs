@@ -7,9 +7,9 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use zt_netconf::NetworkConfig;
-use zt_netconf::rules::{self, FrameFacts, Policy};
+use zt_netconf::rules::{self, Policy};
 use zt_test_sim::reference::{self, Decider, Decision, Frame, Record, Result as Outcome};
-use zt_test_sim::scene::{in_words_of_the_reference, peer_policy};
+use zt_test_sim::scene::{facts, in_words_of_the_reference, peer_policy};
 use zt_wire::credential::ownership::Thing;
 use zt_wire::{
     Address, Capability, CredentialKind, Custody, Emit, InetAddress, Mac, NetworkId, Ownership, RuleTable, Signature,
@@ -240,16 +240,7 @@ pub(crate) fn expected(case: &Value) -> Value {
 /// The same by the engine: the base table alone, then everything.
 fn engine(scene: &Scene, case: &Value) -> Result<(), String> {
     let expected = expected(case);
-    let frame = scene.frame();
-    let facts = FrameFacts {
-        inbound: frame.inbound,
-        source: frame.source,
-        destination: frame.destination,
-        source_mac: frame.source_mac,
-        destination_mac: frame.destination_mac,
-        ethertype: frame.ethertype,
-        payload: frame.payload,
-    };
+    let facts = facts(&scene.frame());
     let judge = |config: &NetworkConfig, record: &Record| {
         let policy = Policy::new(config);
         let peer = scene.has_record.then(|| peer_policy(&policy, record));

@@ -1,5 +1,6 @@
 //! What the rules look at (04 §6.3).
 
+use zt_wire::ether::EthernetRef;
 use zt_wire::ident::{Address, Mac};
 
 /// One frame on its way in or out.
@@ -19,4 +20,19 @@ pub struct FrameFacts<'a> {
     pub ethertype: u16,
     /// Frame without its header.
     pub payload: &'a [u8],
+}
+
+impl<'a> FrameFacts<'a> {
+    /// An Ethernet frame on its way between two nodes.
+    pub const fn new(inbound: bool, source: Address, destination: Address, frame: &EthernetRef<'a>) -> Self {
+        Self {
+            inbound,
+            source,
+            destination,
+            source_mac: frame.source,
+            destination_mac: frame.destination,
+            ethertype: frame.ethertype,
+            payload: frame.payload,
+        }
+    }
 }

@@ -237,14 +237,8 @@ impl<'s> Link<'s> {
             return Passage { barrier: Some(Barrier::ReceiverIsNoBridge), ..passage };
         }
         let random = &mut || random;
-        let facts = |inbound: bool, destination: Address| FrameFacts {
-            inbound,
-            source: from.config.issued_to,
-            destination,
-            source_mac: frame.source,
-            destination_mac: frame.destination,
-            ethertype: frame.ethertype,
-            payload: &frame.payload,
+        let facts = |inbound: bool, destination: Address| {
+            FrameFacts::new(inbound, from.config.issued_to, destination, &frame.ethernet())
         };
         // A REDIRECT ends the way as a DROP does.
         let goes_on =

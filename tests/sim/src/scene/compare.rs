@@ -1,7 +1,7 @@
 //! The engine beside the reference.
 
 use super::{OWN, Scene};
-use crate::reference::{self, Decision, Record, Sent};
+use crate::reference::{self, Decision, Frame, Record, Sent};
 use zt_netconf::rules::{self, Explanation, FrameFacts, PeerPolicy, Policy, Verdict};
 use zt_wire::rules::{Rule, RuleKind};
 use zt_wire::{CredentialKind, InetAddress};
@@ -38,6 +38,20 @@ impl Difference {
 /// Bits of the characteristics that look behind the IP header.
 const TCP: u64 = 0x0fff;
 const IPAUTH: u64 = 1 << 60;
+
+/// A frame of the reference as the engine sees it.
+#[must_use]
+pub fn facts<'a>(frame: &Frame<'a>) -> FrameFacts<'a> {
+    FrameFacts {
+        inbound: frame.inbound,
+        source: frame.source,
+        destination: frame.destination,
+        source_mac: frame.source_mac,
+        destination_mac: frame.destination_mac,
+        ethertype: frame.ethertype,
+        payload: frame.payload,
+    }
+}
 
 /// The other side, of those credentials in its record that count.
 #[must_use]
@@ -98,16 +112,7 @@ impl Scene {
     /// The frame as the engine sees it.
     #[must_use]
     pub fn facts(&self) -> FrameFacts<'_> {
-        let frame = self.frame();
-        FrameFacts {
-            inbound: frame.inbound,
-            source: frame.source,
-            destination: frame.destination,
-            source_mac: frame.source_mac,
-            destination_mac: frame.destination_mac,
-            ethertype: frame.ethertype,
-            payload: frame.payload,
-        }
+        facts(&self.frame())
     }
 
     /// Judges the scene by both, which must agree unless there is a reason, and gives the reasons.

@@ -12,7 +12,7 @@ use zt_netconf::{NetworkConfig, NetworkType};
 use zt_wire::credential::ownership::Thing;
 use zt_wire::{Address, Capability, CredentialKind, Custody, Mac, NetworkId, Ownership, Signature, Tag};
 
-pub use compare::{Difference, in_words_of_the_reference, peer_policy};
+pub use compare::{Difference, facts, in_words_of_the_reference, peer_policy};
 
 /// Bytes that decide; when they run out, everything is 0.
 #[derive(Clone, Debug)]

@@ -48,15 +48,7 @@ impl Network {
         c: &mut dyn Carrier,
     ) -> Result<Passage, Refusal> {
         self.held.ready().map_err(Refusal::Dropped)?;
-        let facts = FrameFacts {
-            inbound: true,
-            source: from,
-            destination: self.own,
-            source_mac: frame.source,
-            destination_mac: frame.destination,
-            ethertype: frame.ethertype,
-            payload: frame.payload,
-        };
+        let facts = FrameFacts::new(true, from, self.own, frame);
         let verdict = self.judge(shared, from, &facts, true).map_err(Refusal::Dropped)?;
         // A capability of the sender could have accepted what nothing decides.
         let may_change = verdict.looked_at_peer || verdict.decision == Decision::NoMatch;
@@ -92,15 +84,7 @@ impl Network {
         if !to.is_nil() && self.members.get(to).is_some_and(|record| record.is_revoked()) {
             return Err(DropReason::PeerRevoked);
         }
-        let facts = FrameFacts {
-            inbound: false,
-            source: self.own,
-            destination: to,
-            source_mac: frame.source,
-            destination_mac: frame.destination,
-            ethertype: frame.ethertype,
-            payload: frame.payload,
-        };
+        let facts = FrameFacts::new(false, self.own, to, frame);
         let mut verdict = self.judge(shared, to, &facts, tee)?;
         let mut stranger = to.is_nil() || self.members.get(to).is_none();
         if !verdict.decision.accepts() && verdict.looked_at_peer && self.awaits_credentials(now, to, &verdict) {

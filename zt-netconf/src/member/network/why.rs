@@ -89,15 +89,7 @@ impl Network {
         let frame = Frame::read(&question.frame, &ends).map_err(NoAnswer::Words)?;
         let (source, destination) =
             if question.inbound { (question.member, self.own) } else { (self.own, question.member) };
-        let facts = FrameFacts {
-            inbound: question.inbound,
-            source,
-            destination,
-            source_mac: frame.source,
-            destination_mac: frame.destination,
-            ethertype: frame.ethertype,
-            payload: &frame.payload,
-        };
+        let facts = FrameFacts::new(question.inbound, source, destination, &frame.ethernet());
         let record = self.members.get(question.member);
         let peer = record.map(|record| record.compile(policy));
         // Where chance decides, the frame is a lucky one.

@@ -118,11 +118,17 @@ impl Frame {
         Self { source, destination, ethertype, payload: payload.to_vec() }
     }
 
+    /// The frame as a port takes it.
+    #[must_use]
+    pub fn ethernet(&self) -> EthernetRef<'_> {
+        let Self { source, destination, ethertype, ref payload } = *self;
+        EthernetRef { destination, source, ethertype, payload }
+    }
+
     /// All bytes, with the Ethernet header.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self { source, destination, ethertype, ref payload } = *self;
-        EthernetRef { destination, source, ethertype, payload }.to_vec()
+        self.ethernet().to_vec()
     }
 }
 
