@@ -5,7 +5,7 @@ use zt_tap::{InterfaceFilter, InterfaceWatcher, LocalAddress};
 
 use crate::{cidr, device, namespace};
 
-fn changed(watcher: &mut InterfaceWatcher) -> bool {
+pub(crate) fn changed(watcher: &mut InterfaceWatcher) -> bool {
     let deadline = Instant::now() + Duration::from_secs(2);
     while Instant::now() < deadline {
         if watcher.take_events().expect("events") {
