@@ -54,17 +54,17 @@ enum Span {
 /// Runs all targets, each for its share of the minutes or for a number of executions, then prints the line coverage.
 pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     let folder = root().join("tests/fuzz");
-    if arguments.iter().any(|argument| argument == "--coverage") {
-        return coverage(&folder);
-    }
     let targets = targets(&folder, option(arguments, "--target"))?;
+    if arguments.iter().any(|argument| argument == "--coverage") {
+        return coverage(&folder, &targets);
+    }
     // The engine has most to explore: it gets as much time as all decoders together.
     let shares = targets.len() as u64 + if targets.iter().any(|target| target == "engine") { 11 } else { 0 };
     let minutes: u64 = option(arguments, "--minutes").unwrap_or("10").parse().context("--minutes wants a number")?;
     let share = (minutes * 60 / shares.max(1)).max(2);
     let full = arguments.iter().any(|argument| argument == "--full");
     let runs = option(arguments, "--runs").map(str::parse).transpose().context("--runs wants a number")?;
-    build(&folder, GUIDED, "guided")?;
+    build(&folder, GUIDED, "guided", &targets)?;
     for target in &targets {
         let span = match (runs, full, target.as_str()) {
             (Some(runs), ..) => Span::Runs(runs, runs),
@@ -74,7 +74,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
         };
         run_target(&folder, target, span)?;
     }
-    coverage(&folder)
+    coverage(&folder, &targets)
 }
 
 fn targets(folder: &Path, only: Option<&str>) -> Result<Vec<String>> {
@@ -94,9 +94,10 @@ fn build_folder(kind: &str) -> PathBuf {
     base.join("fuzz").join(kind)
 }
 
-fn build(folder: &Path, flags: &str, kind: &str) -> Result<()> {
+fn build(folder: &Path, flags: &str, kind: &str, targets: &[String]) -> Result<()> {
     let status = Command::new("cargo")
-        .args(["build", "--release", "--bins", "--target", TARGET])
+        .args(["build", "--release", "--target", TARGET])
+        .args(targets.iter().flat_map(|target| ["--bin", target]))
         .env("RUSTFLAGS", flags)
         .env("CARGO_TARGET_DIR", build_folder(kind))
         .current_dir(folder)
@@ -141,27 +142,27 @@ fn run_target(folder: &Path, target: &str, span: Span) -> Result<()> {
     Ok(())
 }
 
-/// Runs every corpus through a build with line counters and prints what was reached of the protocol crates.
-fn coverage(folder: &Path) -> Result<()> {
+/// Runs the corpora through a build with line counters and prints what was reached of the protocol crates.
+fn coverage(folder: &Path, targets: &[String]) -> Result<()> {
     let Some(tools) = llvm_tools() else {
         println!("line coverage: needs `rustup component add llvm-tools`");
         return Ok(());
     };
-    build(folder, "-Cinstrument-coverage", "lines")?;
+    build(folder, "-Cinstrument-coverage", "lines", targets)?;
     let profiles = build_folder("profiles");
     let _ = std::fs::remove_dir_all(&profiles);
     let mut objects = Vec::new();
-    for target in targets(folder, None)? {
-        let mut command = Command::new(program("lines", &target));
+    for target in targets {
+        let mut command = Command::new(program("lines", target));
         command.args(["-runs=0", "-verbosity=0"]).env("LLVM_PROFILE_FILE", profiles.join(format!("{target}.profraw")));
-        for corpus in [folder.join("corpus").join(&target), build_folder("corpus").join(&target)] {
+        for corpus in [folder.join("corpus").join(target), build_folder("corpus").join(target)] {
             if corpus.is_dir() {
                 command.arg(corpus);
             }
         }
         let status = command.stderr(std::process::Stdio::null()).status().context("cannot run the target")?;
         ensure!(status.success(), "{target} fails on its corpus");
-        objects.push(program("lines", &target));
+        objects.push(program("lines", target));
     }
     let merged = profiles.join("all.profdata");
     let raw = std::fs::read_dir(&profiles)?.filter_map(|entry| Some(entry.ok()?.path()));
@@ -176,6 +177,10 @@ fn coverage(folder: &Path) -> Result<()> {
         let output = command.output().context("cannot run llvm-cov")?;
         ensure!(output.status.success(), "llvm-cov fails: {}", String::from_utf8_lossy(&output.stderr));
         let (covered, count) = lines_of(&String::from_utf8_lossy(&output.stdout))?;
+        // Of what these targets do not come to there is nothing to say.
+        if covered == 0 {
+            continue;
+        }
         println!(
             "line coverage of {what} under fuzz: {covered} of {count} lines, {:.1} %",
             100.0 * covered as f64 / count as f64
@@ -193,7 +198,7 @@ fn lines_of(summary: &str) -> Result<(u64, u64)> {
         digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     };
     match (number("covered"), number("count")) {
-        (Some(covered), Some(count)) if count > 0 => Ok((covered, count)),
+        (Some(covered), Some(count)) => Ok((covered, count)),
         _ => bail!("the summary of llvm-cov has another form"),
     }
 }
