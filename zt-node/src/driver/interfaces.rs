@@ -281,6 +281,7 @@ impl Driver {
                     // Sockets are tied to interfaces all the same.
                     tracing::debug!(%error, "cannot keep the underlay apart from default routes by rules");
                 }
+                self.links.set_locals(choice.addresses.iter().filter_map(|(_, local)| local.clone()).collect());
                 choice.addresses
             }
             None => self.addresses_unseen(),

@@ -61,7 +61,7 @@ pub struct NodeConfig {
     pub identity: SecretIdentity,
     /// Planets in use besides those kept in `state`; a planet of the state with the same ID wins when it is newer.
     pub planets: Vec<World>,
-    /// UDP ports, each bound on every local address; 0 = any free port.
+    /// UDP ports, each bound on every local address; 0 = any free port; none = no UDP at all.
     pub ports: Vec<u16>,
     /// Bind just these addresses; empty = those of all suitable interfaces, followed as they change.
     pub bind: Vec<IpAddr>,
@@ -380,7 +380,8 @@ impl Driver {
         for job in retry {
             self.run_job(now, job);
         }
-        if self.links.udp().next().is_none() || self.interfaces.is_wanting() {
+        let is_deaf = self.links.udp().next().is_none() && !self.interfaces.wish.ports.is_empty();
+        if is_deaf || self.interfaces.is_wanting() {
             self.rebind(now);
         }
     }

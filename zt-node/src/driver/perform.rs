@@ -31,8 +31,10 @@ impl Driver {
                 self.forget_network(network);
             }
             Output::Event(event) => {
-                if event == Vl1Event::IdentityCollision {
-                    self.collided.send_replace(true);
+                match event {
+                    Vl1Event::IdentityCollision => _ = self.collided.send_replace(true),
+                    Vl1Event::LevelChanged(level) => self.links.set_level(level),
+                    _ => {}
                 }
                 log(&event);
             }

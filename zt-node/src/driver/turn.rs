@@ -110,7 +110,7 @@ impl Driver {
     fn poll_links(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let mut progress = false;
         while let Poll::Ready(link) = self.links.poll_opened(cx) {
-            tracing::info!(id = link.id.0, kind = ?link.kind, local = %At(link.local), "a link is open");
+            tracing::debug!(id = link.id.0, kind = ?link.kind, local = %At(link.local), "a link is open");
             self.hand_in(now, Input::LinkUp(link));
             progress = true;
         }
@@ -179,9 +179,16 @@ impl Driver {
             self.hand_in(now, Input::PathMtu { link, remote, size });
             news = true;
         }
+        for link in self.links.take_moved() {
+            self.hand_in(now, Input::LinkUp(link));
+            news = true;
+        }
         while let Some(Ended { link, error }) = self.links.take_ended() {
-            tracing::warn!(id = link.id.0, kind = ?link.kind, local = %At(link.local), %error, "a link has ended");
-            if link.kind == LinkKind::Udp {
+            if link.kind != LinkKind::Udp {
+                // Connections come and go.
+                tracing::debug!(id = link.id.0, kind = ?link.kind, local = %At(link.local), %error, "a link has ended");
+            } else {
+                tracing::warn!(id = link.id.0, local = %At(link.local), %error, "a socket has ended");
                 // A socket ends when its address or interface goes: what took its place is bound at once, not with the next look.
                 self.interfaces.look_again(now);
             }

@@ -18,6 +18,7 @@ use std::io;
 use std::task::{Context, Poll};
 use thiserror::Error;
 use zt_peer::{Endpoint, LinkKind, LinkRole};
+use zt_tap::LocalAddress;
 use zt_wire::time::Mono;
 
 /// What carries the datagrams of one link: a socket, a connection, a cable. Datagrams arrive whole or not at all, in any
@@ -61,6 +62,12 @@ pub trait LinkIo: Send {
     fn take_path_mtu(&mut self) -> Option<(Endpoint, u16)> {
         None
     }
+
+    /// True, once, when others see the node elsewhere by this link than before, as after it connected again: roots and
+    /// active peers are greeted by it at once.
+    fn take_moved(&mut self) -> bool {
+        false
+    }
 }
 
 /// What opens links while the node runs: it listens, connects, and connects again.
@@ -71,6 +78,19 @@ pub trait LinkSource: Send {
     /// The next link that is open, or pending; the task is woken when there is one. Not called while as many links of this
     /// source are open as may be.
     fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<NewLink>;
+
+    /// Takes the addresses of this host by which others are reached without passing through the node's own ports, best
+    /// first: told before the first link is asked for, and when they change. What connects from none of them may find its
+    /// own tunnel in its way.
+    fn handle_locals(&mut self, locals: &[LocalAddress]) {
+        let _ = locals;
+    }
+
+    /// Takes the level of desperation when it changes: the worst rank of links that first contact uses, 0 at first
+    /// ([`Vl1::level`](zt_peer::Vl1::level)). Links of a higher rank carry what was heard by them, and nothing new.
+    fn handle_level(&mut self, level: i32) {
+        let _ = level;
+    }
 }
 
 /// A link that has opened.

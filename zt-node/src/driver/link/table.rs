@@ -23,6 +23,8 @@ pub(in crate::driver) struct Links {
     open: Vec<OpenLink>,
     next: u32,
     sources: Vec<Box<dyn LinkSource>>,
+    /// What the sources were told.
+    locals: Vec<LocalAddress>,
     buffer: Box<[u8]>,
     /// Something waits in a queue.
     is_backlogged: bool,
@@ -35,6 +37,7 @@ struct Tally {
     traffic: Traffic,
     unsent: UnsentCounts,
     narrow: Vec<(Path, u16)>,
+    moved: Vec<Link>,
 }
 
 /// A link, and what waits for it.
@@ -89,6 +92,7 @@ impl Links {
             open: Vec::new(),
             next: 1,
             sources,
+            locals: Vec::new(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             is_backlogged: false,
             tally: Tally::default(),
@@ -172,6 +176,24 @@ impl Links {
     /// Paths that take no datagrams above a size: learnt since the last call.
     pub(in crate::driver) fn take_path_mtus(&mut self) -> Vec<(Path, u16)> {
         std::mem::take(&mut self.tally.narrow)
+    }
+
+    /// Links by which others see us elsewhere: since the last call.
+    pub(in crate::driver) fn take_moved(&mut self) -> Vec<Link> {
+        std::mem::take(&mut self.tally.moved)
+    }
+
+    /// Tells the sources by which addresses of this host others are reached, when they are others than before.
+    pub(in crate::driver) fn set_locals(&mut self, locals: Vec<LocalAddress>) {
+        if self.locals != locals {
+            self.sources.iter_mut().for_each(|source| source.handle_locals(&locals));
+            self.locals = locals;
+        }
+    }
+
+    /// Tells the sources the level of desperation.
+    pub(in crate::driver) fn set_level(&mut self, level: i32) {
+        self.sources.iter_mut().for_each(|source| source.handle_level(level));
     }
 
     /// Receives what is there; true when there was something.
@@ -263,6 +285,9 @@ impl Links {
                 }
             }
             line.write_out(cx);
+            if line.io.io().take_moved() {
+                self.tally.moved.push(line.link);
+            }
         }
     }
 
