@@ -39,6 +39,8 @@ pub enum Unsent {
     NoMemory,
     /// The host has no way to the destination, or the link does not lead there.
     NoRoute,
+    /// No connection leads there, and none is to be made.
+    NoConnection,
     /// It is longer than the link takes.
     TooLong,
     /// The link took nothing for so long that no more could wait for it.
@@ -75,12 +77,13 @@ impl fmt::Display for DropReason {
 
 impl Unsent {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AddressGone,
         Self::Failed,
         Self::Forbidden,
         Self::NoMemory,
         Self::NoRoute,
+        Self::NoConnection,
         Self::TooLong,
         Self::QueueFull,
         Self::LinkGone,
@@ -92,6 +95,7 @@ impl Unsent {
     pub const fn name(self) -> &'static str {
         match self {
             Self::NoRoute => "send-no-route",
+            Self::NoConnection => "send-no-connection",
             Self::Forbidden => "send-forbidden",
             Self::NoMemory => "send-no-memory",
             Self::TooLong => "send-too-long",

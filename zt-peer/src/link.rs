@@ -15,14 +15,31 @@ pub struct LinkId(pub u32);
 pub enum LinkKind {
     /// A UDP socket.
     Udp,
-    /// A TCP connection that we opened.
+    /// TCP connections that we opened: a datagram goes to where the connection leads.
     TcpOut,
-    /// A TCP connection that was opened to us.
+    /// TCP connections that were opened to us. A remote address names the connection: nobody else reaches the peer by it,
+    /// and it means nothing once the connection has ended.
     TcpIn,
+    /// As [`LinkKind::TcpOut`], inside of WebSockets.
+    WebSocket,
     /// A relay speaking some other protocol (HTTP, the TCP relay of 03 §16).
     Relay,
     /// Raw Ethernet frames.
     Ethernet,
+}
+
+impl LinkKind {
+    /// Whether addresses on such a link are those of UDP sockets: what one peer sees there, others may try.
+    #[must_use]
+    pub const fn has_udp_addresses(self) -> bool {
+        matches!(self, Self::Udp | Self::Relay)
+    }
+
+    /// Whether addresses on such a link can be sent to of our own accord, now and later.
+    #[must_use]
+    pub const fn has_lasting_addresses(self) -> bool {
+        !matches!(self, Self::TcpIn)
+    }
 }
 
 /// What a link may be used for.

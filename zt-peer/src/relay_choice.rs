@@ -61,7 +61,10 @@ mod tests {
         let mut root = peer();
         let path = Path { link: LinkId(1), remote: Endpoint::Ip(SocketAddr::from(([10, 0, 0, 1], 9993))) };
         let (asked, sent, probe, heard_first) = (path, Mono(NOW.0 - ms * 1000), true, false);
-        _ = root.adopt(NOW, &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None });
+        _ = root.adopt(
+            NOW,
+            &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None, lasting: true },
+        );
         let packet = Heard { path, direct: false, nontrivial: false, hello: false, trust: false };
         _ = root.heard(NOW, &packet);
         root

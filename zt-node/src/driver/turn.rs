@@ -183,6 +183,10 @@ impl Driver {
             self.hand_in(now, Input::LinkUp(link));
             news = true;
         }
+        while let Some(Path { link, remote }) = self.links.take_path_down() {
+            self.hand_in(now, Input::PathDown { link, remote });
+            news = true;
+        }
         while let Some(Ended { link, error }) = self.links.take_ended() {
             if link.kind != LinkKind::Udp {
                 // Connections come and go.

@@ -16,6 +16,13 @@ pub enum Input<'a> {
     LinkUp(Link),
     /// It is gone.
     LinkDown(LinkId),
+    /// What carried a path has ended; its link is there still.
+    PathDown {
+        /// The link.
+        link: LinkId,
+        /// The other end.
+        remote: Endpoint,
+    },
     /// A path takes no datagrams above this size, in bytes of payload: found out by a send that was refused.
     PathMtu {
         /// The link.

@@ -125,6 +125,9 @@ impl Engine {
                 self.own_packets.remove(link);
                 self.vl1.remove_link(now, link, &mut outbox.transmits);
             }
+            Input::PathDown { link, remote } => {
+                self.vl1.path_down(now, Path { link, remote }, &mut outbox.transmits);
+            }
             Input::PathMtu { link, remote, size } => self.vl1.learn_path_mtu(now, Path { link, remote }, size),
             Input::Datagrams { link, remote, bytes, stride } => {
                 for datagram in bytes.chunks_mut(stride.max(1)) {

@@ -63,6 +63,7 @@ pub(crate) struct Slot {
     last_probe: Option<Mono>,
     mtu: u16,
     trusted: Option<u64>,
+    lasting: bool,
 }
 
 /// Traffic takes another way; `None` = over a root.
@@ -225,7 +226,7 @@ impl Paths {
 
     /// Addresses where the peer is or was, the present ones first.
     pub(crate) fn known_remotes(&self, most: usize) -> Vec<Endpoint> {
-        let present = self.slots.iter().map(|s| s.path.remote);
+        let present = self.slots.iter().filter(|s| s.lasting).map(|s| s.path.remote);
         let mut seen: Vec<Endpoint> = Vec::new();
         for remote in present.chain(self.remembered.iter().rev().copied()) {
             if !seen.contains(&remote) && seen.len() < most {
@@ -352,11 +353,16 @@ impl Paths {
 
     /// A link is gone, and its paths with it; their addresses are remembered. `None`: there was none by it.
     pub(crate) fn drop_link(&mut self, now: Mono, link: LinkId) -> Option<Dropped> {
-        let remotes: Vec<Endpoint> = self.slots.iter().filter(|s| s.path.link == link).map(|s| s.path.remote).collect();
-        for remote in &remotes {
-            self.remember(*remote);
+        let of_it = |s: &Slot| s.path.link == link;
+        if !self.slots.iter().any(of_it) {
+            return None;
         }
-        (!remotes.is_empty()).then(|| self.drop_where(now, |s| s.path.link == link))
+        let remotes: Vec<Endpoint> =
+            self.slots.iter().filter(|s| of_it(s) && s.lasting).map(|s| s.path.remote).collect();
+        for remote in remotes {
+            self.remember(remote);
+        }
+        Some(self.drop_where(now, of_it))
     }
 
     /// A link has another rank: if there is a path by it, chooses again.
@@ -383,7 +389,8 @@ impl Paths {
 
     /// Addresses to keep for the time after a restart: the present ones first.
     pub(crate) fn worth_keeping(&self) -> Vec<SocketAddr> {
-        let mut addresses: Vec<_> = self.slots.iter().filter_map(|s| s.path.remote.socket_addr()).collect();
+        let lasting = self.slots.iter().filter(|s| s.lasting);
+        let mut addresses: Vec<_> = lasting.filter_map(|s| s.path.remote.socket_addr()).collect();
         for remembered in self.remembered.iter().rev().filter_map(Endpoint::socket_addr) {
             if !addresses.contains(&remembered) {
                 addresses.push(remembered);

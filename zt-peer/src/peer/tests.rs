@@ -28,7 +28,10 @@ fn at(host: u8) -> Path {
 /// A path that answered after some milliseconds.
 fn adopt(peer: &mut Peer, path: Path, now: u64, took: u64) {
     let (asked, sent, probe, heard_first) = (path, t(now - took), true, false);
-    _ = peer.adopt(t(now), &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None });
+    _ = peer.adopt(
+        t(now),
+        &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None, lasting: true },
+    );
 }
 
 /// A packet of keep-alive over a root.
@@ -119,7 +122,8 @@ fn roots_stand_by_route_then_rank_then_latency_and_silence() {
         if let Some((took, rank)) = path {
             let (path, sent) = (at(1), t(100_000 - took));
             let (asked, probe, heard_first, mtu, trusted) = (path, true, false, 1432, None);
-            _ = p.adopt(t(100_000), &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted });
+            _ = p
+                .adopt(t(100_000), &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted, lasting: true });
         }
         heard.into_iter().for_each(|at| hears(&mut p, at));
         p.standing(t(130_000))

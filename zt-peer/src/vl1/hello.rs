@@ -150,7 +150,9 @@ impl Vl1 {
 
     /// Somebody tells how we appear to it.
     pub(super) fn sighted(&mut self, now: Now, c: &Ticket, seen_as: SocketAddr, out: &mut Transmits) {
-        if c.hops != 0 {
+        // What a stream comes from is no address at which others reach us.
+        let is_ours = self.links.get(c.path.link).is_some_and(|link| link.kind.has_udp_addresses());
+        if c.hops != 0 || !is_ours {
             return;
         }
         let by = if self.roots.is_upstream(c.from) {

@@ -105,7 +105,7 @@ impl Vl1 {
     }
 
     /// Whether a path of the present level or a better one works.
-    fn is_reached(&self, now: Mono, id: PeerId) -> bool {
+    pub(super) fn is_reached(&self, now: Mono, id: PeerId) -> bool {
         self.peers.get(id).paths().reach(now, |rank| rank <= self.level())
     }
 

@@ -58,6 +58,30 @@ impl Vl1 {
         self.greet_active(now, None, out);
     }
 
+    /// What carried a path has ended, although its link is there: who had it is reached by others, and greeted if there are
+    /// none. The next question to the same address may be carried by something new.
+    pub fn path_down(&mut self, now: Now, path: Path, out: &mut Transmits) {
+        if !self.paths.contains(&path) {
+            return;
+        }
+        let mut left = self.peers.ids();
+        left.retain(|id| self.peers.get(*id).paths().contains(path));
+        for id in &left {
+            self.drop_paths(now, *id, |slot| slot.path() == path, out);
+        }
+        left.retain(|id| !self.is_reached(now.mono, *id));
+        for id in &left {
+            if self.roots.is_upstream(self.peers.get(*id).address()) {
+                self.greet_root(now, *id, out);
+            }
+        }
+        left.retain(|id| {
+            let peer = self.peers.get(*id);
+            peer.activity().is_active(now.mono) && !self.roots.is_upstream(peer.address())
+        });
+        self.greet_peers(now, left, None, out);
+    }
+
     /// HELLO to active peers: by a new link, or by all links to those without a path.
     fn greet_active(&mut self, now: Now, link: Option<Link>, out: &mut Transmits) {
         let active: Vec<PeerId> = self

@@ -82,7 +82,7 @@ impl Vl1 {
 
     /// An OK proved an address: it becomes a path (03 §7.1 step 3c).
     pub(super) fn adopt(&mut self, now: Now, id: PeerId, path: Path, taught: Taught, out: &mut Transmits) {
-        let Some(rank) = self.links.get(path.link).map(|l| l.rank) else { return };
+        let Some((rank, kind)) = self.links.get(path.link).map(|l| (l.rank, l.kind)) else { return };
         let proof = Proof {
             path,
             asked: Path { link: taught.link, ..path },
@@ -92,6 +92,7 @@ impl Vl1 {
             rank,
             mtu: self.links.mtu(path),
             trusted: self.links.trusted_id(&path.remote),
+            lasting: kind.has_lasting_addresses(),
         };
         let peer = self.peers.get_mut(id);
         let Adopted { gone, doubted, route } = peer.adopt(now.mono, &proof);

@@ -45,8 +45,10 @@ impl Vl1 {
     /// Best pair of paths of the same scope and family, highest scope first, IPv6 before IPv4.
     fn common_ground(&self, now: Mono, x: PeerId, y: PeerId) -> Option<(Path, Path)> {
         let best = |id: PeerId, scope: u8, v6: bool| {
+            let told = |p: &Path| self.links.get(p.link).is_some_and(|link| link.kind.has_udp_addresses());
+            let alike = |at: SocketAddr| at.is_ipv6() == v6;
             let fits =
-                |p: &Path| p.remote.scope() as u8 == scope && p.remote.socket_addr().is_some_and(|a| a.is_ipv6() == v6);
+                |p: &Path| p.remote.scope() as u8 == scope && p.remote.socket_addr().is_some_and(alike) && told(p);
             self.peers.get(id).paths().best_among(now, fits)
         };
         (0..=7u8)

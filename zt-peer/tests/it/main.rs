@@ -10,4 +10,5 @@ mod net;
 mod recovery;
 mod reflection;
 mod siblings;
+mod streams;
 mod worlds;

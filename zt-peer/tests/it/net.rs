@@ -232,15 +232,12 @@ impl Net {
     }
 
     pub(crate) fn link_ranked(&mut self, index: usize, id: u32, local: SocketAddr, external: SocketAddr, rank: i32) {
-        self.nodes[index].ports.insert(LinkId(id), Port { external });
-        let link = Link {
-            id: LinkId(id),
-            kind: LinkKind::Udp,
-            rank,
-            local: Endpoint::Ip(local),
-            mtu: 0,
-            role: LinkRole::Full,
-        };
+        let (id, kind, role) = (LinkId(id), LinkKind::Udp, LinkRole::Full);
+        self.link_of_kind(index, Link { id, kind, rank, local: Endpoint::Ip(local), mtu: 0, role }, external);
+    }
+
+    pub(crate) fn link_of_kind(&mut self, index: usize, link: Link, external: SocketAddr) {
+        self.nodes[index].ports.insert(link.id, Port { external });
         self.with(index, |vl1, now, out| vl1.add_link(now, link, out));
     }
 

@@ -58,6 +58,12 @@ pub trait LinkIo: Send {
         Poll::Ready(Ok(()))
     }
 
+    /// Of a link that carries several connections, the other end of one that has ended since the last call: what goes there
+    /// has to find another way.
+    fn take_path_down(&mut self) -> Option<Endpoint> {
+        None
+    }
+
     /// A path that takes no datagrams above a size, in bytes of payload, when sending taught so since the last call.
     fn take_path_mtu(&mut self) -> Option<(Endpoint, u16)> {
         None

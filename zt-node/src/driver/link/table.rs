@@ -173,6 +173,15 @@ impl Links {
         Some(Ended { link, error: ended? })
     }
 
+    /// A path whose connection has ended, once.
+    pub(in crate::driver) fn take_path_down(&mut self) -> Option<Path> {
+        let sourced = self.open.iter_mut().filter_map(|open| match &mut open.line.io {
+            Io::Sourced(io) => Some((open.line.link.id, io)),
+            Io::Udp(_) => None,
+        });
+        sourced.into_iter().find_map(|(link, io)| Some(Path { link, remote: io.take_path_down()? }))
+    }
+
     /// Paths that take no datagrams above a size: learnt since the last call.
     pub(in crate::driver) fn take_path_mtus(&mut self) -> Vec<(Path, u16)> {
         std::mem::take(&mut self.tally.narrow)

@@ -24,6 +24,8 @@ pub(crate) struct Proof {
     pub(crate) mtu: u16,
     /// Trusted path ID to mark packets with.
     pub(crate) trusted: Option<u64>,
+    /// The address can be tried later, too.
+    pub(crate) lasting: bool,
 }
 
 /// What adopting a path changed.
@@ -52,8 +54,11 @@ impl Paths {
             last_probe: Some(proof.sent).filter(|_| proof.probe),
             mtu: proof.mtu,
             trusted: proof.trusted,
+            lasting: proof.lasting,
         });
-        self.remember(proof.path.remote);
+        if proof.lasting {
+            self.remember(proof.path.remote);
+        }
         let doubted = self.doubt_silent(now, proof);
         Adopted { gone, doubted, route: self.change_route(now, before) }
     }
@@ -75,10 +80,12 @@ impl Paths {
     }
 
     /// The peer answers at a new address. If nothing was heard on the present path since we asked there, it may have
-    /// moved: the new path is preferred until the old one answers.
+    /// moved: the new path is preferred until the old one answers. Who comes by a worse link of its own accord has left the
+    /// better one.
     fn doubt_silent(&mut self, now: Mono, proof: &Proof) -> Option<PathProbe> {
         let old = self.slots.get_mut(self.route?)?;
-        if old.path == proof.asked || old.rank < proof.rank || old.live.last_heard() >= proof.sent {
+        let only_worse = old.rank < proof.rank && !proof.heard_first;
+        if old.path == proof.asked || only_worse || old.live.last_heard() >= proof.sent {
             return None;
         }
         old.live.doubt();
@@ -103,7 +110,17 @@ mod tests {
     }
 
     fn proof(path: Path, sent: Mono) -> Proof {
-        Proof { path, asked: path, sent, probe: true, heard_first: false, rank: 0, mtu: 1432, trusted: None }
+        Proof {
+            path,
+            asked: path,
+            sent,
+            probe: true,
+            heard_first: false,
+            rank: 0,
+            mtu: 1432,
+            trusted: None,
+            lasting: true,
+        }
     }
 
     #[test]
@@ -122,6 +139,19 @@ mod tests {
         let mut paths = Paths::default();
         _ = paths.adopt(t(9_000), &Proof { probe: false, ..proof(at(1, 9993), t(1_000)) });
         assert_eq!(paths.route().and_then(Slot::latency), None);
+    }
+
+    #[test]
+    fn who_comes_by_a_worse_rank_of_its_own_accord_has_left_the_better_one() {
+        let (udp, tunnel) = (at(1, 9993), at(1, 443));
+        let asked = |heard_first| {
+            let mut paths = Paths::default();
+            _ = paths.adopt(t(1_000), &proof(udp, t(990)));
+            let adopted = paths.adopt(t(5_010), &Proof { rank: 1, heard_first, ..proof(tunnel, t(5_000)) });
+            (adopted.doubted.map(|probe| probe.path), paths.route().map(Slot::path))
+        };
+        assert_eq!(asked(false), (None, Some(udp)), "we asked there: that says nothing of where the peer is");
+        assert_eq!(asked(true), (Some(udp), Some(tunnel)));
     }
 
     #[test]

@@ -71,6 +71,7 @@ mod tests {
             last_probe: None,
             mtu: 1432,
             trusted: None,
+            lasting: true,
         }
     }
 

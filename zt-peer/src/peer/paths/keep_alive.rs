@@ -52,7 +52,8 @@ mod tests {
         for host in 0..hosts {
             let (path, sent) = (at(host), t(1_000 - 10 * (1 + u64::from(host))));
             let (asked, probe, heard_first, rank, mtu, trusted) = (path, true, false, 0, 1432, None);
-            _ = paths.adopt(t(1_000), &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted });
+            _ = paths
+                .adopt(t(1_000), &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted, lasting: true });
         }
         paths
     }

@@ -29,7 +29,7 @@ impl Rig {
         for (n, path) in all.iter().copied().enumerate() {
             let sent = Mono::from_millis(980 - n as u64);
             let (asked, probe, heard_first, rank, mtu, trusted) = (path, true, false, 0, 1432, None);
-            _ = paths.adopt(now, &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted });
+            _ = paths.adopt(now, &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted, lasting: true });
         }
         let (under_way, cut, told, asked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { paths, now, next: None, under_way, cut, told, asked }
