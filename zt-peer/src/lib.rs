@@ -23,6 +23,7 @@ mod schedule;
 mod self_awareness;
 mod snapshot;
 mod surface;
+pub mod tcp_relay;
 mod transmit;
 mod vl1;
 mod waiting;

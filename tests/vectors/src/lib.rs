@@ -33,6 +33,7 @@ mod rules_network;
 mod service;
 pub mod session;
 mod session_replay;
+mod tcp_relay;
 mod world;
 
 /// One recorded case.
@@ -168,9 +169,10 @@ pub fn suites() -> Vec<Suite> {
         rules_network::SUITE,
         rules_lang::SUITE,
         session::SUITE,
+        tcp_relay::SUITE,
         world::SUITE,
     ]
 }
 
 /// Vector files that belong to later issues, by name.
-pub const PENDING: &[&str] = &["session-2-bond.json", "tcp-relay.json"];
+pub const PENDING: &[&str] = &["session-2-bond.json"];
