@@ -11,6 +11,7 @@ pub mod datagram;
 pub mod dictionary;
 pub mod error;
 pub mod ether;
+pub mod flow;
 pub mod fragment;
 pub mod gate;
 pub mod ident;
@@ -54,6 +55,8 @@ pub use dictionary::{Dictionary, DictionaryWriter};
 pub use error::{BufferFull, ParseError, TextError};
 #[doc(inline)]
 pub use ether::EthernetRef;
+#[doc(inline)]
+pub use flow::FlowId;
 #[doc(inline)]
 pub use fragment::Fragment;
 #[doc(inline)]
