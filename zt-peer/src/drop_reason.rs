@@ -100,6 +100,14 @@ reasons! {
     WorldRefused = "world-refused",
     /// Bonding message without a bond.
     NoBond = "no-bond",
+    /// Bonding measurements beyond the rate allowed (03 §15.7).
+    QosGate = "qos-gate",
+    /// Bonding measurements of packets that we did not send there, or too long ago.
+    QosUnknown = "qos-unknown",
+    /// Requests for another path beyond the rate allowed (03 §15.7).
+    NegotiationGate = "negotiation-gate",
+    /// Copy of a frame that came by another path (broadcast).
+    Copy = "copy",
     /// Own ERROR beyond one a second to a peer.
     ErrorGate = "error-gate",
     /// Message of a peer for which the owner has no room: it does not take events, or there are too many.

@@ -1,5 +1,6 @@
 //! What the machine tells its owner, and views of its state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use zt_wire::Address;
@@ -7,6 +8,7 @@ use zt_wire::Identity;
 use zt_wire::Scope;
 use zt_wire::WorldKind;
 
+use crate::bond::{BondTemplate, BondedPath};
 use crate::link::Path;
 use crate::peer::PeerVersion;
 
@@ -119,7 +121,7 @@ pub enum Role {
 }
 
 /// One peer, as shown to people and to the HTTP API.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PeerView {
     /// Its identity.
     pub identity: Identity,
@@ -133,12 +135,25 @@ pub struct PeerView {
     pub last_heard: Option<Duration>,
     /// Direct paths, best first.
     pub paths: Vec<PathView>,
+    /// Its paths are used together.
+    pub bond: Option<BondView>,
     /// The root through which its packets come when they do not come directly.
     pub relay: Option<Address>,
 }
 
+/// The bond of a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BondView {
+    /// What holds for it.
+    pub template: Arc<BondTemplate>,
+    /// Ways to the peer that work.
+    pub alive: usize,
+    /// Ways to the peer at all: paths between the same two addresses are one.
+    pub total: usize,
+}
+
 /// One direct path of a peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PathView {
     /// Link and remote address.
     pub path: Path,
@@ -162,4 +177,6 @@ pub struct PathView {
     pub heard_first: bool,
     /// Trusted path ID configured for the remote address; 0 = none.
     pub trusted_path_id: u64,
+    /// Its part in the bond.
+    pub bonded: Option<BondedPath>,
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod bond;
 mod config;
 mod directory;
 mod drop_reason;
@@ -29,14 +30,15 @@ mod vl1;
 mod waiting;
 mod wire;
 
+pub use bond::{BondConfig, BondLink, BondPolicy, BondTemplate, BondedPath, IpPreference, QualityLimits, Reselect};
 pub use config::{PhysicalPrefix, SendOptions, VirtualPeer, Vl1Config};
 pub use directory::job::{Job, JobDone};
 pub use drop_reason::DropReason;
-pub use event::{PathView, PeerView, Role, Vl1Event};
+pub use event::{BondView, PathView, PeerView, Role, Vl1Event};
 pub use inbound::{Inbound, Look, Open, Outcome, Place, Received, ReplyTo, Scratch, Ticket};
 pub use link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
 pub use outgoing::SendError;
 pub use peer::PeerVersion;
 pub use roots::{Accepted, MAX_MOONS, MAX_PLANETS, Source, WorldRefused};
 pub use transmit::{Train, Transmit, Transmits};
-pub use vl1::Vl1;
+pub use vl1::{BondMtuError, Vl1};

@@ -10,6 +10,7 @@ mod path_mtu;
 mod path_policy;
 #[cfg(test)]
 mod tests;
+mod uplink;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use desperation::{Desperation, Outlook};
 use path_consent::Consents;
 use path_mtu::PathMtus;
 use path_policy::PathPolicy;
+use uplink::Uplinks;
 
 pub(crate) use path_consent::Verdict;
 
@@ -56,6 +58,7 @@ pub(crate) struct Links {
     table: BTreeMap<LinkId, Link>,
     policy: PathPolicy,
     mtus: PathMtus,
+    uplinks: Uplinks,
     desperation: Desperation,
     consents: Consents,
     asks: Asks,
@@ -93,6 +96,7 @@ impl Links {
     pub(crate) fn remove(&mut self, id: LinkId) -> Option<Option<i32>> {
         self.table.remove(&id)?;
         self.mtus.forget_link(id);
+        self.uplinks.forget_link(id);
         Some(self.bound_level())
     }
 
@@ -267,7 +271,23 @@ impl Links {
 
     /// Largest datagram on a path.
     pub(crate) fn mtu(&self, path: Path) -> u16 {
-        self.mtus.limit(&path, self.policy.mtu(self.get(path.link), &path.remote))
+        let usual = self.policy.mtu(self.get(path.link), &path.remote);
+        let local = self.get(path.link).and_then(|link| link.local.ip());
+        self.mtus.limit(&path, self.uplinks.mtu(path, local).unwrap_or(usual))
+    }
+
+    /// The interface that a link is on.
+    pub(crate) fn interface(&self, link: LinkId) -> Option<&str> {
+        self.uplinks.interface(link)
+    }
+
+    pub(crate) fn set_interface(&mut self, link: LinkId, name: &str) {
+        self.uplinks.set_interface(link, name);
+    }
+
+    /// Another size for paths by an interface from or to an address.
+    pub(crate) fn set_uplink_mtu(&mut self, interface: &str, ip: IpAddr, mtu: u16) {
+        self.uplinks.set_mtu(interface, ip, mtu);
     }
 
     /// A path takes no datagrams above this size.

@@ -4,6 +4,7 @@
 //! Nothing is sent here and nobody is asked: methods take what they need as values, and return what is to be done.
 
 mod activity;
+mod bonded;
 mod detour;
 mod gates;
 mod greetings;
@@ -19,6 +20,7 @@ use zt_crypto::{PeerKeys, Suite};
 use zt_wire::packet::HEADER_LEN;
 use zt_wire::{Address, Identity, Mono};
 
+use crate::bond::Bond;
 use crate::link::Path;
 use crate::rate::{CONTACT_HELLO, FULL_HELLO, HEARTBEAT, PEER_ACTIVITY, ROOT_HEARTBEAT, ROOT_HELLO, ROUND};
 
@@ -46,6 +48,8 @@ pub(crate) struct Peer {
     gates: Gates,
     ledger: Ledger,
     united: United,
+    /// Its paths are used together.
+    bond: Option<Box<Bond>>,
     /// Its record was emitted since it has a path.
     persisted: bool,
 }
@@ -75,7 +79,7 @@ pub(crate) enum Whence {
 }
 
 /// What a look at a peer asks for.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Check {
     /// To be done in this order.
     pub(crate) tasks: Vec<Task>,
@@ -121,6 +125,7 @@ impl Peer {
             gates: Gates::new(),
             ledger: Ledger::default(),
             united: United::default(),
+            bond: None,
             persisted: false,
         }
     }
@@ -216,7 +221,8 @@ impl Peer {
     /// It was heard at an address that is no path of it, and that proves nothing. True: it is to be asked there. An `error`
     /// is not worth that.
     pub(crate) fn asks_elsewhere(&mut self, now: Mono, path: Path, error: bool) -> bool {
-        let settled = self.paths.has_fresh_sibling(now, path);
+        // In a bond every port is a path: another uplink may be behind the same NAT (03 §15.1).
+        let settled = self.bond.is_none() && self.paths.has_fresh_sibling(now, path);
         if settled {
             self.paths.note_candidate(now, path);
         }
@@ -252,6 +258,7 @@ impl Peer {
         let mut tasks = Vec::new();
         let wanted = self.activity.is_wanted(now);
         let next = self.paths.check(now, wanted, &mut tasks);
+        let next = next.into_iter().chain(self.tend_bond(now, &mut tasks)).min();
         Check { tasks, next, pathless: wanted && self.paths.route().is_none() }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zt_crypto::{PeerKeys, Suite};
 use zt_wire::packet::FRAGMENT_HEADER_LEN;
-use zt_wire::{Address, Lane, PacketId};
+use zt_wire::{Address, FlowId, Lane, PacketId};
 
 use crate::link::Path;
 
@@ -19,6 +19,7 @@ pub struct Transmits {
     items: Vec<Item>,
     unsealed: usize,
     lane: Lane,
+    flow: Option<FlowId>,
 }
 
 struct Item {
@@ -31,8 +32,10 @@ struct Item {
     spam: bool,
     lane: Lane,
     seal: Option<(Arc<PeerKeys>, Suite)>,
-    /// Reported by [`Transmits::sealed`] when the wire ID is of interest.
-    note: Option<Address>,
+    /// Whom it is for, if it is ours.
+    to: Option<Address>,
+    /// It may be answered by an ERROR: reported by [`Transmits::sealed`].
+    frame: bool,
 }
 
 /// Consecutive packets for one path whose datagrams have one size: what one segmented send takes.
@@ -97,7 +100,7 @@ impl<'a> Transmit<'a> {
 impl Transmits {
     /// An empty batch.
     pub const fn new() -> Self {
-        Self { buffer: Vec::new(), items: Vec::new(), unsealed: 0, lane: Lane::USUAL }
+        Self { buffer: Vec::new(), items: Vec::new(), unsealed: 0, lane: Lane::USUAL, flow: None }
     }
 
     /// Whether nothing is to be sent.
@@ -113,6 +116,16 @@ impl Transmits {
     /// Packets that are appended from now on are of this lane, until it is set again.
     pub fn set_lane(&mut self, lane: Lane) {
         self.lane = lane;
+    }
+
+    /// Packets to peers whose paths are bonded are of this flow from now on, until it is set again: all packets of one
+    /// take one path (03 §15.3). `None`: they are of no flow, and take the ordinary one.
+    pub fn set_flow(&mut self, flow: Option<FlowId>) {
+        self.flow = flow;
+    }
+
+    pub(crate) const fn flow(&self) -> Option<FlowId> {
+        self.flow
     }
 
     /// Forgets everything, keeps the memory (up to a bound).
@@ -152,11 +165,29 @@ impl Transmits {
     /// Peer and wire packet ID of the sealed packets that may be answered by an ERROR; input of
     /// [`Vl1::handle_sealed`](crate::Vl1::handle_sealed).
     pub(crate) fn sealed(&self) -> impl Iterator<Item = (Address, PacketId)> + '_ {
-        self.items.iter().filter(|i| i.seal.is_none()).filter_map(|i| {
-            let to = i.note?;
-            let id = self.buffer.get(i.range.clone())?.first_chunk::<8>()?;
-            Some((to, PacketId(u64::from_be_bytes(*id))))
-        })
+        self.items.iter().filter(|i| i.frame && i.seal.is_none()).filter_map(|i| Some((i.to?, self.id_of(i)?)))
+    }
+
+    /// Receiver, path and wire packet ID of every sealed packet of ours.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = (Address, Path, PacketId)> + '_ {
+        let sealed = self.items.iter().filter(|i| i.seal.is_none());
+        sealed.filter_map(|i| Some((i.to?, i.path, self.id_of(i)?)))
+    }
+
+    fn id_of(&self, item: &Item) -> Option<PacketId> {
+        let id = self.buffer.get(item.range.clone())?.first_chunk::<8>()?;
+        Some(PacketId(u64::from_be_bytes(*id)))
+    }
+
+    /// The last packet leaves by another path as well; only one that is sealed.
+    pub(crate) fn copy_last(&mut self, path: Path) {
+        let Some(item) = self.items.last() else { return };
+        debug_assert!(item.seal.is_none(), "its bytes are final");
+        let (start, end) = (item.range.start, item.range.end);
+        let at = self.buffer.len();
+        let copy = Item { path, range: at..at + (end - start), seal: None, ..*item };
+        self.buffer.extend_from_within(start..end);
+        self.items.push(copy);
     }
 
     /// The datagrams, in the order in which they were decided.
@@ -236,7 +267,8 @@ impl Transmits {
         let Taken { bytes, mtu, spam } = packet;
         let (packet_len, mtu, spam) = (bytes.len(), *mtu, *spam);
         let lane = self.lane;
-        self.items.push(Item { path, range, packet_len, mtu, ttl: None, spam, lane, seal: None, note: None });
+        let (ttl, seal, to, frame) = (None, None, None, false);
+        self.items.push(Item { path, range, packet_len, mtu, ttl, spam, lane, seal, to, frame });
     }
 
     /// Appends one finished datagram.
@@ -253,7 +285,8 @@ impl Transmits {
             spam: false,
             lane: self.lane,
             seal: None,
-            note: None,
+            to: None,
+            frame: false,
         });
         &mut self.buffer[range]
     }
@@ -283,7 +316,7 @@ impl Transmits {
     /// Finishes a packet: it goes to `path`, cut at `mtu`, sealed by `seal` (later, or at once when `now`).
     /// Returns its ID if it is known already.
     pub(crate) fn finish(&mut self, draft: Draft, plan: Plan) -> Option<PacketId> {
-        let Plan { path, mtu, seal, at_once, note } = plan;
+        let Plan { path, mtu, seal, at_once, to, frame } = plan;
         let packet_len = self.buffer.len() - draft.start;
         let pieces = piece_count(packet_len, usize::from(mtu));
         let total = packet_len + (pieces - 1) * FRAGMENT_HEADER_LEN;
@@ -292,7 +325,8 @@ impl Transmits {
         self.buffer.resize(draft.start + total, 0);
         let range = draft.start..draft.start + total;
         let lane = self.lane;
-        let mut item = Item { path, range, packet_len, mtu, ttl: None, spam: false, lane, seal: None, note };
+        let to = Some(to);
+        let mut item = Item { path, range, packet_len, mtu, ttl: None, spam: false, lane, seal: None, to, frame };
         match seal {
             Some((keys, suite)) if at_once => seal_item(&mut self.buffer, &mut item, &keys, suite),
             Some(seal) => {
@@ -334,7 +368,9 @@ pub(crate) struct Plan {
     pub(crate) mtu: u16,
     pub(crate) seal: Option<(Arc<PeerKeys>, Suite)>,
     pub(crate) at_once: bool,
-    pub(crate) note: Option<Address>,
+    pub(crate) to: Address,
+    /// An ERROR may answer it.
+    pub(crate) frame: bool,
 }
 
 fn seal_item(buffer: &mut [u8], item: &mut Item, keys: &PeerKeys, suite: Suite) {

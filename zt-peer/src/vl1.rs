@@ -7,11 +7,12 @@
 //! 3. `ask`, `care`: HELLO and ECHO to peers, and roots kept in touch with;
 //! 4. `route`: which way messages go, and what follows when it changes;
 //! 5. `whois`, `worlds`, `level`: who is asked for, who is a root, how bad a link may be;
-//! 6. `paths`: what a peer decided about its paths is done;
+//! 6. `bonds`, `paths`: what a peer decided about its paths is done;
 //! 7. `hello`, `push_paths`, `rendezvous`, `relay`: verbs;
 //! 8. `receive`, then `strangers`, `jobs`, `round`, `send`, `links`, `mtu`, `consent`, `view`: what the owner calls.
 
 mod ask;
+mod bonds;
 mod care;
 mod consent;
 mod hello;
@@ -37,11 +38,14 @@ mod whois;
 mod worlds;
 mod write;
 
+pub use bonds::BondMtuError;
+
 use std::sync::Arc;
 
 use zt_crypto::SecretIdentity;
 use zt_wire::{Address, Identity, Now};
 
+use crate::bond::BondConfig;
 use crate::config::Vl1Config;
 use crate::directory::Directory;
 use crate::drop_reason::{DropCounters, DropReason};
@@ -65,6 +69,7 @@ use crate::wire::Wire;
 pub struct Vl1 {
     wire: Wire,
     links: Links,
+    bonding: BondConfig,
     peers: PeerTable,
     paths: PathUses,
     roots: Roots,
@@ -87,6 +92,7 @@ impl Vl1 {
         Self {
             wire: Wire::new(identity, version, entropy),
             links: Links::new(allow_loopback, Asks { paths: ask_paths, addresses: ask_addresses }),
+            bonding: BondConfig::default(),
             peers: PeerTable::default(),
             paths: PathUses::default(),
             roots: Roots::default(),

@@ -183,9 +183,8 @@ impl Wire {
             }
             None => Some((o.keys, o.suite)),
         };
-        let note = is_frame(verb).then_some(o.to);
         let at_once = o.at_once || o.asks.is_some();
-        let sealed = out.finish(draft, Plan { path: o.path, mtu, seal, at_once, note });
+        let sealed = out.finish(draft, Plan { path: o.path, mtu, seal, at_once, to: o.to, frame: is_frame(verb) });
         if let (Some(id), Some(question)) = (sealed, o.asks) {
             self.expectations.add(id, Expected::new(o.to, o.path, verb, question));
         }

@@ -340,8 +340,12 @@ impl Driver {
     }
 
     fn bind_one(&mut self, now: Now, address: SocketAddr, interface: Option<LocalAddress>) -> io::Result<()> {
+        let name = interface.as_ref().map(|local| local.interface.clone());
         let link = self.links.bind(address, interface)?;
         tracing::info!(local = %At(link.local), "listening");
+        if let Some(name) = name {
+            self.hand_in(now, Input::LinkInterface(link.id, &name));
+        }
         self.hand_in(now, Input::LinkUp(link));
         Ok(())
     }

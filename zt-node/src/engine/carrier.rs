@@ -6,7 +6,7 @@ use zt_netconf::{Carrier, SendOptions};
 use zt_peer::{ReplyTo, Vl1};
 use zt_wire::time::Now;
 use zt_wire::verb::Body;
-use zt_wire::{Address, EthernetRef, Identity, Lane, NetworkId, PacketId};
+use zt_wire::{Address, EthernetRef, FlowId, Identity, Lane, NetworkId, PacketId};
 
 /// Carries VL2 over VL1 during one call.
 pub(super) struct OverVl1<'a> {
@@ -67,6 +67,11 @@ impl Carrier for OverVl1<'_> {
     }
 
     fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {
+        if self.vl1.is_bonding()
+            && let Some(from) = self.reply_to
+        {
+            self.vl1.flow_came(self.now, &from, FlowId::of(&frame));
+        }
         self.outbox.deliver(network, frame);
     }
 }

@@ -12,6 +12,8 @@ use zt_wire::{Address, FrameBatch, IpPrefix, MulticastGroup, NetworkId};
 
 /// One thing that happened.
 pub enum Input<'a> {
+    /// The interface of the host that a link is on, by name; before [`Input::LinkUp`].
+    LinkInterface(LinkId, &'a str),
     /// A socket, or another way to send and receive, is there.
     LinkUp(Link),
     /// It is gone.

@@ -26,7 +26,7 @@ use zt_netconf::{Managed, Settings, Verdict, Vl2, Vl2Event};
 use zt_peer::{Endpoint, Inbound, LinkId, Look, Path, Place, Scratch, Ticket, Vl1, Vl1Config, Vl1Event};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
-use zt_wire::{Address, Identity, Lane, NetworkId, SoftwareVersion};
+use zt_wire::{Address, FlowId, Identity, Lane, NetworkId, SoftwareVersion};
 
 /// The software version told to peers: the version of ZeroTier One whose protocol documents this follows.
 pub const COMPATIBLE_VERSION: SoftwareVersion = SoftwareVersion::new(1, 14, 1);
@@ -121,6 +121,7 @@ impl Engine {
                 self.own_packets.add(&link);
                 self.vl1.add_link(now, link, &mut outbox.transmits);
             }
+            Input::LinkInterface(link, name) => self.vl1.set_interface(link, name),
             Input::LinkDown(link) => {
                 self.own_packets.remove(link);
                 self.vl1.remove_link(now, link, &mut outbox.transmits);
@@ -268,9 +269,13 @@ impl Engine {
             return;
         }
         self.recall_asked(now, network, &frame);
+        if self.vl1.is_bonding() {
+            outbox.transmits.set_flow(Some(FlowId::of(&frame)));
+        }
         let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
         self.vl2.handle_frame(now, network, frame, &mut carrier);
         outbox.transmits.set_lane(Lane::USUAL);
+        outbox.transmits.set_flow(None);
     }
 
     fn handle_timeout(&mut self, now: Now, outbox: &mut Outbox) {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use zt_wire::{Gate, Mono};
 
+use crate::bond::Fact;
 use crate::link::{Endpoint, LinkId, Path};
 use crate::rate::{PATH_EXPIRY, SIBLING_FRESH};
 use crate::wire::expect::Spread;
@@ -50,6 +51,8 @@ pub(crate) struct Paths {
     tried: Vec<(Path, Spread)>,
     /// An address it was heard from while another port of the same host was fresh: tried when that one is in doubt.
     candidate: Option<(Path, Mono)>,
+    /// The path that traffic takes as long as it can be used, whatever else is better (active-backup, 03 §15.4).
+    pinned: Option<Path>,
 }
 
 /// One direct path.
@@ -142,6 +145,19 @@ impl Slot {
     /// Measured round trip.
     pub(crate) const fn latency(&self) -> Option<Duration> {
         self.live.latency()
+    }
+
+    /// What a bond wants to know of it.
+    fn fact(&self, now: Mono) -> Fact {
+        Fact {
+            path: self.path,
+            rank: self.rank,
+            heard: self.live.last_heard(),
+            usable: self.is_usable(now),
+            unanswered: self.live.unanswered(now),
+            round_trip: self.live.round_trip(),
+            loss: self.live.lost_lately(),
+        }
     }
 
     pub(crate) const fn is_suspected(&self) -> bool {
@@ -311,6 +327,13 @@ impl Paths {
         Some(Way { path: s.path, mtu: s.mtu, trusted: s.trusted, look_at })
     }
 
+    /// That path, for a packet, if it is one.
+    pub(crate) fn use_path(&mut self, now: Mono, path: Path, traffic: bool) -> Option<Way> {
+        let s = self.slot_mut(path)?;
+        let look_at = s.sent(now, traffic);
+        Some(Way { path: s.path, mtu: s.mtu, trusted: s.trusted, look_at })
+    }
+
     /// The same for a packet that we forward: with a choice of paths we notice when one dies; without one there is
     /// nothing to decide.
     pub(crate) fn forward_by_any(&mut self, now: Mono) -> Option<Way> {
@@ -326,6 +349,27 @@ impl Paths {
     pub(crate) fn probe_any(&mut self, now: Mono, kind: Probe) -> Option<PathProbe> {
         let slot = self.any(now)?;
         Some(self.slots.get_mut(slot)?.ask(now, kind))
+    }
+
+    /// A probe of that path, if it is one.
+    pub(crate) fn probe(&mut self, now: Mono, path: Path, kind: Probe) -> Option<PathProbe> {
+        Some(self.slot_mut(path)?.ask(now, kind))
+    }
+
+    /// What a bond wants to know of each path.
+    pub(crate) fn facts(&self, now: Mono) -> Vec<Fact> {
+        self.slots.iter().map(|s| s.fact(now)).collect()
+    }
+
+    /// Largest datagram that all paths take.
+    pub(crate) fn least_mtu(&self) -> Option<u16> {
+        self.slots.iter().map(|s| s.mtu).min()
+    }
+
+    /// Traffic takes this path from now on, as long as it can be used; `None`: the best one.
+    pub(crate) fn pin(&mut self, now: Mono, path: Option<Path>) -> Option<RouteChange> {
+        let changed = std::mem::replace(&mut self.pinned, path) != path;
+        if changed { self.choose_route(now) } else { None }
     }
 
     /// Something valid came by a path of the peer; `None`: it is none. Inside: when to look at it.
@@ -418,7 +462,8 @@ impl Paths {
     }
 
     fn change_route(&mut self, now: Mono, before: Option<Path>) -> Option<RouteChange> {
-        self.route = choice::choose(&self.slots, self.route, self.primary_port, now);
+        let pinned = self.slots.iter().position(|s| Some(s.path) == self.pinned && s.is_usable(now));
+        self.route = pinned.or_else(|| choice::choose(&self.slots, self.route, self.primary_port, now));
         let after = self.route_path();
         (before != after).then_some(RouteChange { from: before, to: after })
     }

@@ -23,6 +23,7 @@ impl Vl1 {
                 Task::TryCandidate(path) => self.confirm(now, id, path, out),
                 Task::Route(change) => self.tell_route(now, id, Some(change), out),
                 Task::Suspected { since } => self.suspected(now, id, since, out),
+                Task::Bond(task) => self.do_bond_task(now, id, task, out),
             }
         }
         let retry = self.retry_root(now, id, out);
@@ -106,6 +107,9 @@ impl Vl1 {
         }
         self.ask_all(now, id, doubted, out);
         self.tell_route(now, id, route, out);
+        if self.bonding.in_use {
+            self.tend_bond(now, id, out);
+        }
         self.note_root(now);
         self.flush_unsent(now, address, out);
         if self.roots.is_upstream(address) {

@@ -249,6 +249,11 @@ impl Vl1 {
         inflated: &'p mut Vec<u8>,
         out: &mut Transmits,
     ) -> Inbound<'p> {
+        if is_frame(ticket.verb) && self.is_copy(&ticket) {
+            // It shows that its path works.
+            self.account(now, &ticket, false, out);
+            return Inbound::Dropped(self.refuse(DropReason::Copy));
+        }
         let heard = match ticket.verb {
             Verb::USER_MESSAGE => self.hear_messages,
             Verb::REMOTE_TRACE if self.hear_traces => {
@@ -296,7 +301,8 @@ impl Vl1 {
             Message::Echo(m) => self.handle_echo(now, c, m.data, out),
             Message::PushDirectPaths(m) => self.handle_push(now, c, m, out),
             Message::Ack(_) => Handled::NotCounted,
-            Message::QosMeasurement(_) | Message::PathNegotiationRequest(_) => Handled::Refused(DropReason::NoBond),
+            Message::QosMeasurement(m) => self.handle_qos(now, c, m),
+            Message::PathNegotiationRequest(m) => self.handle_negotiation(now, c, m),
             Message::UserMessage(m) => {
                 let (from, data) = (c.from, m.data.to_vec());
                 self.event(Vl1Event::UserMessage { from, type_id: m.type_id, data });
@@ -407,6 +413,7 @@ impl Vl1 {
         let hello = c.verb == Verb::HELLO;
         let packet = Heard { path: c.path, direct: c.hops == 0, nontrivial, hello, trust };
         let whence = self.peers.get_mut(c.id).heard(t, &packet);
+        self.bond_heard(t, c);
         if nontrivial {
             self.schedule.traffic(t);
         }

@@ -60,6 +60,9 @@ impl Vl1 {
         }
         for id in self.peers.ids() {
             self.expire_paths(now, id, out);
+            if self.bonding.in_use {
+                self.tend_bond(now, id, out);
+            }
             let peer = self.peers.get(id);
             let address = peer.address();
             if self.roots.is_upstream(address) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use zt_wire::verb::{Unknown, Verb};
-use zt_wire::{Address, Body, Mono, Now, PacketId};
+use zt_wire::{Address, Body, FlowId, Mono, Now, PacketId};
 
 use super::Vl1;
 use crate::config::SendOptions;
@@ -31,7 +31,16 @@ impl Vl1 {
         out: &mut Transmits,
     ) -> Result<Option<PacketId>, SendError> {
         let traffic = carries_traffic(body.verb());
-        match self.next_hop(now.mono, id, traffic) {
+        if self.bonding.in_use
+            && out.flow().is_some()
+            && let Some(sent) = self.send_everywhere(now.mono, id, body, options, out)
+        {
+            return sent;
+        }
+        let flow = out.flow().filter(|_| self.bonding.in_use && traffic);
+        let bonded = flow.and_then(|flow| self.bonded_hop(now.mono, id, flow, body.encoded_len()));
+        let hop = bonded.or_else(|| self.next_hop(now.mono, id, traffic));
+        match hop {
             Some(hop) => {
                 if traffic && !hop.direct {
                     self.ask_over_roots(now, id, out);
@@ -57,13 +66,10 @@ impl Vl1 {
     /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove
     /// itself alive.
     fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
-        let peer = self.peers.get_mut(id);
         if traffic {
-            peer.sends_traffic(now);
-            self.schedule.traffic(now);
-            self.links.asked(now);
+            self.note_traffic(now, id);
         }
-        if peer.paths().route().is_some() {
+        if self.peers.get(id).paths().route().is_some() {
             return self.use_path(now, id, true, traffic);
         }
         if traffic {
@@ -75,6 +81,13 @@ impl Vl1 {
         }
     }
 
+    /// Traffic goes to a peer.
+    fn note_traffic(&mut self, now: Mono, id: PeerId) {
+        self.peers.get_mut(id).sends_traffic(now);
+        self.schedule.traffic(now);
+        self.links.asked(now);
+    }
+
     /// The best path of a peer, be it the destination (`direct`) or the root that relays.
     fn use_path(&mut self, now: Mono, id: PeerId, direct: bool, traffic: bool) -> Option<NextHop> {
         let Way { path, mtu, trusted, look_at } = self.peers.get_mut(id).paths_mut().use_any(now, traffic)?;
@@ -82,6 +95,51 @@ impl Vl1 {
             self.peers.arm(id, at);
         }
         Some(NextHop { path, mtu, trusted, direct })
+    }
+
+    /// The next hop of a frame by the bond of its receiver.
+    fn bonded_hop(&mut self, now: Mono, id: PeerId, flow: FlowId, len: usize) -> Option<NextHop> {
+        let Way { path, mtu, trusted, look_at } = self.peers.get_mut(id).bonded_way(now, flow, len)?;
+        self.note_traffic(now, id);
+        if let Some(at) = look_at {
+            self.peers.arm(id, at);
+        }
+        Some(NextHop { path, mtu, trusted, direct: true })
+    }
+
+    /// Sends a frame by every path of a broadcast bond: the same bytes, so that the receiver knows the copies. `None`:
+    /// there is no such bond, or none of its paths works.
+    fn send_everywhere(
+        &mut self,
+        now: Mono,
+        id: PeerId,
+        body: &dyn Body,
+        options: SendOptions,
+        out: &mut Transmits,
+    ) -> Option<Result<Option<PacketId>, SendError>> {
+        let bond = self.peers.get(id).bond().filter(|bond| bond.broadcasts())?;
+        let first = bond.all().next()?;
+        let mtu = self.peers.get(id).paths().least_mtu()?;
+        self.note_traffic(now, id);
+        let asks = options.expect_reply.then(|| self.question(now, first, true));
+        let peer = self.peers.get(id);
+        let outgoing = Outgoing::new(peer.address(), Arc::clone(peer.keys()), peer.suite(), first, mtu);
+        let sent = self.wire.write(Outgoing { compress: options.compress, asks, ..outgoing }, body, out);
+        if sent.is_err() {
+            return Some(sent);
+        }
+        let mut turn = 0;
+        while let Some(path) = self.peers.get(id).bond().and_then(|bond| bond.all().nth(turn)) {
+            if turn > 0 {
+                out.copy_last(path);
+            }
+            let look_at = self.peers.get_mut(id).paths_mut().use_path(now, path, true).and_then(|way| way.look_at);
+            if let Some(at) = look_at {
+                self.peers.arm(id, at);
+            }
+            turn += 1;
+        }
+        Some(sent)
     }
 
     /// Traffic for a peer without a working direct path: probes behind, and the operator's hints (03 §3 step 2c).

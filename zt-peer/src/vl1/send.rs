@@ -46,5 +46,6 @@ impl Vl1 {
     /// needed by an owner that calls [`Transmits::seal`] itself.
     pub fn handle_sealed(&mut self, now: Now, out: &Transmits) {
         self.wire.note_sealed(now.mono, out);
+        self.bonds_sealed(now.mono, out);
     }
 }

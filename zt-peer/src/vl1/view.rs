@@ -1,12 +1,13 @@
 //! Questions about the state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use zt_wire::{Address, Identity, Now};
 
 use super::Vl1;
 use crate::drop_reason::DropReason;
-use crate::event::{PathView, PeerView, Role};
+use crate::event::{BondView, PathView, PeerView, Role};
 use crate::link::Link;
 use crate::peer::{Peer, Slot};
 use crate::peer_table::PeerId;
@@ -93,6 +94,7 @@ impl Vl1 {
             last_probe: s.last_probe().map(|l| t.saturating_since(l)),
             heard_first: s.heard_first(),
             trusted_path_id: s.trusted().unwrap_or(0),
+            bonded: peer.bond().and_then(|bond| bond.view(t, s.path())),
         });
         let role = match self.roots.upstream(peer.address()) {
             Some(u) if !u.planets.is_empty() => Role::Planet,
@@ -106,6 +108,10 @@ impl Vl1 {
             role,
             last_heard: peer.activity().last_heard().map(|l| t.saturating_since(l)),
             paths: paths.collect(),
+            bond: peer.bond().map(|bond| {
+                let (alive, total) = bond.ways();
+                BondView { template: Arc::clone(bond.template()), alive, total }
+            }),
             relay: peer.detour().via(),
         }
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and prints its seed and figures")]
 
+mod bonding;
 mod contact;
 mod embedding;
 mod hostile;

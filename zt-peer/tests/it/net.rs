@@ -11,7 +11,7 @@ use zt_peer::{
     Source, Transmits, Vl1, Vl1Config, Vl1Event,
 };
 use zt_wire::verb::{Frame, Message, Verb};
-use zt_wire::{Address, Body, InetAddress, Mono, NetworkId, Now, Packet, Root, Signature, World, WorldKind};
+use zt_wire::{Address, Body, FlowId, InetAddress, Mono, NetworkId, Now, Packet, Root, Signature, World, WorldKind};
 
 /// Secrets of the reference's test nodes (vectors/packets.json); making new ones takes seconds.
 pub(crate) const SECRETS: [&str; 6] = [
@@ -54,6 +54,8 @@ pub(crate) struct Node {
     pub(crate) vl1: Vl1,
     pub(crate) ports: BTreeMap<LinkId, Port>,
     pub(crate) frames: Vec<(Mono, Address, Vec<u8>)>,
+    /// By which path each of them came.
+    pub(crate) arrivals: Vec<Path>,
     pub(crate) events: Vec<(Mono, Vl1Event)>,
     pub(crate) records: BTreeMap<Address, Vec<u8>>,
     pub(crate) sent: usize,
@@ -87,6 +89,8 @@ pub(crate) struct Net {
     pub(crate) now: Now,
     pub(crate) nodes: Vec<Node>,
     pub(crate) line: Line,
+    /// Other latency and loss between two IP addresses, in both directions.
+    pub(crate) lines: Vec<(SocketAddr, SocketAddr, Line)>,
     /// Directed pairs of (source, destination) IP addresses between which nothing passes.
     pub(crate) cuts: Vec<(SocketAddr, SocketAddr)>,
     /// Datagrams delivered: time, source, destination, bytes.
@@ -159,6 +163,7 @@ impl Net {
             now: Now { mono: Mono::from_millis(1_000_000), unix_ms: 1_700_000_000_000 },
             nodes: Vec::new(),
             line: Line { latency_ms: 5, jitter_ms: 0, loss_percent: 0 },
+            lines: Vec::new(),
             cuts: Vec::new(),
             log: Vec::new(),
             keep_log: false,
@@ -196,6 +201,7 @@ impl Net {
             vl1: Vl1::new(self.now, config),
             ports: BTreeMap::new(),
             frames: Vec::new(),
+            arrivals: Vec::new(),
             events: Vec::new(),
             records: BTreeMap::new(),
             sent: 0,
@@ -289,6 +295,20 @@ impl Net {
         let to = *self.nodes[to].vl1.identity();
         let frame = Frame { network: NETWORK, ethertype: 0x0800, payload };
         self.send(from, to.address, &frame);
+    }
+
+    /// A frame of a flow, with its time of sending and its number.
+    pub(crate) fn flow_frame(&mut self, from: usize, to: usize, flow: u32, number: u32) {
+        let to = *self.nodes[to].vl1.identity();
+        let mut payload = self.now.mono.as_millis().to_be_bytes().to_vec();
+        payload.extend(flow.to_be_bytes());
+        payload.extend(number.to_be_bytes());
+        let frame = Frame { network: NETWORK, ethertype: 0x0800, payload: &payload };
+        self.with(from, |vl1, now, out| {
+            out.set_flow(Some(FlowId(flow)));
+            vl1.send(now, to.address, &frame, SendOptions::default(), out).expect("sendable");
+            out.set_flow(None);
+        });
     }
 
     pub(crate) fn send(&mut self, from: usize, to: Address, body: &dyn Body) {
@@ -399,10 +419,13 @@ impl Net {
             None => f,
         };
         let cut = self.cuts.iter().any(|(a, b)| same_ip(*a, from) && same_ip(*b, f.to));
-        if cut || f.ttl.is_some() || self.dice.below(100) < self.line.loss_percent {
+        let between =
+            |a: SocketAddr, b: SocketAddr| same_ip(a, from) && same_ip(b, f.to) || same_ip(b, from) && same_ip(a, f.to);
+        let line = self.lines.iter().find(|(a, b, _)| between(*a, *b)).map_or(self.line, |(_, _, line)| *line);
+        let Line { latency_ms, jitter_ms, loss_percent } = line;
+        if cut || f.ttl.is_some() || self.dice.below(100) < loss_percent {
             return;
         }
-        let Line { latency_ms, jitter_ms, .. } = self.line;
         let ms = latency_ms - jitter_ms + self.dice.below(2 * jitter_ms + 1);
         self.serial += 1;
         self.flying.insert((self.now.mono + Duration::from_millis(ms), self.serial), f);
@@ -515,7 +538,12 @@ impl Node {
         let Taken::Message { from, receipt, frame } = taken else { return };
         let outcome = if frame.is_some() { self.outcome } else { Outcome::Accepted { trust: false } };
         if let (Some(frame), Outcome::Accepted { .. }) = (frame, outcome) {
+            if let Some(flow) = frame.get(8..12) {
+                let flow = FlowId(u32::from_be_bytes(flow.try_into().unwrap()));
+                self.vl1.flow_came(now, &receipt.reply_to(), flow);
+            }
             self.frames.push((now.mono, from, frame));
+            self.arrivals.push(receipt.path());
         }
         self.vl1.settle(now, receipt, outcome, packet, &mut self.out);
     }

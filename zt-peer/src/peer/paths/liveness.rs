@@ -47,6 +47,8 @@ const NEEDED_WHEN_LEFT: usize = 3;
 const MAX_OUTSTANDING: usize = 16;
 /// Loss of a probe's round trip assumed on a path not yet known: 20 % each way.
 const LOSS_PRIOR: f32 = 0.36;
+/// Unanswered probes that say nothing as long as something is heard: their answers may be behind other traffic.
+const LATE_ANSWERS: usize = 2;
 
 /// Round trip estimate (RFC 6298).
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,6 +102,8 @@ pub(super) enum Due {
 pub(super) struct Liveness {
     rtt: RoundTrip,
     loss: f32,
+    /// Share of probes lost lately, without assumptions.
+    lost_lately: f32,
     /// Last probe answered.
     proved: Mono,
     /// Last valid packet.
@@ -130,6 +134,7 @@ impl Liveness {
         Self {
             rtt,
             loss: LOSS_PRIOR,
+            lost_lately: 0.0,
             proved: now,
             heard: now,
             unheard: None,
@@ -147,6 +152,24 @@ impl Liveness {
     /// Measured round trip.
     pub(super) const fn latency(&self) -> Option<Duration> {
         self.rtt.smoothed
+    }
+
+    /// Measured round trip, and how much it varies.
+    pub(super) fn round_trip(&self) -> Option<(Duration, Duration)> {
+        self.rtt.smoothed.map(|smoothed| (smoothed, self.rtt.variation))
+    }
+
+    /// Share of probes lost lately.
+    pub(super) const fn lost_lately(&self) -> f32 {
+        self.lost_lately
+    }
+
+    /// Probes whose answers are overdue, as far as they say that the path has failed.
+    pub(super) fn unanswered(&self, now: Mono) -> usize {
+        let timeout = self.rtt.timeout();
+        let overdue = self.outstanding.iter().filter(|sent| now.saturating_since(**sent) >= timeout).count();
+        let heard = self.outstanding.first().is_some_and(|first| self.heard > *first);
+        if heard { overdue.saturating_sub(LATE_ANSWERS) } else { overdue }
     }
 
     /// After this time an answer is overdue.
@@ -358,6 +381,7 @@ impl Liveness {
 
     fn note_loss(&mut self, lost: f32) {
         self.loss += (lost - self.loss) / 32.0;
+        self.lost_lately += (lost - self.lost_lately) / 16.0;
     }
 
     fn quiet(&self) -> Duration {

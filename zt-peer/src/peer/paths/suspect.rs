@@ -5,11 +5,12 @@ use zt_wire::Mono;
 
 use super::liveness::{Due, Probe};
 use super::{CANDIDATE, PathProbe, Paths, RouteChange, Slot};
+use crate::bond::BondTask;
 use crate::link::Path;
 use crate::rate::SIBLING_FRESH;
 
 /// What a look at the paths asks for, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Task {
     /// Send this.
     Probe(PathProbe),
@@ -19,6 +20,8 @@ pub(crate) enum Task {
     Route(RouteChange),
     /// A path has become suspect; the probes that were lost began then.
     Suspected { since: Mono },
+    /// Something about the bond: a report or a request.
+    Bond(BondTask),
 }
 
 impl Paths {

@@ -1,0 +1,181 @@
+//! Which paths carry traffic together, and which of them takes a packet (03 §15.4, §15.5).
+
+use std::time::Duration;
+
+use zt_wire::{FlowId, Mono};
+
+use super::config::{BondPolicy, BondTemplate};
+use super::flows::MemberId;
+use super::member::Member;
+use super::quality::relative_capacities;
+use super::{Bond, Members};
+
+/// A path that costs so much more than the best one, and half of that one's cost, gets no new flows, …
+const BAD: f32 = 100.0;
+/// … and does again below this.
+const GOOD: f32 = 40.0;
+/// A difference of cost from which on a flow is moved; a quarter of the lower cost is added.
+const WORTH_MOVING: f32 = 30.0;
+/// Difference of cost up to which paths take turns packet by packet: more, and packets overtake each other too far.
+const IN_STEP: f32 = 20.0;
+
+/// Whose turn it is among paths that take turns.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    member: MemberId,
+    left: u32,
+}
+
+/// Decides which members lead and which of them are bonded. `policy`: whether more than one may be.
+pub(super) fn form(members: &mut Members, policy: BondPolicy) {
+    lead(members);
+    let leading = |m: &&Member| m.leads && m.eligible;
+    let rank = members.iter().filter(leading).map(|m| m.rank).min();
+    let near = |m: &Member| m.leads && m.eligible && Some(m.rank) == rank;
+    let primary = members.iter().any(|m| near(m) && m.link.primary);
+    let spread = policy.balances() || policy == BondPolicy::Broadcast;
+    // With a preferred family, the other one only where that does not work.
+    let preferring: Vec<String> = members
+        .iter()
+        .filter(|m| near(m) && m.link.ip.prefers(m.is_ipv4()))
+        .map(|m| m.link.interface.clone())
+        .collect();
+    for member in members.iter_mut() {
+        let preferred = member.link.ip.prefers(member.is_ipv4()) || !preferring.contains(&member.link.interface);
+        member.bonded = spread && near(member) && (member.link.primary || !primary) && preferred;
+    }
+}
+
+/// Of the paths between the same two addresses one leads: a live one before others, then by rank and number of the link.
+fn lead(members: &mut Members) {
+    let ids: Vec<MemberId> = members.ids().collect();
+    for id in &ids {
+        let Some(this) = members.get(*id) else { continue };
+        let order = |m: &Member| (!m.alive, m.rank, m.path.link);
+        let first = ids.iter().filter_map(|other| members.get(*other)).filter(|m| m.is_same_way(this));
+        let leads = first.min_by_key(|m| order(m)).is_some_and(|m| m.path == this.path);
+        if let Some(member) = members.get_mut(*id) {
+            member.leads = leads;
+        }
+    }
+}
+
+/// Says which members get no new flows.
+pub(super) fn judge(now: Mono, members: &mut Members, template: &BondTemplate) {
+    let Some(best) = members.iter().filter(|m| m.bonded).map(Member::cost).min_by(f32::total_cmp) else { return };
+    let aware = matches!(template.policy, BondPolicy::BalanceAware | BondPolicy::Adaptive);
+    let within = members.iter().any(|m| m.bonded && !m.figures.is_beyond(&template.quality));
+    let reach = if template.policy == BondPolicy::BalanceRr { IN_STEP } else { BAD };
+    for member in members.iter_mut().filter(|m| m.bonded) {
+        let more = member.cost() - best;
+        let beyond = aware && within && member.figures.is_beyond(&template.quality);
+        member.judge(now, more > reach + best / 2.0 || beyond, more < reach * GOOD / BAD + best / 4.0 && !beyond);
+    }
+}
+
+impl Bond {
+    /// The path for a packet of a flow, by the policy; `None`: the ordinary one.
+    pub(super) fn balance(&mut self, now: Mono, flow: FlowId, len: usize) -> Option<MemberId> {
+        if self.template.policy == BondPolicy::BalanceRr {
+            return self.take_turn();
+        }
+        if let Some(member) = self.flows.carrier(now, flow, len)
+            && self.members.get(member).is_some_and(|m| m.bonded)
+        {
+            return Some(member);
+        }
+        let member = self.place(now, flow.0)?;
+        self.flows.assign(now, flow, member, len);
+        Some(member)
+    }
+
+    /// Where a new flow of this number goes.
+    pub(super) fn place(&mut self, now: Mono, number: u32) -> Option<MemberId> {
+        match self.template.policy {
+            BondPolicy::BalanceAware => self.place_by_quality(number),
+            BondPolicy::Adaptive => self.place_by_room(now),
+            _ => {
+                let open: Vec<MemberId> = self.open().collect();
+                open.get(number as usize % open.len().max(1)).copied()
+            }
+        }
+    }
+
+    /// Members that get new flows: bonded, and not avoided unless all of them are.
+    fn open(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let some = self.members.iter().any(|m| m.bonded && !m.is_avoided());
+        let open = move |m: &Member| m.bonded && (!m.is_avoided() || !some);
+        self.members.entries().filter(move |(_, m)| open(m)).map(|(id, _)| id)
+    }
+
+    /// A draw, weighted by quality and capacity. The number of the flow draws, so that a flow draws the same again.
+    fn place_by_quality(&self, number: u32) -> Option<MemberId> {
+        let weight = |id: &MemberId| self.members.get(*id).map_or(0.0, |m| m.quality.max(0.001));
+        let total: f32 = self.open().map(|id| weight(&id)).sum();
+        let mut draw = (number.wrapping_mul(0x9e37_79b9) >> 8) as f32 / (u32::MAX >> 8) as f32 * total;
+        let mut last = None;
+        for id in self.open() {
+            draw -= weight(&id);
+            last = Some(id);
+            if draw <= 0.0 {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Where there is most room: the fewest flows for what the link carries, and the least cost among those.
+    fn place_by_room(&self, now: Mono) -> Option<MemberId> {
+        let capacity = |id: MemberId| self.carries(id).max(1.0);
+        let load = |id: MemberId| (self.flows.count(now, id) as f32 + 1.0) / capacity(id);
+        let cost = |id: MemberId| self.members.get(id).map_or(f32::MAX, Member::cost);
+        self.open().min_by(|a, b| load(*a).total_cmp(&load(*b)).then(cost(*a).total_cmp(&cost(*b))))
+    }
+
+    /// What a member carries against the others: its measured rate where some link was full, else as configured.
+    fn carries(&self, id: MemberId) -> f32 {
+        let (ids, capacities): (Vec<MemberId>, Vec<u32>) =
+            self.members.entries().filter(|(_, m)| m.bonded).map(|(id, m)| (id, m.link.capacity)).unzip();
+        let shares = relative_capacities(capacities.into_iter());
+        let at = ids.iter().position(|other| *other == id);
+        at.and_then(|at| shares.get(at)).map_or(1.0, |share| share * 100.0)
+    }
+
+    /// Paths take turns; one with less capacity, or that lags behind, has shorter turns or none.
+    fn take_turn(&mut self) -> Option<MemberId> {
+        let Turn { member, left } = self.turn;
+        let may = |id: MemberId| self.open().any(|other| other == id);
+        if left > 0 && may(member) {
+            self.turn.left -= 1;
+            return Some(member);
+        }
+        let next = self.open().find(|id| *id > member).or_else(|| self.open().next())?;
+        let packets = self.template.packets_per_link.max(1) as f32 * self.carries(next) / 100.0;
+        self.turn = Turn { member: next, left: (packets as u32).saturating_sub(1) };
+        Some(next)
+    }
+
+    /// Once a second: a flow leaves the path that costs most for the one that costs least, if that is worth it. One at a
+    /// time, as its leaving and coming changes both.
+    pub(super) fn even_out(&mut self, now: Mono) {
+        self.flows.next_period();
+        if self.template.policy == BondPolicy::BalanceRr {
+            return;
+        }
+        let cost = |m: &Member| m.cost();
+        let bonded = || self.members.entries().filter(|(_, m)| m.bonded);
+        let least = bonded().filter(|(_, m)| !m.is_avoided()).min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));
+        let Some((to, low)) = least.map(|(id, m)| (id, m.cost())) else { return };
+        let loaded = bonded().filter(|(id, _)| *id != to && self.flows.mover(now, *id, u32::MAX).is_some());
+        let Some((from, high)) = loaded.map(|(id, m)| (id, m.cost())).max_by(|a, b| a.1.total_cmp(&b.1)) else {
+            return;
+        };
+        if high - low < WORTH_MOVING + low / 4.0 {
+            return;
+        }
+        if let Some(mover) = self.flows.mover(now, from, u32::MAX) {
+            let pause = Duration::from_secs_f32(((high - low) / 1000.0).clamp(0.001, 10.0));
+            self.flows.move_to(now, mover, to, pause);
+        }
+    }
+}

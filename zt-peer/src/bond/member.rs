@@ -1,0 +1,183 @@
+//! One path of a bond: whether it may be used, and what is known of it (03 §15.2, §15.5).
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use zt_wire::{Gate, Mono};
+
+use super::config::{BondLink, BondTemplate};
+use super::quality::{Figures, Samples};
+use super::records::{Received, Sent};
+use crate::link::Path;
+
+/// A path that was nominated so lately needs no `upDelay` to be used.
+const TRIAL: Duration = Duration::from_secs(15);
+/// Loss of probes up to which one that is unanswered puts a path out of use.
+const CLEAN: f32 = 0.03;
+/// First and longest time for which a path that was bad gets no new flows; it doubles from one to the next.
+const REFRACTORY: Duration = Duration::from_secs(8);
+const REFRACTORY_MOST: Duration = Duration::from_secs(120);
+/// Milliseconds of round trip that all probes lost are as bad as.
+const LOSS_COST: f32 = 2000.0;
+
+/// What VL1 knows about a path of the peer, whoever uses it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fact {
+    pub(crate) path: Path,
+    /// Rank of its link.
+    pub(crate) rank: i32,
+    /// Last valid packet by it.
+    pub(crate) heard: Mono,
+    /// Neither expired nor suspected.
+    pub(crate) usable: bool,
+    /// Probes by it that are overdue, if nothing was heard by it since.
+    pub(crate) unanswered: usize,
+    /// Measured round trip and its variation.
+    pub(crate) round_trip: Option<(Duration, Duration)>,
+    /// Share of probes lost lately.
+    pub(crate) loss: f32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) path: Path,
+    /// What the policy says about its interface.
+    pub(super) link: BondLink,
+    pub(super) rank: i32,
+    /// Of the paths between the same two addresses, the one that stands for all of them: our other ports on that
+    /// interface lead the same way.
+    pub(super) leads: bool,
+    nominated: Mono,
+    pub(super) alive: bool,
+    /// Since when it is alive, or dead after it was alive.
+    since: Option<Mono>,
+    /// It may carry traffic.
+    pub(super) eligible: bool,
+    /// It is one of those that carry traffic now.
+    pub(super) bonded: bool,
+    avoidance: Avoidance,
+    pub(super) heartbeat: Gate,
+    pub(super) meters: Meters,
+    pub(super) figures: Figures,
+    pub(super) round_trip: Option<Duration>,
+    pub(super) quality: f32,
+}
+
+/// What is counted of the packets by a path.
+#[derive(Debug)]
+pub(super) struct Meters {
+    pub(super) received: Received,
+    pub(super) reported: Gate,
+    pub(super) sent: Sent,
+    pub(super) samples: Samples,
+    /// Packets since the last look at which path is used most.
+    pub(super) came: u32,
+    pub(super) left: u32,
+    pub(super) last_in: Gate,
+    pub(super) last_out: Gate,
+}
+
+/// Whether a path gets no new flows, because others are better.
+#[derive(Debug)]
+struct Avoidance {
+    avoided: bool,
+    until: Mono,
+    refractory: Duration,
+}
+
+impl Member {
+    pub(super) fn new(now: Mono, path: Path, link: BondLink) -> Self {
+        Self {
+            path,
+            link,
+            rank: 0,
+            leads: false,
+            nominated: now,
+            alive: false,
+            since: None,
+            eligible: false,
+            bonded: false,
+            avoidance: Avoidance { avoided: false, until: Mono::ZERO, refractory: REFRACTORY },
+            heartbeat: Gate::OPEN,
+            meters: Meters {
+                received: Received::default(),
+                reported: Gate::OPEN,
+                sent: Sent::default(),
+                samples: Samples::default(),
+                came: 0,
+                left: 0,
+                last_in: Gate::OPEN,
+                last_out: Gate::OPEN,
+            },
+            figures: Figures::default(),
+            round_trip: None,
+            quality: 0.0,
+        }
+    }
+
+    /// It gets no new flows: others are better.
+    pub(super) const fn is_avoided(&self) -> bool {
+        self.avoidance.avoided
+    }
+
+    pub(super) fn is_ipv4(&self) -> bool {
+        self.path.remote.ip().is_none_or(|ip: IpAddr| ip.is_ipv4())
+    }
+
+    /// Leads where another one leads.
+    pub(super) fn is_same_way(&self, other: &Self) -> bool {
+        self.link.interface == other.link.interface && self.path.remote == other.path.remote
+    }
+
+    /// Takes what VL1 knows now.
+    pub(super) fn update(&mut self, now: Mono, fact: &Fact, template: &BondTemplate) {
+        self.rank = fact.rank;
+        self.round_trip = fact.round_trip.map(|(mean, _)| mean);
+        let needed = if fact.loss <= CLEAN { 1 } else { 2 };
+        let heard = now.saturating_since(fact.heard) < template.failover_interval;
+        let alive = fact.usable && heard && fact.unanswered < needed;
+        if alive != self.alive {
+            (self.alive, self.since) = (alive, Some(now));
+        }
+        let trial = now.saturating_since(self.nominated) < TRIAL;
+        let past = |delay| self.since.is_some_and(|at| now.saturating_since(at) >= delay);
+        let up = alive && (trial || past(template.up_delay));
+        let fading = !alive && self.since.is_some() && !past(template.down_delay);
+        self.eligible = up || fading && fact.usable;
+    }
+
+    /// Works out how good it is.
+    pub(super) fn estimate(&mut self, fact: &Fact) {
+        let millis = |d: Duration| d.as_secs_f32() * 1000.0;
+        let probed = fact.round_trip.map(|(mean, variation)| (millis(mean) / 2.0, millis(variation) / 2.0));
+        let (latency, jitter) = self.meters.samples.figures().or(probed).unwrap_or_default();
+        self.figures = Figures { latency, jitter, loss: fact.loss };
+    }
+
+    /// What it costs to send by it, in milliseconds: the round trip that probes find now, its queue included, and more
+    /// for what is lost.
+    pub(super) fn cost(&self) -> f32 {
+        let round_trip = self.round_trip.map_or(2.0 * self.figures.latency, |d| d.as_secs_f32() * 1000.0);
+        round_trip + LOSS_COST * self.figures.loss
+    }
+
+    /// It costs much more than the best (`bad`), or hardly more (`good`): it gets no new flows for a time, a longer one
+    /// each time.
+    pub(super) fn judge(&mut self, now: Mono, bad: bool, good: bool) {
+        let Avoidance { avoided, until, refractory } = &mut self.avoidance;
+        if bad {
+            if !*avoided {
+                *until = now + *refractory;
+                *refractory = (*refractory * 2).min(REFRACTORY_MOST);
+            }
+            *avoided = true;
+        } else if good && now >= *until {
+            *avoided = false;
+            // Good times count against bad ones.
+            if now.saturating_since(*until) >= 2 * *refractory {
+                *refractory = REFRACTORY;
+            }
+        }
+    }
+}
