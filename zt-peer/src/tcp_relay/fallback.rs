@@ -87,6 +87,12 @@ impl Fallback {
         self.phase(now) == Phase::Serving && now >= self.not_before
     }
 
+    /// Before this no connection is made.
+    #[must_use]
+    pub const fn not_before(&self) -> Mono {
+        self.not_before
+    }
+
     /// It could not be made, or it has ended.
     pub fn handle_lost(&mut self, now: Mono) {
         let pause = match self.failures {

@@ -6,11 +6,13 @@
 mod queue;
 mod refusals;
 mod table;
+mod tcp_relay;
 mod udp;
 mod unsent;
 
 pub(super) use queue::Share;
 pub(super) use table::{Ended, Links};
+pub use tcp_relay::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
 pub(super) use unsent::UnsentCounts;
 
 use crate::status::Unsent;
