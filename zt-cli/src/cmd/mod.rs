@@ -11,6 +11,7 @@ pub mod network;
 pub mod networks;
 pub mod peers;
 pub mod planet;
+pub mod relay;
 pub mod rules;
 mod scope;
 pub mod service;
@@ -83,6 +84,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run a node: member, root and controller as configured
     Service(service::ServiceArgs),
+    /// Run a TCP relay for nodes whose network lets no UDP through
+    Relay(relay::RelayArgs),
     /// Show this node: address, version, state
     Info(info::InfoArgs),
     /// Wait until the node is online or a network is up
@@ -190,6 +193,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(&args, console),
             Self::Service(args) => service::run(&args, globals, console),
+            Self::Relay(args) => relay::run(args, globals, console),
             Self::Info(args) => info::run(&args, globals, console),
             Self::Wait(args) => wait::run(&args, globals, console),
             Self::Peers => peers::run(globals, console),

@@ -35,9 +35,10 @@ const OPTIONS: [(&str, &str); 5] =
     [("home", "--home"), ("json", "--json"), ("host", "--host"), ("api_port", "--api-port"), ("token", "--token")];
 
 /// Commands whose words alone tell their scope, for their help.
-const SCOPES: [(&[&str], Scope); 14] = [
+const SCOPES: [(&[&str], Scope); 15] = [
     (&["demo"], Scope::Alone),
     (&["service"], Scope::Folder),
+    (&["relay"], Scope::Report),
     (&["identity"], Scope::Report),
     (&["rules", "check"], Scope::Report),
     (&["rules", "compile"], Scope::Report),
@@ -57,6 +58,7 @@ impl Command {
         match self {
             Self::Demo(_) => vec!["demo"],
             Self::Service(_) => vec!["service"],
+            Self::Relay(_) => vec!["relay"],
             Self::Identity(_) => vec!["identity"],
             Self::Planet(args) => match args.command {
                 PlanetCommand::Create { .. } => vec!["planet", "create"],

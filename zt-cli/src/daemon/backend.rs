@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use zt_netconf::trace::key;
 use zt_netconf::{NetworkType, NoAnswer, Question};
 use zt_node::Handle;
-use zt_node::driver::{KeptTrace, Stopped};
+use zt_node::driver::{KeptTrace, Stopped, TcpRelayHandle};
 use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus};
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
@@ -36,6 +36,7 @@ pub(super) struct NodeBackend {
     home: Home,
     conf: Arc<Mutex<LocalConf>>,
     ports: Ports,
+    relay: TcpRelayHandle,
     /// Changes of a network's settings take turns: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
 }
@@ -48,8 +49,8 @@ impl From<Stopped> for Failure {
 
 impl NodeBackend {
     /// A backend over a node's handle.
-    pub(super) fn new(handle: Handle, home: Home, conf: LocalConf, ports: Ports) -> Self {
-        Self { handle, home, conf: Arc::new(Mutex::new(conf)), ports, changing: tokio::sync::Mutex::new(()) }
+    pub(super) fn new(handle: Handle, home: Home, conf: LocalConf, ports: Ports, relay: TcpRelayHandle) -> Self {
+        Self { handle, home, conf: Arc::new(Mutex::new(conf)), ports, relay, changing: tokio::sync::Mutex::new(()) }
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -85,7 +86,7 @@ impl Backend for NodeBackend {
             planet_world_id: status.planet_id,
             planet_world_timestamp: status.planet_timestamp,
             public_identity: status.identity.to_string(),
-            tcp_fallback_active: false,
+            tcp_fallback_active: self.relay.is_active(),
             version: COMPATIBLE_VERSION.to_string(),
             version_build: 0,
             version_major: COMPATIBLE_VERSION.major.into(),
@@ -130,7 +131,8 @@ impl Backend for NodeBackend {
 
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
         let peers = self.handle.engine(|engine, now| engine.peers(now)).await?;
-        let mut peers: Vec<api::Peer> = peers.iter().map(peer).collect();
+        let tunneled = self.relay.is_active();
+        let mut peers: Vec<api::Peer> = peers.iter().map(|known| peer(known, tunneled)).collect();
         peers.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(peers)
     }
@@ -334,7 +336,7 @@ fn trace(kept: &KeptTrace) -> api::Trace {
 /// Fields of traces that are bytes.
 const BINARY: [&str; 3] = [key::DATA, key::BASE_LOG, key::CAPABILITY_LOG];
 
-fn peer(status: &PeerStatus) -> api::Peer {
+fn peer(status: &PeerStatus, tunneled: bool) -> api::Peer {
     let version = status.version;
     api::Peer {
         address: status.address.to_string(),
@@ -342,7 +344,7 @@ fn peer(status: &PeerStatus) -> api::Peer {
         latency: status.latency,
         paths: status.paths.iter().filter(|path| path.alive).map(path).collect(),
         role: status.role.into(),
-        tunneled: false,
+        tunneled,
         version: version.map_or_else(|| "-1.-1.-1".to_owned(), |v| v.to_string()),
         version_major: version.map_or(-1, |v| v.major.into()),
         version_minor: version.map_or(-1, |v| v.minor.into()),

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
+use zt_node::driver::{RelayUse, TcpRelaySettings};
 use zt_wire::packet::{MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::{Address, IpPrefix};
 
@@ -46,13 +47,11 @@ const KNOWN_SETTINGS: &[&str] = &[
 
 /// Keys which are understood but have no effect in this program.
 const INERT_SETTINGS: &[&str] = &[
-    "allowTcpFallbackRelay",
     "concurrency",
     "controllerDbPath",
     "cpuPinningEnabled",
     "defaultBondingPolicy",
     "enableWebServer",
-    "forceTcpRelay",
     "lowBandwidthMode",
     "multicoreEnabled",
     "peerSpecificBonds",
@@ -63,7 +62,6 @@ const INERT_SETTINGS: &[&str] = &[
     "softwareUpdateChannel",
     "softwareUpdateDist",
     "ssoRedirectURL",
-    "tcpFallbackRelay",
     "tertiaryPort",
     "vault",
 ];
@@ -153,6 +151,12 @@ pub struct Settings {
     pub interface_prefix_blacklist: Vec<String>,
     /// Sources other than loopback which may use the HTTP interface.
     pub allow_management_from: Vec<IpPrefix>,
+    /// The TCP relay may be used while UDP does not get through.
+    pub allow_tcp_fallback_relay: bool,
+    /// Everything goes by the TCP relay, and UDP is not used.
+    pub force_tcp_relay: bool,
+    /// The TCP relay; `None` when what is written is no address.
+    pub tcp_fallback_relay: Option<SocketAddr>,
 }
 
 impl Default for Settings {
@@ -164,7 +168,22 @@ impl Default for Settings {
             bind: Vec::new(),
             interface_prefix_blacklist: Vec::new(),
             allow_management_from: Vec::new(),
+            allow_tcp_fallback_relay: true,
+            force_tcp_relay: false,
+            tcp_fallback_relay: Some(TcpRelaySettings::default().server),
         }
+    }
+}
+
+impl Settings {
+    /// Which TCP relay is used, and when.
+    pub fn tcp_relay(&self) -> TcpRelaySettings {
+        let (Some(server), true) = (self.tcp_fallback_relay, self.force_tcp_relay || self.allow_tcp_fallback_relay)
+        else {
+            return TcpRelaySettings { used: RelayUse::Never, ..TcpRelaySettings::default() };
+        };
+        let used = if self.force_tcp_relay { RelayUse::Always } else { RelayUse::Fallback };
+        TcpRelaySettings { server, used }
     }
 }
 
@@ -244,6 +263,17 @@ impl LocalConf {
                 "interfacePrefixBlacklist" => {
                     self.settings.interface_prefix_blacklist =
                         self.texts(&field, value).into_iter().filter(|t| !t.is_empty()).collect();
+                }
+                "allowTcpFallbackRelay" => self.settings.allow_tcp_fallback_relay = boolean(value, true),
+                "forceTcpRelay" => self.settings.force_tcp_relay = boolean(value, false),
+                "tcpFallbackRelay" => {
+                    self.settings.tcp_fallback_relay = socket_address(&text(value, ""));
+                    if self.settings.tcp_fallback_relay.is_none() {
+                        // Deliberate: who names a relay does not mean the public one.
+                        self.remark(format!(
+                            "{field}: {value} is no address, so no relay is used; write ip/port, such as \"192.0.2.1/443\""
+                        ));
+                    }
                 }
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
                 _ if INERT_SETTINGS.contains(&key.as_str()) => {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zt_crypto::Entropy as _;
 use zt_netconf::Settings;
-use zt_node::driver::{Control, StateKey};
+use zt_node::driver::{Control, StateKey, TcpRelay, TcpRelayHandle};
 use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
 use zt_peer::{PhysicalPrefix, VirtualPeer};
 use zt_tap::{LinuxDns, LinuxHost, LinuxTaps, ResolverPlaces};
@@ -50,7 +50,9 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let mut signals = StopSignals::new().map_err(|error| DaemonError::Node(format!("signals: {error}")))?;
     let ports = udp_ports(port, &local_conf);
     let address = identity.identity().address;
-    let config = node_config(&home, identity, &local_conf, &ports)?;
+    let (relay_source, relay) = TcpRelay::new(local_conf.settings.tcp_relay());
+    let mut config = node_config(&home, identity, &local_conf, &ports)?;
+    config.links.push(Box::new(relay_source));
     let (driver, handle) = Driver::new(config).map_err(|error| node_error(error.kind(), &error))?;
     let access = |conf: &LocalConf| Access {
         control_token: control_token.clone(),
@@ -59,7 +61,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     };
     let (access_sender, access_receiver) = watch::channel(access(&local_conf));
     let shown = Ports { primary: ports.first().copied().unwrap_or(0), secondary: ports.get(1).copied().unwrap_or(0) };
-    let backend = NodeBackend::new(handle.clone(), home.clone(), local_conf.clone(), shown);
+    let backend = NodeBackend::new(handle.clone(), home.clone(), local_conf.clone(), shown, relay.clone());
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?;
@@ -67,8 +69,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let settings = {
         let (handle, ports) = (handle.clone(), ports.clone());
         async move {
-            apply(&handle, &local_conf, &ports).await;
-            follow(watch, &handle, &ports, &conf, |conf| {
+            apply(&handle, &local_conf, &ports, &relay).await;
+            follow(watch, &handle, (&ports, &relay), &conf, |conf| {
                 let _ = access_sender.send(access(conf));
             })
             .await;
@@ -134,7 +136,7 @@ fn node_config(
     let state = FileState::new(home.path());
     config.planets = built_in_planets(&state)?;
     config.state = Box::new(state);
-    config.ports = ports.to_vec();
+    config.ports = if conf.settings.force_tcp_relay { Vec::new() } else { ports.to_vec() };
     config.bind = conf.settings.bind.clone();
     config.interface_blacklist = conf.settings.interface_prefix_blacklist.clone();
     config.host = Box::new(LinuxHost::new().map_err(|error| node_error(error.kind(), &error))?);
@@ -197,7 +199,7 @@ fn device_map(home: &Home) -> Result<BTreeMap<NetworkId, String>, DaemonError> {
 }
 
 /// Hands the settings that work without a restart to the node.
-async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16]) {
+async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16], relay: &TcpRelayHandle) {
     let physical: Vec<PhysicalPrefix> = conf
         .physical
         .iter()
@@ -225,7 +227,9 @@ async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16]) {
         .collect();
     let settings = conf.settings.clone();
     let ports = ports_after(ports, conf);
+    let relay = relay.clone();
     let change = move |control: &mut Control<'_>| {
+        relay.set(settings.tcp_relay());
         control.set_physical(physical);
         control.set_virtual(peers);
         control.set_interface_blacklist(settings.interface_prefix_blacklist, blocks);
@@ -240,6 +244,9 @@ async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16]) {
 /// The ports after a change of the file: the control port stays, UDP follows.
 fn ports_after(present: &[u16], conf: &LocalConf) -> Vec<u16> {
     let settings = &conf.settings;
+    if settings.force_tcp_relay {
+        return Vec::new();
+    }
     let mut ports = vec![settings.primary_port.filter(|port| *port != 0).or(present.first().copied()).unwrap_or(0)];
     if settings.allow_secondary_port {
         let secondary = match settings.secondary_port {
@@ -255,7 +262,7 @@ fn ports_after(present: &[u16], conf: &LocalConf) -> Vec<u16> {
 async fn follow(
     mut watch: Watch,
     handle: &Handle,
-    ports: &[u16],
+    (ports, relay): (&[u16], &TcpRelayHandle),
     shared: &Arc<std::sync::Mutex<LocalConf>>,
     access: impl Fn(&LocalConf),
 ) {
@@ -268,7 +275,7 @@ async fn follow(
                 for remark in &conf.remarks {
                     tracing::warn!("local.conf: {remark}");
                 }
-                apply(handle, &conf, ports).await;
+                apply(handle, &conf, ports, relay).await;
                 access(&conf);
                 *shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = conf;
                 tracing::info!("local.conf taken up");

@@ -114,6 +114,24 @@ fn no_number_changes_without_a_word() {
 }
 
 #[test]
+fn the_tcp_relay_is_used_as_the_settings_say() {
+    let used = |settings: &str| conf(&format!(r#"{{"settings":{{{settings}}}}}"#)).settings.tcp_relay();
+    let public = "204.80.128.1:443".parse().expect("an address");
+    assert_eq!(used(""), TcpRelaySettings { server: public, used: RelayUse::Fallback });
+    assert_eq!(used(r#""forceTcpRelay":true"#), TcpRelaySettings { server: public, used: RelayUse::Always });
+    assert_eq!(used(r#""allowTcpFallbackRelay":false"#).used, RelayUse::Never);
+    assert_eq!(used(r#""allowTcpFallbackRelay":false,"forceTcpRelay":true"#).used, RelayUse::Always);
+    let own = "192.0.2.1:8443".parse().expect("an address");
+    assert_eq!(
+        used(r#""tcpFallbackRelay":"192.0.2.1/8443""#),
+        TcpRelaySettings { server: own, used: RelayUse::Fallback }
+    );
+    let wrong = conf(r#"{"settings":{"tcpFallbackRelay":"relay.example.com"}}"#);
+    assert_eq!(wrong.settings.tcp_relay().used, RelayUse::Never, "nobody asked for the public one");
+    assert!(wrong.remarks[0].contains("settings.tcpFallbackRelay") && wrong.remarks[0].contains("192.0.2.1/443"));
+}
+
+#[test]
 fn settings_are_replaced_one_by_one() {
     let before = conf(r#"{"settings":{"interfacePrefixBlacklist":["foo"]},"physical":{}}"#);
     let Value::Object(changes) = json!({"nosuch": {"a": 1}, "lowBandwidthMode": true}) else { unreachable!() };

@@ -16,10 +16,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use zt_peer::Endpoint;
 use zt_peer::tcp_relay::{Fallback, Phase};
+use zt_wire::Scope;
 use zt_wire::tcp_relay::{MIN_DATAGRAM, write_greeting};
 use zt_wire::time::Mono;
-use zt_wire::Scope;
-
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
