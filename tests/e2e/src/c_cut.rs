@@ -158,7 +158,7 @@ pub fn without_relay(root: &Program, step: Step<'_>) -> Result<Option<()>> {
     Ok(Some(()))
 }
 
-fn lose_udp(host: &Host, loss: Loss) -> Result<()> {
+pub(crate) fn lose_udp(host: &Host, loss: Loss) -> Result<()> {
     let rule = |way: &str, lost: bool| match lost {
         true => format!("{way} eth0 meta l4proto udp drop"),
         false => String::new(),
@@ -205,7 +205,7 @@ fn peers_by(dump: &Value, path_type: &str) -> usize {
 }
 
 /// Pings without end until told to stop; the longest time without an answer.
-fn longest_silence(from: &Namespace, target: IpAddr, stop: &AtomicBool) -> Result<Duration> {
+pub(crate) fn longest_silence(from: &Namespace, target: IpAddr, stop: &AtomicBool) -> Result<Duration> {
     let mut pinger = from.pinger(target)?;
     let (mut longest, mut last) = (Duration::ZERO, Instant::now());
     while !stop.load(Ordering::Relaxed) {

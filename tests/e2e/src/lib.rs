@@ -15,6 +15,7 @@ mod program;
 pub mod rig;
 pub mod roles;
 pub mod rules;
+pub mod tcp_relay;
 
 pub use api::Api;
 pub use checks::{Ping, multicast, tcp, wait_for};

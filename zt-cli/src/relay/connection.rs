@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::oneshot;
 use zt_peer::tcp_relay::{Cause, ClientId, Verdict};
@@ -109,7 +110,8 @@ impl Connection {
                             ControlFlow::Break(())
                         }
                         Some(udp) => {
-                            if udp.try_send_to(datagram, to.into()).is_err() {
+                            // By the system itself: tokio would first wait to hear that a new socket can send.
+                            if SockRef::from(&*udp).send_to(datagram, &to.into()).is_err() {
                                 server.handle_failure(Cause::NotSent);
                             }
                             ControlFlow::Continue(())

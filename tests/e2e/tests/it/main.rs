@@ -19,5 +19,6 @@ mod roles;
 mod rule_tools;
 mod rules;
 mod takeover;
+mod tcp_relay;
 mod underlay;
 mod walk;
