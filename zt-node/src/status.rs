@@ -63,6 +63,8 @@ pub struct PathStatus {
     pub preferred: bool,
     /// Trusted path ID, 0 if none.
     pub trusted_path_id: u64,
+    /// Largest datagram in bytes that packets to the peer are cut for.
+    pub mtu: u16,
 }
 
 /// One known peer (06 §4.6).

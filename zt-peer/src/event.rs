@@ -175,6 +175,8 @@ pub struct PathView {
     pub last_probe: Option<Duration>,
     /// The peer was heard on it before we sent anything there.
     pub heard_first: bool,
+    /// Largest datagram in bytes that packets to the peer are cut for.
+    pub mtu: u16,
     /// Trusted path ID configured for the remote address; 0 = none.
     pub trusted_path_id: u64,
     /// Its part in the bond.

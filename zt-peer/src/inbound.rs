@@ -84,11 +84,13 @@ pub(crate) struct Taught {
     pub(crate) probe: bool,
     /// Asked because the peer was heard there first.
     pub(crate) heard_first: bool,
+    /// Bytes of the question, if its length was what was asked.
+    pub(crate) size: u16,
 }
 
 impl From<&Expected> for Taught {
     fn from(e: &Expected) -> Self {
-        Self { link: e.path.link, sent: e.sent, probe: e.is_probe(), heard_first: e.heard_first }
+        Self { link: e.path.link, sent: e.sent, probe: e.is_probe(), heard_first: e.heard_first, size: 0 }
     }
 }
 

@@ -146,8 +146,29 @@ pub struct Link {
     pub role: LinkRole,
     /// Local address. With an unspecified IP address it is never told to peers.
     pub local: Endpoint,
-    /// Largest datagram payload in bytes; 0 = the default of 1432 (02 §1).
+    /// Largest datagram payload in bytes; 0 = the default of 1432 (02 §1). What UDP and Ethernet take above the default is
+    /// used on paths that have shown that they carry it.
     pub mtu: u16,
+}
+
+/// How large the datagrams of a path may be, in bytes of payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// What is used before anything is known.
+    pub(crate) base: u16,
+    /// The most that the link takes.
+    pub(crate) most: u16,
+    /// Headers in front of the payload, as far as the MTU of the link counts them.
+    pub(crate) headers: u16,
+    /// What the path carries is found out by probes; else the base is right.
+    pub(crate) probed: bool,
+}
+
+impl Room {
+    /// A size that is known.
+    pub(crate) const fn fixed(size: u16) -> Self {
+        Self { base: size, most: size, headers: 0, probed: false }
+    }
 }
 
 impl Link {

@@ -6,7 +6,7 @@
 
 pub(crate) mod desperation;
 mod path_consent;
-mod path_mtu;
+pub(crate) mod path_mtu;
 mod path_policy;
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use zt_wire::{Address, IpPrefix, Mono};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
-use crate::link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path};
+use crate::link::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path, Room};
 use crate::wire::expect::Spread;
 use desperation::{Desperation, Outlook};
 use path_consent::Consents;
@@ -269,11 +269,18 @@ impl Links {
         self.policy.trusted_ids(remote)
     }
 
-    /// Largest datagram on a path.
-    pub(crate) fn mtu(&self, path: Path) -> u16 {
-        let usual = self.policy.mtu(self.get(path.link), &path.remote);
+    /// How large the datagrams of a path may be.
+    pub(crate) fn room(&self, path: Path) -> Room {
         let local = self.get(path.link).and_then(|link| link.local.ip());
-        self.mtus.limit(&path, self.uplinks.mtu(path, local).unwrap_or(usual))
+        let configured = self.uplinks.mtu(path, local).map(Room::fixed);
+        let room = configured.unwrap_or_else(|| self.policy.room(self.get(path.link), &path.remote));
+        let limit = |size| self.mtus.limit(&path, size);
+        Room { base: limit(room.base), most: limit(room.most), ..room }
+    }
+
+    /// Largest datagram to where no path is known to lead.
+    pub(crate) fn mtu(&self, path: Path) -> u16 {
+        self.room(path).base
     }
 
     /// The interface that a link is on.

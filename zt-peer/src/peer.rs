@@ -257,7 +257,7 @@ impl Peer {
     pub(crate) fn check(&mut self, now: Mono) -> Check {
         let mut tasks = Vec::new();
         let wanted = self.activity.is_wanted(now);
-        let next = self.paths.check(now, wanted, &mut tasks);
+        let next = self.paths.check(now, wanted, self.software.echo_gate(), &mut tasks);
         let next = next.into_iter().chain(self.tend_bond(now, &mut tasks)).min();
         Check { tasks, next, pathless: wanted && self.paths.route().is_none() }
     }

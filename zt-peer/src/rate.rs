@@ -18,6 +18,10 @@ pub(crate) const TRACE_BURST: u32 = 256;
 pub(crate) const WHOIS_ANSWER: Duration = ms(100);
 /// ECHO answered per path (02 §6.11).
 pub(crate) const ECHO_ANSWER: Duration = ms(166);
+/// The same in old software, where it is one per peer.
+pub(crate) const ECHO_ANSWER_OLD: Duration = ms(1000);
+/// ECHOs that must be answered are this much farther apart: they do not all take the same time on their way.
+pub(crate) const ECHO_MARGIN: Duration = ms(20);
 /// PUSH_DIRECT_PATHS breaker (02 §6.17).
 pub(crate) const PUSH_GAP: Duration = ms(30_000);
 /// Pushes without a gap after which their content is ignored.

@@ -46,7 +46,7 @@ mod tests {
     use zt_wire::{Address, Identity};
 
     use super::*;
-    use crate::link::{Endpoint, LinkId, Path};
+    use crate::link::{Endpoint, LinkId, Path, Room};
     use crate::peer::{Heard, Proof};
 
     const NOW: Mono = Mono(100_000_000);
@@ -63,7 +63,17 @@ mod tests {
         let (asked, sent, probe, heard_first) = (path, Mono(NOW.0 - ms * 1000), true, false);
         _ = root.adopt(
             NOW,
-            &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None, lasting: true },
+            &Proof {
+                path,
+                asked,
+                sent,
+                probe,
+                heard_first,
+                rank: 0,
+                room: Room::fixed(1432),
+                trusted: None,
+                lasting: true,
+            },
         );
         let packet = Heard { path, direct: false, nontrivial: false, hello: false, trust: false };
         _ = root.heard(NOW, &packet);

@@ -30,6 +30,7 @@ struct Item {
     mtu: u16,
     ttl: Option<u8>,
     spam: bool,
+    dont_fragment: bool,
     lane: Lane,
     seal: Option<(Arc<PeerKeys>, Suite)>,
     /// Whom it is for, if it is ours.
@@ -51,6 +52,8 @@ pub struct Train<'a> {
     pub ttl: Option<u8>,
     /// As in [`Transmit::spam`].
     pub spam: bool,
+    /// As in [`Transmit::dont_fragment`].
+    pub dont_fragment: bool,
     /// Where it waits when its link is full.
     pub lane: Lane,
     /// Number of datagrams.
@@ -76,6 +79,9 @@ pub struct Transmit<'a> {
     /// Send it over every link of the same family whose rank is not above this path's (08 §B.5), as its answer may come
     /// by any of them.
     pub spam: bool,
+    /// It must arrive as it is or not at all: whoever can says so on the packet (for IPv4, the flag of that name). A probe
+    /// of what the path carries.
+    pub dont_fragment: bool,
 }
 
 impl Item {
@@ -202,6 +208,7 @@ impl Transmits {
             segment_size: (i.range.len() > usize::from(i.mtu)).then_some(i.mtu),
             ttl: i.ttl,
             spam: i.spam,
+            dont_fragment: i.dont_fragment,
         })
     }
 
@@ -220,6 +227,7 @@ impl Transmits {
             let fits = item.range.end - start <= MAX_TRAIN && (item.range.end - start).div_ceil(size) <= max_segments;
             let alike =
                 item.path == first.path && item.ttl == first.ttl && item.spam == first.spam && item.lane == first.lane;
+            let alike = alike && !item.dont_fragment && !first.dont_fragment;
             let same = alike && item.range.start == end;
             if !whole
                 || !fits
@@ -234,14 +242,21 @@ impl Transmits {
         }
         let bytes = self.buffer.get(start..end)?;
         let segments = bytes.len().div_ceil(size);
-        let Item { path, ttl, spam, lane, .. } = *first;
-        Some(Train { path, bytes, segment_size: size, ttl, spam, lane, segments, packets })
+        let Item { path, ttl, spam, dont_fragment, lane, .. } = *first;
+        Some(Train { path, bytes, segment_size: size, ttl, spam, dont_fragment, lane, segments, packets })
     }
 
     /// The last packet is to be sent over every link up to that of its path.
     pub(crate) fn spam_last(&mut self) {
         if let Some(item) = self.items.last_mut() {
             item.spam = true;
+        }
+    }
+
+    /// The last packet must not be fragmented on the way.
+    pub(crate) fn keep_last_whole(&mut self) {
+        if let Some(item) = self.items.last_mut() {
+            item.dont_fragment = true;
         }
     }
 
@@ -267,8 +282,8 @@ impl Transmits {
         let Taken { bytes, mtu, spam } = packet;
         let (packet_len, mtu, spam) = (bytes.len(), *mtu, *spam);
         let lane = self.lane;
-        let (ttl, seal, to, frame) = (None, None, None, false);
-        self.items.push(Item { path, range, packet_len, mtu, ttl, spam, lane, seal, to, frame });
+        let (ttl, dont_fragment, seal, to, frame) = (None, false, None, None, false);
+        self.items.push(Item { path, range, packet_len, mtu, ttl, spam, dont_fragment, lane, seal, to, frame });
     }
 
     /// Appends one finished datagram.
@@ -283,6 +298,7 @@ impl Transmits {
             mtu: u16::MAX,
             ttl,
             spam: false,
+            dont_fragment: false,
             lane: self.lane,
             seal: None,
             to: None,
@@ -325,8 +341,8 @@ impl Transmits {
         self.buffer.resize(draft.start + total, 0);
         let range = draft.start..draft.start + total;
         let lane = self.lane;
-        let to = Some(to);
-        let mut item = Item { path, range, packet_len, mtu, ttl: None, spam: false, lane, seal: None, to, frame };
+        let (to, ttl, spam, dont_fragment) = (Some(to), None, false, false);
+        let mut item = Item { path, range, packet_len, mtu, ttl, spam, dont_fragment, lane, seal: None, to, frame };
         match seal {
             Some((keys, suite)) if at_once => seal_item(&mut self.buffer, &mut item, &keys, suite),
             Some(seal) => {

@@ -11,6 +11,7 @@ mod home;
 mod lab;
 pub mod mtu_table;
 pub mod nats;
+pub mod path_size;
 mod program;
 pub mod rig;
 pub mod roles;

@@ -60,11 +60,32 @@ impl Weather {
     }
 }
 
+/// How a datagram is to be carried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Carriage {
+    /// IPv4 time to live; `None` = 64.
+    pub ttl: Option<u8>,
+    /// Bytes of payload.
+    pub len: usize,
+    /// Nobody may fragment it.
+    pub dont_fragment: bool,
+}
+
+/// The narrowest link on the way from one machine to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Narrow {
+    /// The most payload that it carries in one piece.
+    pub payload: usize,
+    /// Longer datagrams are fragmented there, where that is allowed; else they vanish, and nobody is told.
+    pub fragments: bool,
+}
+
 struct Iface {
     machine: MachineId,
     segment: SegmentId,
     addresses: Vec<IpAddr>,
     plugged: bool,
+    payload: u16,
 }
 
 #[derive(Clone, Copy)]
@@ -107,6 +128,7 @@ pub struct Internet {
     pub weather: Weather,
     between: BTreeMap<(MachineId, MachineId), Weather>,
     cuts: BTreeSet<(MachineId, MachineId)>,
+    narrow: BTreeMap<(MachineId, MachineId), Narrow>,
     next_public: u32,
     dice: Dice,
 }
@@ -122,6 +144,7 @@ impl Internet {
             weather: Weather::FAIR,
             between: BTreeMap::new(),
             cuts: BTreeSet::new(),
+            narrow: BTreeMap::new(),
             next_public: 0,
             dice: Dice::new(seed ^ 0x1e7),
         }
@@ -164,7 +187,7 @@ impl Internet {
     /// When an address is taken.
     pub fn add_iface(&mut self, machine: MachineId, segment: SegmentId, addresses: &[IpAddr]) -> IfaceId {
         let id = IfaceId(self.ifaces.len());
-        self.ifaces.push(Iface { machine, segment, addresses: Vec::new(), plugged: true });
+        self.ifaces.push(Iface { machine, segment, addresses: Vec::new(), plugged: true, payload: 0 });
         self.set_addresses(id, addresses);
         id
     }
@@ -191,6 +214,17 @@ impl Internet {
         &self.ifaces[id.0].addresses
     }
 
+    /// The most payload that an interface takes in one datagram, as nodes are told it; 0 = nobody knows.
+    pub fn set_payload(&mut self, id: IfaceId, payload: u16) {
+        self.ifaces[id.0].payload = payload;
+    }
+
+    /// What was set by [`Internet::set_payload`].
+    #[must_use]
+    pub fn payload(&self, id: IfaceId) -> u16 {
+        self.ifaces[id.0].payload
+    }
+
     /// Pulls or plugs a cable.
     pub fn plug(&mut self, id: IfaceId, plugged: bool) {
         self.ifaces[id.0].plugged = plugged;
@@ -205,6 +239,14 @@ impl Internet {
         }
     }
 
+    /// Long datagrams from one machine to another meet a narrow link, or no longer do.
+    pub fn narrow(&mut self, from: MachineId, to: MachineId, link: Option<Narrow>) {
+        match link {
+            Some(link) => self.narrow.insert((from, to), link),
+            None => self.narrow.remove(&(from, to)),
+        };
+    }
+
     /// Carries a datagram; none, one or two copies arrive.
     pub fn carry(
         &mut self,
@@ -212,18 +254,23 @@ impl Internet {
         from: IfaceId,
         source: SocketAddr,
         destination: SocketAddr,
-        ttl: Option<u8>,
+        how: Carriage,
     ) -> Vec<Arrival> {
         if !self.ifaces[from.0].plugged || !self.ifaces[from.0].addresses.contains(&source.ip()) {
             return Vec::new();
         }
-        let Some(mut arrival) = self.route(now, self.ifaces[from.0].segment, source, destination, ttl.unwrap_or(64))
+        let Some(mut arrival) =
+            self.route(now, self.ifaces[from.0].segment, source, destination, how.ttl.unwrap_or(64))
         else {
             return Vec::new();
         };
         let (machine, target) = (self.ifaces[from.0].machine, &self.ifaces[arrival.iface.0]);
         let pair = (machine, target.machine);
         if !target.plugged || self.cuts.contains(&pair) {
+            return Vec::new();
+        }
+        let is_lost = |link: &Narrow| how.len > link.payload && (how.dont_fragment || !link.fragments);
+        if self.narrow.get(&pair).is_some_and(is_lost) {
             return Vec::new();
         }
         let weather = *self.between.get(&pair).unwrap_or(&self.weather);

@@ -18,7 +18,7 @@ mod stream;
 pub use dice::Dice;
 pub use fixtures::{count as identity_count, drawn_identity, identity, identity_with};
 pub use host::{Heard, Host, Mark};
-pub use internet::{Arrival, INTERNET, IfaceId, Internet, MachineId, NatId, SegmentId, Weather};
+pub use internet::{Arrival, Carriage, INTERNET, IfaceId, Internet, MachineId, Narrow, NatId, SegmentId, Weather};
 pub use nat::{Depends, Nat, NatKind, Ports};
 pub use node::{Bound, Node, NodeId, START_OF_TIME, Store, Use, Work};
 pub use setup::{Lab, PORT, Place};

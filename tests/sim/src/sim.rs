@@ -3,7 +3,7 @@
 use crate::dice::Dice;
 use crate::fixtures;
 use crate::host::{Heard, Host, Mark};
-use crate::internet::{Arrival, IfaceId, Internet, MachineId};
+use crate::internet::{Arrival, Carriage, IfaceId, Internet, MachineId};
 use crate::node::{Bound, Node, NodeId, Use};
 use crate::pcap::Recorder;
 use crate::stream::{Stream, StreamId, Traffic};
@@ -245,7 +245,7 @@ impl Sim {
                 kind: how.kind,
                 rank: how.rank,
                 local: Endpoint::Ip(local),
-                mtu: 0,
+                mtu: self.internet.payload(how.iface),
                 role: LinkRole::Full,
             };
             node.engine.as_mut().expect("checked above").handle(now, Input::LinkUp(link), &mut node.outbox);
@@ -545,23 +545,25 @@ impl Sim {
         if let Some(engine) = node.engine.as_mut() {
             engine.seal(now, &mut node.outbox);
         }
-        let mut sends: Vec<(Bound, SocketAddr, Option<u8>, Vec<u8>)> = Vec::new();
+        let mut sends: Vec<(Bound, SocketAddr, Carriage, Vec<u8>)> = Vec::new();
         for transmit in node.outbox.transmits.iter() {
             let Endpoint::Ip(remote) = transmit.path.remote else { continue };
             let Some(&bound) = node.bound.iter().find(|bound| bound.link == transmit.path.link) else { continue };
             if bound.local.is_ipv4() != remote.is_ipv4() {
                 continue;
             }
-            sends.extend(transmit.datagrams().map(|bytes| (bound, remote, transmit.ttl, bytes.to_vec())));
+            let how = Carriage { ttl: transmit.ttl, len: 0, dont_fragment: transmit.dont_fragment };
+            let all = transmit.datagrams();
+            sends.extend(all.map(|bytes| (bound, remote, Carriage { len: bytes.len(), ..how }, bytes.to_vec())));
         }
         node.outbox.transmits.clear();
         node.sent += sends.len() as u64;
-        for (bound, remote, ttl, bytes) in sends {
+        for (bound, remote, how, bytes) in sends {
             if let Some(captured) = self.captured.as_mut().filter(|_| self.capture_sent) {
                 let (at, iface, bytes) = (self.time, bound.iface, bytes.clone());
                 captured.push(Captured { at, arrived: false, iface, local: remote, remote: bound.local, bytes });
             }
-            let arrivals = self.internet.carry(self.time, bound.iface, bound.local, remote, ttl);
+            let arrivals = self.internet.carry(self.time, bound.iface, bound.local, remote, how);
             for Arrival { iface, local, remote, delay } in arrivals {
                 self.schedule(self.time + delay, Event::Arrive { iface, local, remote, bytes: bytes.clone() });
             }

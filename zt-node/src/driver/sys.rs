@@ -17,6 +17,17 @@ pub(super) fn allow_fragmentation(socket: BorrowedFd<'_>, ipv6: bool) -> io::Res
     }
 }
 
+/// Forbids everybody to fragment datagrams, for one that finds out what a path carries. The kernel refuses only what its
+/// interface does not take.
+pub(super) fn forbid_fragmentation(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
+    if ipv6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)?;
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 1)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)
+    }
+}
+
 /// Lets packets leave by the interface with this number, whatever is routed.
 pub(super) fn leave_by(socket: BorrowedFd<'_>, ipv6: bool, interface: u32) -> io::Result<()> {
     // Quirk of the kernel: in network byte order for both families.

@@ -163,6 +163,7 @@ fn path_status(now: Now, path: &PathView) -> PathStatus {
         latency: path.latency.map(|latency| u32::try_from(latency.as_millis()).unwrap_or(u32::MAX)),
         alive: !path.suspected,
         preferred: path.preferred,
+        mtu: path.mtu,
         trusted_path_id: path.trusted_path_id,
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use zt_wire::packet::{DEFAULT_PHYS_MTU, MAX_PHYS_MTU, MIN_PHYS_MTU};
+use zt_wire::packet::{DEFAULT_PHYS_MTU, MAX_PACKET_LEN, MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::prefix::longest_match;
 use zt_wire::{Address, IpPrefix, Scope};
 
 use crate::config::{PhysicalPrefix, VirtualPeer};
-use crate::link::{Endpoint, Link};
+use crate::link::{Endpoint, Link, LinkKind, Room};
 
 /// Most physical entries (03 §1).
 const MAX_PHYSICAL: usize = 32;
+/// The longest ECHO whose answer is a packet: it is nine bytes longer (02 §6.11).
+const LONGEST_PROBE: u16 = MAX_PACKET_LEN as u16 - 9;
 
 #[derive(Default)]
 pub(crate) struct PathPolicy {
@@ -111,15 +113,20 @@ impl PathPolicy {
         self.physical.iter().find(|p| p.prefix.contains(ip))
     }
 
-    /// Largest datagram to `remote` over `link`.
-    pub(crate) fn mtu(&self, link: Option<&Link>, remote: &Endpoint) -> u16 {
-        match self.physical(remote) {
-            Some(p) if p.mtu != 0 => p.mtu.clamp(MIN_PHYS_MTU, MAX_PHYS_MTU),
-            _ => match link.map_or(0, |l| l.mtu) {
-                0 => DEFAULT_PHYS_MTU,
-                mtu => mtu.clamp(64, MAX_PHYS_MTU),
-            },
+    /// How large datagrams to `remote` over `link` may be. What the operator says is not doubted.
+    pub(crate) fn room(&self, link: Option<&Link>, remote: &Endpoint) -> Room {
+        if let Some(p) = self.physical(remote).filter(|p| p.mtu != 0) {
+            return Room::fixed(p.mtu.clamp(MIN_PHYS_MTU, MAX_PHYS_MTU));
         }
+        let most = link.map(|l| l.mtu).filter(|mtu| *mtu != 0).unwrap_or(DEFAULT_PHYS_MTU).clamp(64, LONGEST_PROBE);
+        let headers = match (link.map(|l| l.kind), remote) {
+            (Some(LinkKind::Udp), Endpoint::Ip(SocketAddr::V4(_))) => 28,
+            (Some(LinkKind::Udp), Endpoint::Ip(SocketAddr::V6(_))) => 48,
+            (Some(LinkKind::Ethernet), _) => 0,
+            // A stream cuts as it likes.
+            _ => return Room::fixed(most),
+        };
+        Room { base: most.min(DEFAULT_PHYS_MTU), most, headers, probed: true }
     }
 
     /// Trusted path ID to mark packets to `remote` with.
@@ -141,6 +148,7 @@ impl PathPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::{LinkId, LinkRole};
 
     fn entry(prefix: &str, id: u64, mtu: u16, blacklist: bool) -> PhysicalPrefix {
         PhysicalPrefix { prefix: prefix.parse().unwrap(), trusted_path_id: id, mtu, blacklist }
@@ -159,8 +167,25 @@ mod tests {
         assert_eq!(p.trusted_ids(&at("10.1.0.1:9993")).count(), 0);
         assert_eq!(p.trusted_id(&at("10.2.0.1:9993")), Some(77));
         assert_eq!(p.trusted_id(&at("10.3.0.1:9993")), None);
-        assert_eq!(p.mtu(None, &at("10.1.0.1:9993")), 1500);
-        assert_eq!(p.mtu(None, &at("10.2.0.1:9993")), DEFAULT_PHYS_MTU);
+        assert_eq!(p.room(None, &at("10.1.0.1:9993")), Room::fixed(1500));
+        assert_eq!(p.room(None, &at("10.2.0.1:9993")), Room::fixed(DEFAULT_PHYS_MTU));
+    }
+
+    #[test]
+    fn what_a_link_takes_is_tried_above_the_default_and_used_below() {
+        let link =
+            |kind, mtu| Link { id: LinkId(1), kind, rank: 0, role: LinkRole::Full, local: at("10.9.0.1:9993"), mtu };
+        let mut p = PathPolicy::default();
+        p.set_physical(vec![entry("10.1.0.0/16", 0, 1500, false)]);
+        let room = |kind, mtu, to| p.room(Some(&link(kind, mtu)), &at(to));
+        let udp = |mtu| room(LinkKind::Udp, mtu, "10.2.0.1:9993");
+        assert_eq!(udp(8972), Room { base: 1432, most: 8972, headers: 28, probed: true });
+        assert_eq!(udp(1252), Room { base: 1252, most: 1252, headers: 28, probed: true });
+        assert_eq!(udp(0).most, 1432);
+        assert_eq!(udp(u16::MAX).most, LONGEST_PROBE);
+        assert_eq!(room(LinkKind::Udp, 8972, "[fd00::1]:9993").headers, 48);
+        assert_eq!(room(LinkKind::Udp, 8972, "10.1.0.1:9993"), Room::fixed(1500), "the operator's say");
+        assert_eq!(room(LinkKind::TcpOut, 8000, "10.2.0.1:443"), Room::fixed(8000));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use zt_wire::packet::HEADER_LEN;
 use zt_wire::{FlowId, Mono};
 
 use super::{Peer, Probe, Task, Way};
@@ -34,7 +35,7 @@ impl Peer {
     /// The way of a frame of a flow, by the bond's policy; `None`: the ordinary one.
     pub(crate) fn bonded_way(&mut self, now: Mono, flow: FlowId, len: usize) -> Option<Way> {
         let (path, mtu) = self.bond.as_mut()?.choose(now, flow, len)?;
-        let way = self.paths.use_path(now, path, true)?;
+        let way = self.paths.use_path(now, path, true, HEADER_LEN + len)?;
         Some(if mtu == 0 { way } else { Way { mtu, ..way } })
     }
 

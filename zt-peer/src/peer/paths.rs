@@ -7,6 +7,7 @@ mod adopt;
 mod choice;
 mod keep_alive;
 mod liveness;
+mod size;
 mod suspect;
 
 use std::net::SocketAddr;
@@ -15,11 +16,12 @@ use std::time::Duration;
 use zt_wire::{Gate, Mono};
 
 use crate::bond::Fact;
-use crate::link::{Endpoint, LinkId, Path};
+use crate::link::{Endpoint, LinkId, Path, Room};
 use crate::rate::{PATH_EXPIRY, SIBLING_FRESH};
 use crate::wire::expect::Spread;
 
 use liveness::Liveness;
+use size::Size;
 
 pub(crate) use adopt::{Adopted, Proof};
 pub(crate) use liveness::Probe;
@@ -64,7 +66,7 @@ pub(crate) struct Slot {
     last_sent: Gate,
     heard_first: bool,
     last_probe: Option<Mono>,
-    mtu: u16,
+    size: Size,
     trusted: Option<u64>,
     lasting: bool,
 }
@@ -91,8 +93,10 @@ pub(crate) struct PathProbe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) path: Path,
-    /// Largest datagram.
+    /// Largest datagram of the path itself.
     pub(crate) mtu: u16,
+    /// Largest datagram that a relay at its end hands on.
+    pub(crate) relayed_mtu: u16,
     /// Trusted path ID to mark packets with.
     pub(crate) trusted: Option<u64>,
     /// When the peer is to be looked at because of this packet.
@@ -135,6 +139,11 @@ impl Slot {
     /// The peer was heard there before we sent anything there.
     pub(crate) const fn heard_first(&self) -> bool {
         self.heard_first
+    }
+
+    /// Largest datagram that packets are cut for.
+    pub(crate) const fn mtu(&self) -> u16 {
+        self.size.used()
     }
 
     /// Trusted path ID to mark packets with.
@@ -183,6 +192,14 @@ impl Slot {
         self.live.sent_probe(now);
         (self.last_sent, self.last_probe) = (Gate::passed(now), Some(now));
         PathProbe { path: self.path, kind, overdue: now + self.live.timeout() }
+    }
+
+    /// The way of a packet of `len` bytes, which is noted.
+    fn way(&mut self, now: Mono, traffic: bool, len: usize) -> Way {
+        let (proof, size) = (self.sent(now, traffic), self.size.sent(now, len));
+        let look_at = proof.into_iter().chain(size).min();
+        let (mtu, relayed_mtu) = (self.size.used(), self.size.relayed());
+        Way { path: self.path, mtu, relayed_mtu, trusted: self.trusted, look_at }
     }
 
     /// Notes a packet of ours; for traffic, returns when the path is to be looked at.
@@ -319,25 +336,21 @@ impl Paths {
     }
 
     /// The path for a packet: the one in use, else the best of all, suspected and expired ones too. `traffic`: the path
-    /// must then prove itself alive.
-    pub(crate) fn use_any(&mut self, now: Mono, traffic: bool) -> Option<Way> {
+    /// must then prove itself alive. `len`: of the packet.
+    pub(crate) fn use_any(&mut self, now: Mono, traffic: bool, len: usize) -> Option<Way> {
         let slot = self.any(now)?;
-        let s = self.slots.get_mut(slot)?;
-        let look_at = s.sent(now, traffic);
-        Some(Way { path: s.path, mtu: s.mtu, trusted: s.trusted, look_at })
+        Some(self.slots.get_mut(slot)?.way(now, traffic, len))
     }
 
     /// That path, for a packet, if it is one.
-    pub(crate) fn use_path(&mut self, now: Mono, path: Path, traffic: bool) -> Option<Way> {
-        let s = self.slot_mut(path)?;
-        let look_at = s.sent(now, traffic);
-        Some(Way { path: s.path, mtu: s.mtu, trusted: s.trusted, look_at })
+    pub(crate) fn use_path(&mut self, now: Mono, path: Path, traffic: bool, len: usize) -> Option<Way> {
+        Some(self.slot_mut(path)?.way(now, traffic, len))
     }
 
     /// The same for a packet that we forward: with a choice of paths we notice when one dies; without one there is
     /// nothing to decide.
     pub(crate) fn forward_by_any(&mut self, now: Mono) -> Option<Way> {
-        self.use_any(now, self.slots.len() > 1)
+        self.use_any(now, self.slots.len() > 1, 0)
     }
 
     /// The path that [`Paths::use_any`] would take.
@@ -363,7 +376,7 @@ impl Paths {
 
     /// Largest datagram that all paths take.
     pub(crate) fn least_mtu(&self) -> Option<u16> {
-        self.slots.iter().map(|s| s.mtu).min()
+        self.slots.iter().map(Slot::mtu).min()
     }
 
     /// Traffic takes this path from now on, as long as it can be used; `None`: the best one.
@@ -419,10 +432,23 @@ impl Paths {
         if changed { self.choose_route(now) } else { None }
     }
 
-    pub(crate) fn set_mtus(&mut self, mtu: impl Fn(Path) -> u16) {
+    /// Takes over how large datagrams may be, by path.
+    pub(crate) fn set_rooms(&mut self, room: impl Fn(Path) -> Room) {
         for slot in &mut self.slots {
-            slot.mtu = mtu(slot.path);
+            slot.size.set_room(room(slot.path));
         }
+    }
+
+    /// Largest datagram on a path of the peer, for packets that go to the peer or, `relayed`, beyond it.
+    pub(crate) fn mtu(&self, path: Path, relayed: bool) -> Option<u16> {
+        let slot = self.slots.iter().find(|s| s.path == path)?;
+        Some(if relayed { slot.size.relayed() } else { slot.size.used() })
+    }
+
+    /// A probe of so many bytes, sent at `sent`, was answered on the path that it went by. When the peer is to be looked at.
+    pub(crate) fn carried(&mut self, now: Mono, path: Path, size: u16, sent: Mono) -> Option<Mono> {
+        let slot = self.slot_mut(path)?;
+        slot.size.answered(now, size, sent).then_some(now)
     }
 
     pub(crate) fn set_trusted(&mut self, id: impl Fn(&Endpoint) -> Option<u64>) {

@@ -1,9 +1,11 @@
 //! What software a peer runs, as far as it may be believed.
 
+use std::time::Duration;
+
 use zt_crypto::Suite;
 use zt_wire::{Mono, SoftwareVersion};
 
-use crate::rate::HELLO_DRIFT_MS;
+use crate::rate::{ECHO_ANSWER, ECHO_ANSWER_OLD, ECHO_MARGIN, HELLO_DRIFT_MS};
 
 /// What a peer's software speaks and is, as it told us.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +51,12 @@ impl Software {
 
     pub(crate) fn understands_echo(&self) -> bool {
         self.version.is_some_and(|v| v.understands_echo())
+    }
+
+    /// It answers one ECHO on a path in this time (02 §6.11); old software, one at all.
+    pub(crate) fn echo_gate(&self) -> Duration {
+        let recent = self.version.is_some_and(|v| v.understands_aes());
+        if recent { ECHO_ANSWER + ECHO_MARGIN } else { ECHO_ANSWER_OLD + ECHO_MARGIN }
     }
 
     /// The version is remembered from before a restart, so that AES can be used at once (03 §12).

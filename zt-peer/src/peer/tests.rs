@@ -6,7 +6,7 @@ use zt_crypto::SharedKey;
 use zt_wire::SoftwareVersion;
 
 use super::*;
-use crate::link::{Endpoint, LinkId, Path};
+use crate::link::{Endpoint, LinkId, Path, Room};
 
 const V12: PeerVersion = PeerVersion { protocol: 12, software: SoftwareVersion::new(1, 14, 1) };
 const V4: PeerVersion = PeerVersion { protocol: 4, software: SoftwareVersion::new(1, 0, 6) };
@@ -30,7 +30,17 @@ fn adopt(peer: &mut Peer, path: Path, now: u64, took: u64) {
     let (asked, sent, probe, heard_first) = (path, t(now - took), true, false);
     _ = peer.adopt(
         t(now),
-        &Proof { path, asked, sent, probe, heard_first, rank: 0, mtu: 1432, trusted: None, lasting: true },
+        &Proof {
+            path,
+            asked,
+            sent,
+            probe,
+            heard_first,
+            rank: 0,
+            room: Room::fixed(1432),
+            trusted: None,
+            lasting: true,
+        },
     );
 }
 
@@ -121,9 +131,11 @@ fn roots_stand_by_route_then_rank_then_latency_and_silence() {
         let mut p = peer();
         if let Some((took, rank)) = path {
             let (path, sent) = (at(1), t(100_000 - took));
-            let (asked, probe, heard_first, mtu, trusted) = (path, true, false, 1432, None);
-            _ = p
-                .adopt(t(100_000), &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted, lasting: true });
+            let (asked, probe, heard_first, room, trusted) = (path, true, false, Room::fixed(1432), None);
+            _ = p.adopt(
+                t(100_000),
+                &Proof { path, asked, sent, probe, heard_first, rank, room, trusted, lasting: true },
+            );
         }
         heard.into_iter().for_each(|at| hears(&mut p, at));
         p.standing(t(130_000))

@@ -1,6 +1,7 @@
 //! Questions to peers: HELLO and ECHO, to where they are, were, or may be.
 
 use zt_crypto::Suite;
+use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN};
 use zt_wire::verb::{Echo, WorldVersion};
 use zt_wire::{InetAddress, Mono, Now};
 
@@ -18,6 +19,8 @@ use crate::wire::expect::{Purpose, Question, Spread};
 const REMOTES_PER_PEER: usize = 3;
 /// Active peers greeted at once from a new link.
 const PEERS_AT_ONCE: usize = 64;
+/// What the longest ECHO is filled with.
+static ZEROES: [u8; MAX_PACKET_LEN] = [0; MAX_PACKET_LEN];
 
 /// Where a HELLO goes, and why.
 #[derive(Clone, Copy)]
@@ -153,6 +156,17 @@ impl Vl1 {
         let outgoing = Outgoing { asks: Some(question), ..self.outgoing(now.mono, id, path) };
         let sent = self.make(outgoing, payer, &Echo { data: &[] }, out);
         debug_assert!(sent.is_ok(), "short enough");
+    }
+
+    /// An ECHO of `size` bytes that must arrive in one piece, or not at all.
+    pub(super) fn ask_size(&mut self, now: Now, id: PeerId, path: Path, size: u16, out: &mut Transmits) {
+        let Some(data) = ZEROES.get(..usize::from(size).saturating_sub(HEADER_LEN)) else { return };
+        let spread = self.links.spread_of(path.link);
+        let question = Question { sent: now.mono, purpose: Purpose::Probe, direct: true, spread, heard_first: false };
+        let outgoing = Outgoing { asks: Some(question), mtu: size, ..self.outgoing(now.mono, id, path) };
+        if self.wire.write(outgoing, &Echo { data }, out).is_ok() {
+            out.keep_last_whole();
+        }
     }
 
     /// Sends a probe by a path of the peer.

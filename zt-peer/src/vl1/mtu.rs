@@ -17,7 +17,7 @@ impl Vl1 {
     pub(super) fn refresh_mtus(&mut self) {
         for id in self.peers.ids() {
             let links = &self.links;
-            self.peers.get_mut(id).paths_mut().set_mtus(|path| links.mtu(path));
+            self.peers.get_mut(id).paths_mut().set_rooms(|path| links.room(path));
         }
     }
 }

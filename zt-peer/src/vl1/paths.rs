@@ -21,6 +21,7 @@ impl Vl1 {
             match task {
                 Task::Probe(probe) => self.ask(now, id, probe, out),
                 Task::TryCandidate(path) => self.confirm(now, id, path, out),
+                Task::Size(path, size) => self.ask_size(now, id, path, size, out),
                 Task::Route(change) => self.tell_route(now, id, Some(change), out),
                 Task::Suspected { since } => self.suspected(now, id, since, out),
                 Task::Bond(task) => self.do_bond_task(now, id, task, out),
@@ -76,6 +77,9 @@ impl Vl1 {
         if taught.probe {
             let change = self.peers.get_mut(c.id).paths_mut().answered(now.mono, c.path, taught.sent);
             self.tell_route(now, c.id, change, out);
+            if let Some(at) = self.peers.get_mut(c.id).paths_mut().carried(now.mono, c.path, taught.size, taught.sent) {
+                self.peers.arm(c.id, at);
+            }
         }
         self.note_root(now);
         self.note_answer(now, c, out);
@@ -91,7 +95,7 @@ impl Vl1 {
             probe: taught.probe,
             heard_first: taught.heard_first,
             rank,
-            mtu: self.links.mtu(path),
+            room: self.links.room(path),
             trusted: self.links.trusted_id(&path.remote),
             lasting: kind.has_lasting_addresses(),
         };

@@ -494,7 +494,12 @@ impl Vl1 {
         match &m.body {
             OkBody::Hello(ok) => self.handle_ok_hello(now, c, &expected, ok, out),
             OkBody::Whois(ok) => self.handle_ok_whois(now, c, ok),
-            OkBody::Echo(_) if expected.verb == Verb::ECHO => Handled::Counted,
+            OkBody::Echo(echo) if expected.verb == Verb::ECHO => {
+                if let Some(taught) = c.teaches.as_mut().filter(|_| !echo.data.is_empty()) {
+                    taught.size = u16::try_from(HEADER_LEN + echo.data.len()).unwrap_or(0);
+                }
+                Handled::Counted
+            }
             _ => Handled::Above,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use zt_wire::packet::HEADER_LEN;
 use zt_wire::verb::{Unknown, Verb};
 use zt_wire::{Address, Body, FlowId, Mono, Now, PacketId};
 
@@ -39,7 +40,8 @@ impl Vl1 {
         }
         let flow = out.flow().filter(|_| self.bonding.in_use && traffic);
         let bonded = flow.and_then(|flow| self.bonded_hop(now.mono, id, flow, body.encoded_len()));
-        let hop = bonded.or_else(|| self.next_hop(now.mono, id, traffic));
+        let len = HEADER_LEN + body.encoded_len();
+        let hop = bonded.or_else(|| self.next_hop(now.mono, id, traffic, len));
         match hop {
             Some(hop) => {
                 if traffic && !hop.direct {
@@ -64,20 +66,20 @@ impl Vl1 {
     }
 
     /// Where a packet to a known peer goes (03 §3). `traffic`: it counts as use of the path, which must then prove
-    /// itself alive.
-    fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool) -> Option<NextHop> {
+    /// itself alive. `len`: of the packet.
+    fn next_hop(&mut self, now: Mono, id: PeerId, traffic: bool, len: usize) -> Option<NextHop> {
         if traffic {
             self.note_traffic(now, id);
         }
         if self.peers.get(id).paths().route().is_some() {
-            return self.use_path(now, id, true, traffic);
+            return self.use_path(now, id, true, (traffic, len));
         }
         if traffic {
             self.no_direct_path(now, id);
         }
         match self.relay_for(now, id) {
-            Some(root) => self.use_path(now, root, false, traffic),
-            None => self.use_path(now, id, true, traffic),
+            Some(root) => self.use_path(now, root, false, (traffic, len)),
+            None => self.use_path(now, id, true, (traffic, len)),
         }
     }
 
@@ -89,17 +91,18 @@ impl Vl1 {
     }
 
     /// The best path of a peer, be it the destination (`direct`) or the root that relays.
-    fn use_path(&mut self, now: Mono, id: PeerId, direct: bool, traffic: bool) -> Option<NextHop> {
-        let Way { path, mtu, trusted, look_at } = self.peers.get_mut(id).paths_mut().use_any(now, traffic)?;
+    fn use_path(&mut self, now: Mono, id: PeerId, direct: bool, (traffic, len): (bool, usize)) -> Option<NextHop> {
+        let way = self.peers.get_mut(id).paths_mut().use_any(now, traffic, len)?;
+        let Way { path, mtu, relayed_mtu, trusted, look_at } = way;
         if let Some(at) = look_at {
             self.peers.arm(id, at);
         }
-        Some(NextHop { path, mtu, trusted, direct })
+        Some(NextHop { path, mtu: if direct { mtu } else { relayed_mtu }, trusted, direct })
     }
 
     /// The next hop of a frame by the bond of its receiver.
     fn bonded_hop(&mut self, now: Mono, id: PeerId, flow: FlowId, len: usize) -> Option<NextHop> {
-        let Way { path, mtu, trusted, look_at } = self.peers.get_mut(id).bonded_way(now, flow, len)?;
+        let Way { path, mtu, trusted, look_at, .. } = self.peers.get_mut(id).bonded_way(now, flow, len)?;
         self.note_traffic(now, id);
         if let Some(at) = look_at {
             self.peers.arm(id, at);
@@ -119,7 +122,7 @@ impl Vl1 {
     ) -> Option<Result<Option<PacketId>, SendError>> {
         let bond = self.peers.get(id).bond().filter(|bond| bond.broadcasts())?;
         let first = bond.all().next()?;
-        let mtu = self.peers.get(id).paths().least_mtu()?;
+        let (mtu, len) = (self.peers.get(id).paths().least_mtu()?, HEADER_LEN + body.encoded_len());
         self.note_traffic(now, id);
         let asks = options.expect_reply.then(|| self.question(now, first, true));
         let peer = self.peers.get(id);
@@ -133,7 +136,8 @@ impl Vl1 {
             if turn > 0 {
                 out.copy_last(path);
             }
-            let look_at = self.peers.get_mut(id).paths_mut().use_path(now, path, true).and_then(|way| way.look_at);
+            let way = self.peers.get_mut(id).paths_mut().use_path(now, path, true, len);
+            let look_at = way.and_then(|way| way.look_at);
             if let Some(at) = look_at {
                 self.peers.arm(id, at);
             }
@@ -217,7 +221,8 @@ impl Vl1 {
     pub(super) fn flush_unsent(&mut self, now: Now, to: Address, out: &mut Transmits) {
         let Some(id) = self.peers.id(to) else { return };
         for unsent in self.waiting.take_unsent(to) {
-            match self.next_hop(now.mono, id, carries_traffic(unsent.verb)) {
+            let len = HEADER_LEN + unsent.body.len();
+            match self.next_hop(now.mono, id, carries_traffic(unsent.verb), len) {
                 Some(hop) => {
                     let body = Unknown { verb: unsent.verb, body: &unsent.body };
                     let sent = self.send_by(now.mono, id, hop, &body, unsent.options, out);

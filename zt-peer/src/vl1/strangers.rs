@@ -62,7 +62,7 @@ impl Vl1 {
         let to = self.peers.get(id).address();
         let known = self.peers.get(id).paths().contains(path);
         if !known && self.may_stay_path(to, &path.remote) && self.owner_consents(now.mono, id, path, true) {
-            let taught = Taught { link: path.link, sent, probe: true, heard_first: true };
+            let taught = Taught { link: path.link, sent, probe: true, heard_first: true, size: 0 };
             self.adopt(now, id, path, taught, out);
         }
     }

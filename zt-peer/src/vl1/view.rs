@@ -93,6 +93,7 @@ impl Vl1 {
             rank: s.rank(),
             last_probe: s.last_probe().map(|l| t.saturating_since(l)),
             heard_first: s.heard_first(),
+            mtu: s.mtu(),
             trusted_path_id: s.trusted().unwrap_or(0),
             bonded: peer.bond().and_then(|bond| bond.view(t, s.path())),
         });

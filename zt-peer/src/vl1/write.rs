@@ -16,8 +16,9 @@ use crate::wire::Outgoing;
 impl Vl1 {
     /// A packet to a peer over an explicit path, sealed at once.
     pub(super) fn outgoing(&mut self, now: Mono, id: PeerId, path: Path) -> Outgoing {
-        let mtu = self.links.mtu(path);
+        let unknown = self.links.mtu(path);
         let peer = self.peers.get_mut(id);
+        let mtu = peer.paths().mtu(path, false).unwrap_or(unknown);
         _ = peer.paths_mut().note_sent(now, path);
         Outgoing::new(peer.address(), Arc::clone(peer.keys()), peer.suite(), path, mtu)
     }

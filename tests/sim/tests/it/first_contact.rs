@@ -86,14 +86,16 @@ fn the_first_ping_between_members_that_only_tags_or_capabilities_admit_is_answer
 #[test]
 fn pings_are_answered_over_lines_that_lose_five_of_a_hundred_packets() {
     for (number, kind) in kinds().iter().enumerate() {
-        let (mut answered, seeds) = (0, 8);
+        let (mut answered, mut silent, seeds) = (0, 0, 8);
         for seed in 0..seeds {
             let mut lab = office(kind, 200 + 10 * number as u64 + seed, Weather::FAIR.lossy(0.05));
             let (count, first) = pings(&mut lab, 0, 1);
-            // A ping that is lost itself is nobody's fault; what it needs first is asked for again.
-            assert!(first.is_some(), "{} with seed {seed}", kind.name);
+            silent += u32::from(first.is_none());
             answered += count;
         }
+        // A ping that is lost itself is nobody's fault; what it needs first is asked for again. All three are lost in one
+        // of a hundred worlds.
+        assert!(silent <= 1, "{}: none answered with {silent} seeds", kind.name);
         // Each way leads through the root at first: four chances to be lost.
         assert!(answered * 3 >= seeds as usize * 3 * 2, "{}: {answered} of {}", kind.name, seeds * 3);
     }

@@ -18,6 +18,7 @@ mod office;
 mod remote_trace;
 mod roots;
 mod rules;
+mod sizes;
 mod speed;
 mod steadiness;
 mod ways;

@@ -128,6 +128,8 @@ pub struct Outgoing<'a> {
     pub segment: usize,
     /// IPv4 time to live in place of the system's default (02 §6.8). For links that have none it means nothing.
     pub ttl: Option<u8>,
+    /// It must arrive as it is or not at all. Links whose datagrams nobody fragments need not look.
+    pub dont_fragment: bool,
 }
 
 /// A train of datagrams from one sender. They are opened in place.

@@ -244,7 +244,8 @@ impl Links {
     /// its own (08 §B.5). What a link does not take at once waits in its queue; what finds no room there is lost.
     pub(in crate::driver) fn send(&mut self, now: Mono, cx: &mut Context<'_>, train: &Train<'_>, share: Share) {
         let Path { link, remote } = train.path;
-        let outgoing = Outgoing { remote, bytes: train.bytes, segment: train.segment_size, ttl: train.ttl };
+        let Train { bytes, segment_size: segment, ttl, dont_fragment, .. } = *train;
+        let outgoing = Outgoing { remote, bytes, segment, ttl, dont_fragment };
         let Some(at) = self.open.iter().position(|open| open.line.link.id == link) else {
             self.tally.unsent.add(Unsent::NoLink, outgoing.count());
             return;

@@ -14,7 +14,6 @@ use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
 use zt_peer::Endpoint;
 use zt_tap::LocalAddress;
-use zt_wire::packet::DEFAULT_PHYS_MTU;
 use zt_wire::time::Mono;
 
 /// Trains received in one call, and the room for each: enough for a coalesced one.
@@ -65,10 +64,10 @@ impl UdpLink {
         Ok(Self { local, interface, refusals: Refusals::default(), learnt: None, io: sys::register(socket)?, state })
     }
 
-    /// Largest payload as a [`Link`](zt_peer::Link) has it: that of the interface where it is below the default.
+    /// Largest payload as a [`Link`](zt_peer::Link) has it: that of the interface, if it is known.
     pub(super) fn mtu(&self) -> u16 {
         let fits = self.interface.as_ref().map(|interface| refusals::payload(interface.mtu, self.local.is_ipv6()));
-        fits.filter(|&fits| fits < DEFAULT_PHYS_MTU).map_or(0, |fits| fits.max(LEAST_PAYLOAD))
+        fits.map_or(0, |fits| fits.max(LEAST_PAYLOAD))
     }
 
     /// Whether it is tied to this very interface: one that was made anew has another number.
@@ -91,7 +90,7 @@ impl UdpLink {
         &self,
         cx: &mut Context<'_>,
         remote: SocketAddr,
-        ttl: Option<u8>,
+        train: &Outgoing<'_>,
         bytes: &[u8],
         segment: Option<u16>,
     ) -> Poll<io::Result<()>> {
@@ -101,7 +100,9 @@ impl UdpLink {
                 Poll::Ready(guard) => guard?,
                 Poll::Pending => return Poll::Pending,
             };
-            let result = guard.try_io(|io| self.send_with_ttl(io.get_ref(), &destination, bytes, segment, ttl));
+            let result = guard.try_io(|io| {
+                self.send_as(io.get_ref(), train, || sys::send(io.get_ref().as_fd(), &destination, bytes, segment))
+            });
             match result {
                 Ok(result) => return Poll::Ready(result),
                 Err(_would_block) => {}
@@ -109,16 +110,20 @@ impl UdpLink {
         }
     }
 
-    fn send_with_ttl(
+    /// Sends with the options of the socket that the train asks for.
+    fn send_as(
         &self,
         socket: &std::net::UdpSocket,
-        destination: &SockAddr,
-        bytes: &[u8],
-        segment: Option<u16>,
-        ttl: Option<u8>,
+        train: &Outgoing<'_>,
+        send: impl Fn() -> io::Result<()>,
     ) -> io::Result<()> {
-        let send = || sys::send(socket.as_fd(), destination, bytes, segment);
-        let Some(ttl) = ttl.filter(|_| self.local.is_ipv4()) else { return send() };
+        if train.dont_fragment {
+            sys::forbid_fragmentation(socket.as_fd(), self.local.is_ipv6())?;
+            let result = send();
+            sys::allow_fragmentation(socket.as_fd(), self.local.is_ipv6())?;
+            return result;
+        }
+        let Some(ttl) = train.ttl.filter(|_| self.local.is_ipv4()) else { return send() };
         let usual = socket.ttl()?;
         socket.set_ttl(ttl.into())?;
         let result = send();
@@ -185,7 +190,7 @@ impl LinkIo for UdpLink {
         let Endpoint::Ip(remote) = train.remote else { return unsent(segments, Unsent::NoRoute) };
         if segments > 1 && self.takes_trains(now, remote, train.segment, segments) {
             let segment = u16::try_from(train.segment).ok();
-            match self.poll_call(cx, remote, train.ttl, train.bytes, segment) {
+            match self.poll_call(cx, remote, train, train.bytes, segment) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(segments)),
                 Poll::Ready(Err(error)) if refusals::concerns_trains(&error) => {
@@ -198,11 +203,13 @@ impl LinkIo for UdpLink {
             }
         }
         for (sent, datagram) in train.datagrams().enumerate() {
-            match self.poll_call(cx, remote, train.ttl, datagram, None) {
+            match self.poll_call(cx, remote, train, datagram, None) {
                 Poll::Ready(Ok(())) => {}
                 // What does not leave now is for the next call.
                 _ if sent > 0 => return Poll::Ready(Ok(sent)),
                 Poll::Pending => return Poll::Pending,
+                // The interface does not take it: for a probe of what is taken, that is an answer as good as none.
+                Poll::Ready(Err(error)) if train.dont_fragment && cause(&error) == Unsent::TooLong => {}
                 Poll::Ready(Err(error)) => return unsent(1, cause(&error)),
             }
         }
@@ -270,7 +277,7 @@ mod tests {
     async fn send(link: &mut UdpLink, receiver: &std::net::UdpSocket, segment: usize) -> Option<u16> {
         let bytes: Vec<u8> = (0..=255).cycle().take(3 * segment + 10).collect();
         let remote = Endpoint::Ip(receiver.local_addr().expect("bound"));
-        let train = Outgoing { remote, bytes: &bytes, segment, ttl: None };
+        let train = Outgoing { remote, bytes: &bytes, segment, ttl: None, dont_fragment: false };
         let sent = poll_fn(|cx| link.poll_send(Mono::ZERO, cx, &train)).await;
         assert_eq!(sent.expect("loopback takes it"), 4);
         let mut buffer = [0; 2000];
@@ -312,7 +319,7 @@ mod tests {
         let work = async {
             let mut link = UdpLink::bind("127.0.0.1:0".parse().expect("an address"), None).expect("a socket");
             let remote = Endpoint::Ip("192.0.2.1:9993".parse().expect("an address"));
-            let train = Outgoing { remote, bytes: &[7; 20], segment: 10, ttl: None };
+            let train = Outgoing { remote, bytes: &[7; 20], segment: 10, ttl: None, dont_fragment: false };
             let sent = poll_fn(|cx| link.poll_send(Mono::ZERO, cx, &train)).await;
             let unsent = SendError::Unsent { datagrams: 2, cause: Unsent::NoRoute };
             assert_eq!(sent.expect_err("no route").to_string(), unsent.to_string());

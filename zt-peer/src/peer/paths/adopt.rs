@@ -3,8 +3,9 @@
 use zt_wire::{Gate, Mono};
 
 use super::liveness::{Liveness, Probe};
+use super::size::Size;
 use super::{MAX_SIBLINGS, MAX_SLOTS, PathProbe, Paths, RouteChange, Slot};
-use crate::link::Path;
+use crate::link::{Path, Room};
 
 /// An answer that proved an address.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +21,8 @@ pub(crate) struct Proof {
     pub(crate) heard_first: bool,
     /// Rank of the link.
     pub(crate) rank: i32,
-    /// Largest datagram.
-    pub(crate) mtu: u16,
+    /// How large its datagrams may be.
+    pub(crate) room: Room,
     /// Trusted path ID to mark packets with.
     pub(crate) trusted: Option<u64>,
     /// The address can be tried later, too.
@@ -52,7 +53,7 @@ impl Paths {
             last_sent: Gate::passed(proof.sent),
             heard_first: proof.heard_first,
             last_probe: Some(proof.sent).filter(|_| proof.probe),
-            mtu: proof.mtu,
+            size: Size::new(proof.room),
             trusted: proof.trusted,
             lasting: proof.lasting,
         });
@@ -117,7 +118,7 @@ mod tests {
             probe: true,
             heard_first: false,
             rank: 0,
-            mtu: 1432,
+            room: Room::fixed(1432),
             trusted: None,
             lasting: true,
         }

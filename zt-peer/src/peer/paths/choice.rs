@@ -57,8 +57,9 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::link::{Endpoint, LinkId, Path};
+    use crate::link::{Endpoint, LinkId, Path, Room};
     use crate::peer::paths::liveness::Liveness;
+    use crate::peer::paths::size::Size;
 
     fn slot(addr: &str, rank: i32, ms: u64, heard: u64) -> Slot {
         let remote = Endpoint::Ip(addr.parse::<SocketAddr>().unwrap());
@@ -69,7 +70,7 @@ mod tests {
             last_sent: zt_wire::Gate::OPEN,
             heard_first: false,
             last_probe: None,
-            mtu: 1432,
+            size: Size::new(Room::fixed(1432)),
             trusted: None,
             lasting: true,
         }

@@ -34,7 +34,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use super::*;
-    use crate::link::{Endpoint, LinkId, Path};
+    use crate::link::{Endpoint, LinkId, Path, Room};
     use crate::peer::paths::Proof;
     use crate::rate::{HEARTBEAT, PATH_EXPIRY};
 
@@ -51,9 +51,9 @@ mod tests {
         let mut paths = Paths::default();
         for host in 0..hosts {
             let (path, sent) = (at(host), t(1_000 - 10 * (1 + u64::from(host))));
-            let (asked, probe, heard_first, rank, mtu, trusted) = (path, true, false, 0, 1432, None);
+            let (asked, probe, heard_first, rank, room, trusted) = (path, true, false, 0, Room::fixed(1432), None);
             _ = paths
-                .adopt(t(1_000), &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted, lasting: true });
+                .adopt(t(1_000), &Proof { path, asked, sent, probe, heard_first, rank, room, trusted, lasting: true });
         }
         paths
     }
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(dropped.route.map(|r| (r.from, r.to)), Some((Some(at(0)), Some(at(1)))));
         let dropped = paths.drop_where(end + PATH_EXPIRY, |s| s.is_expired(end + PATH_EXPIRY));
         assert_eq!(dropped.route.map(|r| (r.from, r.to)), Some((Some(at(1)), None)));
-        assert!(paths.is_empty() && paths.use_any(end, true).is_none());
+        assert!(paths.is_empty() && paths.use_any(end, true, 0).is_none());
     }
 
     #[test]

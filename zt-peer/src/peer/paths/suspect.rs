@@ -1,9 +1,12 @@
 //! Paths in use prove themselves, are suspected, and traffic leaves them. What is decided for one path alone is in
 //! `liveness.rs`.
 
+use std::time::Duration;
+
 use zt_wire::Mono;
 
 use super::liveness::{Due, Probe};
+use super::size::SizeDue;
 use super::{CANDIDATE, PathProbe, Paths, RouteChange, Slot};
 use crate::bond::BondTask;
 use crate::link::Path;
@@ -16,6 +19,8 @@ pub(crate) enum Task {
     Probe(PathProbe),
     /// A path is in doubt, and the peer was heard at this address as well: ask there.
     TryCandidate(Path),
+    /// Send a probe of so many bytes by this path.
+    Size(Path, u16),
     /// Traffic takes another way.
     Route(RouteChange),
     /// A path has become suspect; the probes that were lost began then.
@@ -25,9 +30,15 @@ pub(crate) enum Task {
 }
 
 impl Paths {
-    /// Looks at each path. `wanted`: the peer has traffic. Returns when to look again, if ever.
-    pub(in crate::peer) fn check(&mut self, now: Mono, wanted: bool, tasks: &mut Vec<Task>) -> Option<Mono> {
-        let mut next: Option<Mono> = None;
+    /// Looks at each path. `wanted`: the peer has traffic; `echo_gate`: it answers one ECHO on a path in this time. Returns when to look again, if ever.
+    pub(in crate::peer) fn check(
+        &mut self,
+        now: Mono,
+        wanted: bool,
+        echo_gate: Duration,
+        tasks: &mut Vec<Task>,
+    ) -> Option<Mono> {
+        let mut next = self.check_sizes(now, echo_gate, tasks);
         let mut slot = 0;
         while let Some(s) = self.slots.get_mut(slot) {
             let slot_wanted = wanted || s.live.is_wanted(now);
@@ -39,6 +50,8 @@ impl Paths {
                     slot += 1;
                 }
                 Due::Send(kind) => {
+                    // Answered without a gate.
+                    let kind = if s.size.asked_within(now, echo_gate) { Probe::Hello } else { kind };
                     let question = s.ask(now, kind);
                     if kind == Probe::Hello {
                         tasks.extend(self.take_candidate(now).map(Task::TryCandidate));
@@ -52,6 +65,29 @@ impl Paths {
         tasks.extend(self.choose_route(now).map(Task::Route));
         let overdue = tasks.iter().filter_map(|t| if let Task::Probe(q) = t { Some(q.overdue) } else { None });
         next.into_iter().chain(overdue).min()
+    }
+
+    /// How large datagrams may be on each path. When to look again.
+    fn check_sizes(&mut self, now: Mono, echo_gate: Duration, tasks: &mut Vec<Task>) -> Option<Mono> {
+        let mut next: Option<Mono> = None;
+        for s in self.slots.iter_mut().filter(|s| !s.is_suspected()) {
+            let patience = s.live.timeout().max(echo_gate);
+            let at = match s.size.due(now, patience, s.live.last_heard()) {
+                SizeDue::Wait(at) if at == Mono::FAR => continue,
+                SizeDue::Wait(at) => at,
+                SizeDue::Send(size) => {
+                    tasks.push(Task::Size(s.path, size));
+                    now + patience
+                }
+                SizeDue::SendBoth(size) => {
+                    tasks.push(Task::Size(s.path, size));
+                    tasks.push(Task::Probe(s.ask(now, Probe::Hello)));
+                    now + patience
+                }
+            };
+            next = Some(next.map_or(at, |n| n.min(at)));
+        }
+        next
     }
 
     /// The peer has shown that some of its addresses may be no longer: others are preferred until they answer, and they

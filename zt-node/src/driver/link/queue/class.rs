@@ -33,6 +33,7 @@ pub(super) struct Waiting {
     start: usize,
     segment: usize,
     ttl: Option<u8>,
+    dont_fragment: bool,
 }
 
 /// What was taken out.
@@ -46,8 +47,8 @@ pub(super) struct Done {
 
 impl Waiting {
     pub(super) fn new(train: &Outgoing<'_>) -> Self {
-        let Outgoing { remote, bytes, segment, ttl } = *train;
-        Self { remote, bytes: bytes.into(), start: 0, segment, ttl }
+        let Outgoing { remote, bytes, segment, ttl, dont_fragment } = *train;
+        Self { remote, bytes: bytes.into(), start: 0, segment, ttl, dont_fragment }
     }
 
     pub(super) fn left(&self) -> &[u8] {
@@ -99,9 +100,9 @@ impl Class {
                 self.flows.rotate_left(1);
             }
         }
-        let Waiting { remote, segment, ttl, .. } = *self.flows.front()?.trains.front()?;
+        let Waiting { remote, segment, ttl, dont_fragment, .. } = *self.flows.front()?.trains.front()?;
         let bytes = self.flows.front()?.trains.front()?.left();
-        Some(Outgoing { remote, bytes, segment, ttl })
+        Some(Outgoing { remote, bytes, segment, ttl, dont_fragment })
     }
 
     /// Takes out datagrams of the train that [`Class::front`] showed.

@@ -2,7 +2,13 @@ use super::*;
 use std::net::SocketAddr;
 
 fn train(bytes: &[u8], segment: usize) -> Outgoing<'_> {
-    Outgoing { remote: Endpoint::Ip(SocketAddr::from(([192, 0, 2, 1], 9993))), bytes, segment, ttl: None }
+    Outgoing {
+        remote: Endpoint::Ip(SocketAddr::from(([192, 0, 2, 1], 9993))),
+        bytes,
+        segment,
+        ttl: None,
+        dont_fragment: false,
+    }
 }
 
 fn push(queue: &mut Queue, train: &Outgoing<'_>, share: Share) -> usize {

@@ -96,7 +96,8 @@ fn cx() -> Context<'static> {
 fn train(link: u32, bytes: &[u8], segment: usize) -> Train<'_> {
     let path = Path { link: LinkId(link), remote: v4(2) };
     let segments = bytes.len().div_ceil(segment);
-    Train { path, bytes, segment_size: segment, ttl: None, spam: false, lane: Lane::USUAL, segments, packets: 1 }
+    let (ttl, spam, dont_fragment) = (None, false, false);
+    Train { path, bytes, segment_size: segment, ttl, spam, dont_fragment, lane: Lane::USUAL, segments, packets: 1 }
 }
 
 fn send(links: &mut Links, train: &Train<'_>) {

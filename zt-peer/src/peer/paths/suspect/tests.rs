@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::*;
-use crate::link::{Endpoint, LinkId};
+use crate::link::{Endpoint, LinkId, Room};
 use crate::peer::paths::Proof;
 
 /// One peer whose paths answer probes after 20 ms, except those that are cut.
@@ -28,8 +28,8 @@ impl Rig {
         let now = Mono::from_millis(1_000);
         for (n, path) in all.iter().copied().enumerate() {
             let sent = Mono::from_millis(980 - n as u64);
-            let (asked, probe, heard_first, rank, mtu, trusted) = (path, true, false, 0, 1432, None);
-            _ = paths.adopt(now, &Proof { path, asked, sent, probe, heard_first, rank, mtu, trusted, lasting: true });
+            let (asked, probe, heard_first, rank, room, trusted) = (path, true, false, 0, Room::fixed(1432), None);
+            _ = paths.adopt(now, &Proof { path, asked, sent, probe, heard_first, rank, room, trusted, lasting: true });
         }
         let (under_way, cut, told, asked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { paths, now, next: None, under_way, cut, told, asked }
@@ -39,7 +39,7 @@ impl Rig {
     fn ask(&mut self, q: PathProbe) {
         self.asked.push((self.now, q.path));
         self.look_at(q.overdue);
-        self.under_way.push((self.now + std::time::Duration::from_millis(20), q.path, self.now));
+        self.under_way.push((self.now + Duration::from_millis(20), q.path, self.now));
     }
 
     fn look_at(&mut self, at: Mono) {
@@ -49,7 +49,7 @@ impl Rig {
     /// Runs `ms` milliseconds; traffic leaves and comes every `gap`.
     fn run(&mut self, ms: u64, gap: u64) {
         for step in 0..ms {
-            self.now = self.now + std::time::Duration::from_millis(1);
+            self.now = self.now + Duration::from_millis(1);
             let arrived: Vec<_> = self.under_way.iter().copied().filter(|(at, ..)| *at <= self.now).collect();
             self.under_way.retain(|(at, ..)| *at > self.now);
             for (_, path, sent) in arrived {
@@ -59,7 +59,7 @@ impl Rig {
                 }
             }
             if gap != 0 && step % gap == 0 {
-                let way = self.paths.use_any(self.now, true).expect("any path is better than none");
+                let way = self.paths.use_any(self.now, true, 0).expect("any path is better than none");
                 self.look_at(way.look_at.expect("traffic"));
                 if !self.cut.contains(&way.path) {
                     let wake = self.paths.heard(self.now, way.path, true).expect("a path");
@@ -68,7 +68,10 @@ impl Rig {
             }
             while self.next.is_some_and(|at| at <= self.now) {
                 let mut tasks = Vec::new();
-                self.next = self.paths.check(self.now, gap != 0, &mut tasks).map(|at| at.max(self.now + MOMENT));
+                self.next = self
+                    .paths
+                    .check(self.now, gap != 0, Duration::from_millis(186), &mut tasks)
+                    .map(|at| at.max(self.now + MOMENT));
                 for task in tasks {
                     if let Task::Probe(q) = task { self.ask(q) } else { self.told.push((self.now, task)) }
                 }
@@ -89,7 +92,7 @@ impl Rig {
     }
 }
 
-const MOMENT: std::time::Duration = std::time::Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_millis(1);
 
 #[test]
 fn traffic_leaves_a_dead_path_for_one_that_lives() {
