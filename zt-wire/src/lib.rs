@@ -27,6 +27,7 @@ pub mod record;
 pub mod rules;
 pub mod tcp_relay;
 pub mod time;
+pub mod tunnel;
 pub mod verb;
 pub mod version;
 pub mod world;
