@@ -270,6 +270,9 @@ pub struct Path {
     pub last_receive: i64,
     /// Milliseconds since 1970, 0 if never.
     pub last_send: i64,
+    /// What carries it if that is not UDP, our own addition: `tcp`, `websocket`, `relay` or `ethernet`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// Local port, 0 if not told.
     pub local_port: u16,
     /// Opaque number of the local socket.

@@ -5,7 +5,7 @@
 pub use crate::drop_reason::{DropReason, Unsent};
 use std::net::IpAddr;
 use zt_netconf::{Decisions, Settings as NetworkSettings, Withheld};
-pub use zt_peer::Role;
+pub use zt_peer::{LinkKind, Role};
 use zt_wire::{Address, Identity, InetAddress, IpPrefix, Mac, MulticastGroup, NetworkId, SoftwareVersion};
 
 /// State of the node as a whole (06 §4.3).
@@ -51,6 +51,8 @@ pub struct PathStatus {
     pub address: InetAddress,
     /// Local link number.
     pub link: u32,
+    /// What carries it.
+    pub kind: LinkKind,
     /// Wall clock of the last datagram sent, 0 if never.
     pub last_send: i64,
     /// Wall clock of the last datagram received, 0 if never.

@@ -29,6 +29,18 @@ pub enum LinkKind {
 }
 
 impl LinkKind {
+    /// As it is shown to people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::TcpOut | Self::TcpIn => "tcp",
+            Self::WebSocket => "websocket",
+            Self::Relay => "relay",
+            Self::Ethernet => "ethernet",
+        }
+    }
+
     /// Whether addresses on such a link are those of UDP sockets: what one peer sees there, others may try.
     #[must_use]
     pub const fn has_udp_addresses(self) -> bool {

@@ -158,7 +158,11 @@ pub fn without_relay(root: &Program, step: Step<'_>) -> Result<Option<()>> {
     Ok(Some(()))
 }
 
-pub(crate) fn lose_udp(host: &Host, loss: Loss) -> Result<()> {
+/// Has a host lose its UDP from now on.
+///
+/// # Errors
+/// `nft` is missing.
+pub fn lose_udp(host: &Host, loss: Loss) -> Result<()> {
     let rule = |way: &str, lost: bool| match lost {
         true => format!("{way} eth0 meta l4proto udp drop"),
         false => String::new(),

@@ -16,6 +16,7 @@ mod program;
 pub mod rig;
 pub mod roles;
 pub mod rules;
+pub mod streams;
 pub mod tcp_relay;
 
 pub use api::Api;

@@ -19,8 +19,14 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
         let version = if peer.version_major < 0 { "-".to_owned() } else { peer.version.clone() };
         let latency = if peer.latency < 0 { "-".to_owned() } else { format!("{} ms", peer.latency) };
         let link = match path {
-            Some(_) => ("DIRECT", Tone::Good),
             None => ("RELAY", Tone::Fair),
+            Some(path) => match path.link.as_deref() {
+                None | Some("ethernet") => ("DIRECT", Tone::Good),
+                // It works, and costs more than UDP.
+                Some("websocket") => ("WEBSOCKET", Tone::Fair),
+                Some("relay") => ("TCP RELAY", Tone::Fair),
+                Some(_) => ("TCP", Tone::Fair),
+            },
         };
         table.row([
             (peer.address.clone(), Tone::Plain),

@@ -9,7 +9,9 @@ use zt_netconf::trace::key;
 use zt_netconf::{NetworkType, NoAnswer, Question};
 use zt_node::Handle;
 use zt_node::driver::{KeptTrace, Stopped, TcpRelayHandle};
-use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus};
+use zt_node::status::{
+    DnsStatus, LinkKind, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus,
+};
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::decisions::{rule_counters, told_why};
@@ -17,6 +19,7 @@ use super::home::Home;
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
 use super::local_conf::{Effective, LocalConf};
 use super::node::merged;
+use super::tunnel::Counts;
 use crate::compat::idtool::hex;
 use crate::worldfile::world_json;
 use crate::{COMPATIBLE_VERSION, VERSION, api};
@@ -38,6 +41,8 @@ pub(super) struct NodeBackend {
     ports: Ports,
     relay: TcpRelayHandle,
     /// Changes of a network's settings take turns: each builds on the one before.
+    /// What tunnels in streams dropped.
+    streams: Counts,
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -49,8 +54,16 @@ impl From<Stopped> for Failure {
 
 impl NodeBackend {
     /// A backend over a node's handle.
-    pub(super) fn new(handle: Handle, home: Home, conf: LocalConf, ports: Ports, relay: TcpRelayHandle) -> Self {
-        Self { handle, home, conf: Arc::new(Mutex::new(conf)), ports, relay, changing: tokio::sync::Mutex::new(()) }
+    pub(super) fn new(
+        handle: Handle,
+        home: Home,
+        conf: LocalConf,
+        ports: Ports,
+        relay: TcpRelayHandle,
+        streams: Counts,
+    ) -> Self {
+        let (conf, changing) = (Arc::new(Mutex::new(conf)), tokio::sync::Mutex::new(()));
+        Self { handle, home, conf, ports, relay, streams, changing }
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -181,7 +194,9 @@ impl Backend for NodeBackend {
 
     async fn drops(&self) -> Answer<Vec<api::Drops>> {
         let status = self.node_status().await?;
-        Ok(status.drops.into_iter().map(|(reason, count)| api::Drops { count, reason: reason.to_string() }).collect())
+        let of_node = status.drops.into_iter().map(|(reason, count)| api::Drops { count, reason: reason.to_string() });
+        let of_streams = self.streams.iter().map(|(reason, count)| api::Drops { count, reason: reason.to_owned() });
+        Ok(of_node.chain(of_streams).collect())
     }
 
     async fn traces(&self, after: u64, wait: Duration) -> Answer<api::Traces> {
@@ -359,6 +374,7 @@ fn path(status: &PathStatus) -> api::Path {
         expired: false,
         last_receive: status.last_receive,
         last_send: status.last_send,
+        link: Some(status.kind).filter(|kind| *kind != LinkKind::Udp).map(|kind| kind.word().to_owned()),
         local_port: 0,
         local_socket: status.link.into(),
         preferred: status.preferred,

@@ -1,5 +1,9 @@
 //! `local.conf`: the operator's settings of a node (06 §3), as typed values with remarks on what could not be used.
 
+mod tcp;
+
+pub use tcp::{Targets, listen_addresses, targets_beside_planet};
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +16,7 @@ use zt_wire::packet::{MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::{Address, IpPrefix};
 
 use super::home::read_file;
+use super::tunnel::TcpSettings;
 use crate::render::json::sorted;
 use crate::render::json::without_mark;
 
@@ -157,6 +162,8 @@ pub struct Settings {
     pub force_tcp_relay: bool,
     /// The TCP relay; `None` when what is written is no address.
     pub tcp_fallback_relay: Option<SocketAddr>,
+    /// Tunnels in streams.
+    pub tcp: TcpSettings,
 }
 
 impl Default for Settings {
@@ -171,6 +178,7 @@ impl Default for Settings {
             allow_tcp_fallback_relay: true,
             force_tcp_relay: false,
             tcp_fallback_relay: Some(TcpRelaySettings::default().server),
+            tcp: TcpSettings::default(),
         }
     }
 }
@@ -275,6 +283,7 @@ impl LocalConf {
                         ));
                     }
                 }
+                "tcp" => self.read_tcp(value),
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
                 _ if INERT_SETTINGS.contains(&key.as_str()) => {
                     self.remark(format!("{field}: accepted, but this version does not act on it"));

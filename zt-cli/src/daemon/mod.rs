@@ -14,6 +14,7 @@ pub mod prepare;
 pub mod signals;
 pub mod store;
 mod sys;
+pub mod tunnel;
 
 use thiserror::Error;
 
@@ -31,6 +32,8 @@ pub struct DaemonOptions {
     pub home: Home,
     /// UDP and HTTP port unless `local.conf` says otherwise; 0 = a random one.
     pub port: u16,
+    /// Where to listen for TCP, beside what `local.conf` says.
+    pub listen_tcp: Vec<std::net::SocketAddr>,
     /// Only what the original prints: no log unless something is wrong.
     pub quiet: bool,
 }

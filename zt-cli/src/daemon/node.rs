@@ -20,6 +20,7 @@ use super::http::{Access, Server, Shared};
 use super::local_conf::{LocalConf, Watch};
 use super::signals::StopSignals;
 use super::store::Store;
+use super::tunnel::{Keeper, Tunnels};
 use super::{DaemonError, Prepared};
 use zt_node::OsEntropy;
 
@@ -46,13 +47,19 @@ pub(super) fn serve(prepared: Prepared) -> Result<End, DaemonError> {
 }
 
 async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
-    let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port } = prepared;
+    let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port, .. } = prepared;
+    let tunnels = Tunnels::new(prepared.proxies);
     let mut signals = StopSignals::new().map_err(|error| DaemonError::Node(format!("signals: {error}")))?;
     let ports = udp_ports(port, &local_conf);
     let address = identity.identity().address;
     let (relay_source, relay) = TcpRelay::new(local_conf.settings.tcp_relay());
     let mut config = node_config(&home, identity, &local_conf, &ports)?;
     config.links.push(Box::new(relay_source));
+    config.links.push(Box::new(tunnels.source()));
+    let mut keeper = Keeper::new(tunnels.clone(), home.clone(), address, prepared.listen_tcp);
+    tunnels.bind(&keeper.settings(&local_conf.settings.tcp)).map_err(|(at, error)| {
+        DaemonError::Node(format!("cannot listen for TCP at {at} (--listen-tcp, settings.tcp.listen): {error}"))
+    })?;
     let (driver, handle) = Driver::new(config).map_err(|error| node_error(error.kind(), &error))?;
     let access = |conf: &LocalConf| Access {
         control_token: control_token.clone(),
@@ -61,7 +68,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     };
     let (access_sender, access_receiver) = watch::channel(access(&local_conf));
     let shown = Ports { primary: ports.first().copied().unwrap_or(0), secondary: ports.get(1).copied().unwrap_or(0) };
-    let backend = NodeBackend::new(handle.clone(), home.clone(), local_conf.clone(), shown, relay.clone());
+    let counts = tunnels.counts().clone();
+    let backend = NodeBackend::new(handle.clone(), home.clone(), local_conf.clone(), shown, relay.clone(), counts);
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?;
@@ -70,7 +78,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
         let (handle, ports) = (handle.clone(), ports.clone());
         async move {
             apply(&handle, &local_conf, &ports, &relay).await;
-            follow(watch, &handle, (&ports, &relay), &conf, |conf| {
+            keeper.tend(&handle, &local_conf.settings.tcp).await;
+            follow(watch, &handle, (&ports, &relay), &conf, &mut keeper, |conf| {
                 let _ = access_sender.send(access(conf));
             })
             .await;
@@ -264,10 +273,13 @@ async fn follow(
     handle: &Handle,
     (ports, relay): (&[u16], &TcpRelayHandle),
     shared: &Arc<std::sync::Mutex<LocalConf>>,
+    keeper: &mut Keeper,
     access: impl Fn(&LocalConf),
 ) {
     loop {
         tokio::time::sleep(LOOK).await;
+        let tcp = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).settings.tcp.clone();
+        keeper.tend(handle, &tcp).await;
         match watch.poll() {
             None => {}
             Some(Err(error)) => tracing::error!("local.conf was not taken up: {error}; {}", error.hint()),

@@ -1,6 +1,7 @@
 //! Everything a node needs from its home folder before it starts (06 §1.4, §1.5).
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use zt_crypto::SecretIdentity;
@@ -11,6 +12,7 @@ use super::home::{Home, Lock};
 use super::local_conf::{LocalConf, LocalConfError, Watch};
 use super::node::controller_folder;
 use super::store::{self, Store};
+use super::tunnel::proxy::Proxies;
 use super::{DaemonError, DaemonOptions, import, ports};
 use crate::console::Console;
 
@@ -30,6 +32,10 @@ pub struct Prepared {
     pub local_conf: LocalConf,
     /// Notices changes of the settings.
     pub watch: Watch,
+    /// Where to listen for TCP, beside what the settings say.
+    pub listen_tcp: Vec<SocketAddr>,
+    /// The proxy that the environment names.
+    pub proxies: Proxies,
     /// Primary port, written to `zerotier-one.port`.
     pub port: u16,
 }
@@ -63,7 +69,12 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
     let wanted = local_conf.settings.primary_port.unwrap_or(options.port);
     let port = ports::choose(wanted, console.entropy).inspect_err(|_| drop(home.remove("zerotier-one.pid")))?;
     home.write_port(port)?;
-    Ok(Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port })
+    let listen_tcp = options.listen_tcp.clone();
+    let (proxies, remark) = Proxies::of_environment(&|name| (console.env)(name)?.into_string().ok());
+    if let Some(remark) = remark {
+        tracing::warn!("{remark}");
+    }
+    Ok(Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, listen_tcp, proxies, port })
 }
 
 /// Networks that belong to the identity of a home, in words; none if there are none.

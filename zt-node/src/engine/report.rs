@@ -4,9 +4,10 @@ use super::Engine;
 use crate::status::{
     DropReason, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, RouteStatus, RulesStatus, Traffic,
 };
+use std::collections::BTreeMap;
 use std::time::Duration;
 use zt_netconf::{Failure, Network, NoAnswer, Question, SignOn, Why};
-use zt_peer::{PathView, PeerView};
+use zt_peer::{LinkId, LinkKind, PathView, PeerView};
 use zt_wire::inet::InetAddress;
 use zt_wire::time::Now;
 use zt_wire::world::WorldKind;
@@ -42,7 +43,8 @@ impl Engine {
     /// State of all known peers, by address.
     #[must_use]
     pub fn peers(&self, now: Now) -> Vec<PeerStatus> {
-        self.vl1.peers(now).iter().map(|peer| peer_status(now, peer)).collect()
+        let kinds: BTreeMap<LinkId, LinkKind> = self.vl1.links().map(|link| (link.id, link.kind)).collect();
+        self.vl1.peers(now).iter().map(|peer| peer_status(now, &kinds, peer)).collect()
     }
 
     /// State of all joined networks, by ID.
@@ -139,18 +141,20 @@ fn rules_status(network: &Network) -> RulesStatus {
     }
 }
 
-fn peer_status(now: Now, peer: &PeerView) -> PeerStatus {
+fn peer_status(now: Now, kinds: &BTreeMap<LinkId, LinkKind>, peer: &PeerView) -> PeerStatus {
+    // A path ends with its link.
+    let kind = |path: &PathView| kinds.get(&path.path.link).copied().unwrap_or(LinkKind::Udp);
     PeerStatus {
         address: peer.identity.address,
         version: peer.version.map(|version| version.software),
         protocol: peer.version.map_or(0, |version| version.protocol.into()),
         latency: peer.latency.map_or(-1, |latency| i32::try_from(latency.as_millis()).unwrap_or(i32::MAX)),
         role: peer.role,
-        paths: peer.paths.iter().map(|path| path_status(now, path)).collect(),
+        paths: peer.paths.iter().map(|path| path_status(now, kind(path), path)).collect(),
     }
 }
 
-fn path_status(now: Now, path: &PathView) -> PathStatus {
+fn path_status(now: Now, kind: LinkKind, path: &PathView) -> PathStatus {
     let at = |age: Option<Duration>| {
         age.map_or(0, |age| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
     };
@@ -158,6 +162,7 @@ fn path_status(now: Now, path: &PathView) -> PathStatus {
     PathStatus {
         address,
         link: path.path.link.0,
+        kind,
         last_send: at(path.last_sent),
         last_receive: at(path.last_heard),
         latency: path.latency.map(|latency| u32::try_from(latency.as_millis()).unwrap_or(u32::MAX)),

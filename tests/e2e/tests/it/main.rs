@@ -18,6 +18,7 @@ mod promises;
 mod roles;
 mod rule_tools;
 mod rules;
+mod streams;
 mod takeover;
 mod tcp_relay;
 mod underlay;

@@ -72,6 +72,7 @@ fn peer(address: &str, version: &str, role: &str, latency: i32, path: Option<(&s
         expired: false,
         last_receive: moment(rx),
         last_send: moment(tx),
+        link: None,
         local_port: 0,
         local_socket: 1,
         preferred: true,

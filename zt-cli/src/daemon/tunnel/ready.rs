@@ -1,0 +1,69 @@
+//! Which of many connections have something to do: a turn costs what is ready, not what is open.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Wake, Waker};
+
+/// The keys of connections that were woken.
+#[derive(Default)]
+pub(super) struct ReadySet {
+    any: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    keys: Vec<usize>,
+    task: Option<Waker>,
+}
+
+/// Wakes one connection.
+pub(super) struct Knock {
+    key: usize,
+    is_ready: AtomicBool,
+    set: Arc<ReadySet>,
+}
+
+impl ReadySet {
+    /// Moves the keys that are ready behind those in `keys`; the task is woken when there are more.
+    pub(super) fn take(&self, task: &Waker, keys: &mut Vec<usize>) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inner.task.as_ref().is_some_and(|before| before.will_wake(task)) {
+            inner.task = Some(task.clone());
+        }
+        if self.any.swap(false, Ordering::Relaxed) {
+            keys.append(&mut inner.keys);
+        }
+    }
+}
+
+impl Knock {
+    pub(super) fn new(key: usize, set: &Arc<ReadySet>) -> Arc<Self> {
+        Arc::new(Self { key, is_ready: AtomicBool::new(false), set: Arc::clone(set) })
+    }
+
+    /// The connection is looked at now: what happens from here on counts again.
+    pub(super) fn look(&self) {
+        self.is_ready.store(false, Ordering::Release);
+    }
+}
+
+impl Wake for Knock {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if self.is_ready.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut inner = self.set.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.keys.push(self.key);
+        self.set.any.store(true, Ordering::Relaxed);
+        let task = inner.task.clone();
+        drop(inner);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
