@@ -36,7 +36,7 @@ struct Client {
 impl Client {
     async fn send(&mut self, to: &str, datagram: &[u8]) -> Result<usize, SendError> {
         let remote = Endpoint::Ip(to.parse().expect("an address"));
-        let train = Outgoing { remote, bytes: datagram, segment: datagram.len(), ttl: None };
+        let train = Outgoing { remote, bytes: datagram, segment: datagram.len(), ttl: None, dont_fragment: false };
         poll_fn(|cx| self.io.poll_send(Mono::ZERO, cx, &train)).await
     }
 
@@ -148,7 +148,7 @@ fn a_server_that_reads_nothing_takes_no_more_memory_than_it_may() {
         let datagram = [7; 1400];
         let train = datagram.repeat(40);
         let remote = Endpoint::Ip(PEER.parse().expect("an address"));
-        let train = Outgoing { remote, bytes: &train, segment: 1400, ttl: None };
+        let train = Outgoing { remote, bytes: &train, segment: 1400, ttl: None, dont_fragment: false };
         let mut sent = 0;
         let full = poll_fn(|cx| {
             while let Poll::Ready(count) = client.io.poll_send(Mono::ZERO, cx, &train) {
