@@ -113,17 +113,18 @@ impl Fallback {
         (self.unanswered, self.failures) = (None, 0);
     }
 
-    /// Whether the connection is of no use any more, although it has not ended.
+    /// Whether the connection is of no use any more, although it has not ended. On the way back to something better nobody
+    /// is expected to answer by it.
     #[must_use]
     pub fn is_silent(&self, now: Mono) -> bool {
-        self.unanswered.is_some_and(|since| now >= since + SILENCE)
+        self.level >= self.rank && self.unanswered.is_some_and(|since| now >= since + SILENCE)
     }
 
     /// When to look again at [`Fallback::phase`] and [`Fallback::is_silent`].
     #[must_use]
     pub fn deadline(&self, now: Mono) -> Option<Mono> {
         let phases = self.left.into_iter().flat_map(|left| [left + LINGER, left + LINGER + DRAIN]);
-        let silent = self.unanswered.map(|since| since + SILENCE);
+        let silent = self.unanswered.filter(|_| self.level >= self.rank).map(|since| since + SILENCE);
         phases.chain(silent).filter(|at| *at > now).min()
     }
 }
@@ -188,5 +189,10 @@ mod tests {
         relay.handle_sent(t(90_000));
         relay.handle_lost(t(91_000));
         assert!(!relay.is_silent(t(101_000)), "another connection begins anew");
+        let mut relay = Fallback::new(1);
+        relay.handle_level(t(0), 1);
+        relay.handle_sent(t(1000));
+        relay.handle_level(t(2000), 0);
+        assert!(!relay.is_silent(t(12_000)), "the others answer by UDP again");
     }
 }
