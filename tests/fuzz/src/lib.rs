@@ -5,6 +5,7 @@ mod engine;
 mod input;
 mod json;
 mod judged;
+mod relay;
 mod signed;
 mod stage;
 mod sys;
@@ -12,13 +13,14 @@ mod sys;
 pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};
 pub use engine::engine;
 pub use judged::{rules_eval, rules_script};
+pub use relay::relay;
 pub use sys::capi;
 
 /// A target: takes any bytes and must come back.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("packet", packet),
     ("message", message),
     ("dictionary", dictionary),
@@ -32,6 +34,7 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("rules_eval", rules_eval),
     ("rules_script", rules_script),
     ("controller", controller),
+    ("relay", relay),
     ("engine", engine),
     ("capi", capi),
 ];
