@@ -2,8 +2,8 @@
 //! interop`.
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,14 +12,16 @@ use zt_test_e2e::c_host::{CoreLibrary, Example};
 use zt_test_e2e::c_scene::{beside_a_daemon, on_two_cores};
 use zt_test_e2e::roles::{Cast, Roles, Scenario, Underlay};
 use zt_test_e2e::rules::{self, Outcome, Pairing, table};
+use zt_test_e2e::tcp_relay::{self, our_server};
 use zt_test_e2e::{Program, nats};
 
-const HELP: &str = "usage: interop --peer DIR [--old DIR] [--core FILE] [--only TEXT] [--verbose]
+const HELP: &str = "usage: interop --peer DIR [--old DIR] [--core FILE] [--relay FILE] [--only TEXT] [--verbose]
 
   --peer DIR    folder with the stock zerotier-one (1.14.1)
   --old DIR     folder with an old one (1.2.12), as member B; of rule sets as B and C
   --core FILE   the stock core's libzerotiercore.a, for the C host that runs on either library; `make core` leaves
                 osdep/OSUtils.o out of it, which it needs
+  --relay FILE  the stock server of the TCP relay (tcp-proxy), for our member by it
   --only TEXT   only scenarios whose name contains it; those of rule sets are called as `rules ours–stock`
   --sets TEXTS  only rule sets whose name contains one of them (with commas between)
   --verbose     each step with its time";
@@ -40,6 +42,7 @@ struct Arguments {
     peer: Option<PathBuf>,
     old: Option<PathBuf>,
     core: Option<PathBuf>,
+    relay: Option<PathBuf>,
     only: String,
     sets: String,
     verbose: bool,
@@ -54,6 +57,7 @@ fn parse(words: &[String]) -> Result<Arguments> {
             "--peer" => arguments.peer = Some(value()?.into()),
             "--old" => arguments.old = Some(value()?.into()),
             "--core" => arguments.core = Some(value()?.into()),
+            "--relay" => arguments.relay = Some(value()?.into()),
             "--only" => arguments.only.clone_from(value()?),
             "--sets" => arguments.sets.clone_from(value()?),
             "--verbose" => arguments.verbose = true,
@@ -87,6 +91,7 @@ fn run(words: &[String]) -> Result<bool> {
     }
     plays.extend(behind_nats(&ours, &stock));
     plays.extend(c_hosts(&ours, &stock));
+    plays.extend(relayed_by_tcp(&ours, &stock, arguments.relay.as_deref()));
     if let Some((our_core, stock_core)) = &cores {
         plays.extend(on_both_cores(&ours, &stock, our_core, stock_core));
     }
@@ -187,6 +192,32 @@ fn c_hosts<'a>(ours: &'a Program, stock: &'a Program) -> Vec<(String, Play<'a>)>
     let silence = Duration::from_secs(45);
     let name = "C host, UDP cut (root, members): stock stock".to_owned();
     list.push((name, Box::new(move |step| c_cut::with_relay(stock, Loss::Both, silence, step))));
+    list
+}
+
+/// Members without UDP: a stock one by our relay, ours by it among stock nodes, and ours by a stock relay.
+fn relayed_by_tcp<'a>(ours: &'a Program, stock: &'a Program, relay: Option<&'a Path>) -> Vec<(String, Play<'a>)> {
+    let mut list: Vec<(String, Play<'a>)> = Vec::new();
+    for programs in [[ours, stock, ours], [stock, stock, stock], [stock, ours, stock]] {
+        let names = programs.map(Program::kind).join(" ");
+        let play: Play<'a> = Box::new(move |step| tcp_relay::forced(programs, &our_server, step));
+        list.push((format!("TCP relay, forced (root A B): {names}"), play));
+    }
+    for programs in [[ours, stock, ours], [stock, stock, ours]] {
+        let names = programs.map(Program::kind).join(" ");
+        let play: Play<'a> = Box::new(move |step| tcp_relay::stock_falls_back(programs, &our_server, step));
+        list.push((format!("TCP relay, UDP cut (root A B): {names}"), play));
+    }
+    let play: Play<'a> = Box::new(move |step| tcp_relay::cut_and_healed([stock, stock], &our_server, step));
+    list.push(("TCP relay, UDP cut (root A B): stock ours stock".to_owned(), play));
+    if let Some(relay) = relay {
+        let play: Play<'a> =
+            Box::new(move |step| tcp_relay::forced([ours, ours, ours], &|| Ok(Command::new(relay)), step));
+        list.push(("TCP relay of stock, forced (root A B): ours ours ours".to_owned(), play));
+        let play: Play<'a> =
+            Box::new(move |step| tcp_relay::cut_and_healed([ours, ours], &|| Ok(Command::new(relay)), step));
+        list.push(("TCP relay of stock, UDP cut (root A B): ours ours ours".to_owned(), play));
+    }
     list
 }
 
