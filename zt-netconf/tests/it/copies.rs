@@ -85,6 +85,16 @@ fn a_tee_copies_what_passes_on_both_sides_and_its_observer_takes_all_of_it() {
 }
 
 #[test]
+fn a_copy_for_nobody_is_not_sent() {
+    let nobody = forward(Address::NIL, 0);
+    let mut world =
+        observed(&[RuleKind::Tee(nobody), RuleKind::Watch(nobody), RuleKind::Redirect(nobody), RuleKind::Accept]);
+    assert_eq!(world.unicast(A, B, b"payload"), FrameVerdict::Sent(1));
+    assert!(world.log.iter().all(|packet| [A, B].contains(&packet.to)), "{:?}", world.log);
+    assert_eq!(world.delivered(B).len(), 1);
+}
+
+#[test]
 fn a_watch_asks_for_an_acknowledgement_and_gets_one() {
     let mut world = observed(&[watch(0), RuleKind::Accept]);
     world.unicast(A, B, b"payload");

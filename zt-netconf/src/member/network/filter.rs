@@ -166,6 +166,10 @@ impl Network {
     }
 
     fn send_copy_of(&mut self, now: Now, to: Address, flags: u8, frame: EthernetRef<'_>, c: &mut dyn Carrier) {
+        // Nobody has address 0: to ask a root who that is, and to keep the frame for an answer, would be in vain.
+        if to.is_nil() {
+            return;
+        }
         // Free choice (04 §4.7): the reference waits until it is asked, and its first copies come late.
         self.push_credentials(now, to, Push::BeforeFrame, c);
         let expect_reply = flags & ExtFrame::ACKNOWLEDGE != 0;
