@@ -30,6 +30,7 @@ const MEASURED: [(&str, &[&str]); 6] = [
         "the rules engine",
         &[
             "zt-netconf/src/rules/auth.rs",
+            "zt-netconf/src/rules/classes.rs",
             "zt-netconf/src/rules/explain.rs",
             "zt-netconf/src/rules/fields.rs",
             "zt-netconf/src/rules/policy.rs",

@@ -256,6 +256,20 @@ impl RuleKind {
         self.number() < Self::FIRST_MATCH
     }
 
+    /// What a match about tags asks for (04 §6.5).
+    pub const fn tag(&self) -> Option<TagMatch> {
+        match self {
+            Self::TagsDifference(tag)
+            | Self::TagsBitwiseAnd(tag)
+            | Self::TagsBitwiseOr(tag)
+            | Self::TagsBitwiseXor(tag)
+            | Self::TagsEqual(tag)
+            | Self::TagSender(tag)
+            | Self::TagReceiver(tag) => Some(*tag),
+            _ => None,
+        }
+    }
+
     fn value_len(&self) -> usize {
         match self {
             Self::Unknown { value, .. } => value.len(),

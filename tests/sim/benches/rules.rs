@@ -76,7 +76,7 @@ fn line(name: &str, case: Case<'_>) {
             let (source, destination) = (OTHER, OWN);
             let facts =
                 FrameFacts { inbound: true, source, destination, source_mac, destination_mac, ethertype, payload };
-            black_box(policy.judge(black_box(&facts), Some(&peer), &mut || 0));
+            black_box(&policy.judge(black_box(&facts), Some(&peer), &mut || 0));
         }
     };
     let walked = || {
@@ -84,7 +84,7 @@ fn line(name: &str, case: Case<'_>) {
             let ethertype = case.ethertype;
             let (source, destination) = (OTHER, OWN);
             let frame = Frame { inbound: true, source, destination, source_mac, destination_mac, ethertype, payload };
-            black_box(reference::filter(decider, black_box(&frame), false, &mut || 0));
+            black_box(&reference::filter(decider, black_box(&frame), false, &mut || 0));
         }
     };
     let (mut engine, mut shape) = (f64::MAX, f64::MAX);

@@ -78,15 +78,10 @@ impl Held {
 /// True when others judge our frames by more than our certificate of membership.
 fn tells_apart(config: &NetworkConfig) -> bool {
     const AUTHENTIC: u64 = (1 << 60) | (1 << 59);
-    let asks = |rule: &Rule| match rule.kind {
-        RuleKind::TagsDifference(_)
-        | RuleKind::TagsBitwiseAnd(_)
-        | RuleKind::TagsBitwiseOr(_)
-        | RuleKind::TagsBitwiseXor(_)
-        | RuleKind::TagsEqual(_)
-        | RuleKind::TagSender(_) => true,
+    let asks = |rule: &Rule| match &rule.kind {
+        RuleKind::TagReceiver(_) => false,
         RuleKind::Characteristics(mask) => mask & AUTHENTIC != 0,
-        _ => false,
+        other => other.tag().is_some(),
     };
     !config.capabilities.is_empty() || config.rules.iter().any(asks)
 }

@@ -2,6 +2,7 @@
 
 use zt_wire::ident::Mac;
 
+use super::classes::Begin;
 use super::facts::FrameFacts;
 use super::transport::{Evasive, Network, Transport};
 
@@ -64,8 +65,8 @@ impl Field {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Range {
     pub(super) field: Field,
-    /// Inverts the result.
-    invert: bool,
+    /// True for what is outside of the range that a rule names.
+    outside: bool,
     mask: u64,
     first: u64,
     /// Last minus first.
@@ -76,19 +77,26 @@ impl Range {
     /// True for what lies from `first` to `last` after `mask`; nothing does when `last` is the lesser one.
     pub(super) const fn masked(field: Field, mask: u64, first: u64, last: u64) -> Self {
         match last.checked_sub(first) {
-            Some(width) => Self { field, invert: false, mask, first, width },
+            Some(width) => Self { field, outside: false, mask, first, width },
             None => Self::never(field),
         }
     }
 
     /// False, of every frame that has the field.
     pub(super) const fn never(field: Field) -> Self {
-        Self { field, invert: false, mask: 0, first: 1, width: 0 }
+        Self { field, outside: false, mask: 0, first: 1, width: 0 }
     }
 
-    /// The same, inverted when `not` is set.
+    /// The same, inverted when `not` is set: what is outside of a range is a range, too, that begins behind its end and
+    /// goes on at 0.
     pub(super) const fn inverted(self, not: bool) -> Self {
-        Self { invert: not, ..self }
+        match (u64::MAX - self.width).checked_sub(1) {
+            _ if !not => self,
+            Some(width) => {
+                Self { outside: true, first: self.first.wrapping_add(self.width).wrapping_add(1), width, ..self }
+            }
+            None => Self { outside: true, ..Self::never(self.field) },
+        }
     }
 
     pub(super) const fn equal(field: Field, value: u64) -> Self {
@@ -109,7 +117,7 @@ impl Range {
     /// How likely it is that a frame of another purpose fails here; 0 when nothing is gained by asking early.
     pub(super) const fn selectivity(&self, inbound: bool) -> u8 {
         match self.field {
-            _ if self.invert => 0,
+            _ if self.outside => 0,
             // Always this node, in most rules that ask.
             Field::Source if !inbound => 0,
             Field::Destination if inbound => 0,
@@ -123,7 +131,23 @@ impl Range {
         }
     }
 
-    const fn contains(&self, value: u64) -> bool {
+    /// True when the value makes no difference.
+    pub(super) const fn is_constant(&self) -> bool {
+        self.mask == 0 && matches!(self.field, Field::EtherType)
+    }
+
+    /// The only value that has another result than all others, and theirs.
+    pub(super) const fn singled_out(&self) -> Option<(u64, bool)> {
+        match self.width {
+            _ if self.mask != u64::MAX => None,
+            0 => Some((self.first, false)),
+            width if width == u64::MAX - 1 => Some((self.first.wrapping_sub(1), true)),
+            _ => None,
+        }
+    }
+
+    /// Result for a value of the field.
+    pub(super) const fn holds(&self, value: u64) -> bool {
         (value & self.mask).wrapping_sub(self.first) <= self.width
     }
 }
@@ -162,7 +186,7 @@ impl Fields {
         groups & !self.read != 0
     }
 
-    pub(super) fn read(&mut self, groups: u8, facts: &FrameFacts<'_>, network: Network<'_>, transport: &Transport) {
+    pub(super) fn read(&mut self, groups: u8, facts: &FrameFacts<'_>, network: Network<'_>, transport: &Transport<'_>) {
         let new = groups & !self.read;
         self.read |= groups;
         if new & group::ENDS != 0 {
@@ -199,17 +223,18 @@ impl Fields {
         }
     }
 
-    fn read_transport(&mut self, transport: &Transport) {
+    fn read_transport(&mut self, transport: &Transport<'_>) {
         let mut read = |field: Field, value: Result<Option<u64>, Evasive>| match value {
             Ok(Some(value)) => self.set(field, value),
             Ok(None) => {}
             Err(_) => self.hidden |= field.bit(),
         };
-        read(Field::Protocol, transport.protocol.map(|protocol| protocol.map(u64::from)));
-        read(Field::Icmp, transport.icmp.map(|icmp| icmp.map(|(kind, code)| u64::from(kind) << 8 | u64::from(code))));
-        read(Field::SourcePort, transport.ports.map(|ports| ports.map(|[source, _]| source.into())));
-        read(Field::DestinationPort, transport.ports.map(|ports| ports.map(|[_, destination]| destination.into())));
-        read(Field::TcpBits, transport.tcp_bits.map(Some));
+        read(Field::Protocol, transport.protocol().map(|protocol| protocol.map(u64::from)));
+        read(Field::Icmp, transport.icmp().map(|icmp| icmp.map(|(kind, code)| u64::from(kind) << 8 | u64::from(code))));
+        let ports = transport.ports();
+        read(Field::SourcePort, ports.map(|ports| ports.map(|[source, _]| source.into())));
+        read(Field::DestinationPort, ports.map(|ports| ports.map(|[_, destination]| destination.into())));
+        read(Field::TcpBits, transport.tcp_bits().map(Some));
     }
 
     /// True when the frame hides nothing.
@@ -217,12 +242,22 @@ impl Fields {
         self.hidden == 0
     }
 
+    /// Those of at most 64 sets whose guards hold, the first one in the lowest bit. For a frame that hides nothing.
+    #[inline]
+    pub(super) fn live(&self, begins: &[Begin]) -> u64 {
+        let passes = |range: &Range| {
+            let field = range.field as usize;
+            u64::from(self.present >> field & 1) & u64::from(range.holds(self.values[field]))
+        };
+        begins.iter().enumerate().fold(0, |live, (at, begin)| live | passes(&begin.guard) << at)
+    }
+
     /// Compares one field.
     #[inline]
     pub(super) const fn compare(&self, range: &Range) -> Result<bool, Evasive> {
         let bit = range.field.bit();
         if self.present & bit != 0 {
-            return Ok(range.contains(self.values[range.field as usize]) != range.invert);
+            return Ok(range.holds(self.values[range.field as usize]));
         }
         if self.hidden & bit != 0 { Err(Evasive) } else { Ok(false) }
     }
@@ -235,12 +270,24 @@ mod tests {
     #[test]
     fn ranges_hold_both_ends_and_nothing_when_turned_round() {
         let range = Range::masked(Field::Size, u64::MAX, 5, 7);
-        assert!([5, 6, 7].iter().all(|n| range.contains(*n)) && !range.contains(4) && !range.contains(8));
+        assert!([5, 6, 7].iter().all(|n| range.holds(*n)) && !range.holds(4) && !range.holds(8));
         let turned = Range::masked(Field::Size, u64::MAX, 7, 5);
-        assert!([0, 1, 5, 6, 7, u64::MAX].iter().all(|n| !turned.contains(*n)));
+        assert!([0, 1, 5, 6, 7, u64::MAX].iter().all(|n| !turned.holds(*n)));
         let any = Range::any(Field::TcpBits, 0x12);
-        assert!(any.contains(0x02) && any.contains(0xffff) && !any.contains(0) && !any.contains(0xed));
-        assert!(Range::always(true).contains(9) && !Range::always(false).contains(9));
+        assert!(any.holds(0x02) && any.holds(0xffff) && !any.holds(0) && !any.holds(0xed));
+        assert!(Range::always(true).holds(9) && !Range::always(false).holds(9));
+        let outside =
+            [range, turned, any, Range::always(true), Range::always(false)].map(|range| (range, range.inverted(true)));
+        for (range, outside) in outside {
+            assert!(
+                [0, 1, 4, 5, 7, 8, 0x12, u64::MAX - 1, u64::MAX].iter().all(|n| range.holds(*n) != outside.holds(*n))
+            );
+        }
+        let all = Range::masked(Field::Size, u64::MAX, 0, u64::MAX);
+        assert!(all.holds(3) && !all.inverted(true).holds(3) && !all.inverted(true).holds(0));
+        let five = Range::equal(Field::Size, 5);
+        assert_eq!([five.singled_out(), five.inverted(true).singled_out()], [Some((5, false)), Some((5, true))]);
+        assert_eq!([range.singled_out(), range.inverted(true).singled_out()], [None, None]);
         assert_eq!(mac(Mac([1, 2, 3, 4, 5, 6])), 0x0102_0304_0506);
     }
 }

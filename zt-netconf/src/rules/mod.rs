@@ -5,6 +5,7 @@
 
 mod auth;
 pub mod cases;
+mod classes;
 pub mod diff;
 mod explain;
 mod facts;

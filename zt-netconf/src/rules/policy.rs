@@ -4,9 +4,10 @@ use zt_wire::ident::Address;
 use zt_wire::{Capability, Ownership, Tag};
 
 use super::auth::{Derived, Things};
+use super::classes::Class;
 use super::facts::FrameFacts;
-use super::program::{Program, Side};
-use super::run::{Run, Sink};
+use super::program::{Program, Side, TagKey};
+use super::run::{Run, Sink, Walk};
 use super::verdict::{By, Copies, Decision, Verdict};
 use crate::config::NetworkConfig;
 
@@ -21,6 +22,8 @@ pub struct Policy {
     window: u64,
     /// Ascending by ID.
     tags: Vec<(u32, u32)>,
+    /// The tags that our rules and capabilities ask for, ascending.
+    places: Vec<u32>,
     pub(super) things: Things,
     pub(super) derived: Derived,
     base_in: Program,
@@ -35,6 +38,8 @@ pub struct Policy {
 pub struct PeerPolicy {
     /// Ascending by ID.
     tags: Vec<(u32, u32)>,
+    /// Values of those that have a place in the policy.
+    at_places: Vec<Option<u32>>,
     pub(super) things: Things,
     /// Ascending by ID.
     capabilities: Vec<(u32, Program)>,
@@ -58,6 +63,7 @@ impl Policy {
             timestamp: config.timestamp,
             window: config.credential_window.unsigned_abs(),
             tags: tag_values(&config.tags),
+            places: tags_asked_for(config),
             things: Things::new(&config.ownerships),
             derived: Derived::new(config),
             base_in: Program::default(),
@@ -81,7 +87,7 @@ impl Policy {
     }
 
     fn side(&self, inbound: bool) -> Side<'_> {
-        Side { inbound, own: self.own, tags: &self.tags, unknown_matches: self.unknown_matches }
+        Side { inbound, own: self.own, tags: &self.tags, places: &self.places, unknown_matches: self.unknown_matches }
     }
 
     fn compile<'a>(
@@ -130,14 +136,18 @@ impl Policy {
     ) -> Verdict {
         let base = if facts.inbound { &self.base_in } else { &self.base_out };
         if !S::LISTENS
-            && let Some(decision) = base.outright()
+            && let Some((decision, rule)) = base.sets(Class::of(facts.ethertype)).outright
         {
-            return Verdict { decision, by: By { rule: Some(0), ..By::default() }, ..Verdict::default() };
+            let rule = rule as usize;
+            let by = By { capability: None, rule: Some(rule), tag: base.tag_of(rule) };
+            return Verdict { decision, by, ..Verdict::default() };
         }
         let mut run = Run::new(self, facts, peer, random);
         run.past_break = past_break;
         sink.table(None);
-        let decided = run.table(base, sink);
+        let mut walk = Walk::new(base);
+        run.table(&mut walk, sink);
+        let decided = &walk.decided;
         let mut verdict = Verdict {
             decision: decided.decision,
             by: By { capability: None, rule: decided.rule, tag: decided.tag },
@@ -151,7 +161,9 @@ impl Policy {
             for (id, program) in capabilities {
                 sink.table(Some(*id));
                 // A DROP never drops from a capability, and one that is evaded grants nothing.
-                let granted = run.table(program, sink);
+                let mut walk = Walk::new(program);
+                run.table(&mut walk, sink);
+                let granted = &walk.decided;
                 if granted.decision.accepts() {
                     verdict.decision = granted.decision;
                     verdict.by = By { capability: Some(*id), rule: granted.rule, tag: granted.tag };
@@ -178,8 +190,10 @@ impl PeerPolicy {
         capabilities: impl IntoIterator<Item = &'a Capability>,
         ownerships: impl IntoIterator<Item = &'a Ownership>,
     ) -> Self {
+        let tags = tag_values(tags);
         Self {
-            tags: tag_values(tags),
+            at_places: policy.places.iter().map(|id| value_of(&tags, *id)).collect(),
+            tags,
             things: Things::new(ownerships),
             capabilities: policy.compile(capabilities, true),
         }
@@ -189,6 +203,18 @@ impl PeerPolicy {
     pub fn tag(&self, id: u32) -> Option<u32> {
         value_of(&self.tags, id)
     }
+
+    #[inline]
+    pub(super) fn tag_at(&self, tag: TagKey) -> Option<u32> {
+        self.at_places.get(tag.place).copied().unwrap_or_else(|| self.tag(tag.id))
+    }
+}
+
+/// IDs of the tags that the rules and capabilities of a configuration ask for, ascending.
+fn tags_asked_for(config: &NetworkConfig) -> Vec<u32> {
+    let capabilities = config.capabilities.iter().flat_map(|capability| capability.rules.iter());
+    let all = config.rules.iter().chain(capabilities);
+    all.filter_map(|rule| Some(rule.kind.tag()?.id)).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
 }
 
 /// Value of a tag in a list that ascends by ID.

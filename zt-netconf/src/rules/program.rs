@@ -5,10 +5,10 @@ use core::ops::RangeInclusive;
 use zt_wire::ident::{Address, Mac};
 use zt_wire::rules::{IcmpMatch, IntegerMatch, Ipv4Prefix, Ipv6Prefix, Rule, RuleKind, TagMatch};
 
+use super::classes::{Class, Sets};
 use super::fields::{Field, Range, group, mac as number};
 use super::policy::value_of;
 use super::transport::is_passed;
-use super::verdict::Decision;
 
 /// Bits of MATCH_CHARACTERISTICS (04 §6.5).
 pub(super) mod characteristic {
@@ -27,7 +27,17 @@ pub(super) struct Side<'a> {
     pub(super) own: Address,
     /// Own tags, ascending by ID.
     pub(super) tags: &'a [(u32, u32)],
+    /// The tags that have a place ([`TagKey`]), ascending.
+    pub(super) places: &'a [u32],
     pub(super) unknown_matches: bool,
+}
+
+/// A tag that a match asks for, and its place among those that the configuration asks for: of the other side they are
+/// looked up once, not for each frame. One that only a presented capability asks for has none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TagKey {
+    pub(super) id: u32,
+    pub(super) place: usize,
 }
 
 /// A table with one entry for each rule, at the same index.
@@ -36,6 +46,8 @@ pub(super) struct Program {
     pub(super) entries: Box<[Entry]>,
     /// The groups of fields that matches ask for.
     pub(super) groups: u8,
+    /// What is left of it for each class of frames.
+    sets: [Sets; Class::ALL.len()],
 }
 
 /// One rule.
@@ -49,9 +61,6 @@ pub(super) struct Entry {
     /// For a match: where to go on when the set is false after it. For an action: the last tag match of its set, or
     /// itself when there is none.
     pub(super) link: u32,
-    /// Where, from here, the comparison stands that is to be asked first: this one and those up to there, all joined
-    /// by AND, fail together. 0 for none.
-    pub(super) guard: u8,
 }
 
 /// How the tags of both sides are compared.
@@ -124,14 +133,14 @@ pub(super) enum Match {
     Random(u32),
     /// A tag of ours and one of the other side.
     Tags {
-        id: u32,
+        tag: TagKey,
         own: u32,
         value: u32,
         how: Comparison,
     },
     /// A tag of the other side alone.
     OtherTag {
-        id: u32,
+        tag: TagKey,
         value: u32,
         receiver: bool,
     },
@@ -215,14 +224,7 @@ impl Program {
     pub(super) fn new(rules: &[Rule], side: &Side<'_>) -> Self {
         let mut entries: Vec<_> = rules
             .iter()
-            .map(|rule| Entry {
-                op: side.op(&rule.kind, rule.not),
-                not: rule.not,
-                or: rule.or,
-                fresh: false,
-                link: 0,
-                guard: 0,
-            })
+            .map(|rule| Entry { op: side.op(&rule.kind, rule.not), not: rule.not, or: rule.or, fresh: false, link: 0 })
             .collect();
         // Backwards, so that where to go on is known.
         let mut next = (entries.len(), true);
@@ -245,18 +247,14 @@ impl Program {
                 entry.link = tag.take().unwrap_or(at) as u32;
             }
         }
-        place_guards(&mut entries, side.inbound);
         let groups = entries.iter().fold(0, |groups, entry| groups | entry.op.groups());
-        Self { entries: entries.into(), groups }
+        let sets = Class::ALL.map(|class| Sets::new(&entries, class, side.inbound));
+        Self { entries: entries.into(), groups, sets }
     }
 
-    /// What a table that begins with ACCEPT or DROP decides about every frame: nothing of the frame has to be read.
-    pub(super) fn outright(&self) -> Option<Decision> {
-        match self.entries.first()?.op {
-            Op::Action(Action::Accept) => Some(Decision::Accept),
-            Op::Action(Action::Drop) => Some(Decision::Drop),
-            _ => None,
-        }
+    /// What is left for a class of frames.
+    pub(super) const fn sets(&self, class: Class) -> &Sets {
+        &self.sets[class as usize]
     }
 
     /// ID of the last tag that the set of an action looks at.
@@ -265,28 +263,9 @@ impl Program {
     }
 }
 
-/// Chooses for each row of comparisons the one that most likely fails: most sets of a long table are about something
-/// else than the frame.
-fn place_guards(entries: &mut [Entry], inbound: bool) {
-    let mut at = 0;
-    while at < entries.len() {
-        let row = entries[at..].iter().take(usize::from(u8::MAX)).map_while(|entry| match &entry.op {
-            Op::Compare(range) if !entry.or => Some(range.selectivity(inbound)),
-            _ => None,
-        });
-        let row: Vec<_> = row.collect();
-        // Of equal ones the first.
-        let best = row.iter().enumerate().rev().max_by_key(|(_, selectivity)| **selectivity);
-        if let Some((guard, _)) = best {
-            entries[at].guard = guard as u8;
-        }
-        at += row.len().max(1);
-    }
-}
-
 impl Op {
     /// The groups of fields that are asked for.
-    fn groups(&self) -> u8 {
+    pub(super) fn groups(&self) -> u8 {
         let deep = characteristic::TCP | characteristic::IPAUTH;
         match self {
             Self::Compare(range) => range.field.group(),
@@ -300,8 +279,8 @@ impl Op {
     pub(super) const fn tag(&self) -> Option<u32> {
         match self {
             Self::Match(
-                Match::Tags { id, .. }
-                | Match::OtherTag { id, .. }
+                Match::Tags { tag: TagKey { id, .. }, .. }
+                | Match::OtherTag { tag: TagKey { id, .. }, .. }
                 | Match::OwnTag { id, .. }
                 | Match::LackedTag { id },
             ) => Some(*id),
@@ -423,7 +402,7 @@ impl Side<'_> {
 
     fn tags(&self, tag: &TagMatch, how: Comparison) -> Op {
         Op::Match(match value_of(self.tags, tag.id) {
-            Some(own) => Match::Tags { id: tag.id, own, value: tag.value, how },
+            Some(own) => Match::Tags { tag: self.key(tag.id), own, value: tag.value, how },
             None => Match::LackedTag { id: tag.id },
         })
     }
@@ -433,7 +412,11 @@ impl Side<'_> {
             let matches = value_of(self.tags, tag.id).map(|own| own == tag.value);
             return Op::Match(Match::OwnTag { id: tag.id, matches });
         }
-        Op::Match(Match::OtherTag { id: tag.id, value: tag.value, receiver })
+        Op::Match(Match::OtherTag { tag: self.key(tag.id), value: tag.value, receiver })
+    }
+
+    fn key(&self, id: u32) -> TagKey {
+        TagKey { id, place: self.places.binary_search(&id).unwrap_or(usize::MAX) }
     }
 }
 

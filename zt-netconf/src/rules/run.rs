@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use zt_wire::ether::claimed_source;
 use zt_wire::ident::Address;
 
+use super::classes::{Class, Sets};
 use super::facts::FrameFacts;
 use super::fields::{Fields, group};
 use super::policy::{PeerPolicy, Policy};
-use super::program::{Action, Match, Op, Program, characteristic};
+use super::program::{Action, Match, Op, Program, TagKey, characteristic};
 use super::transport::{Evasive, Network, Transport};
 use super::verdict::{Decision, FrameCopy};
 
@@ -57,15 +58,35 @@ struct State {
     observed: bool,
 }
 
+/// One table on its way.
+pub(super) struct Walk<'a> {
+    program: &'a Program,
+    state: State,
+    pub(super) decided: Decided,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(program: &'a Program) -> Self {
+        Self { program, state: State::default(), decided: Decided::default() }
+    }
+
+    fn decide(&mut self, decision: Decision, rule: usize, tag: Option<u32>) {
+        self.decided.decision = decision;
+        self.decided.rule = Some(rule);
+        self.decided.tag = tag;
+    }
+}
+
 /// One frame, with what was found out about it so far.
 pub(super) struct Run<'a> {
     policy: &'a Policy,
     facts: &'a FrameFacts<'a>,
     peer: Option<&'a PeerPolicy>,
     random: &'a mut dyn FnMut() -> u32,
+    class: Class,
     network: Network<'a>,
     fields: Fields,
-    transport: Option<Transport>,
+    transport: Option<Transport<'a>>,
     ipauth: Option<bool>,
     /// An unknown tag lets a frame pass BREAK, too.
     pub(super) past_break: bool,
@@ -86,6 +107,7 @@ impl<'a> Run<'a> {
             facts,
             peer,
             random,
+            class: Class::of(facts.ethertype),
             network,
             fields: Fields::new(facts),
             transport: None,
@@ -97,61 +119,78 @@ impl<'a> Run<'a> {
     }
 
     /// Evaluates one table.
-    pub(super) fn table<S: Sink>(&mut self, program: &Program, sink: &mut S) -> Decided {
-        if self.fields.lacks(program.groups) {
-            self.read(program.groups);
-        }
-        let mut decided = Decided::default();
-        let mut state = State::default();
-        let (mut set, mut at) = (true, 0);
-        while let Some(entry) = program.entries.get(at) {
-            // An entry with a guard has no OR: it is reached only while its set is true.
-            if !S::LISTENS
-                && entry.guard != 0
-                && self.fields.shows_all()
-                && let Op::Compare(guard) = &program.entries[at + usize::from(entry.guard)].op
-                && self.fields.compare(guard) == Ok(false)
-            {
-                (at, set) = (entry.link as usize, entry.fresh);
-                continue;
+    pub(super) fn table<S: Sink>(&mut self, walk: &mut Walk<'_>, sink: &mut S) {
+        let program = walk.program;
+        if !S::LISTENS {
+            let sets = program.sets(self.class);
+            self.read(sets.groups);
+            if self.fields.shows_all() {
+                self.sets(walk, sets);
+                return;
             }
+        }
+        self.read(program.groups);
+        let mut next = Some(0);
+        while let Some(at) = next {
+            next = self.set(walk, (at, true), sink);
+        }
+        sink.decided(&walk.decided);
+    }
+
+    /// Evaluates a table by those of its sets that can be true.
+    fn sets(&mut self, walk: &mut Walk<'_>, sets: &Sets) {
+        // Few at a time: the first one that is true mostly decides.
+        for some in sets.begins.chunks(32) {
+            let mut live = self.fields.live(some);
+            while live != 0 {
+                let begin = &some[live.trailing_zeros() as usize];
+                live &= live - 1;
+                if self.set(walk, (begin.at as usize, begin.set), &mut ()).is_none() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Evaluates one set, from an entry and its state there. Returns where the next one begins, nothing when there is none
+    /// or the frame is decided.
+    #[inline(always)]
+    fn set<S: Sink>(&mut self, walk: &mut Walk<'_>, begin: (usize, bool), sink: &mut S) -> Option<usize> {
+        let (program, (mut at, mut set)) = (walk.program, begin);
+        loop {
+            let entry = program.entries.get(at)?;
             let asked = match &entry.op {
                 Op::Compare(range) => self.fields.compare(range),
-                Op::Match(asked) => self.holds(asked, entry.not, &mut state),
+                Op::Match(asked) => self.holds(asked, entry.not, &mut walk.state),
                 Op::Action(action) => {
                     sink.acted(at, set);
-                    if set {
-                        if let Some(decision) = self.act(*action, &mut state, &mut decided) {
-                            decided.decision = decision;
-                            decided.rule = Some(at);
-                            decided.tag = program.tag_of(at);
-                            break;
-                        }
-                    } else if matches!(action, Action::Observed) {
-                        state.observed = true;
+                    if !set {
+                        walk.state.observed |= matches!(action, Action::Observed);
+                    } else if let Some(decision) = self.act(*action, &mut walk.state, &mut walk.decided) {
+                        walk.decide(decision, at, program.tag_of(at));
+                        return None;
                     }
-                    set = true;
-                    at += 1;
-                    continue;
+                    return Some(at + 1);
                 }
             };
             let Ok(holds) = asked else {
                 sink.evaded(at, set);
-                decided.decision = Decision::Evasive;
-                decided.rule = Some(at);
-                break;
+                walk.decide(Decision::Evasive, at, None);
+                return None;
             };
             sink.matched(program, at, set, holds);
             set = holds || (entry.or && set);
             if set {
                 at += 1;
             } else {
-                sink.skipped(program, at + 1..entry.link as usize);
-                (at, set) = (entry.link as usize, entry.fresh);
+                let next = entry.link as usize;
+                sink.skipped(program, at + 1..next);
+                if entry.fresh {
+                    return Some(next);
+                }
+                at = next;
             }
         }
-        sink.decided(&decided);
-        decided
     }
 
     /// One action of a set that is true; `None`: the next entry.
@@ -187,6 +226,9 @@ impl<'a> Run<'a> {
 
     /// Reads what a table asks for, once.
     fn read(&mut self, groups: u8) {
+        if !self.fields.lacks(groups) {
+            return;
+        }
         if groups & group::TRANSPORT != 0 && self.transport.is_none() {
             self.transport = Some(Transport::new(self.network));
         }
@@ -195,7 +237,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the transport header says; the table asks for it.
-    fn transport(&self) -> &Transport {
+    fn transport(&self) -> &Transport<'a> {
         self.transport.as_ref().unwrap_or(&Transport::NOTHING)
     }
 
@@ -219,21 +261,21 @@ impl<'a> Run<'a> {
                 None => return Ok(false),
             },
             // Quirk (04 §6.5): NOT inverts only the comparison of codes.
-            Match::Icmp { kind, code } => match self.transport().icmp? {
+            Match::Icmp { kind, code } => match self.transport().icmp()? {
                 Some((found, has)) if found == *kind => has == *code,
                 _ => return Ok(false),
             },
             Match::Characteristics(mask) => self.characteristics(*mask)?,
             Match::Random(probability) => (self.random)() <= *probability,
-            Match::Tags { id, own, value, how } => match self.other_tag(*id) {
+            Match::Tags { tag, own, value, how } => match self.other_tag(*tag) {
                 Some(other) => how.holds(*own, other, *value),
                 None => return Ok(self.is_lenient(!facts.inbound, state)),
             },
-            Match::OtherTag { id, value, receiver } => {
+            Match::OtherTag { tag, value, receiver } => {
                 if state.observed {
                     return Ok(self.is_lenient(true, state));
                 }
-                match self.other_tag(*id) {
+                match self.other_tag(*tag) {
                     Some(other) => other == *value,
                     None => return Ok(self.is_lenient(*receiver, state)),
                 }
@@ -256,11 +298,11 @@ impl<'a> Run<'a> {
         lenient
     }
 
-    fn other_tag(&mut self, id: u32) -> Option<u32> {
+    fn other_tag(&mut self, tag: TagKey) -> Option<u32> {
         self.looked_at_peer = true;
-        let found = self.peer.and_then(|peer| peer.tag(id));
+        let found = self.peer.and_then(|peer| peer.tag_at(tag));
         if found.is_none() {
-            self.missing_tag.get_or_insert(id);
+            self.missing_tag.get_or_insert(tag.id);
         }
         found
     }
@@ -277,7 +319,7 @@ impl<'a> Run<'a> {
         if mask & characteristic::IPAUTH != 0 && self.is_ip_authentic()? {
             return Ok(true);
         }
-        Ok(mask & characteristic::TCP != 0 && self.transport().tcp_bits? & mask != 0)
+        Ok(mask & characteristic::TCP != 0 && self.transport().tcp_bits()? & mask != 0)
     }
 
     fn is_mac_authentic(&mut self) -> bool {
@@ -300,7 +342,7 @@ impl<'a> Run<'a> {
             Network::V6(packet) if packet.neighbor().is_some_and(|neighbor| !neighbor.advertisement)
         );
         // Deliberate (04 §6.5): an advertisement claims its target behind extension headers too.
-        let advertised = self.transport().advertised?.map(IpAddr::from);
+        let advertised = self.transport().advertised()?.map(IpAddr::from);
         let claimed = advertised.or_else(|| claimed_source(facts.ethertype, facts.payload));
         let authentic = match (claimed, facts.inbound) {
             _ if solicitation => true,

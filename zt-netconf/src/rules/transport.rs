@@ -75,62 +75,17 @@ impl<'a> Network<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Evasive;
 
-/// What rules ask about the transport header of a frame. `None` is the hard no of 04 §6.4.
+/// The way to the transport header of a frame, and what rules ask about it. `None` is the hard no of 04 §6.4.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Transport {
-    /// The protocol at the end of the extension headers.
-    pub(super) protocol: Result<Option<u8>, Evasive>,
+pub(super) struct Transport<'a> {
+    is_v6: bool,
+    /// The one at the end of the extension headers; `None` when one of those is cut, or there is no IP packet.
+    protocol: Option<u8>,
     through_fragment: bool,
     through_ah: bool,
-    /// Type and code of an ICMP message of the packet's family.
-    pub(super) icmp: Result<Option<(u8, u8)>, Evasive>,
-    /// Source and destination; [`NO_PORT`] when the protocol has none or they are not there.
-    pub(super) ports: Result<Option<[u32; 2]>, Evasive>,
-    /// The TCP bits of the characteristics.
-    pub(super) tcp_bits: Result<u64, Evasive>,
-    /// The target of a neighbour advertisement, wherever in the chain it stands.
-    pub(super) advertised: Result<Option<Ipv6Addr>, Evasive>,
-}
-
-/// Greater than every port.
-const NO_PORT: u32 = 0x1_0000;
-
-impl Transport {
-    pub(super) fn new(network: Network<'_>) -> Self {
-        match network {
-            Network::V4(packet) => Chain::of_v4(packet).transport(),
-            Network::V6(packet) => Chain::of_v6(packet).transport(),
-            Network::PriorityTagged => Self::HIDDEN,
-            Network::Other => Self::NOTHING,
-        }
-    }
-
-    /// There is none.
-    pub(super) const NOTHING: Self = Self {
-        protocol: Ok(None),
-        through_fragment: false,
-        through_ah: false,
-        icmp: Ok(None),
-        ports: Ok(None),
-        tcp_bits: Ok(0),
-        advertised: Ok(None),
-    };
-    /// It cannot be told.
-    const HIDDEN: Self = Self {
-        protocol: Err(Evasive),
-        icmp: Err(Evasive),
-        ports: Err(Evasive),
-        tcp_bits: Err(Evasive),
-        advertised: Err(Evasive),
-        ..Self::NOTHING
-    };
-
-    /// True for the final protocol, and for AH or a fragment header on the way there.
-    pub(super) fn is_protocol(&self, protocol: u8) -> Result<Option<bool>, Evasive> {
-        let last = self.protocol?;
-        let passed = (self.through_fragment && protocol == FRAGMENT) || (self.through_ah && protocol == AH);
-        Ok(if passed { Some(true) } else { last.map(|last| last == protocol) })
-    }
+    /// What follows the headers passed.
+    bytes: &'a [u8],
+    hidden: Hidden,
 }
 
 /// What hides the transport header.
@@ -143,17 +98,8 @@ enum Hidden {
     Protocol,
 }
 
-/// A walk to the transport header.
-struct Chain<'a> {
-    is_v6: bool,
-    /// `None` when an IPv6 extension header is cut.
-    protocol: Option<u8>,
-    through_fragment: bool,
-    through_ah: bool,
-    /// What follows the headers passed.
-    bytes: &'a [u8],
-    hidden: Hidden,
-}
+/// Greater than every port.
+const NO_PORT: u32 = 0x1_0000;
 
 /// A fragment's place in its packet.
 #[derive(Clone, Copy)]
@@ -163,20 +109,32 @@ struct Piece {
     more: bool,
 }
 
-impl<'a> Chain<'a> {
+impl<'a> Transport<'a> {
+    pub(super) fn new(network: Network<'a>) -> Self {
+        match network {
+            Network::V4(packet) => Self::of_v4(packet),
+            Network::V6(packet) => Self::of_v6(packet),
+            Network::PriorityTagged => Self { hidden: Hidden::Protocol, ..Self::NOTHING },
+            Network::Other => Self::NOTHING,
+        }
+    }
+
+    /// There is none.
+    pub(super) const NOTHING: Self = Self {
+        is_v6: false,
+        protocol: None,
+        through_fragment: false,
+        through_ah: false,
+        bytes: &[],
+        hidden: Hidden::Nothing,
+    };
+
     fn of_v4(packet: Ipv4Ref<'a>) -> Self {
         let field = u16::from_be_bytes([packet.bytes[6], packet.bytes[7]]);
         let piece = Piece { offset: usize::from(field & 0x1fff) * 8, more: field & 0x2000 != 0 };
         // The header length is not checked (04 §6.5): hosts refuse packets in which it is wrong.
         let start = packet.payload();
-        let mut found = Self {
-            is_v6: false,
-            protocol: Some(packet.protocol()),
-            through_fragment: false,
-            through_ah: false,
-            bytes: start,
-            hidden: Hidden::Nothing,
-        };
+        let mut found = Self { protocol: Some(packet.protocol()), bytes: start, ..Self::NOTHING };
         if piece.offset == 0 {
             found.walk(start, piece.more.then_some(start));
         } else if packet.protocol() == AH && piece.offset < FRAGMENTED_HEADERS {
@@ -188,14 +146,8 @@ impl<'a> Chain<'a> {
     }
 
     fn of_v6(packet: Ipv6Ref<'a>) -> Self {
-        let mut found = Self {
-            is_v6: true,
-            protocol: Some(packet.next_header()),
-            through_fragment: false,
-            through_ah: false,
-            bytes: packet.payload(),
-            hidden: Hidden::Nothing,
-        };
+        let (protocol, bytes) = (Some(packet.next_header()), packet.payload());
+        let mut found = Self { is_v6: true, protocol, bytes, ..Self::NOTHING };
         found.walk(packet.payload(), None);
         found
     }
@@ -267,33 +219,32 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// Reads what it led to.
-    fn transport(&self) -> Transport {
-        if self.hidden == Hidden::Protocol {
-            return Transport::HIDDEN;
-        }
-        Transport {
-            protocol: Ok(self.protocol),
-            through_fragment: self.through_fragment,
-            through_ah: self.through_ah,
-            icmp: self.icmp(),
-            ports: self.ports(),
-            tcp_bits: self.tcp_bits(),
-            advertised: self.advertised(),
-        }
+    /// The protocol at the end of the extension headers.
+    pub(super) fn protocol(&self) -> Result<Option<u8>, Evasive> {
+        if self.hidden == Hidden::Protocol { Err(Evasive) } else { Ok(self.protocol) }
     }
 
-    fn icmp(&self) -> Result<Option<(u8, u8)>, Evasive> {
+    /// True for the final protocol, and for AH or a fragment header on the way there.
+    pub(super) fn is_protocol(&self, protocol: u8) -> Result<Option<bool>, Evasive> {
+        let last = self.protocol()?;
+        let passed = (self.through_fragment && protocol == FRAGMENT) || (self.through_ah && protocol == AH);
+        Ok(if passed { Some(true) } else { last.map(|last| last == protocol) })
+    }
+
+    /// Type and code of an ICMP message of the packet's family.
+    pub(super) fn icmp(&self) -> Result<Option<(u8, u8)>, Evasive> {
+        let protocol = self.protocol()?;
         let wanted = if self.is_v6 { ICMPV6 } else { ICMP };
         match self.bytes {
-            _ if self.protocol != Some(wanted) => Ok(None),
+            _ if protocol != Some(wanted) => Ok(None),
             _ if self.hidden != Hidden::Nothing => Err(Evasive),
             [kind, code, ..] => Ok(Some((*kind, *code))),
             _ => Ok(None),
         }
     }
 
-    fn ports(&self) -> Result<Option<[u32; 2]>, Evasive> {
+    /// Source and destination; [`NO_PORT`] when the protocol has none or they are not there.
+    pub(super) fn ports(&self) -> Result<Option<[u32; 2]>, Evasive> {
         if self.hidden != Hidden::Nothing {
             return Err(Evasive);
         }
@@ -309,8 +260,9 @@ impl<'a> Chain<'a> {
         }))
     }
 
-    fn tcp_bits(&self) -> Result<u64, Evasive> {
-        if self.protocol != Some(TCP) {
+    /// The TCP bits of the characteristics.
+    pub(super) fn tcp_bits(&self) -> Result<u64, Evasive> {
+        if self.protocol()? != Some(TCP) {
             return Ok(0);
         }
         if self.hidden != Hidden::Nothing {
@@ -324,9 +276,11 @@ impl<'a> Chain<'a> {
         Ok((byte(12) & 0x0f) << 8 | byte(13))
     }
 
-    fn advertised(&self) -> Result<Option<Ipv6Addr>, Evasive> {
+    /// The target of a neighbour advertisement, wherever in the chain it stands.
+    pub(super) fn advertised(&self) -> Result<Option<Ipv6Addr>, Evasive> {
+        let protocol = self.protocol()?;
         match self.bytes.get(TARGET_END - 16..) {
-            _ if !self.is_v6 || self.protocol != Some(ICMPV6) => Ok(None),
+            _ if !self.is_v6 || protocol != Some(ICMPV6) => Ok(None),
             Some(target) if self.bytes[0] == NEIGHBOR_ADVERTISEMENT => {
                 Ok(target.first_chunk::<16>().map(|target| (*target).into()))
             }

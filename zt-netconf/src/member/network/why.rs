@@ -165,14 +165,10 @@ fn missing<'r>(
 
 /// Which tag a match asks for, and whether ours or the other side's counts.
 fn sides(kind: &RuleKind, inbound: bool) -> Option<(u32, bool, bool)> {
-    match kind {
-        RuleKind::TagsDifference(tag)
-        | RuleKind::TagsBitwiseAnd(tag)
-        | RuleKind::TagsBitwiseOr(tag)
-        | RuleKind::TagsBitwiseXor(tag)
-        | RuleKind::TagsEqual(tag) => Some((tag.id, true, true)),
-        RuleKind::TagSender(tag) => Some((tag.id, !inbound, inbound)),
-        RuleKind::TagReceiver(tag) => Some((tag.id, inbound, !inbound)),
-        _ => None,
-    }
+    let id = kind.tag()?.id;
+    Some(match kind {
+        RuleKind::TagSender(_) => (id, !inbound, inbound),
+        RuleKind::TagReceiver(_) => (id, inbound, !inbound),
+        _ => (id, true, true),
+    })
 }
