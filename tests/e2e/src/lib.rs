@@ -7,6 +7,7 @@ pub mod c_host;
 pub mod c_scene;
 mod checks;
 mod daemon;
+pub mod fronts;
 mod home;
 mod lab;
 pub mod mtu_table;

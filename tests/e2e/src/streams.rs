@@ -56,6 +56,20 @@ impl Scene {
         Ok(Some(Self { lab, root_host, root, network, planet, program }))
     }
 
+    /// What the root says of its key when it starts.
+    ///
+    /// # Errors
+    /// It says nothing in time.
+    pub fn pin(&self) -> Result<String> {
+        self.root.wait("pin of the key", WAIT, || {
+            let said = self.root.output().into_iter().find_map(|line| {
+                let at = line.find("pin=")?;
+                Some(line[at..].chars().filter(char::is_ascii_hexdigit).take(64).collect::<String>())
+            });
+            Ok(said.filter(|pin| pin.len() == 64))
+        })
+    }
+
     /// Starts a member with the identity of a seed on a machine, with these settings of `tcp`, and asks for its place in
     /// the network; it need not be online yet.
     ///

@@ -1,13 +1,15 @@
 //! Ways through where UDP does not get: TCP that passes as TLS, WebSockets, proxies.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use zt_test_e2e::Ping;
+use zt_tap::netns::Process;
 use zt_test_e2e::c_cut::{Loss, lose_udp};
-use zt_test_e2e::streams::{Scene, longest_silence};
+use zt_test_e2e::streams::{Member, Scene, longest_silence};
+use zt_test_e2e::{Cut, Host, Ping, fronts};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -62,4 +64,77 @@ fn without_udp_a_member_comes_by_tcp_and_goes_back_by_itself() -> Result<()> {
     figure("root back to pings by TCP", again, Duration::from_secs(1))?;
     drop(root);
     a.node.stop()
+}
+
+/// A host from which nothing leads out but a proxy with user and password.
+#[test]
+fn through_a_proxy_a_member_comes_by_a_websocket() -> Result<()> {
+    let Some(tinyproxy) = fronts::program("tinyproxy")? else { return Ok(()) };
+    let Some(scene) = Scene::new("proxy", &json!({ "listen": [443] }))? else { return Ok(()) };
+    let b = scene.member(scene.lab.host("b", &["10.0.0.3/24"])?, 3, &json!({}))?;
+    let of_b = scene.address_of(&b)?;
+    let proxy_host = scene.lab.host("proxy", &["10.0.0.9/24"])?;
+    let inside = scene.lab.switch()?;
+    proxy_host.plug("eth1", &inside, &["10.1.0.1/24"])?;
+    let _proxy = fronts::tinyproxy(&tinyproxy, &proxy_host, "10.1.0.1", &scene.lab.folder())?;
+    let host = scene.lab.host("a", &[])?;
+    host.unplug("eth0")?;
+    host.plug("eth0", &inside, &["10.1.0.2/24"])?;
+    // With a wrong password first: the log says what to do.
+    let start = Instant::now();
+    let a = scene.member(host, 2, &json!({ "proxy": "http://anna:wrong@10.1.0.1:8888" }))?;
+    a.node.wait("word of the password", WAIT, || {
+        Ok(a.node.output().iter().any(|line| line.contains("refuses user and password")).then_some(()))
+    })?;
+    figure("start to the word that the password is wrong", start.elapsed(), Duration::from_secs(12))?;
+    let Member { host, node } = a;
+    node.stop()?;
+    let start = Instant::now();
+    let a = scene.member(host, 2, &json!({ "proxy": "http://anna:secret@10.1.0.1:8888" }))?;
+    a.node.wait_online(WAIT)?;
+    figure("start with nothing but a proxy to online", start.elapsed(), Duration::from_secs(12))?;
+    scene.address_of(&a)?;
+    a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() })?;
+    scene.wait_kind(&a, "websocket")?;
+    a.node.stop()
+}
+
+/// A member that neither UDP nor TCP leads to the root, but a reverse proxy.
+fn behind(name: &str, start: impl FnOnce(&Scene, &Host, [&Path; 2], &Path) -> Result<Process>) -> Result<()> {
+    let settings = json!({ "listen": [443], "trustedProxies": ["10.0.0.9/32"] });
+    let Some(scene) = Scene::new(name, &settings)? else { return Ok(()) };
+    let b = scene.member(scene.lab.host("b", &["10.0.0.3/24"])?, 3, &json!({}))?;
+    let of_b = scene.address_of(&b)?;
+    let front_host = scene.lab.host("front", &["10.0.0.9/24"])?;
+    let pin = scene.pin()?;
+    let [certificate, key] = ["tcp.crt", "tcp.secret"].map(|file| scene.root.home().join(file));
+    let _front = start(&scene, &front_host, [&certificate, &key], &scene.lab.folder())?;
+    let host = scene.lab.host("a", &["10.0.0.2/24"])?;
+    scene.lab.internet().cut(&Cut::between("10.0.0.2/32", "10.0.0.1/32")?)?;
+    let url = format!("wss://10.0.0.9/zt#sha256={pin}");
+    let targets = json!({ "roots": { scene.root.address().to_string(): [url] } });
+    let start = Instant::now();
+    let a = scene.member(host, 2, &targets)?;
+    a.node.wait_online(WAIT)?;
+    figure("start to online by a reverse proxy", start.elapsed(), Duration::from_secs(12))?;
+    scene.address_of(&a)?;
+    a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() })?;
+    scene.wait_kind(&a, "websocket")?;
+    // The root knows who it is, although all comes from the proxy.
+    let seen = scene.root.peer(a.node.address())?.unwrap_or_default();
+    let remote = seen["paths"][0]["address"].as_str().unwrap_or_default().to_owned();
+    ensure!(remote.starts_with("10.0.0.2/"), "{seen}");
+    a.node.stop()
+}
+
+#[test]
+fn behind_nginx() -> Result<()> {
+    let Some(program) = fronts::program("nginx")? else { return Ok(()) };
+    behind("nginx", |_, host, tls, folder| fronts::nginx(&program, host, "10.0.0.1:443", tls, folder))
+}
+
+#[test]
+fn behind_caddy() -> Result<()> {
+    let Some(program) = fronts::program("caddy")? else { return Ok(()) };
+    behind("caddy", |_, host, tls, folder| fronts::caddy(&program, host, "10.0.0.1:443", tls, folder))
 }

@@ -21,8 +21,8 @@ pub(super) enum AnswerError {
     #[error("the answer is not HTTP")]
     NotHttp,
     /// The proxy wants a password, or another one.
-    #[error("the proxy wants a user and a password (407): write them into the proxy's address, http://user:password@…")]
-    ProxyPassword,
+    #[error("the proxy refuses user and password ({0}): write the right ones into its address, http://user:password@…")]
+    ProxyPassword(u16),
     /// Another status.
     #[error("the answer is {0}")]
     Status(u16),
@@ -109,7 +109,8 @@ pub(super) fn read_connected(head: &[u8]) -> Result<(), AnswerError> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     match parse(head, &mut fields)?.0 {
         200..=299 => Ok(()),
-        407 => Err(AnswerError::ProxyPassword),
+        // Some say 401 of a wrong password.
+        status @ (401 | 407) => Err(AnswerError::ProxyPassword(status)),
         status => Err(AnswerError::Status(status)),
     }
 }
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn answers_of_proxies_have_names() {
         assert_eq!(read_connected(b"HTTP/1.0 200 Connection established\r\n\r\n"), Ok(()));
-        assert_eq!(read_connected(b"HTTP/1.1 407 No\r\n\r\n"), Err(AnswerError::ProxyPassword));
+        assert_eq!(read_connected(b"HTTP/1.1 407 No\r\n\r\n"), Err(AnswerError::ProxyPassword(407)));
         assert_eq!(read_connected(b"HTTP/1.1 502 Bad Gateway\r\n\r\n"), Err(AnswerError::Status(502)));
         assert_eq!(read_connected(b"<html>\r\n\r\n"), Err(AnswerError::NotHttp));
         assert_eq!(read_answer(b"HTTP/1.1 404 Not Found\r\n\r\n", [0; 16]), Err(AnswerError::Status(404)));
