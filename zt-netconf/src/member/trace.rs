@@ -54,6 +54,20 @@ impl Traces {
     }
 
     /// Lets a trace leave.
+    /// Ends the trace of a decision of the rules. `tee`: copies that they make are sent.
+    pub(crate) fn decided(
+        &mut self,
+        trace: Option<Trace>,
+        facts: &FrameFacts<'_>,
+        told: Option<&Explanation>,
+        tee: bool,
+    ) {
+        if let (Some(mut trace), Some(told)) = (trace, told) {
+            trace.decision(facts, told, tee);
+            self.end(trace);
+        }
+    }
+
     pub(crate) fn end(&mut self, trace: Trace) {
         self.waiting.push((trace.target, trace.text.into_bytes()));
     }

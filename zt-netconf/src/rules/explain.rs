@@ -109,8 +109,28 @@ impl Policy {
         peer: Option<&PeerPolicy>,
         random: &mut dyn FnMut() -> u32,
     ) -> Explanation {
+        self.tell(facts, peer, random, false)
+    }
+
+    /// Decides as [`judge_stranger`](Self::judge_stranger) does, and tells how.
+    pub fn explain_to_stranger(
+        &self,
+        facts: &FrameFacts<'_>,
+        peer: Option<&PeerPolicy>,
+        random: &mut dyn FnMut() -> u32,
+    ) -> Explanation {
+        self.tell(facts, peer, random, true)
+    }
+
+    fn tell(
+        &self,
+        facts: &FrameFacts<'_>,
+        peer: Option<&PeerPolicy>,
+        random: &mut dyn FnMut() -> u32,
+        past_break: bool,
+    ) -> Explanation {
         let mut tracer = Tracer::default();
-        let verdict = self.walk(facts, peer, random, false, &mut tracer);
+        let verdict = self.walk(facts, peer, random, past_break, &mut tracer);
         let mut asked = tracer.asked;
         asked.sort_unstable();
         asked.dedup();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use zt_netconf::controller::{Command, NetworkPatch};
 use zt_netconf::trace::{TraceEvent, TraceLevel, TraceRecord, key, rule_log};
 use zt_test_sim::{Lab, NodeId, Place};
-use zt_wire::rules::{Rule, RuleKind};
+use zt_wire::rules::{Rule, RuleKind, TagMatch};
 
 /// A network of two members with rules, whose traces go to its controller.
 fn traced(name: &str, rules: Vec<Rule>, level: Option<TraceLevel>) -> Lab {
@@ -60,6 +60,21 @@ fn a_refused_ping_is_told_with_the_rule_that_refuses_it() {
     assert!(told.iter().any(|trace| trace.number(key::RESULT) == Some(1)), "ARP passes");
     let dropped = traces(&lab, sender, TraceEvent::OUTGOING_DROPPED);
     assert_eq!(dropped[0].get(key::REASON).as_deref(), Some(&b"filter blocked"[..]));
+}
+
+/// To somebody whose tags are not known yet more may leave: what is told is what became of the frame.
+#[test]
+fn a_frame_that_an_unknown_tag_lets_pass_is_told_as_passed() {
+    let foreign = TagMatch { id: 1, value: 5 };
+    let rules = [RuleKind::TagReceiver(foreign), RuleKind::Break, RuleKind::Accept].map(Rule::from);
+    let mut lab = traced("stranger", rules.into(), Some(TraceLevel::RULES));
+    ping(&mut lab, 1);
+    let told = traces(&lab, lab.members[0], TraceEvent::FILTER);
+    let passed =
+        |trace: &&TraceRecord| trace.number(key::RESULT) == Some(1) && trace.number(key::ETHERTYPE) == Some(0x0806);
+    let trace = told.iter().find(passed).expect("an ARP request left");
+    let log = trace.get(key::BASE_LOG).expect("a log");
+    assert_eq!(rule_log(&log).next().map(|first| first.plain), Some(Some(true)), "the tag is taken for a match");
 }
 
 #[test]

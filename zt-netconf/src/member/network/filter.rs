@@ -11,7 +11,7 @@ use super::push::Push;
 use crate::member::carrier::{Carrier, SendOptions};
 use crate::member::drop_reason::DropReason;
 use crate::member::shared::Shared;
-use crate::rules::{Copies, Decision, FrameFacts, Verdict};
+use crate::rules::{Copies, Decision, Explanation, FrameFacts, Verdict};
 use crate::trace::TraceEvent;
 
 /// Flags of the packets that rules make: TEE, WATCH, REDIRECT (04 §6.7).
@@ -49,7 +49,9 @@ impl Network {
     ) -> Result<Passage, Refusal> {
         self.held.ready().map_err(Refusal::Dropped)?;
         let facts = FrameFacts::new(true, from, self.own, frame);
-        let verdict = self.judge(shared, from, &facts, true).map_err(Refusal::Dropped)?;
+        let trace = self.begin_trace(shared, TraceEvent::FILTER);
+        let (verdict, told) = self.judge(shared, from, &facts, (trace.is_some(), false)).map_err(Refusal::Dropped)?;
+        shared.traces.decided(trace, &facts, told.as_ref(), true);
         // A capability of the sender could have accepted what nothing decides.
         let may_change = verdict.looked_at_peer || verdict.decision == Decision::NoMatch;
         if !verdict.decision.accepts() && may_change && self.awaits_credentials(now, from, &verdict) {
@@ -85,7 +87,9 @@ impl Network {
             return Err(DropReason::PeerRevoked);
         }
         let facts = FrameFacts::new(false, self.own, to, frame);
-        let mut verdict = self.judge(shared, to, &facts, tee)?;
+        let trace = self.begin_trace(shared, TraceEvent::FILTER);
+        let listens = trace.is_some();
+        let (mut verdict, mut told) = self.judge(shared, to, &facts, (listens, false))?;
         let mut stranger = to.is_nil() || self.members.get(to).is_none();
         if !verdict.decision.accepts() && verdict.looked_at_peer && self.awaits_credentials(now, to, &verdict) {
             // What we know of its tags may be of yesterday, and it has no reason to tell us.
@@ -93,48 +97,39 @@ impl Network {
             stranger = true;
         }
         if stranger && verdict.decision == Decision::NoMatch && verdict.missing_tag.is_some() {
-            verdict = self.judge_stranger(shared, to, &facts)?;
+            (verdict, told) = self.judge(shared, to, &facts, (listens, true))?;
         }
+        shared.traces.decided(trace, &facts, told.as_ref(), tee);
         self.held.decisions.count(false, &verdict);
         c.lane(verdict.priority.map_or(Lane::USUAL, |bucket| Lane::new(bucket, flow_of(frame))));
         self.follow(now, &verdict, OUTBOUND, tee, frame, c)
     }
 
-    /// One decision.
+    /// One decision, by what the rules say of a member or, when `stranger`, of somebody whose tags are not known yet; told
+    /// how when `listens`.
     fn judge(
         &mut self,
         shared: &mut Shared,
         other: Address,
         facts: &FrameFacts<'_>,
-        tee: bool,
-    ) -> Result<Verdict, DropReason> {
-        let trace = self.begin_trace(shared, TraceEvent::FILTER);
+        (listens, stranger): (bool, bool),
+    ) -> Result<(Verdict, Option<Explanation>), DropReason> {
         let policy = self.held.policy.as_ref().ok_or(DropReason::NotConfigured)?;
         let generation = self.held.generation;
         let peer = self.members.get_mut(other).map(|record| record.policy(policy, generation));
         let mut random = || shared.entropy.next_u64() as u32;
-        Ok(match trace {
-            None => policy.judge(facts, peer, &mut random),
-            Some(mut trace) => {
-                let told = policy.explain(facts, peer, &mut random);
-                trace.decision(facts, &told, tee);
-                shared.traces.end(trace);
-                told.verdict
-            }
-        })
-    }
-
-    /// One decision about a frame to somebody whose tags are not known yet.
-    fn judge_stranger(
-        &mut self,
-        shared: &mut Shared,
-        other: Address,
-        facts: &FrameFacts<'_>,
-    ) -> Result<Verdict, DropReason> {
-        let policy = self.held.policy.as_ref().ok_or(DropReason::NotConfigured)?;
-        let generation = self.held.generation;
-        let peer = self.members.get_mut(other).map(|record| record.policy(policy, generation));
-        Ok(policy.judge_stranger(facts, peer, &mut || shared.entropy.next_u64() as u32))
+        if listens {
+            let told = match stranger {
+                true => policy.explain_to_stranger(facts, peer, &mut random),
+                false => policy.explain(facts, peer, &mut random),
+            };
+            return Ok((told.verdict, Some(told)));
+        }
+        let verdict = match stranger {
+            true => policy.judge_stranger(facts, peer, &mut random),
+            false => policy.judge(facts, peer, &mut random),
+        };
+        Ok((verdict, None))
     }
 
     /// Does what a verdict says besides; an error unless the frame may go on its way.
