@@ -30,8 +30,8 @@ pub(super) struct Accepted {
 }
 
 /// Finds out what a connection speaks, and answers it.
-pub(super) async fn accept(wire: Wire, tls: Option<&Shown>) -> Result<Accepted, Dropped> {
-    match tokio::time::timeout(IN_TIME, greet(wire, tls)).await {
+pub(super) async fn accept(wire: Wire, tls: Option<&Shown>, in_time: Duration) -> Result<Accepted, Dropped> {
+    match tokio::time::timeout(in_time, greet(wire, tls)).await {
         Ok(greeted) => greeted,
         Err(_) => Err(Dropped::Slow),
     }

@@ -16,7 +16,7 @@ use zt_peer::Endpoint;
 use zt_wire::IpPrefix;
 use zt_wire::time::Mono;
 
-use super::accept::{Accepted, accept};
+use super::accept::{Accepted, IN_TIME, accept};
 use super::admission::{Admission, Place};
 use super::counts::{Counts, Dropped};
 use super::streams::{Established, Streams};
@@ -29,8 +29,9 @@ const MOST_WAITING: usize = 64;
 const REST: Duration = Duration::from_millis(100);
 
 /// What all listeners share.
-#[derive(Default)]
 pub(super) struct Doors {
+    /// For a connection to say what it is.
+    pub(super) in_time: Duration,
     pub(super) admission: Admission,
     pub(super) counts: Counts,
     open_at: Mutex<Vec<SocketAddr>>,
@@ -40,6 +41,13 @@ pub(super) struct Doors {
     /// Reverse proxies whose word about their clients counts.
     proxies: Mutex<Vec<IpPrefix>>,
     said_nameless: AtomicBool,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        let (admission, counts, open_at, version, tls, proxies, said_nameless) = Default::default();
+        Self { in_time: IN_TIME, admission, counts, open_at, version, tls, proxies, said_nameless }
+    }
 }
 
 impl Doors {
@@ -134,7 +142,7 @@ async fn greet(
 ) {
     tune(&stream);
     let tls = lock(&doors.tls).clone();
-    let settled = match accept(Box::new(stream), tls.as_ref()).await {
+    let settled = match accept(Box::new(stream), tls.as_ref(), doors.in_time).await {
         Err(drop) => Err(drop),
         Ok(Accepted { wire, stream, forwarded_for }) => {
             let remote = doors.client_of(from, forwarded_for);

@@ -318,3 +318,6 @@ impl LinkIo for Named {
         self.link.take_path_down()
     }
 }
+
+#[cfg(test)]
+mod tests;
