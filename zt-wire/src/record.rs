@@ -53,7 +53,7 @@ impl core::error::Error for NotARecord {}
 /// ```
 /// use core::ops::ControlFlow;
 /// use zt_wire::record::{Record, RecordReader};
-/// let mut stream = [0x17, 3, 3, 0, 2, 7, 8, 0x17, 3];
+/// let mut stream = [0x17, 3, 3, 0, 2, 7, 8, 0x17, 3, 3, 0, 5, 1, 2];
 /// let mut reader = RecordReader::new(100);
 /// let mut bodies = 0;
 /// reader.take(&mut stream, &mut |record| {
