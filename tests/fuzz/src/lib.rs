@@ -9,18 +9,20 @@ mod relay;
 mod signed;
 mod stage;
 mod sys;
+mod tunnel;
 
 pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};
 pub use engine::engine;
 pub use judged::{rules_eval, rules_script};
 pub use relay::relay;
 pub use sys::capi;
+pub use tunnel::tunnel;
 
 /// A target: takes any bytes and must come back.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 17] = [
     ("packet", packet),
     ("message", message),
     ("dictionary", dictionary),
@@ -35,6 +37,7 @@ pub const TARGETS: [(&str, Target); 16] = [
     ("rules_script", rules_script),
     ("controller", controller),
     ("relay", relay),
+    ("tunnel", tunnel),
     ("engine", engine),
     ("capi", capi),
 ];
