@@ -236,16 +236,40 @@ impl Trace {
 pub struct Peer {
     /// Node address.
     pub address: String,
-    /// Several paths are used at once.
+    /// Number of the bond's policy; this and what follows of bonds only with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bonding_policy_code: Option<u8>,
+    /// Name of the bond's policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bonding_policy_str: Option<String>,
+    /// A path that has failed is used for so many milliseconds more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down_delay: Option<u64>,
+    /// A path is dead when it was silent for so many milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover_interval: Option<u64>,
+    /// Several paths are used together.
     pub is_bonded: bool,
     /// Round trip in milliseconds, −1 if unknown.
     pub latency: i32,
+    /// Ways to the peer that work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_alive_links: Option<usize>,
+    /// Ways to the peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub num_total_links: Option<usize>,
+    /// Packets by one path before the next one's turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packets_per_link: Option<u32>,
     /// Direct paths.
     pub paths: Vec<Path>,
     /// What it is to this node.
     pub role: Word<Role>,
     /// This node has a TCP relay.
     pub tunneled: bool,
+    /// A path that works again is used after so many milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up_delay: Option<u64>,
     /// Version as text, `-1.-1.-1` if unknown.
     pub version: String,
     /// Major version, −1 if unknown.
@@ -257,19 +281,46 @@ pub struct Peer {
 }
 
 /// A path to a peer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Path {
     /// Always true.
     pub active: bool,
     /// Remote `ip/port`.
     pub address: String,
+    /// Flows that it carries; this and what follows of bonds only with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_flow_count: Option<usize>,
+    /// 1: it carries traffic of the bond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bonded: Option<u8>,
+    /// 1: it may carry traffic of the bond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eligible: Option<u8>,
     /// Always false.
     pub expired: bool,
+    /// Configured capacity in Mbit/s, 0 if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_link_speed: Option<u32>,
+    /// Our interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ifname: Option<String>,
+    /// Milliseconds since a packet came by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_in_age: Option<u64>,
+    /// Milliseconds since a packet left by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_out_age: Option<u64>,
     /// Milliseconds since 1970, 0 if never.
     pub last_receive: i64,
     /// Milliseconds since 1970, 0 if never.
     pub last_send: i64,
+    /// Mean time one way in milliseconds, 0 if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_mean: Option<f64>,
+    /// Its standard deviation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_variance: Option<f64>,
     /// What carries it if that is not UDP, our own addition: `tcp`, `websocket`, `relay` or `ethernet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
@@ -277,8 +328,17 @@ pub struct Path {
     pub local_port: u16,
     /// Opaque number of the local socket.
     pub local_socket: u64,
+    /// Share of packets damaged; always 0, as no transport tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_error_ratio: Option<f64>,
+    /// Share of probes lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packet_loss_ratio: Option<f64>,
     /// Traffic uses this path.
     pub preferred: bool,
+    /// Its share in the quality of all paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_quality: Option<f64>,
     /// Trusted path ID, 0 if none.
     pub trusted_path_id: u64,
 }

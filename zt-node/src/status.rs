@@ -5,6 +5,7 @@
 pub use crate::drop_reason::{DropReason, Unsent};
 use std::net::IpAddr;
 use zt_netconf::{Decisions, Settings as NetworkSettings, Withheld};
+use zt_peer::{BondView, BondedPath};
 pub use zt_peer::{LinkKind, Role};
 use zt_wire::{Address, Identity, InetAddress, IpPrefix, Mac, MulticastGroup, NetworkId, SoftwareVersion};
 
@@ -67,6 +68,10 @@ pub struct PathStatus {
     pub trusted_path_id: u64,
     /// Largest datagram in bytes that packets to the peer are cut for.
     pub mtu: u16,
+    /// Its part in the bond with the peer.
+    pub bonded: Option<BondedPath>,
+    /// Port of the local socket, 0 if it has none.
+    pub local_port: u16,
 }
 
 /// One known peer (06 §4.6).
@@ -84,6 +89,8 @@ pub struct PeerStatus {
     pub role: Role,
     /// Direct paths; empty when the peer is reached through a root.
     pub paths: Vec<PathStatus>,
+    /// The paths are used together.
+    pub bond: Option<BondView>,
 }
 
 /// One joined network (06 §4.5).

@@ -2,6 +2,7 @@
 //! daemon's HTTP server answering for a stand-in of the node. Output, error output and exit code are compared.
 
 mod answers;
+mod bonds;
 mod fixtures;
 
 use std::cell::Cell;
@@ -23,21 +24,13 @@ use crate::service::Service;
 use crate::{Case, Suite, same, text};
 
 /// The suite.
-pub(crate) const SUITE: Suite = Suite { file: "cli.json", expected: 255, cases, alter };
+pub(crate) const SUITE: Suite = Suite { file: "cli.json", expected: 263, cases, alter };
 
 /// Cases that are not executed, by number, and why.
 pub const PENDING: &[(usize, &str)] = &[
     (213, "no command line: files after an orbit; in the tests of the node"),
     (218, "no command line: files after an orbit; in the tests of the node"),
     (224, "no command line: files after an orbit; in the tests of the node"),
-    (234, "bonding is a later issue"),
-    (245, "bonding is a later issue"),
-    (246, "bonding is a later issue"),
-    (247, "bonding is a later issue"),
-    (248, "bonding is a later issue"),
-    (249, "bonding is a later issue"),
-    (250, "bonding is a later issue"),
-    (251, "bonding is a later issue"),
 ];
 
 /// A moment after everything recorded, for ages of paths.

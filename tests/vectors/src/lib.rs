@@ -31,7 +31,8 @@ mod rules;
 mod rules_lang;
 mod rules_network;
 mod service;
-pub mod session;
+mod session;
+mod session_bond;
 mod session_replay;
 mod tcp_relay;
 mod world;
@@ -169,10 +170,8 @@ pub fn suites() -> Vec<Suite> {
         rules_network::SUITE,
         rules_lang::SUITE,
         session::SUITE,
+        session_bond::SUITE,
         tcp_relay::SUITE,
         world::SUITE,
     ]
 }
-
-/// Vector files that belong to later issues, by name.
-pub const PENDING: &[&str] = &["session-2-bond.json"];

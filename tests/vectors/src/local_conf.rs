@@ -10,15 +10,12 @@ use crate::service::effective;
 use crate::{Case, Suite, same, text};
 
 /// The suite.
-pub(crate) const SUITE: Suite = Suite { file: "local-conf.json", expected: 39, cases, alter };
+pub(crate) const SUITE: Suite = Suite { file: "local-conf.json", expected: 42, cases, alter };
 
 /// Cases that are not executed, by description, and why.
 pub const PENDING: &[(&str, &str)] = &[
     ("enableWebServer", "serving web apps is a later issue"),
     ("tap device cannot be created", "needs a whole daemon; in the namespace tests"),
-    ("defaultBondingPolicy active-backup with a leaf peer", "bonding is a later issue"),
-    ("custom bonding policies, good and bad", "bonding is a later issue; it switches the TCP relay off"),
-    ("defaultBondingPolicy active-backup", "bonding is a later issue; the recording changes its file in between"),
 ];
 
 fn cases(file: &Value) -> Vec<Case> {
@@ -47,6 +44,9 @@ fn parse(recorded: &Value) -> Result<LocalConf, String> {
 
 fn run(case: &Value) -> Result<(), String> {
     let (recorded, observed) = (&case["local_conf"], &case["observed"]);
+    if recorded.is_object() {
+        bonding(case, &parse(recorded)?)?;
+    }
     match recorded.as_array() {
         Some(steps) => {
             // A file that changes while the node runs: every step is looked at alone.
@@ -75,6 +75,18 @@ fn run(case: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What the original said about bonding policies, ours says; and bonding is in use where it switched the TCP relay off.
+fn bonding(case: &Value, conf: &LocalConf) -> Result<(), String> {
+    let told: Vec<&str> = text(case, "stderr").lines().filter(|line| line.starts_with("error:")).collect();
+    let ours: Vec<&str> = conf.remarks.iter().map(String::as_str).filter(|line| line.starts_with("error:")).collect();
+    same("told about policies", &ours, &told)?;
+    let settings = &case["local_conf"]["settings"];
+    let wanted = case["observed"]["status"]["settings"]["allowTcpFallbackRelay"] == false
+        && settings.get("allowTcpFallbackRelay").is_none()
+        || case["observed"]["see"].is_string();
+    same("bonding in use", &conf.bonding.in_use, &wanted)
 }
 
 /// `config.settings` of `/status`.

@@ -1,11 +1,13 @@
 //! A stand-in for a running node: answers the daemon's HTTP interface with values taken from a recorded case.
 
+use std::net::IpAddr;
 use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 use zt_cli::api;
 use zt_cli::daemon::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings};
 use zt_cli::daemon::local_conf::{Effective, LocalConf};
+use zt_peer::BondMtuError;
 use zt_wire::{Address, NetworkId};
 
 /// What the node says.
@@ -21,6 +23,10 @@ pub(crate) struct Service {
     pub(crate) left: bool,
     /// `/peer`.
     pub(crate) peers: Vec<api::Peer>,
+    /// Answer to a rotation of a bond.
+    pub(crate) rotates: bool,
+    /// Why a size was not set for a link of a bond.
+    pub(crate) bond_mtu: Option<BondMtuError>,
     /// `/moon`.
     pub(crate) moons: Vec<api::Moon>,
     /// What the controller answers.
@@ -42,6 +48,12 @@ impl Service {
 /// Reads recorded objects as the daemon's.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Result<T, String> {
     serde_json::from_value(value.clone()).map_err(|e| format!("the recorded object has another shape: {e}"))
+}
+
+/// The reason that a text tells.
+pub(crate) fn mtu_error(told: &str) -> Option<BondMtuError> {
+    let all = [BondMtuError::NotInUse, BondMtuError::Unreasonable, BondMtuError::NoSuchLink];
+    all.into_iter().find(|error| told.trim_end().ends_with(&error.to_string()))
 }
 
 /// Settings which `/status` adds to those of the file (06 §4.5).
@@ -136,6 +148,16 @@ impl Backend for Service {
 
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
         Ok(self.peers.clone())
+    }
+
+    async fn rotate_bond(&self, peer: Address) -> Answer<bool> {
+        self.note(format!("rotate {peer}"));
+        Ok(self.rotates)
+    }
+
+    async fn set_bond_mtu(&self, interface: String, ip: Option<IpAddr>, mtu: u32) -> Answer<Result<(), BondMtuError>> {
+        self.note(format!("mtu {interface} {ip:?} {mtu}"));
+        Ok(self.bond_mtu.map_or(Ok(()), Err))
     }
 
     async fn moons(&self) -> Answer<Vec<api::Moon>> {

@@ -81,22 +81,6 @@ fn cases(file: &Value) -> Vec<Case> {
     cases
 }
 
-/// Executes the opening cases of the second session, whose subject belongs to a later issue; the number opened.
-///
-/// # Errors
-/// The first frame that does not open.
-pub fn open_bonded_session() -> Result<usize, String> {
-    let file = crate::load("session-2-bond.json");
-    let keyring = Keyring::new(file["identities"].as_object().expect("identities").values());
-    let capture = pcap::read("session-2-bond.pcap");
-    let packets = file["packets"].as_array().expect("a list");
-    same("frames", &capture.len(), &packets.len())?;
-    for (index, recorded) in packets.iter().enumerate() {
-        opens(&keyring, &capture, index, recorded).map_err(|e| format!("session-2-bond frame {}: {e}", index + 1))?;
-    }
-    Ok(packets.len())
-}
-
 /// The secrets of all nodes, and the keys between each two.
 #[derive(Clone)]
 pub(crate) struct Keyring {
@@ -173,7 +157,7 @@ pub(crate) fn assemble(capture: &[Datagram], index: usize) -> Result<Vec<u8>, St
 }
 
 /// The frame is as described, and its packet opens to the recorded content.
-fn opens(keyring: &Keyring, capture: &[Datagram], index: usize, recorded: &Value) -> Result<(), String> {
+pub(crate) fn opens(keyring: &Keyring, capture: &[Datagram], index: usize, recorded: &Value) -> Result<(), String> {
     let datagram = &capture[index];
     same("sender", &datagram.from.to_string().as_str(), &text(recorded, "from"))?;
     same("receiver", &datagram.to.to_string().as_str(), &text(recorded, "to"))?;

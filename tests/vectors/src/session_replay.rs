@@ -545,7 +545,7 @@ impl Player {
     }
 }
 
-fn engine(identity: Arc<zt_crypto::SecretIdentity>, controller: bool, now: Now) -> Engine {
+pub(crate) fn engine(identity: Arc<zt_crypto::SecretIdentity>, controller: bool, now: Now) -> Engine {
     let entropy = |seed| Box::new(SeededEntropy::new(seed));
     let config = EngineConfig {
         identity,

@@ -1,5 +1,6 @@
 //! The commands of `zt`, one per file. A command returns a [`Report`]; printing it as text or JSON happens here.
 
+pub mod bond;
 pub mod demo;
 pub mod identity;
 pub mod info;
@@ -92,6 +93,8 @@ enum Command {
     Wait(wait::WaitArgs),
     /// List known peers and the paths to them
     Peers,
+    /// Several uplinks used together: list and show bonds, rotate their paths
+    Bond(bond::BondArgs),
     /// List joined networks
     Networks(networks::NetworksArgs),
     /// Join a network
@@ -196,6 +199,7 @@ impl Command {
             Self::Relay(args) => relay::run(args, globals, console),
             Self::Info(args) => info::run(&args, globals, console),
             Self::Wait(args) => wait::run(&args, globals, console),
+            Self::Bond(args) => bond::run(args, globals, console),
             Self::Peers => peers::run(globals, console),
             Self::Networks(args) => networks::run(&args, globals, console),
             Self::Join(args) => join::run(&args, globals, console),

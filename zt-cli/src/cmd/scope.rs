@@ -83,6 +83,7 @@ impl Command {
             Self::Info(_)
             | Self::Wait(_)
             | Self::Peers
+            | Self::Bond(_)
             | Self::Networks(_)
             | Self::Join(_)
             | Self::Leave(_)

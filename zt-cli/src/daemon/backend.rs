@@ -1,6 +1,7 @@
 //! The interface's view of the node: calls on its handle, values turned into the objects of the API.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use zt_netconf::trace::key;
 use zt_netconf::{NetworkType, NoAnswer, Question};
 use zt_node::Handle;
 use zt_node::driver::{KeptTrace, Stopped, TcpRelayHandle};
-use zt_node::status::{
-    DnsStatus, LinkKind, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, WithheldStatus,
-};
+use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, WithheldStatus};
+use zt_peer::BondMtuError;
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
+use super::bonded::peer;
 use super::decisions::{rule_counters, told_why};
 use super::home::Home;
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
@@ -148,6 +149,20 @@ impl Backend for NodeBackend {
         let mut peers: Vec<api::Peer> = peers.iter().map(|known| peer(known, tunneled)).collect();
         peers.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(peers)
+    }
+
+    async fn rotate_bond(&self, peer: Address) -> Answer<bool> {
+        let rotated = self.handle.control(move |control| control.rotate_bond(peer)).await?;
+        if !rotated {
+            tracing::warn!("unable to find bond to peer {peer}");
+        }
+        Ok(rotated)
+    }
+
+    async fn set_bond_mtu(&self, interface: String, ip: Option<IpAddr>, mtu: u32) -> Answer<Result<(), BondMtuError>> {
+        // No address is none of any link; the size is judged first, as by the original.
+        let ip = ip.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        Ok(self.handle.control(move |control| control.engine().vl1_mut().set_bond_mtu(&interface, ip, mtu)).await?)
     }
 
     async fn moons(&self) -> Answer<Vec<api::Moon>> {
@@ -350,37 +365,6 @@ fn trace(kept: &KeptTrace) -> api::Trace {
 
 /// Fields of traces that are bytes.
 const BINARY: [&str; 3] = [key::DATA, key::BASE_LOG, key::CAPABILITY_LOG];
-
-fn peer(status: &PeerStatus, tunneled: bool) -> api::Peer {
-    let version = status.version;
-    api::Peer {
-        address: status.address.to_string(),
-        is_bonded: false,
-        latency: status.latency,
-        paths: status.paths.iter().filter(|path| path.alive).map(path).collect(),
-        role: status.role.into(),
-        tunneled,
-        version: version.map_or_else(|| "-1.-1.-1".to_owned(), |v| v.to_string()),
-        version_major: version.map_or(-1, |v| v.major.into()),
-        version_minor: version.map_or(-1, |v| v.minor.into()),
-        version_rev: version.map_or(-1, |v| v.revision.into()),
-    }
-}
-
-fn path(status: &PathStatus) -> api::Path {
-    api::Path {
-        active: true,
-        address: status.address.to_string(),
-        expired: false,
-        last_receive: status.last_receive,
-        last_send: status.last_send,
-        link: Some(status.kind).filter(|kind| *kind != LinkKind::Udp).map(|kind| kind.word().to_owned()),
-        local_port: 0,
-        local_socket: status.link.into(),
-        preferred: status.preferred,
-        trusted_path_id: status.trusted_path_id,
-    }
-}
 
 fn roots(world: &World) -> Vec<api::Root> {
     let root = |root: &zt_wire::Root| api::Root {

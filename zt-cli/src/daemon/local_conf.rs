@@ -1,5 +1,6 @@
 //! `local.conf`: the operator's settings of a node (06 §3), as typed values with remarks on what could not be used.
 
+mod bonding;
 mod tcp;
 
 pub use tcp::{Targets, listen_addresses, targets_beside_planet};
@@ -12,6 +13,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zt_node::driver::{RelayUse, TcpRelaySettings};
+use zt_peer::BondConfig;
 use zt_wire::packet::{MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::{Address, IpPrefix};
 
@@ -55,12 +57,9 @@ const INERT_SETTINGS: &[&str] = &[
     "concurrency",
     "controllerDbPath",
     "cpuPinningEnabled",
-    "defaultBondingPolicy",
     "enableWebServer",
     "lowBandwidthMode",
     "multicoreEnabled",
-    "peerSpecificBonds",
-    "policies",
     "portMappingEnabled",
     "redis",
     "softwareUpdate",
@@ -196,7 +195,7 @@ impl Settings {
 }
 
 /// Content of `local.conf`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocalConf {
     /// Everything as written, unknown keys included; shown by `/config` and `/status`.
     pub raw: Map<String, Value>,
@@ -206,6 +205,8 @@ pub struct LocalConf {
     pub peers: BTreeMap<Address, VirtualEntry>,
     /// `settings`.
     pub settings: Settings,
+    /// Bonding, of `settings`.
+    pub bonding: BondConfig,
     /// Remarks for the log: fields that have no effect, with the reason and the fix.
     pub remarks: Vec<String>,
 }
@@ -229,7 +230,11 @@ impl LocalConf {
         let mut conf = Self::default();
         match raw.get("settings") {
             None => {}
-            Some(Value::Object(settings)) => conf.read_settings(settings),
+            Some(Value::Object(settings)) => {
+                conf.bonding = bonding::read(settings, &mut conf.remarks);
+                conf.read_settings(settings);
+                conf.bonds_need_no_relay();
+            }
             Some(_) => return Err(LocalConfError::Settings),
         }
         conf.read_physical(raw.get("physical"));
@@ -241,6 +246,17 @@ impl LocalConf {
         }
         conf.raw = raw;
         Ok(conf)
+    }
+
+    /// Bonding turns the TCP relay off (03 §15.9).
+    fn bonds_need_no_relay(&mut self) {
+        if !self.bonding.in_use {
+            return;
+        }
+        self.settings.allow_tcp_fallback_relay = false;
+        if std::mem::take(&mut self.settings.force_tcp_relay) {
+            self.remark("settings.forceTcpRelay: ignored, because bonding is in use".to_owned());
+        }
     }
 
     fn read_settings(&mut self, settings: &Map<String, Value>) {
@@ -424,9 +440,11 @@ impl LocalConf {
         let flag = |key: &str, default| json!(written(key).map_or(default, |v| boolean(v, default)));
         let port = |key: &str, default: u16| json!(written(key).map_or(default, |v| integer(v, 0) as u16));
         let word = |key: &str, default: &str| json!(written(key).map_or(default.to_owned(), |v| text(v, default)));
+        // With bonding, what is in force and not what is written.
+        let relay = |key: &str, default| if self.bonding.in_use { json!(false) } else { flag(key, default) };
         let shown = [
-            ("allowTcpFallbackRelay", flag("allowTcpFallbackRelay", true)),
-            ("forceTcpRelay", flag("forceTcpRelay", false)),
+            ("allowTcpFallbackRelay", relay("allowTcpFallbackRelay", true)),
+            ("forceTcpRelay", relay("forceTcpRelay", false)),
             ("homeDir", json!(effective.home)),
             ("listeningOn", json!(effective.listening_on)),
             ("portMappingEnabled", flag("portMappingEnabled", true)),

@@ -2,6 +2,7 @@
 
 pub mod authtoken;
 mod backend;
+mod bonded;
 mod decisions;
 pub mod home;
 pub mod http;

@@ -235,12 +235,14 @@ async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16], relay: &TcpRela
         })
         .collect();
     let settings = conf.settings.clone();
+    let bonding = conf.bonding.clone();
     let ports = ports_after(ports, conf);
     let relay = relay.clone();
     let change = move |control: &mut Control<'_>| {
         relay.set(settings.tcp_relay());
         control.set_physical(physical);
         control.set_virtual(peers);
+        control.set_bonding(bonding);
         control.set_interface_blacklist(settings.interface_prefix_blacklist, blocks);
         if let Err(error) = control.set_bind(settings.bind, ports) {
             tracing::warn!(%error, "the new `bind` setting cannot be taken up");

@@ -1,5 +1,6 @@
 //! Commands that ask a running node, here a stand-in behind the daemon's own server.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -12,6 +13,7 @@ use zt_cli::daemon::http::{
 };
 use zt_crypto::{SecretIdentity, SeededEntropy};
 use zt_netconf::controller::Controller;
+use zt_peer::BondMtuError;
 use zt_wire::{Address, IpPrefix, Mono, NetworkId, Now};
 
 use super::Folder;
@@ -150,6 +152,14 @@ impl Backend for Node {
     async fn deorbit(&self, moon: u64) -> Answer<()> {
         self.told().calls.push(format!("deorbit {moon:x}"));
         Ok(())
+    }
+    async fn rotate_bond(&self, peer: Address) -> Answer<bool> {
+        self.told().calls.push(format!("rotate {peer}"));
+        Ok(true)
+    }
+    async fn set_bond_mtu(&self, interface: String, ip: Option<IpAddr>, mtu: u32) -> Answer<Result<(), BondMtuError>> {
+        self.told().calls.push(format!("mtu {interface} {ip:?} {mtu}"));
+        Ok(if interface == "eth9" { Err(BondMtuError::NoSuchLink) } else { Ok(()) })
     }
     async fn planets(&self) -> Answer<Vec<api::Planet>> {
         Ok(vec![api::Planet {
@@ -467,6 +477,57 @@ fn ages_go_by_the_clock_of_the_node() {
     assert!(shown.contains("7 s ago"), "{shown}");
     let listed = folder.ok("zerotier-cli listpeers");
     assert!(listed.contains("192.0.2.1/9993;0;7000 "), "{listed}");
+}
+
+#[test]
+fn bonds_are_listed_shown_rotated_and_sized() {
+    let node = Fake::start();
+    let path = |interface: &str, carries: u8| {
+        json!({
+            "active": true, "address": "192.0.2.1/9993", "assignedFlowCount": 4, "bonded": carries, "eligible": 1,
+            "expired": false, "givenLinkSpeed": 100, "ifname": interface, "lastInAge": 5, "lastOutAge": 6,
+            "lastReceive": 1, "lastSend": 1, "latencyMean": 12.25, "latencyVariance": 0.5, "localPort": 9993,
+            "localSocket": 7, "packetErrorRatio": 0.0, "packetLossRatio": 0.02, "preferred": carries == 1,
+            "relativeQuality": 0.75, "trustedPathId": 0,
+        })
+    };
+    let peer = |address: &str, bonded: bool| {
+        let mut peer = json!({
+            "address": address, "isBonded": bonded, "latency": 3, "role": "LEAF", "tunneled": false, "paths": [],
+            "version": "1.14.1", "versionMajor": 1, "versionMinor": 14, "versionRev": 1,
+        });
+        if bonded {
+            for (key, value) in [("bondingPolicyStr", json!("adaptive")), ("bondingPolicyCode", json!(6))] {
+                peer[key] = value;
+            }
+            for (key, value) in [("numAliveLinks", 1), ("numTotalLinks", 2), ("failoverInterval", 5000)] {
+                peer[key] = value.into();
+            }
+            for key in ["upDelay", "downDelay", "packetsPerLink"] {
+                peer[key] = 64.into();
+            }
+            peer["paths"] = json!([path("eth0", 1), path("eth1.100", 0)]);
+        }
+        serde_json::from_value::<api::Peer>(peer).expect("a peer")
+    };
+    let folder = node.folder();
+    assert_eq!(folder.ok("zt bond list"), "no bonds\n");
+    node.told.lock().expect("no panic").peers = vec![peer("fe39e980ad", true), peer("1582af1036", false)];
+    let list = folder.ok("zt bond list");
+    assert!(list.contains("fe39e980ad  adaptive  1 of 2") && !list.contains("1582af1036"), "{list}");
+    let shown = folder.ok("zt bond show fe39e980ad");
+    for row in ["eth0       192.0.2.1/9993  carries  4      12.2 ms", "eth1.100   192.0.2.1/9993  waits"] {
+        assert!(shown.contains(row), "{shown}");
+    }
+    assert!(shown.contains("2 %") && shown.contains("100 Mbit/s") && shown.contains("1 of 2 work"), "{shown}");
+    folder.fails("zt bond show 1582af1036", "there is no bond with 1582af1036");
+    folder.fails("zt bond show 0123456789", "no peer 0123456789 is known");
+    folder.ok("zt bond rotate fe39e980ad");
+    folder.ok("zt bond setmtu 1400 eth1.100 192.0.2.7");
+    folder.fails("zt bond setmtu 1400 eth9 192.0.2.7", "Unable to find specified link: nothing was changed");
+    assert_eq!(node.calls()[..2], ["rotate fe39e980ad", "mtu eth1.100 Some(192.0.2.7) 1400"]);
+    let one = folder.ok("zerotier-cli bond fe39e980ad show");
+    assert!(one.contains("Links                  : 1/2\n") && one.contains("eth1.100"), "{one}");
 }
 
 #[test]

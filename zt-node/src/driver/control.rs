@@ -9,7 +9,7 @@ use crate::status::{NetworkStatus, NodeStatus};
 use std::io;
 use std::sync::Arc;
 use zt_netconf::controller::{Answered, ApiOutcome, Command, CommandError};
-use zt_peer::{Accepted, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
+use zt_peer::{Accepted, BondConfig, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
 use zt_wire::time::Now;
 use zt_wire::{Address, InetAddress, NetworkId, World};
 
@@ -64,6 +64,17 @@ impl<'a> Control<'a> {
     #[must_use]
     pub fn traces(&self, after: u64) -> Vec<Arc<KeptTrace>> {
         self.driver.traces.after(after)
+    }
+
+    /// Takes over what the operator says about bonds (03 §15).
+    pub fn set_bonding(&mut self, config: BondConfig) {
+        let driver = &mut *self.driver;
+        driver.engine.vl1_mut().set_bonding(self.now, config, &mut driver.outbox.transmits);
+    }
+
+    /// Makes the next path of an active-backup bond the active one; false without such a bond, or another path.
+    pub fn rotate_bond(&mut self, peer: Address) -> bool {
+        self.driver.engine.vl1_mut().rotate_bond(self.now, peer)
     }
 
     /// Leaves a network and forgets it; true when it was joined. [`Handle::keep`](super::Handle::keep) waits until its

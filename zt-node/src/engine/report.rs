@@ -4,10 +4,9 @@ use super::Engine;
 use crate::status::{
     DropReason, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, RouteStatus, RulesStatus, Traffic,
 };
-use std::collections::BTreeMap;
 use std::time::Duration;
 use zt_netconf::{Failure, Network, NoAnswer, Question, SignOn, Why};
-use zt_peer::{LinkId, LinkKind, PathView, PeerView};
+use zt_peer::{Link, LinkKind, PathView, PeerView};
 use zt_wire::inet::InetAddress;
 use zt_wire::time::Now;
 use zt_wire::world::WorldKind;
@@ -43,8 +42,7 @@ impl Engine {
     /// State of all known peers, by address.
     #[must_use]
     pub fn peers(&self, now: Now) -> Vec<PeerStatus> {
-        let kinds: BTreeMap<LinkId, LinkKind> = self.vl1.links().map(|link| (link.id, link.kind)).collect();
-        self.vl1.peers(now).iter().map(|peer| peer_status(now, &kinds, peer)).collect()
+        self.vl1.peers(now).into_iter().map(|peer| self.peer_status(now, peer)).collect()
     }
 
     /// State of all joined networks, by ID.
@@ -73,6 +71,23 @@ impl Engine {
         let wanted = self.vl1.wanted_moons();
         let wanted = wanted.map(|(id, seed)| MoonStatus { id, seed, world: None });
         held.chain(wanted).collect()
+    }
+
+    fn peer_status(&self, now: Now, peer: PeerView) -> PeerStatus {
+        let link_of = |path: &PathView| self.vl1.links().find(|link| link.id == path.path.link);
+        let paths = peer.paths.into_iter().map(|path| {
+            let link = link_of(&path);
+            path_status(now, path, link)
+        });
+        PeerStatus {
+            address: peer.identity.address,
+            version: peer.version.map(|version| version.software),
+            protocol: peer.version.map_or(0, |version| version.protocol.into()),
+            latency: peer.latency.map_or(-1, |latency| i32::try_from(latency.as_millis()).unwrap_or(i32::MAX)),
+            role: peer.role,
+            paths: paths.collect(),
+            bond: peer.bond,
+        }
     }
 
     fn network_status(&self, network: &Network) -> NetworkStatus {
@@ -141,20 +156,7 @@ fn rules_status(network: &Network) -> RulesStatus {
     }
 }
 
-fn peer_status(now: Now, kinds: &BTreeMap<LinkId, LinkKind>, peer: &PeerView) -> PeerStatus {
-    // A path ends with its link.
-    let kind = |path: &PathView| kinds.get(&path.path.link).copied().unwrap_or(LinkKind::Udp);
-    PeerStatus {
-        address: peer.identity.address,
-        version: peer.version.map(|version| version.software),
-        protocol: peer.version.map_or(0, |version| version.protocol.into()),
-        latency: peer.latency.map_or(-1, |latency| i32::try_from(latency.as_millis()).unwrap_or(i32::MAX)),
-        role: peer.role,
-        paths: peer.paths.iter().map(|path| path_status(now, kind(path), path)).collect(),
-    }
-}
-
-fn path_status(now: Now, kind: LinkKind, path: &PathView) -> PathStatus {
+fn path_status(now: Now, path: PathView, link: Option<&Link>) -> PathStatus {
     let at = |age: Option<Duration>| {
         age.map_or(0, |age| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
     };
@@ -162,7 +164,8 @@ fn path_status(now: Now, kind: LinkKind, path: &PathView) -> PathStatus {
     PathStatus {
         address,
         link: path.path.link.0,
-        kind,
+        // A path ends with its link.
+        kind: link.map_or(LinkKind::Udp, |link| link.kind),
         last_send: at(path.last_sent),
         last_receive: at(path.last_heard),
         latency: path.latency.map(|latency| u32::try_from(latency.as_millis()).unwrap_or(u32::MAX)),
@@ -170,5 +173,7 @@ fn path_status(now: Now, kind: LinkKind, path: &PathView) -> PathStatus {
         preferred: path.preferred,
         mtu: path.mtu,
         trusted_path_id: path.trusted_path_id,
+        bonded: path.bonded,
+        local_port: link.and_then(|link| link.local.socket_addr()).map_or(0, |local| local.port()),
     }
 }

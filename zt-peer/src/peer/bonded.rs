@@ -19,7 +19,7 @@ impl Peer {
 
     /// Its paths are used together from now on, as `template` says. True: it is another bond than before.
     pub(crate) fn join_paths(&mut self, template: &Arc<BondTemplate>) -> bool {
-        let same = self.bond.as_ref().is_some_and(|bond| Arc::ptr_eq(bond.template(), template));
+        let same = self.bond.as_ref().is_some_and(|bond| *bond.template() == *template);
         if !same {
             self.bond = Some(Box::new(Bond::new(Arc::clone(template))));
         }

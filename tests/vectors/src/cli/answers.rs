@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use zt_cli::api;
 
 use super::CLOCK;
-use crate::service::{Service, read};
+use super::bonds;
+use crate::service::{Service, mtu_error, read};
 use crate::text;
 
 /// The wall clock for a case: that of the moment when a world was signed, else any.
@@ -26,7 +27,16 @@ pub(super) fn service(case: &Value, earlier: &[Value]) -> Result<Service, String
         "info" | "status" | "/status" => {
             service.status = Some(json.unwrap_or_else(|| status(out)));
         }
-        "listpeers" | "peers" | "bond" | "listbonds" => match json.filter(Value::is_array) {
+        "bond" | "listbonds" => {
+            service.peers = match json {
+                Some(list) if list.is_array() => read(&list)?,
+                Some(bonded) if bonded.get("address").is_some() => vec![read(&bonded)?],
+                _ => bonds::peers(out)?,
+            };
+            service.rotates = case["exit_code"] == 0;
+            service.bond_mtu = mtu_error(out);
+        }
+        "listpeers" | "peers" => match json.filter(Value::is_array) {
             Some(peers) => service.peers = read(&peers)?,
             None => service.peers = peers(out)?,
         },
@@ -69,26 +79,20 @@ fn peer(address: &str, version: &str, role: &str, latency: i32, path: Option<(&s
     let paths = path.map(|(remote, tx, rx)| api::Path {
         active: true,
         address: remote.to_owned(),
-        expired: false,
         last_receive: moment(rx),
         last_send: moment(tx),
-        link: None,
-        local_port: 0,
         local_socket: 1,
         preferred: true,
-        trusted_path_id: 0,
+        ..api::Path::default()
     });
     api::Peer {
-        address: address.to_owned(),
-        is_bonded: false,
         latency,
         paths: paths.into_iter().collect(),
-        role: api::Word::read(role),
-        tunneled: false,
         version: format!("{}.{}.{}", part(major), part(minor), part(rev)),
         version_major: part(major),
         version_minor: part(minor),
         version_rev: part(rev),
+        ..bonds::unbonded(address, role)
     }
 }
 

@@ -21,6 +21,7 @@ mod stream;
 mod trace;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
+use zt_peer::BondMtuError;
 use zt_wire::{Address, IpPrefix, NetworkId};
 
 use crate::api;
@@ -64,6 +66,15 @@ pub trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Answer<Option<api::Why>>> + Send;
     /// Known peers, in ascending order of address.
     fn peers(&self) -> impl Future<Output = Answer<Vec<api::Peer>>> + Send;
+    /// Makes the next path of an active-backup bond the active one; false without such a bond, or another path.
+    fn rotate_bond(&self, peer: Address) -> impl Future<Output = Answer<bool>> + Send;
+    /// Sets the largest datagram for a link of a bond.
+    fn set_bond_mtu(
+        &self,
+        interface: String,
+        ip: Option<IpAddr>,
+        mtu: u32,
+    ) -> impl Future<Output = Answer<Result<(), BondMtuError>>> + Send;
     /// Moons held and waited for, in ascending order of ID.
     fn moons(&self) -> impl Future<Output = Answer<Vec<api::Moon>>> + Send;
     /// Starts to orbit a moon, asking a root with the seed's address for it.
@@ -169,7 +180,7 @@ impl<B> Shared<B> {
         Arc::new(Self { backend, access, bodies: Semaphore::new(BODIES), refused: Refused::default() })
     }
 
-    fn origin(&self, address: std::net::IpAddr) -> Origin {
+    fn origin(&self, address: IpAddr) -> Origin {
         self.access.borrow().origin(address)
     }
 }
@@ -286,7 +297,7 @@ async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<
         ["planet", id] => planet::one(backend, request, id).await,
         ["trace"] => trace::traces(backend, request).await,
         ["drops"] => status::drops(backend, request).await,
-        ["bond", rest @ ..] => Ok(bond::bond(request, rest)),
+        ["bond", rest @ ..] => bond::bond(backend, request, rest).await,
         ["config", rest @ ..] => config::config(backend, request, rest).await,
         ["controller", ..] | ["unstable", "controller", ..] => controller::pass(backend, request).await,
         ["metrics"] => metrics::metrics(shared, request).await,
