@@ -132,7 +132,7 @@ impl Bond {
         self.open().min_by(|a, b| load(*a).total_cmp(&load(*b)).then(cost(*a).total_cmp(&cost(*b))))
     }
 
-    /// What a member carries against the others: its measured rate where some link was full, else as configured.
+    /// What a member carries against the others, as configured.
     fn carries(&self, id: MemberId) -> f32 {
         let (ids, capacities): (Vec<MemberId>, Vec<u32>) =
             self.members.entries().filter(|(_, m)| m.bonded).map(|(id, m)| (id, m.link.capacity)).unzip();

@@ -22,7 +22,8 @@ pub enum BondPolicy {
     BalanceXor,
     /// Flows are spread at random, by the capacity of links, and leave paths that are bad.
     BalanceAware,
-    /// Ours: flows are placed where there is room by what is measured, and moved when a link saturates.
+    /// Ours: a flow begins where the fewest are for the capacity that is configured, on the better path of two alike, and
+    /// leaves paths that are bad by their round trip and loss.
     Adaptive,
 }
 
