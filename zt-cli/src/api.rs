@@ -48,6 +48,22 @@ pub struct Status {
     /// Our own addition: version of the program that runs the node. Absent from ZeroTier One.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_version: Option<String>,
+    /// Our own addition: the port of a gateway that leads here, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zt_port_mapping: Option<PortMapping>,
+}
+
+/// A mapped port (06 §6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortMapping {
+    /// `pcp`, `nat-pmp` or `upnp`.
+    pub protocol: String,
+    /// Address and port of the gateway that lead here, `ip/port`.
+    pub external: String,
+    /// Address and port that they lead to, `ip/port`.
+    pub internal: String,
+    /// Peers are told of it. Not told: an address that is not global, or that no root has seen us at.
+    pub offered: bool,
 }
 
 /// `GET /health` (06 §4.6).

@@ -1,7 +1,7 @@
 //! Addresses of ours that others may use, as far as others have to tell us: what peers see (03 §9), and what a gateway
 //! mapped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use zt_wire::{Mono, Scope};
 
@@ -29,6 +29,11 @@ impl Surface {
     /// Worth telling: mappings, then what others see. One may be in both.
     pub(crate) fn addresses(&self, now: Mono) -> impl Iterator<Item = SocketAddr> + '_ {
         self.mappings.iter().copied().chain(self.awareness.surfaces(now))
+    }
+
+    /// Whether others see us at this IP address.
+    pub(crate) fn is_seen_at(&self, now: Mono, ip: IpAddr) -> bool {
+        self.awareness.surfaces(now).iter().any(|seen| seen.ip() == ip)
     }
 
     /// What was seen of a link that is gone says nothing any more.
@@ -66,6 +71,7 @@ mod tests {
         };
         assert_eq!(surface.report(T, sighting), None, "the first report is no change");
         assert_eq!(surface.addresses(T).collect::<Vec<_>>(), [mapped, seen_as]);
+        assert!(surface.is_seen_at(T, seen_as.ip()) && !surface.is_seen_at(T, mapped.ip()));
         surface.forget_link(LinkId(3));
         assert_eq!(surface.addresses(T).collect::<Vec<_>>(), [mapped]);
     }

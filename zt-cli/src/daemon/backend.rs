@@ -20,6 +20,7 @@ use super::home::Home;
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
 use super::local_conf::{Effective, LocalConf};
 use super::node::merged;
+use super::port_mapping::Shown;
 use super::tunnel::Counts;
 use crate::compat::idtool::hex;
 use crate::worldfile::world_json;
@@ -32,6 +33,8 @@ pub(super) struct Ports {
     pub(super) primary: u16,
     /// Secondary, 0 if none.
     pub(super) secondary: u16,
+    /// The one that is mapped, 0 if that is the primary.
+    pub(super) tertiary: u16,
 }
 
 /// A running node as the HTTP interface sees it.
@@ -41,9 +44,10 @@ pub(super) struct NodeBackend {
     conf: Arc<Mutex<LocalConf>>,
     ports: Ports,
     relay: TcpRelayHandle,
-    /// Changes of a network's settings take turns: each builds on the one before.
+    mapping: Shown,
     /// What tunnels in streams dropped.
     streams: Counts,
+    /// Changes of a network's settings take turns: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -61,10 +65,11 @@ impl NodeBackend {
         conf: LocalConf,
         ports: Ports,
         relay: TcpRelayHandle,
+        mapping: Shown,
         streams: Counts,
     ) -> Self {
         let (conf, changing) = (Arc::new(Mutex::new(conf)), tokio::sync::Mutex::new(()));
-        Self { handle, home, conf, ports, relay, streams, changing }
+        Self { handle, home, conf, ports, relay, mapping, streams, changing }
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -90,7 +95,7 @@ impl Backend for NodeBackend {
             surface_addresses: status.surface.iter().map(ToString::to_string).collect(),
             primary_port: self.ports.primary,
             secondary_port: self.ports.secondary,
-            tertiary_port: 0,
+            tertiary_port: self.ports.tertiary,
         });
         Ok(api::Status {
             address: status.identity.address.to_string(),
@@ -107,6 +112,7 @@ impl Backend for NodeBackend {
             version_minor: COMPATIBLE_VERSION.minor.into(),
             version_rev: COMPATIBLE_VERSION.revision,
             zt_version: Some(VERSION.to_owned()),
+            zt_port_mapping: self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }
 

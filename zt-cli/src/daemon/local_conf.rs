@@ -60,13 +60,11 @@ const INERT_SETTINGS: &[&str] = &[
     "enableWebServer",
     "lowBandwidthMode",
     "multicoreEnabled",
-    "portMappingEnabled",
     "redis",
     "softwareUpdate",
     "softwareUpdateChannel",
     "softwareUpdateDist",
     "ssoRedirectURL",
-    "tertiaryPort",
     "vault",
 ];
 
@@ -149,6 +147,11 @@ pub struct Settings {
     pub allow_secondary_port: bool,
     /// The second UDP port; 0 means a random one.
     pub secondary_port: u16,
+    /// A gateway is asked to map a port (06 §6).
+    pub port_mapping_enabled: bool,
+    /// The port that is mapped, bound besides the others; 0 = the primary one is. Deliberate: the reference draws a third
+    /// one, which only costs more sockets and probes.
+    pub tertiary_port: u16,
     /// Bind exactly to these addresses instead of looking at the interfaces.
     pub bind: Vec<IpAddr>,
     /// Interfaces whose names begin so are not used.
@@ -171,6 +174,8 @@ impl Default for Settings {
             primary_port: None,
             allow_secondary_port: true,
             secondary_port: 0,
+            port_mapping_enabled: true,
+            tertiary_port: 0,
             bind: Vec::new(),
             interface_prefix_blacklist: Vec::new(),
             allow_management_from: Vec::new(),
@@ -282,6 +287,11 @@ impl LocalConf {
                     Ok(port) => self.settings.secondary_port = port,
                     Err(_) => self.remark(format!("{field}: larger than 65535, a random port is used")),
                 },
+                "tertiaryPort" => match u16::try_from(self.number(&field, value)) {
+                    Ok(port) => self.settings.tertiary_port = port,
+                    Err(_) => self.remark(format!("{field}: larger than 65535, the primary port is mapped")),
+                },
+                "portMappingEnabled" => self.settings.port_mapping_enabled = boolean(value, true),
                 "allowSecondaryPort" => self.settings.allow_secondary_port = boolean(value, true),
                 "bind" => self.settings.bind = self.addresses(&field, value),
                 "interfacePrefixBlacklist" => {

@@ -10,6 +10,7 @@ pub mod import;
 pub mod local_conf;
 pub mod logs;
 mod node;
+mod port_mapping;
 pub mod ports;
 pub mod prepare;
 pub mod signals;

@@ -18,6 +18,7 @@ use super::backend::{NodeBackend, Ports};
 use super::home::Home;
 use super::http::{Access, Server, Shared};
 use super::local_conf::{LocalConf, Watch};
+use super::port_mapping::{PortMapper, Wish};
 use super::signals::StopSignals;
 use super::store::Store;
 use super::tunnel::{Keeper, Tunnels};
@@ -67,9 +68,11 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
         allow_from: conf.settings.allow_management_from.clone(),
     };
     let (access_sender, access_receiver) = watch::channel(access(&local_conf));
-    let shown = Ports { primary: ports.first().copied().unwrap_or(0), secondary: ports.get(1).copied().unwrap_or(0) };
-    let counts = tunnels.counts().clone();
-    let backend = NodeBackend::new(handle.clone(), home.clone(), local_conf.clone(), shown, relay.clone(), counts);
+    let (wish_sender, wish_receiver) = watch::channel(mapping_wish(&ports, &local_conf));
+    let mut mapper = PortMapper::new(handle.clone(), wish_receiver, format!("zt {address}"));
+    let shown = shown_ports(&ports, &local_conf);
+    let (conf, relays, mapping) = (local_conf.clone(), relay.clone(), mapper.shown());
+    let backend = NodeBackend::new(handle.clone(), home.clone(), conf, shown, relays, mapping, tunnels.counts().clone());
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?;
@@ -81,6 +84,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
             keeper.tend(&handle, &local_conf.settings.tcp).await;
             follow(watch, &handle, (&ports, &relay), &conf, &mut keeper, |conf| {
                 let _ = access_sender.send(access(conf));
+                let _ = wish_sender.send(mapping_wish(&ports, conf));
             })
             .await;
         }
@@ -91,6 +95,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
         () = &mut run => return Err(DaemonError::Node("the node ended by itself".to_owned())),
         () = server.run() => return Err(DaemonError::Node("the http interface ended by itself".to_owned())),
         () = settings => return Err(DaemonError::Node("local.conf is not followed any more".to_owned())),
+        () = mapper.run() => return Err(DaemonError::Node("the mapped port is not kept any more".to_owned())),
         signal = signals.wait() => {
             tracing::info!(signal, "stopping");
             End::Asked
@@ -102,7 +107,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     };
     tokio::select! {
         () = &mut run => {}
-        () = async { handle.stop().await; std::future::pending::<()>().await } => {}
+        () = async { mapper.withdraw().await; handle.stop().await; std::future::pending::<()>().await } => {}
     }
     let _ = home.remove("zerotier-one.pid");
     drop(lock);
@@ -132,7 +137,29 @@ fn udp_ports(primary: u16, conf: &LocalConf) -> Vec<u16> {
             ports.push(secondary);
         }
     }
+    ports.extend(tertiary(conf).filter(|port| !ports.contains(port)));
     ports
+}
+
+/// The third port, which is mapped in place of the primary one.
+fn tertiary(conf: &LocalConf) -> Option<u16> {
+    let settings = &conf.settings;
+    Some(settings.tertiary_port).filter(|port| settings.port_mapping_enabled && *port != 0)
+}
+
+fn mapping_wish(ports: &[u16], conf: &LocalConf) -> Wish {
+    let port = tertiary(conf).or(ports.first().copied()).unwrap_or(0);
+    Wish { enabled: conf.settings.port_mapping_enabled, port }
+}
+
+fn shown_ports(ports: &[u16], conf: &LocalConf) -> Ports {
+    let tertiary = tertiary(conf);
+    let secondary = ports.get(1).copied().filter(|port| Some(*port) != tertiary);
+    Ports {
+        primary: ports.first().copied().unwrap_or(0),
+        secondary: secondary.unwrap_or(0),
+        tertiary: tertiary.unwrap_or(0),
+    }
 }
 
 fn node_config(
@@ -266,6 +293,7 @@ fn ports_after(present: &[u16], conf: &LocalConf) -> Vec<u16> {
         };
         ports.extend(secondary.filter(|port| *port != ports[0]));
     }
+    ports.extend(tertiary(conf).filter(|port| !ports.contains(port)));
     ports
 }
 

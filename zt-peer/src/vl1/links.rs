@@ -1,6 +1,6 @@
 //! Links come and go, and our address changes: roots and active peers hear of it at once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use zt_wire::{Address, IpPrefix, Mono, Now, Scope};
 
@@ -157,6 +157,11 @@ impl Vl1 {
     /// External addresses that a gateway mapped for us (UPnP, NAT-PMP): told to peers.
     pub fn set_mappings(&mut self, mappings: Vec<SocketAddr>) {
         self.surface.set_mappings(mappings);
+    }
+
+    /// Whether roots, or several members, see us at this IP address now: what a gateway says of itself is held against that.
+    pub fn is_seen_at(&self, now: Now, ip: IpAddr) -> bool {
+        self.surface.is_seen_at(now.mono, ip)
     }
 
     /// Nodes to stay in contact with besides the roots: anchors and multicast replicators.
