@@ -31,9 +31,11 @@ impl Surface {
         self.mappings.iter().copied().chain(self.awareness.surfaces(now))
     }
 
-    /// Whether others see us at this IP address.
-    pub(crate) fn is_seen_at(&self, now: Mono, ip: IpAddr) -> bool {
-        self.awareness.surfaces(now).iter().any(|seen| seen.ip() == ip)
+    /// Whether others see us at this IP address. `None`: nobody says anything about addresses of its kind.
+    pub(crate) fn is_seen_at(&self, now: Mono, ip: IpAddr) -> Option<bool> {
+        let is_alike = |seen: &SocketAddr| seen.is_ipv4() == ip.is_ipv4() && Scope::of(seen.ip()) == Scope::of(ip);
+        let alike = self.awareness.surfaces(now).into_iter().filter(is_alike).map(|seen| seen.ip() == ip);
+        alike.reduce(|one, other| one || other)
     }
 
     /// What was seen of a link that is gone says nothing any more.
@@ -59,8 +61,8 @@ mod tests {
     #[test]
     fn mappings_are_told_before_what_roots_see_and_a_link_takes_its_reports_along() {
         let mut surface = Surface::default();
-        let seen_as: SocketAddr = "5.5.5.5:100".parse().unwrap();
-        let mapped: SocketAddr = "6.6.6.6:200".parse().unwrap();
+        let seen_as: SocketAddr = "88.5.5.5:100".parse().unwrap();
+        let mapped: SocketAddr = "88.6.6.6:200".parse().unwrap();
         surface.set_mappings(vec![mapped]);
         let sighting = Sighting {
             reporter: Address::new(1),
@@ -71,7 +73,8 @@ mod tests {
         };
         assert_eq!(surface.report(T, sighting), None, "the first report is no change");
         assert_eq!(surface.addresses(T).collect::<Vec<_>>(), [mapped, seen_as]);
-        assert!(surface.is_seen_at(T, seen_as.ip()) && !surface.is_seen_at(T, mapped.ip()));
+        let is_seen = |surface: &Surface, at: SocketAddr| surface.is_seen_at(T, at.ip());
+        assert_eq!([seen_as, mapped].map(|at| is_seen(&surface, at)), [Some(true), Some(false)]);
         surface.forget_link(LinkId(3));
         assert_eq!(surface.addresses(T).collect::<Vec<_>>(), [mapped]);
     }

@@ -55,12 +55,19 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
             ("planet", format!("{:016x}, revision {}", status.planet_world_id, status.planet_world_timestamp)),
             ("listening on", list("listeningOn")),
             ("seen by others as", list("surfaceAddresses")),
+            ("mapped port", status.zt_port_mapping.as_ref().map_or_else(|| "-".to_owned(), mapping)),
         ],
         console.color,
     );
     let by = if status.tcp_fallback_active { ", by the TCP relay" } else { "" };
     text += &format!("{}{by}\n", paint(online.0, online.1, console.color));
     Ok(Report::new(serde_json::to_value(&status)?, text))
+}
+
+fn mapping(mapping: &api::PortMapping) -> String {
+    let api::PortMapping { protocol, external, internal, offered } = mapping;
+    let told = if *offered { "" } else { "; peers are not told, as the roots see another address" };
+    format!("{external} to {internal} by {protocol}{told}")
 }
 
 /// Version of the node's program, which is not always this one.

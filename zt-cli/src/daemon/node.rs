@@ -72,7 +72,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let mut mapper = PortMapper::new(handle.clone(), wish_receiver, format!("zt {address}"));
     let shown = shown_ports(&ports, &local_conf);
     let (conf, relays, mapping) = (local_conf.clone(), relay.clone(), mapper.shown());
-    let backend = NodeBackend::new(handle.clone(), home.clone(), conf, shown, relays, mapping, tunnels.counts().clone());
+    let backend =
+        NodeBackend::new(handle.clone(), home.clone(), conf, shown, relays, mapping, tunnels.counts().clone());
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?;

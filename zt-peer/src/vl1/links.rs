@@ -159,8 +159,9 @@ impl Vl1 {
         self.surface.set_mappings(mappings);
     }
 
-    /// Whether roots, or several members, see us at this IP address now: what a gateway says of itself is held against that.
-    pub fn is_seen_at(&self, now: Now, ip: IpAddr) -> bool {
+    /// Whether roots, or several members, see us at this IP address now: what a gateway says of itself is held against
+    /// that. `None`: nobody says anything about addresses of that kind.
+    pub fn is_seen_at(&self, now: Now, ip: IpAddr) -> Option<bool> {
         self.surface.is_seen_at(now.mono, ip)
     }
 

@@ -16,6 +16,10 @@ use super::{Granted, Refused, Wanted, http, nat_pmp, pcp};
 
 /// Port of PCP and NAT-PMP.
 const PORT: u16 = 5351;
+/// Where gateways announce themselves, and the second byte of that in both protocols.
+const ANNOUNCE_PORT: u16 = 5350;
+const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+const ANNOUNCE: u8 = 0x80;
 /// Port of the search for UPnP, and the group that listens there.
 const SEARCH_PORT: u16 = 1900;
 const SEARCH_GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
@@ -35,10 +39,10 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// The gateway that leads to the internet from one of these addresses, the first that has one. Only private addresses
-    /// need a mapping.
-    pub(super) fn find(locals: &[SocketAddr]) -> io::Result<Option<Self>> {
+    /// The gateways that lead to the internet from these addresses. Only private addresses need a mapping.
+    pub(super) fn all(locals: &[SocketAddr]) -> io::Result<Vec<Self>> {
         let mut netlink = Netlink::open()?;
+        let mut all = Vec::new();
         for local in locals {
             let SocketAddr::V4(inside) = *local else { continue };
             if Scope::of(IpAddr::V4(*inside.ip())) != Scope::Private {
@@ -46,11 +50,10 @@ impl Gateway {
             }
             let Some(route) = netlink.route_from(IpAddr::V4(*inside.ip()), FAR.into())? else { continue };
             if let Some(IpAddr::V4(address)) = route.gateway {
-                let interface = netlink.link_at(route.index)?.name;
-                return Ok(Some(Self { inside, address, interface }));
+                all.push(Self { inside, address, interface: netlink.link_at(route.index)?.name });
             }
         }
-        Ok(None)
+        Ok(all)
     }
 
     fn udp(&self) -> io::Result<UdpSocket> {
@@ -60,6 +63,18 @@ impl Gateway {
         socket.set_multicast_ttl_v4(2)?;
         socket.set_multicast_if_v4(self.inside.ip())?;
         socket.bind(&SocketAddr::from(SocketAddrV4::new(*self.inside.ip(), 0)).into())?;
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket.into())
+    }
+
+    fn listen(&self) -> io::Result<UdpSocket> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(IpProtocol::UDP))?;
+        let _ = socket.bind_device(Some(self.interface.as_bytes()));
+        // Whoever else maps ports on this host listens there too.
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((ALL_HOSTS, ANNOUNCE_PORT)).into())?;
+        // The kernel is a member of this group everywhere; that it says so is no fault.
+        let _ = socket.join_multicast_v4(&ALL_HOSTS, self.inside.ip());
         socket.set_nonblocking(true)?;
         UdpSocket::from_std(socket.into())
     }
@@ -172,5 +187,34 @@ impl Gateway {
         let _ = socket.bind_device(Some(self.interface.as_bytes()));
         socket.bind(SocketAddrV4::new(*self.inside.ip(), 0).into())?;
         socket.connect(SocketAddrV4::new(self.address, port).into()).await
+    }
+}
+
+/// What a gateway tells everybody: it started anew, or has another address (RFC 6886 §3.2.1, RFC 6887 §14.1).
+pub(super) struct Announcements {
+    of: Gateway,
+    socket: UdpSocket,
+}
+
+impl Announcements {
+    /// Listens to this gateway from now on, if that is possible.
+    pub(super) fn follow(heard: &mut Option<Self>, gateway: Option<&Gateway>) {
+        if heard.as_ref().map(|heard| &heard.of) != gateway {
+            let open = |gateway: &Gateway| Some(Self { of: gateway.clone(), socket: gateway.listen().ok()? });
+            *heard = gateway.and_then(open);
+        }
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&self) {
+        let from_gateway = SocketAddr::from((self.of.address, PORT));
+        let mut buffer = [0; 64];
+        loop {
+            match self.socket.recv_from(&mut buffer).await {
+                Ok((len, from)) if from == from_gateway && buffer[..len].get(1) == Some(&ANNOUNCE) => return,
+                Ok(_) => {}
+                Err(_) => std::future::pending().await,
+            }
+        }
     }
 }

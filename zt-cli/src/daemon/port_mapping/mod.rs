@@ -12,6 +12,7 @@
 
 mod gateway;
 mod http;
+mod lease;
 mod nat_pmp;
 mod pcp;
 mod soap;
@@ -28,21 +29,14 @@ use zt_wire::Scope;
 
 use crate::api::PortMapping;
 
-use gateway::Gateway;
+use gateway::{Announcements, Gateway};
+use lease::{Lease, Pause};
 use soap::Service;
 
-/// Time asked for. At half of it the mapping is renewed; a gateway that started anew has forgotten it until then.
-const LEASE: u32 = 1200;
-/// Bounds for what a gateway grants.
-const LEAST_LEASE: Duration = Duration::from_secs(120);
-const MOST_LEASE: Duration = Duration::from_secs(7200);
 /// The addresses and routes of the host are looked at so often; that costs no packet.
 const LOOK: Duration = Duration::from_secs(30);
 /// The same while a mapping waits for a root to see its address.
 const LOOK_SOON: Duration = Duration::from_secs(5);
-/// After a failure, doubled up to the last.
-const RETRY: Duration = Duration::from_secs(60);
-const RETRY_LAST: Duration = Duration::from_secs(3600);
 /// External ports that are tried by UPnP, which gives none that is in use.
 const PORTS: u16 = 8;
 /// For the end of a mapping when the program ends.
@@ -100,14 +94,19 @@ pub(super) struct Wish {
 /// The mapping for the status.
 pub(super) type Shown = Arc<Mutex<Option<PortMapping>>>;
 
+/// Something asked of a gateway, which may have done it.
 #[derive(Clone, Debug)]
-struct Mapping {
+struct Request {
     gateway: Gateway,
     protocol: Protocol,
     wanted: Wanted,
+}
+
+#[derive(Clone, Debug)]
+struct Mapping {
+    request: Request,
     outside: SocketAddr,
-    renew: Instant,
-    ends: Instant,
+    lease: Lease,
     offered: bool,
 }
 
@@ -118,13 +117,15 @@ pub(super) struct PortMapper {
     name: String,
     shown: Shown,
     mapping: Option<Mapping>,
-    /// The gateway that did not map, when it is asked again, and after which time then.
-    failed: Option<(Gateway, Instant, Duration)>,
+    /// What is being asked: when that is cut short, the gateway may map without being heard.
+    asked: Option<Request>,
+    /// The gateway that did not map.
+    failed: Option<(Gateway, Pause)>,
 }
 
 impl PortMapper {
     pub(super) fn new(handle: Handle, wish: watch::Receiver<Wish>, name: String) -> Self {
-        Self { handle, wish, name, shown: Shown::default(), mapping: None, failed: None }
+        Self { handle, wish, name, shown: Shown::default(), mapping: None, asked: None, failed: None }
     }
 
     /// The mapping for the status.
@@ -134,23 +135,23 @@ impl PortMapper {
 
     /// Maps, renews and follows the host and the settings, as long as the node lives.
     pub(super) async fn run(&mut self) {
+        let mut heard = None;
         loop {
             let wish = *self.wish.borrow_and_update();
             let gateway = if wish.enabled { self.gateway(wish.port).await } else { None };
-            if self.mapping.as_ref().is_some_and(|mapping| gateway.as_ref() != Some(&mapping.gateway)) {
+            if self.mapping.as_ref().is_some_and(|mapping| gateway.as_ref() != Some(&mapping.request.gateway)) {
                 self.withdraw().await;
             }
-            if let Some(gateway) = gateway
-                && self.is_due(&gateway)
+            if let Some(gateway) = &gateway
+                && self.is_due(gateway)
             {
                 self.map(gateway).await;
             }
             self.offer().await;
-            let waits = self.mapping.as_ref().is_some_and(|mapping| !mapping.offered);
-            let look = Instant::now() + if waits { LOOK_SOON } else { LOOK };
-            let until = self.mapping.as_ref().map_or(look, |mapping| look.min(mapping.renew));
+            Announcements::follow(&mut heard, gateway.as_ref());
             tokio::select! {
-                () = sleep_until(until) => {}
+                () = sleep_until(self.next()) => {}
+                () = announced(heard.as_ref()) => self.doubt(),
                 changed = self.wish.changed() => if changed.is_err() { std::future::pending::<()>().await },
             }
         }
@@ -158,97 +159,141 @@ impl PortMapper {
 
     /// Takes the mapping back, and the word of it.
     pub(super) async fn withdraw(&mut self) {
-        let Some(mapping) = self.mapping.take() else { return };
-        let _ = timeout(GOODBYE, mapping.end()).await;
-        tracing::info!(external = %mapping.outside, "the mapped port is given back");
-        self.offer().await;
+        let mapping = self.mapping.take();
+        let mapped = mapping.as_ref().map(|mapping| mapping.request.clone());
+        let requests: Vec<Request> = mapped.into_iter().chain(self.asked.take()).collect();
+        let _ = timeout(GOODBYE, async {
+            for request in &requests {
+                request.end().await;
+            }
+        })
+        .await;
+        if let Some(mapping) = mapping {
+            tracing::info!(external = %mapping.outside, "the mapped port is given back");
+            self.offer().await;
+        }
     }
 
-    /// The gateway of a bound address with this port.
+    /// The gateway of a bound address with this port. Of several, the one that maps.
     async fn gateway(&self, port: u16) -> Option<Gateway> {
         let status = self.handle.control(|control| control.status()).await.ok()?;
         let bound = status.listening_on.iter().filter_map(|address| address.socket_addr());
         let locals: Vec<SocketAddr> = bound.filter(|local| port == 0 || local.port() == port).collect();
-        let found = Gateway::find(&locals);
-        found.inspect_err(|error| tracing::debug!(%error, "cannot look for a gateway")).ok()?
+        let found = Gateway::all(&locals);
+        let all = found.inspect_err(|error| tracing::debug!(%error, "cannot look for a gateway")).ok()?;
+        let present = self.mapping.as_ref().map(|mapping| &mapping.request.gateway);
+        all.iter().find(|gateway| Some(*gateway) == present).or(all.first()).cloned()
     }
 
     fn is_due(&self, gateway: &Gateway) -> bool {
         let now = Instant::now();
         match (&self.mapping, &self.failed) {
-            (Some(mapping), _) => now >= mapping.renew,
-            (None, Some((failed, again, _))) => failed != gateway || now >= *again,
+            (Some(mapping), _) => now >= mapping.lease.renew,
+            (None, Some((failed, pause))) => failed != gateway || now >= pause.until(),
             (None, None) => true,
         }
     }
 
-    /// Maps, or renews.
-    async fn map(&mut self, gateway: Gateway) {
-        let before = self.mapping.take();
-        let mut made = None;
-        if let Some(before) = &before {
-            made = Mapping::make(&gateway, before.protocol.clone(), before.wanted, &self.name).await.ok();
+    /// When there is something to do if nothing happens.
+    fn next(&self) -> Instant {
+        let waits = self.mapping.as_ref().is_some_and(|mapping| !mapping.offered);
+        let look = Instant::now() + if waits { LOOK_SOON } else { LOOK };
+        self.mapping.as_ref().map_or(look, |mapping| look.min(mapping.lease.renew))
+    }
+
+    /// The gateway says that it started anew.
+    fn doubt(&mut self) {
+        tracing::debug!("the gateway says that it started anew");
+        if let Some(mapping) = &mut self.mapping {
+            mapping.lease.doubted(Instant::now());
         }
+        if let Some((_, pause)) = &mut self.failed {
+            pause.doubted();
+        }
+    }
+
+    /// Maps, or renews.
+    async fn map(&mut self, gateway: &Gateway) {
+        let made = match self.mapping.as_ref().map(|mapping| mapping.request.clone()) {
+            Some(request) => self.ask(request).await.ok(),
+            None => None,
+        };
         let made = match made {
-            None => self.map_anew(&gateway).await,
+            None => self.map_anew(gateway).await,
             made => made,
         };
-        match (made, before) {
-            (Some(made), before) => {
-                let offered = before.as_ref().is_some_and(|before| before.offered && before.outside == made.outside);
-                if before.is_none_or(|before| before.outside != made.outside) {
-                    let (protocol, external) = (made.protocol.name(), made.outside);
-                    tracing::info!(protocol, %external, internal = %made.wanted.inside, "a port of the gateway is mapped");
+        let now = Instant::now();
+        match (made, self.mapping.take()) {
+            (Some(made), before) => self.took(made, before).await,
+            (None, before) => {
+                let later = before.and_then(|before| Some(Mapping { lease: before.lease.again(now)?, ..before }));
+                if later.is_none() {
+                    let before = self.failed.take().filter(|(failed, _)| failed == gateway).map(|(_, pause)| pause);
+                    tracing::debug!("the gateway maps no port");
+                    self.failed = Some((gateway.clone(), Pause::after(before, now)));
                 }
-                (self.mapping, self.failed) = (Some(Mapping { offered, ..made }), None);
-            }
-            // It holds for a while yet: soon again.
-            (None, Some(before)) if before.ends > Instant::now() + RETRY => {
-                self.mapping = Some(Mapping { renew: Instant::now() + RETRY, ..before });
-            }
-            (None, _) => {
-                let pause = self.failed.take().filter(|(failed, ..)| *failed == gateway);
-                let pause = pause.map_or(RETRY, |(.., pause)| (pause * 2).min(RETRY_LAST));
-                tracing::debug!(?pause, "the gateway maps no port");
-                self.failed = Some((gateway, Instant::now() + pause, pause));
+                self.mapping = later;
             }
         }
     }
 
-    async fn map_anew(&self, gateway: &Gateway) -> Option<Mapping> {
+    async fn took(&mut self, made: Mapping, before: Option<Mapping>) {
+        let is_new = before.as_ref().is_none_or(|before| before.outside != made.outside);
+        if is_new {
+            let (protocol, internal) = (made.request.protocol.name(), made.request.wanted.inside);
+            tracing::info!(protocol, external = %made.outside, %internal, "a port of the gateway is mapped");
+        } else {
+            tracing::debug!(external = %made.outside, "the mapped port is renewed");
+        }
+        let offered = !is_new && before.as_ref().is_some_and(|before| before.offered);
+        (self.mapping, self.failed) = (Some(Mapping { offered, ..made }), None);
+        if let Some(Mapping { request: Request { protocol: Protocol::Upnp(_), .. }, .. }) = &before
+            && is_new
+            && let Some(before) = before
+        {
+            // The other protocols have one mapping for each port of ours; here two would stay.
+            let _ = timeout(GOODBYE, before.request.end()).await;
+        }
+    }
+
+    async fn map_anew(&mut self, gateway: &Gateway) -> Option<Mapping> {
         let wanted = Wanted { inside: gateway.inside, outside: gateway.inside.port() };
+        let request = |protocol, wanted| Request { gateway: gateway.clone(), protocol, wanted };
         let mut nonce = pcp::Nonce::default();
         OsEntropy.fill(&mut nonce);
         for protocol in [Protocol::Pcp(nonce), Protocol::NatPmp] {
-            match Mapping::make(gateway, protocol.clone(), wanted, &self.name).await {
-                Ok(mapping) => return Some(mapping),
-                Err(why) => tracing::debug!(protocol = protocol.name(), ?why, "not mapped"),
+            if let Ok(mapping) = self.ask(request(protocol, wanted)).await {
+                return Some(mapping);
             }
         }
         let service = gateway.search().await.inspect_err(|why| tracing::debug!(?why, "no UPnP")).ok()?;
         for step in 0..PORTS {
             let outside = wanted.outside.checked_add(step).unwrap_or(1025 + step);
-            let wanted = Wanted { outside, ..wanted };
-            match Mapping::make(gateway, Protocol::Upnp(service.clone()), wanted, &self.name).await {
+            match self.ask(request(Protocol::Upnp(service.clone()), Wanted { outside, ..wanted })).await {
                 Ok(mapping) => return Some(mapping),
                 Err(Refused::Code(code)) if CONFLICTS.contains(&code) => {}
-                Err(why) => {
-                    tracing::debug!(protocol = "upnp", ?why, "not mapped");
-                    return None;
-                }
+                Err(_) => return None,
             }
         }
         None
     }
 
+    async fn ask(&mut self, request: Request) -> Result<Mapping, Refused> {
+        self.asked = Some(request.clone());
+        let made = request.make(&self.name).await;
+        self.asked = None;
+        made.inspect_err(|why| tracing::debug!(protocol = request.protocol.name(), ?why, "not mapped"))
+    }
+
     /// Tells the node what may be offered, and the status what there is.
     async fn offer(&mut self) {
         let outside = self.mapping.as_ref().map(|mapping| mapping.outside);
-        let offered = self.mapping.as_ref().is_some_and(|mapping| mapping.offered);
+        let before = self.mapping.as_ref().is_some_and(|mapping| mapping.offered);
         let told = self.handle.engine(move |engine, now| {
             let vl1 = engine.vl1_mut();
-            let may = |a: &SocketAddr| offered || vl1.is_seen_at(now, a.ip());
-            let good = outside.filter(|a| Scope::of(a.ip()) == Scope::Global && a.port() != 0 && may(a));
+            let is_seen = |outside: &SocketAddr| vl1.is_seen_at(now, outside.ip()).unwrap_or(before);
+            let may = |outside: &SocketAddr| Scope::of(outside.ip()) == Scope::Global && is_seen(outside);
+            let good = outside.filter(may);
             vl1.set_mappings(good.into_iter().collect());
             good.is_some()
         });
@@ -257,6 +302,14 @@ impl PortMapper {
             mapping.offered = offered;
         }
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = self.mapping.as_ref().map(Mapping::show);
+    }
+}
+
+/// Waits for a word of the gateway that it started anew.
+async fn announced(heard: Option<&Announcements>) {
+    match heard {
+        Some(heard) => heard.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -270,43 +323,43 @@ impl Protocol {
     }
 }
 
-impl Mapping {
-    async fn make(gateway: &Gateway, protocol: Protocol, wanted: Wanted, name: &str) -> Result<Self, Refused> {
-        let granted = match &protocol {
-            Protocol::Pcp(nonce) => gateway.pcp(&wanted, nonce, LEASE).await?,
-            Protocol::NatPmp => gateway.nat_pmp(&wanted, LEASE).await?,
-            Protocol::Upnp(service) => match gateway.upnp(service, &wanted, name, LEASE).await {
-                Err(Refused::Code(ONLY_PERMANENT)) => gateway.upnp(service, &wanted, name, 0).await?,
+impl Request {
+    async fn make(&self, name: &str) -> Result<Mapping, Refused> {
+        let Self { gateway, protocol, wanted } = self;
+        let granted = match protocol {
+            Protocol::Pcp(nonce) => gateway.pcp(wanted, nonce, lease::ASKED).await?,
+            Protocol::NatPmp => gateway.nat_pmp(wanted, lease::ASKED).await?,
+            Protocol::Upnp(service) => match gateway.upnp(service, wanted, name, lease::ASKED).await {
+                Err(Refused::Code(ONLY_PERMANENT)) => gateway.upnp(service, wanted, name, 0).await?,
                 other => other?,
             },
         };
         let (Some(ip), true) = (granted.ip, granted.port != 0) else { return Err(Refused::Unusable) };
-        let lease = match granted.seconds {
-            // UPnP: for good. It is looked at all the same.
-            0 => Duration::from_secs(LEASE.into()),
-            seconds => Duration::from_secs(seconds.into()).clamp(LEAST_LEASE, MOST_LEASE),
-        };
-        let now = Instant::now();
-        let wanted = Wanted { outside: granted.port, ..wanted };
-        let outside = SocketAddr::new(ip, granted.port);
-        let (renew, ends, gateway) = (now + lease / 2, now + lease, gateway.clone());
-        Ok(Self { gateway, protocol, wanted, outside, renew, ends, offered: false })
+        let wanted = Wanted { outside: granted.port, ..*wanted };
+        Ok(Mapping {
+            request: Self { wanted, ..self.clone() },
+            outside: SocketAddr::new(ip, granted.port),
+            lease: Lease::granted(Instant::now(), granted.seconds),
+            offered: false,
+        })
     }
 
     async fn end(&self) {
-        let Self { gateway, wanted, .. } = self;
-        let _ = match &self.protocol {
+        let Self { gateway, protocol, wanted } = self;
+        let _ = match protocol {
             Protocol::Pcp(nonce) => gateway.pcp(wanted, nonce, 0).await.map(drop),
             Protocol::NatPmp => gateway.nat_pmp(wanted, 0).await.map(drop),
             Protocol::Upnp(service) => gateway.end_upnp(service, wanted.outside).await,
         };
     }
+}
 
+impl Mapping {
     fn show(&self) -> PortMapping {
         let slashed = |ip: IpAddr, port: u16| format!("{ip}/{port}");
-        let inside = self.wanted.inside;
+        let Request { protocol, wanted: Wanted { inside, .. }, .. } = &self.request;
         PortMapping {
-            protocol: self.protocol.name().to_owned(),
+            protocol: protocol.name().to_owned(),
             external: slashed(self.outside.ip(), self.outside.port()),
             internal: slashed((*inside.ip()).into(), inside.port()),
             offered: self.offered,

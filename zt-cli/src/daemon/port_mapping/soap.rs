@@ -190,7 +190,8 @@ mod tests {
         assert_eq!((found.kind, found.place.port, &*found.place.path), (SERVICES[1], 5000, "/ctl/IPConn"));
         let elsewhere = DESCRIPTION.replace(" /ctl/IPConn ", "http://10.9.9.9/ctl");
         assert_eq!(service(&elsewhere, &at, GATEWAY), None, "nobody is led elsewhere");
-        assert_eq!(service(&DESCRIPTION[..300], &at, GATEWAY), None);
+        let cut = DESCRIPTION.find("</controlURL></service></serviceList>").expect("it is there");
+        assert_eq!(service(&DESCRIPTION[..cut], &at, GATEWAY), None);
     }
 
     #[test]
