@@ -12,10 +12,11 @@ use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt, InnerIvInit, KeyInit, StreamCipherCore};
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
+use poly1305::Poly1305;
 use zt_crypto::primitives::aes::{Aes, Gmac};
 use zt_crypto::primitives::memory_hard::memory_hard_digest;
 use zt_crypto::primitives::poly::poly1305;
-use zt_crypto::primitives::salsa::Salsa12;
+use zt_crypto::primitives::salsa::{Instructions, PacketStream};
 use zt_crypto::{KeyPair, PeerKeys, SeededEntropy, SharedKey, Suite, verify};
 
 /// Lengths of whole packets: the shortest, a small one, half of an Ethernet frame, one datagram, a full frame.
@@ -76,8 +77,12 @@ fn best(mut work: impl FnMut()) -> f64 {
 
 fn aes_back_ends(bench: &Bench) {
     let (gmac, aes) = (Gmac::new(&KEY), Aes::new(&KEY));
-    bench.sizes("aes gmac, aws-lc (used)", |body| {
+    let (library_gmac, library_aes) = (Gmac::by_library(&KEY), Aes::by_library(&KEY));
+    bench.sizes("aes gmac, used", |body| {
         black_box(gmac.tag([1; 12], body));
+    });
+    bench.sizes("aes gmac, aws-lc", |body| {
+        black_box(library_gmac.tag([1; 12], body));
     });
     let block_cipher = Aes256::new(&KEY.into());
     let mut hash_key = [0; 16].into();
@@ -91,7 +96,8 @@ fn aes_back_ends(bench: &Bench) {
         block_cipher.encrypt_block(&mut mask);
         black_box((hash.finalize(), mask));
     });
-    bench.sizes("aes ctr, aws-lc (used)", |body| aes.apply_counter([5; 16], body));
+    bench.sizes("aes ctr, used", |body| aes.apply_counter([5; 16], body));
+    bench.sizes("aes ctr, aws-lc", |body| library_aes.apply_counter([5; 16], body));
     bench.sizes("aes ctr, aes + ctr", |body| {
         type Core<'k> = ctr::CtrCore<&'k Aes256, ctr::flavors::Ctr32BE>;
         Core::inner_iv_init(&block_cipher, &[5; 16].into()).apply_keystream_partial(body.into());
@@ -99,9 +105,18 @@ fn aes_back_ends(bench: &Bench) {
 }
 
 fn salsa_and_poly(bench: &Bench) {
-    bench.sizes("salsa20/12", |body| Salsa12::new(&KEY, &[1; 8]).apply(body));
-    bench.sizes("poly1305", |body| {
+    for (name, instructions) in
+        [("used", Instructions::Best), ("avx2", Instructions::Avx2), ("salsa20", Instructions::Library)]
+    {
+        bench.sizes(&format!("salsa20/12 packet, {name}"), |body| {
+            PacketStream::with(instructions, &KEY, &[1; 8]).apply(body);
+        });
+    }
+    bench.sizes("poly1305, used", |body| {
         black_box(poly1305(&KEY, body));
+    });
+    bench.sizes("poly1305, poly1305", |body| {
+        black_box(Poly1305::new(&KEY.into()).compute_unpadded(body));
     });
 }
 

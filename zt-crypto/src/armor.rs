@@ -15,7 +15,7 @@ use crate::SharedKey;
 use crate::primitives::aes::{Aes, Gmac};
 use crate::primitives::kbkdf::kbkdf;
 use crate::primitives::poly::poly1305;
-use crate::primitives::salsa::Salsa12;
+use crate::primitives::salsa::{PacketStream, Salsa12};
 
 /// All of byte 18 but the hops, which relays change.
 const NOT_HOPS: u8 = !HOPS_MASK;
@@ -156,8 +156,9 @@ impl PeerKeys {
     }
 
     fn seal_salsa(&self, packet: &mut [u8], encrypt: bool) {
+        let stream = self.start_salsa(packet);
+        let key = Zeroizing::new(*stream.one_time_key());
         // The MAC is over what is on the wire: encrypt first.
-        let (mut stream, key) = self.start_salsa(packet);
         if encrypt {
             stream.apply(&mut packet[BODY..]);
         }
@@ -166,8 +167,8 @@ impl PeerKeys {
     }
 
     fn open_salsa(&self, packet: &mut [u8], encrypted: bool) -> bool {
-        let (mut stream, key) = self.start_salsa(packet);
-        let tag = poly1305(&key, &packet[BODY..]);
+        let stream = self.start_salsa(packet);
+        let tag = poly1305(stream.one_time_key(), &packet[BODY..]);
         // Checked before anything is decrypted: a forged packet costs one pass and stays as it came.
         if !bool::from(packet[MAC..BODY].ct_eq(&tag[..8])) {
             return false;
@@ -178,8 +179,8 @@ impl PeerKeys {
         true
     }
 
-    /// The key stream for the body, and the one-time key of the MAC (01 §5.2).
-    fn start_salsa(&self, packet: &[u8]) -> (Salsa12, Zeroizing<[u8; 32]>) {
+    /// The key stream of a packet (01 §5.2).
+    fn start_salsa(&self, packet: &[u8]) -> PacketStream {
         let mut key = self.salsa.clone();
         // The header enters the key and not the MAC: whoever changes a bit of it or the length has the MAC of another key.
         for (byte, header) in key.iter_mut().zip(&packet[..FLAGS]) {
@@ -188,9 +189,7 @@ impl PeerKeys {
         key[18] ^= packet[FLAGS] & NOT_HOPS;
         key[19] ^= packet.len() as u8;
         key[20] ^= (packet.len() >> 8) as u8;
-        let mut stream = Salsa12::new(&key, &field(packet, 0));
-        let block = Zeroizing::new(stream.next_block());
-        (stream, Zeroizing::new(*first32(&block[..])))
+        PacketStream::new(&key, &field(packet, 0))
     }
 
     fn seal_aes(&self, packet: &mut [u8]) {

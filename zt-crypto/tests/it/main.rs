@@ -5,3 +5,4 @@ mod identity;
 mod primitives;
 mod signed;
 mod support;
+mod vector_units;
