@@ -21,9 +21,11 @@ impl Surface {
         self.awareness.report(now, sighting)
     }
 
-    /// The addresses that a gateway mapped for us (UPnP, NAT-PMP).
-    pub(crate) fn set_mappings(&mut self, mappings: Vec<SocketAddr>) {
+    /// The addresses that a gateway mapped for us. Whether one is new.
+    pub(crate) fn set_mappings(&mut self, mappings: Vec<SocketAddr>) -> bool {
+        let is_new = mappings.iter().any(|mapping| !self.mappings.contains(mapping));
         self.mappings = mappings;
+        is_new
     }
 
     /// Worth telling: mappings, then what others see. One may be in both.
@@ -63,7 +65,7 @@ mod tests {
         let mut surface = Surface::default();
         let seen_as: SocketAddr = "88.5.5.5:100".parse().unwrap();
         let mapped: SocketAddr = "88.6.6.6:200".parse().unwrap();
-        surface.set_mappings(vec![mapped]);
+        assert!(surface.set_mappings(vec![mapped]) && !surface.set_mappings(vec![mapped]), "new once");
         let sighting = Sighting {
             reporter: Address::new(1),
             by: Reporter::Root,

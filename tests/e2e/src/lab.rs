@@ -316,6 +316,12 @@ impl Nat {
         &self.inside
     }
 
+    /// Its namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        self.nat.namespace()
+    }
+
     /// Forgets all mappings and gives out other ports from now on, as if it had restarted.
     ///
     /// # Errors

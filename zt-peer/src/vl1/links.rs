@@ -154,9 +154,14 @@ impl Vl1 {
         }
     }
 
-    /// External addresses that a gateway mapped for us (UPnP, NAT-PMP): told to peers.
+    /// External addresses that a gateway mapped for us (PCP, NAT-PMP, UPnP): told to peers, and a new one with the next
+    /// packet.
     pub fn set_mappings(&mut self, mappings: Vec<SocketAddr>) {
-        self.surface.set_mappings(mappings);
+        if self.surface.set_mappings(mappings) {
+            for id in self.peers.ids() {
+                self.peers.get_mut(id).gates_mut().push_again();
+            }
+        }
     }
 
     /// Whether roots, or several members, see us at this IP address now: what a gateway says of itself is held against

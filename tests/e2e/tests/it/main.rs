@@ -13,6 +13,7 @@ mod managed;
 mod mtu;
 mod nat;
 mod nesting;
+mod port_mapping;
 mod ports;
 mod promises;
 mod roles;

@@ -152,7 +152,11 @@ impl PortMapper {
             tokio::select! {
                 () = sleep_until(self.next()) => {}
                 () = announced(heard.as_ref()) => self.doubt(),
-                changed = self.wish.changed() => if changed.is_err() { std::future::pending::<()>().await },
+                changed = self.wish.changed() => match changed {
+                    // A person who changes something expects that it is tried.
+                    Ok(()) => self.failed = None,
+                    Err(_) => std::future::pending::<()>().await,
+                },
             }
         }
     }
