@@ -23,6 +23,7 @@ pub mod netconf;
 mod number;
 pub mod packet;
 pub mod prefix;
+pub mod raw_ethernet;
 pub mod record;
 pub mod rules;
 pub mod tcp_relay;

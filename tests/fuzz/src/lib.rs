@@ -5,6 +5,7 @@ mod engine;
 mod input;
 mod json;
 mod judged;
+mod raw_ethernet;
 mod relay;
 mod signed;
 mod stage;
@@ -14,6 +15,7 @@ mod tunnel;
 pub use decoders::{config, controller, credentials, dictionary, identity, inet, lz4, message, packet, rules, world};
 pub use engine::engine;
 pub use judged::{rules_eval, rules_script};
+pub use raw_ethernet::raw_ethernet;
 pub use relay::relay;
 pub use sys::capi;
 pub use tunnel::tunnel;
@@ -22,7 +24,7 @@ pub use tunnel::tunnel;
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("packet", packet),
     ("message", message),
     ("dictionary", dictionary),
@@ -36,6 +38,7 @@ pub const TARGETS: [(&str, Target); 17] = [
     ("rules_eval", rules_eval),
     ("rules_script", rules_script),
     ("controller", controller),
+    ("raw_ethernet", raw_ethernet),
     ("relay", relay),
     ("tunnel", tunnel),
     ("engine", engine),
