@@ -85,6 +85,11 @@ impl Endpoint {
         }
     }
 
+    /// An Ethernet address that stands for several stations: nobody is there.
+    pub const fn is_group(&self) -> bool {
+        matches!(self, Self::Mac(mac) if mac.is_multicast())
+    }
+
     /// IP address and port, when this endpoint has them.
     pub const fn socket_addr(&self) -> Option<SocketAddr> {
         match self {

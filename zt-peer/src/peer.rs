@@ -11,6 +11,7 @@ mod greetings;
 mod ledger;
 mod paths;
 mod software;
+mod sought;
 mod united;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use greetings::Greetings;
 use ledger::Ledger;
 use paths::Paths;
 use software::Software;
+use sought::Sought;
 use united::United;
 
 pub(crate) use paths::{Adopted, Dropped, PathProbe, Probe, Proof, RouteChange, Slot, Task, Way};
@@ -48,6 +50,7 @@ pub(crate) struct Peer {
     gates: Gates,
     ledger: Ledger,
     united: United,
+    sought: Sought,
     /// Its paths are used together.
     bond: Option<Box<Bond>>,
     /// Its record was emitted since it has a path.
@@ -125,6 +128,7 @@ impl Peer {
             gates: Gates::new(),
             ledger: Ledger::default(),
             united: United::default(),
+            sought: Sought::default(),
             bond: None,
             persisted: false,
         }
@@ -201,6 +205,10 @@ impl Peer {
 
     pub(crate) const fn united_mut(&mut self) -> &mut United {
         &mut self.united
+    }
+
+    pub(crate) const fn sought_mut(&mut self) -> &mut Sought {
+        &mut self.sought
     }
 
     /// Takes account of a packet (03 §7.1).

@@ -81,6 +81,12 @@ pub(crate) const TRUST: Duration = ms(600_000);
 pub(crate) const ONLINE: Duration = ms(60_000);
 /// Life of an entry of self-awareness (03 §9).
 pub(crate) const SURFACE: Duration = ms(600_000);
+/// A peer is looked for on a cable again after this time, then after twice as long, and so on.
+pub(crate) const SEEK_FIRST: Duration = ms(5000);
+/// The longest such time.
+pub(crate) const SEEK_MOST: Duration = ms(600_000);
+/// The longest such time for a peer that is reached by nothing else.
+pub(crate) const SEEK_LOST_MOST: Duration = ms(20_000);
 /// Housekeeping.
 pub(crate) const HOUSEKEEPING: Duration = ms(30_000);
 /// ERRORs about frames that count, per peer: a waiting frame is judged every 500 ms (02 §5).

@@ -4,7 +4,7 @@
 //!
 //! 1. `known` changes nothing; `owner` asks the owner, `persist` gives it records;
 //! 2. `proof`, `write`: packets, and who pays for them;
-//! 3. `ask`, `care`: HELLO and ECHO to peers, and roots kept in touch with;
+//! 3. `ask`, `care`, `seek`: HELLO and ECHO to peers, roots kept in touch with, and who is looked for on a cable;
 //! 4. `route`: which way messages go, and what follows when it changes;
 //! 5. `whois`, `worlds`, `level`: who is asked for, who is a root, how bad a link may be;
 //! 6. `bonds`, `paths`: what a peer decided about its paths is done;
@@ -31,6 +31,7 @@ mod relay;
 mod rendezvous;
 mod round;
 mod route;
+mod seek;
 mod send;
 mod strangers;
 mod view;

@@ -65,7 +65,7 @@ impl PathPolicy {
     /// Whether `remote` may become a path of `peer`. `upstream_ips`: the addresses its world names, if it is a root
     /// with stable endpoints.
     pub(crate) fn usable(&self, peer: Address, remote: &Endpoint, upstream_ips: Option<&[IpAddr]>) -> bool {
-        let Endpoint::Ip(addr) = remote else { return true };
+        let Endpoint::Ip(addr) = remote else { return !remote.is_group() };
         let ip = addr.ip();
         let scope = self.is_path_scope(ip);
         // Quirk (03 §8): this tunnel broker's prefix is refused by name.

@@ -95,7 +95,10 @@ impl Vl1 {
         if self.links.get(path.link).is_none() {
             return;
         }
-        self.note_asked(now.mono, id);
+        if !path.remote.is_group() {
+            // Where everybody is asked, that nobody answers is as usual.
+            self.note_asked(now.mono, id);
+        }
         let spread = if spam { Spread::Levels } else { self.links.spread_of(path.link) };
         let destination = if direct { path.remote.inet() } else { InetAddress::None };
         let question = Question { sent: now.mono, purpose, direct, spread, heard_first };

@@ -30,6 +30,7 @@ impl Vl1 {
         if self.links.is_for_contact(&link) {
             self.greet_roots_by(now, link, out);
             self.greet_active(now, Some(link), out);
+            self.seek_by(now, link, out);
         }
     }
 

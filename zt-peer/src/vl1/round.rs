@@ -78,6 +78,7 @@ impl Vl1 {
             self.whois(now, address, out);
         }
         self.tend_worse(now, out);
+        self.seek(now, out);
         self.note_root(now);
     }
 
