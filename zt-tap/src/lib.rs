@@ -20,7 +20,9 @@ pub use dns::{DnsConfig, DnsError, DnsOutcome, LinkDns, MemoryDns, NoDns, Resolv
 #[doc(inline)]
 pub use host::{Applied, Change, HostConfig, HostError, HostRoute, HostState};
 #[doc(inline)]
-pub use interfaces::{Bindable, Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress, MemoryInterfaces};
+pub use interfaces::{
+    Bindable, Holder, HostView, InterfaceFilter, InterfaceWatch, LocalAddress, MemoryInterfaces, NoCable,
+};
 #[cfg(all(target_os = "linux", feature = "tokio"))]
 #[doc(inline)]
 pub use linux::{AsyncTap, LinuxInterfaces, LinuxTaps};

@@ -89,7 +89,7 @@ impl HostView {
     /// Numbers of our own ports and of everything whose packets leave by one: devices on top of it (VLAN, MACVLAN), tunnels
     /// with an end in its prefixes, bridges that have no other way out. A bridge that has a cable too is none: the one-NIC
     /// bridge is the host's way to the internet.
-    fn riding(&self, filter: &InterfaceFilter) -> BTreeSet<u32> {
+    pub(super) fn riding(&self, filter: &InterfaceFilter) -> BTreeSet<u32> {
         let own = self.interfaces.iter().filter(|link| filter.own_taps.contains(&link.name));
         let mut riding: BTreeSet<u32> = own.map(|link| link.index).collect();
         // Each round adds what rides on the last one; a chain is no longer than there are devices.
@@ -166,7 +166,7 @@ impl HostView {
         self.uplinks.iter().position(|uplink| uplink.index == index).unwrap_or(self.uplinks.len())
     }
 
-    fn interface(&self, index: u32) -> Option<&Interface> {
+    pub(super) fn interface(&self, index: u32) -> Option<&Interface> {
         self.interfaces.iter().find(|link| link.index == index)
     }
 

@@ -1,6 +1,7 @@
 //! The interfaces of a host: which addresses sockets are bound to (06 §5.1, §5.2), and news of them.
 
 mod bindable;
+mod cable;
 mod filter;
 mod memory;
 
@@ -11,6 +12,7 @@ use std::task::{Context, Poll};
 use zt_wire::{IpPrefix, Mac};
 
 pub use bindable::{Bindable, Holder};
+pub use cable::NoCable;
 pub use filter::InterfaceFilter;
 pub(crate) use filter::is_physical_scope;
 pub use memory::MemoryInterfaces;
@@ -54,10 +56,14 @@ pub struct Interface {
     pub mtu: u32,
     /// Administratively up.
     pub up: bool,
+    /// Nothing is at the other end of its cable, or it is down.
+    pub unplugged: bool,
     /// Number of the interface below it (of a VLAN, MACVLAN, tunnel), or of the other end of a cable, on this host.
     pub lower: Option<u32>,
     /// Number of the bridge, bond or VRF that it is a port of.
     pub master: Option<u32>,
+    /// That is a VRF.
+    pub in_vrf: bool,
     /// It is one end of a cable within the host (veth).
     pub is_cable: bool,
     /// Outer addresses of a tunnel, both ends, as far as they are fixed.

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoBridge, InfoData, InfoGeneve, InfoGre, InfoGre6, InfoKind, InfoVeth, InfoVxlan, LinkAttribute, LinkFlags,
-    LinkInfo, LinkLayerType, LinkMessage,
+    InfoBridge, InfoData, InfoGeneve, InfoGre, InfoGre6, InfoKind, InfoPortKind, InfoVeth, InfoVxlan, LinkAttribute,
+    LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 use zt_wire::Mac;
 
@@ -190,6 +190,7 @@ fn parse_link(message: &LinkMessage) -> Interface {
     let mut link = Interface {
         index: message.header.index,
         up: message.header.flags.contains(LinkFlags::Up),
+        unplugged: !message.header.flags.contains(LinkFlags::LowerUp),
         ..Interface::default()
     };
     let mut elsewhere = false;
@@ -237,6 +238,7 @@ fn parse_link_info(infos: &[LinkInfo], link: &mut Interface) {
     for info in infos {
         match info {
             LinkInfo::Kind(InfoKind::Veth) => link.is_cable = true,
+            LinkInfo::PortKind(InfoPortKind::Vrf) => link.in_vrf = true,
             LinkInfo::Data(InfoData::Vxlan(values)) => {
                 for value in values {
                     match value {
