@@ -51,6 +51,25 @@ pub struct Status {
     /// Our own addition: the port of a gateway that leads here, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_port_mapping: Option<PortMapping>,
+    /// Our own addition: interfaces of `settings.ethernet`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zt_ethernet: Vec<EthernetPort>,
+}
+
+/// An interface on which members find each other without IP (docs/ethernet.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EthernetPort {
+    /// Its name.
+    pub interface: String,
+    /// Its address, while it is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// The largest datagram in bytes that it takes, while it is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u16>,
+    /// Why it is not in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// A mapped port (06 §6).
@@ -302,7 +321,7 @@ pub struct Peer {
 pub struct Path {
     /// Always true.
     pub active: bool,
-    /// Remote `ip/port`.
+    /// Remote `ip/port`; of raw Ethernet, our own addition, the MAC address.
     pub address: String,
     /// Flows that it carries; this and what follows of bonds only with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -318,7 +337,7 @@ pub struct Path {
     /// Configured capacity in Mbit/s, 0 if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given_link_speed: Option<u32>,
-    /// Our interface.
+    /// Our interface; of raw Ethernet without a bond, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ifname: Option<String>,
     /// Milliseconds since a packet came by it.

@@ -5,7 +5,7 @@
 pub use crate::drop_reason::{DropReason, Unsent};
 use std::net::IpAddr;
 use zt_netconf::{Decisions, Settings as NetworkSettings, Withheld};
-use zt_peer::{BondView, BondedPath};
+use zt_peer::{BondView, BondedPath, Endpoint};
 pub use zt_peer::{LinkKind, Role};
 use zt_wire::{Address, Identity, InetAddress, IpPrefix, Mac, MulticastGroup, NetworkId, SoftwareVersion};
 
@@ -49,9 +49,11 @@ pub struct Traffic {
 #[derive(Clone, Debug)]
 pub struct PathStatus {
     /// Remote address.
-    pub address: InetAddress,
+    pub address: Endpoint,
     /// Local link number.
     pub link: u32,
+    /// The interface of this host that carries it, if that is known.
+    pub interface: Option<String>,
     /// What carries it.
     pub kind: LinkKind,
     /// Wall clock of the last datagram sent, 0 if never.

@@ -59,6 +59,16 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
         ],
         console.color,
     );
+    for port in &status.zt_ethernet {
+        let api::EthernetPort { interface, mac, mtu, problem } = port;
+        text += &match (mac, mtu, problem) {
+            (Some(mac), Some(mtu), _) => format!("raw Ethernet on {interface}: {mac}, datagrams up to {mtu} bytes\n"),
+            (.., problem) => {
+                let problem = problem.as_deref().unwrap_or("it is not in use");
+                paint(&format!("raw Ethernet on {interface}: {problem}\n"), Tone::Fair, console.color)
+            }
+        };
+    }
     let by = if status.tcp_fallback_active { ", by the TCP relay" } else { "" };
     text += &format!("{}{by}\n", paint(online.0, online.1, console.color));
     Ok(Report::new(serde_json::to_value(&status)?, text))

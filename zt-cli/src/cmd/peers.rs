@@ -21,7 +21,8 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
         let link = match path {
             None => ("RELAY", Tone::Fair),
             Some(path) => match path.link.as_deref() {
-                None | Some("ethernet") => ("DIRECT", Tone::Good),
+                None => ("DIRECT", Tone::Good),
+                Some("ethernet") => ("ETHERNET", Tone::Good),
                 // It works, and costs more than UDP.
                 Some("websocket") => ("WEBSOCKET", Tone::Fair),
                 Some("relay") => ("TCP RELAY", Tone::Fair),
@@ -35,11 +36,19 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
             (latency, Tone::Plain),
             (link.0.to_owned(), link.1),
             (path.map_or("-".to_owned(), |p| age(now, p.last_receive)), Tone::Plain),
-            (path.map_or(String::new(), |p| p.address.clone()), Tone::Plain),
+            (path.map_or(String::new(), place), Tone::Plain),
         ]);
     }
     let text = if table.is_empty() { "no peers\n".to_owned() } else { table.render(console.color) };
     Ok(Report::new(serde_json::to_value(&peers)?, text))
+}
+
+/// Where a path leads; a MAC address says nothing without the interface.
+fn place(path: &api::Path) -> String {
+    match (&path.ifname, path.link.as_deref()) {
+        (Some(interface), Some("ethernet")) => format!("{} on {interface}", path.address),
+        _ => path.address.clone(),
+    }
 }
 
 /// Time since a moment, in words.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use zt_netconf::trace::key;
 use zt_netconf::{NetworkType, NoAnswer, Question};
 use zt_node::Handle;
-use zt_node::driver::{KeptTrace, Stopped, TcpRelayHandle};
+use zt_node::driver::{EthernetHandle, EthernetPort, KeptTrace, Stopped, TcpRelayHandle};
 use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, WithheldStatus};
 use zt_peer::BondMtuError;
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
@@ -44,6 +44,7 @@ pub(super) struct NodeBackend {
     conf: Arc<Mutex<LocalConf>>,
     ports: Ports,
     relay: TcpRelayHandle,
+    ethernet: EthernetHandle,
     mapping: Shown,
     /// What tunnels in streams dropped.
     streams: Counts,
@@ -64,12 +65,12 @@ impl NodeBackend {
         home: Home,
         conf: LocalConf,
         ports: Ports,
-        relay: TcpRelayHandle,
+        (relay, ethernet): (TcpRelayHandle, EthernetHandle),
         mapping: Shown,
         streams: Counts,
     ) -> Self {
         let (conf, changing) = (Arc::new(Mutex::new(conf)), tokio::sync::Mutex::new(()));
-        Self { handle, home, conf, ports, relay, mapping, streams, changing }
+        Self { handle, home, conf, ports, relay, ethernet, mapping, streams, changing }
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -112,6 +113,7 @@ impl Backend for NodeBackend {
             version_minor: COMPATIBLE_VERSION.minor.into(),
             version_rev: COMPATIBLE_VERSION.revision,
             zt_version: Some(VERSION.to_owned()),
+            zt_ethernet: self.ethernet.ports().into_iter().map(ethernet_port).collect(),
             zt_port_mapping: self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }
@@ -217,7 +219,9 @@ impl Backend for NodeBackend {
         let status = self.node_status().await?;
         let of_node = status.drops.into_iter().map(|(reason, count)| api::Drops { count, reason: reason.to_string() });
         let of_streams = self.streams.iter().map(|(reason, count)| api::Drops { count, reason: reason.to_owned() });
-        Ok(of_node.chain(of_streams).collect())
+        let of_frames = self.ethernet.drops();
+        let of_frames = of_frames.into_iter().map(|(reason, count)| api::Drops { count, reason: reason.to_owned() });
+        Ok(of_node.chain(of_streams).chain(of_frames).collect())
     }
 
     async fn traces(&self, after: u64, wait: Duration) -> Answer<api::Traces> {
@@ -263,6 +267,12 @@ impl Backend for NodeBackend {
             drops: &drops,
         }))
     }
+}
+
+fn ethernet_port(port: EthernetPort) -> api::EthernetPort {
+    let EthernetPort { interface, state } = port;
+    let (mac, mtu) = state.as_ref().ok().map(|(mac, mtu)| (mac.to_string(), *mtu)).unzip();
+    api::EthernetPort { interface, mac, mtu, problem: state.err() }
 }
 
 /// It works until the process ends, which is not what was asked for.

@@ -39,6 +39,7 @@ fn path(status: &PathStatus) -> api::Path {
         active: true,
         address: status.address.to_string(),
         expired: false,
+        ifname: status.interface.clone().filter(|_| status.kind == LinkKind::Ethernet),
         last_receive: status.last_receive,
         last_send: status.last_send,
         link: Some(status.kind).filter(|kind| *kind != LinkKind::Udp).map(|kind| kind.word().to_owned()),

@@ -1,6 +1,7 @@
 //! `local.conf`: the operator's settings of a node (06 §3), as typed values with remarks on what could not be used.
 
 mod bonding;
+mod ethernet;
 mod tcp;
 
 pub use tcp::{Targets, listen_addresses, targets_beside_planet};
@@ -166,6 +167,8 @@ pub struct Settings {
     pub tcp_fallback_relay: Option<SocketAddr>,
     /// Tunnels in streams.
     pub tcp: TcpSettings,
+    /// Interfaces on which members find each other without IP.
+    pub ethernet: Vec<String>,
 }
 
 impl Default for Settings {
@@ -183,6 +186,7 @@ impl Default for Settings {
             force_tcp_relay: false,
             tcp_fallback_relay: Some(TcpRelaySettings::default().server),
             tcp: TcpSettings::default(),
+            ethernet: Vec::new(),
         }
     }
 }
@@ -310,6 +314,7 @@ impl LocalConf {
                     }
                 }
                 "tcp" => self.read_tcp(value),
+                "ethernet" => self.read_ethernet(value),
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
                 _ if INERT_SETTINGS.contains(&key.as_str()) => {
                     self.remark(format!("{field}: accepted, but this version does not act on it"));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use zt_crypto::Entropy as _;
 use zt_netconf::Settings;
-use zt_node::driver::{Control, StateKey, TcpRelay, TcpRelayHandle};
+use zt_node::driver::{Control, Ethernet, EthernetHandle, StateKey, TcpRelay, TcpRelayHandle};
 use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
 use zt_peer::{PhysicalPrefix, VirtualPeer};
 use zt_tap::{LinuxDns, LinuxHost, LinuxTaps, ResolverPlaces};
@@ -27,6 +27,9 @@ use zt_node::OsEntropy;
 
 /// How often `local.conf` is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// What changes links that settings are about.
+type LinkHandles = (TcpRelayHandle, EthernetHandle);
 
 /// Why a node ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +59,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let (relay_source, relay) = TcpRelay::new(local_conf.settings.tcp_relay());
     let mut config = node_config(&home, identity, &local_conf, &ports)?;
     config.links.push(Box::new(relay_source));
+    let (ethernet_source, ethernet) = Ethernet::new(address, local_conf.settings.ethernet.clone());
+    config.links.push(Box::new(ethernet_source));
     config.links.push(Box::new(tunnels.source()));
     let mut keeper = Keeper::new(tunnels.clone(), home.clone(), address, prepared.listen_tcp);
     tunnels.bind(&keeper.settings(&local_conf.settings.tcp)).map_err(|(at, error)| {
@@ -71,19 +76,18 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let (wish_sender, wish_receiver) = watch::channel(mapping_wish(&ports, &local_conf));
     let mut mapper = PortMapper::new(handle.clone(), wish_receiver, format!("zt {address}"));
     let shown = shown_ports(&ports, &local_conf);
-    let (conf, relays, mapping) = (local_conf.clone(), relay.clone(), mapper.shown());
-    let backend =
-        NodeBackend::new(handle.clone(), home.clone(), conf, shown, relays, mapping, tunnels.counts().clone());
+    let (conf, links, mapping) = (local_conf.clone(), (relay.clone(), ethernet.clone()), mapper.shown());
+    let backend = NodeBackend::new(handle.clone(), home.clone(), conf, shown, links, mapping, tunnels.counts().clone());
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?;
     tracing::info!(version = crate::VERSION, %address, port, home = %home.path().display(), "node started");
     let settings = {
-        let (handle, ports) = (handle.clone(), ports.clone());
+        let (handle, ports, links) = (handle.clone(), ports.clone(), (relay, ethernet));
         async move {
-            apply(&handle, &local_conf, &ports, &relay).await;
+            apply(&handle, &local_conf, &ports, &links).await;
             keeper.tend(&handle, &local_conf.settings.tcp).await;
-            follow(watch, &handle, (&ports, &relay), &conf, &mut keeper, |conf| {
+            follow(watch, &handle, (&ports, &links), &conf, &mut keeper, |conf| {
                 let _ = access_sender.send(access(conf));
                 let _ = wish_sender.send(mapping_wish(&ports, conf));
             })
@@ -236,7 +240,7 @@ fn device_map(home: &Home) -> Result<BTreeMap<NetworkId, String>, DaemonError> {
 }
 
 /// Hands the settings that work without a restart to the node.
-async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16], relay: &TcpRelayHandle) {
+async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16], links: &LinkHandles) {
     let physical: Vec<PhysicalPrefix> = conf
         .physical
         .iter()
@@ -265,9 +269,10 @@ async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16], relay: &TcpRela
     let settings = conf.settings.clone();
     let bonding = conf.bonding.clone();
     let ports = ports_after(ports, conf);
-    let relay = relay.clone();
+    let (relay, ethernet) = links.clone();
     let change = move |control: &mut Control<'_>| {
         relay.set(settings.tcp_relay());
+        ethernet.set(settings.ethernet);
         control.set_physical(physical);
         control.set_virtual(peers);
         control.set_bonding(bonding);
@@ -302,7 +307,7 @@ fn ports_after(present: &[u16], conf: &LocalConf) -> Vec<u16> {
 async fn follow(
     mut watch: Watch,
     handle: &Handle,
-    (ports, relay): (&[u16], &TcpRelayHandle),
+    (ports, links): (&[u16], &LinkHandles),
     shared: &Arc<std::sync::Mutex<LocalConf>>,
     keeper: &mut Keeper,
     access: impl Fn(&LocalConf),
@@ -318,7 +323,7 @@ async fn follow(
                 for remark in &conf.remarks {
                     tracing::warn!("local.conf: {remark}");
                 }
-                apply(handle, &conf, ports, relay).await;
+                apply(handle, &conf, ports, links).await;
                 access(&conf);
                 *shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = conf;
                 tracing::info!("local.conf taken up");

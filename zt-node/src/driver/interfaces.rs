@@ -274,7 +274,9 @@ impl Driver {
     fn wanted(&mut self, now: Now, view: Option<HostView>) -> Vec<Wanted> {
         let mut addresses = match view {
             Some(view) => {
-                let mut choice = choose(&view, &self.filter(), &self.interfaces.wish.addresses);
+                let filter = self.filter();
+                self.links.set_host(&view, &filter);
+                let mut choice = choose(&view, &filter, &self.interfaces.wish.addresses);
                 self.interfaces.note(&mut choice);
                 let underlay: Vec<IpAddr> = choice.underlay.into_iter().collect();
                 if let Err(error) = self.host.set_underlay(&underlay) {

@@ -26,6 +26,7 @@ pub use clock::Clock;
 pub use control::Control;
 pub use error::StartError;
 pub use handle::{ControllerError, Handle, Stopped};
+pub use link::{Ethernet, EthernetHandle, EthernetPort};
 pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
 pub use link::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
 pub use store::{ControllerStore, ControllerStoreError, Forgetful, News};

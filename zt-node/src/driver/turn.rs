@@ -111,6 +111,9 @@ impl Driver {
         let mut progress = false;
         while let Poll::Ready(link) = self.links.poll_opened(cx) {
             tracing::debug!(id = link.id.0, kind = ?link.kind, local = %At(link.local), "a link is open");
+            if let Some(name) = self.links.interface(link.id).map(str::to_owned) {
+                self.hand_in(now, Input::LinkInterface(link.id, &name));
+            }
             self.hand_in(now, Input::LinkUp(link));
             progress = true;
         }

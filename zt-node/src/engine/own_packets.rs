@@ -7,6 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use zt_peer::{Endpoint, Link, LinkId, LinkKind};
 use zt_wire::ether::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, EthernetRef};
+use zt_wire::{Mac, raw_ethernet};
 
 /// Layers that are looked through: a VXLAN in a GRE tunnel in a VLAN is more than anybody has.
 const LAYERS: usize = 6;
@@ -22,6 +23,7 @@ const PROTOCOL_GRE: u8 = 47;
 #[derive(Default)]
 pub(super) struct OwnPackets {
     sockets: Vec<(LinkId, SocketAddr)>,
+    stations: Vec<(LinkId, Mac)>,
     /// Frames that ended here.
     pub(super) dropped: u64,
 }
@@ -38,6 +40,9 @@ impl OwnPackets {
     /// A socket is there.
     pub(super) fn add(&mut self, link: &Link) {
         self.remove(link.id);
+        if let Endpoint::Mac(mac) = link.local {
+            self.stations.push((link.id, mac));
+        }
         if link.kind == LinkKind::Udp
             && let Endpoint::Ip(local) = link.local
             && !local.ip().is_unspecified()
@@ -50,21 +55,27 @@ impl OwnPackets {
     /// A socket is gone.
     pub(super) fn remove(&mut self, link: LinkId) {
         self.sockets.retain(|(id, _)| *id != link);
+        self.stations.retain(|(id, _)| *id != link);
     }
 
     /// Whether a frame that the host sends into a port carries a datagram of ours; counts it then.
     pub(super) fn catches(&mut self, frame: &EthernetRef<'_>) -> bool {
-        let caught = self.carried(Layer::Typed(frame.ethertype, frame.payload));
+        let caught = self.carried(frame.source, Layer::Typed(frame.ethertype, frame.payload));
         self.dropped += u64::from(caught);
         caught
     }
 
-    fn carried(&self, outermost: Layer<'_>) -> bool {
+    /// `station`: who sent the frame that is looked into.
+    fn carried(&self, mut station: Mac, outermost: Layer<'_>) -> bool {
         let mut layer = outermost;
         for _ in 0..LAYERS {
             let inner = match layer {
-                Layer::Ethernet(bytes) => {
-                    EthernetRef::new_checked(bytes).ok().map(|frame| Layer::Typed(frame.ethertype, frame.payload))
+                Layer::Ethernet(bytes) => EthernetRef::new_checked(bytes).ok().map(|frame| {
+                    station = frame.source;
+                    Layer::Typed(frame.ethertype, frame.payload)
+                }),
+                Layer::Typed(raw_ethernet::ETHERTYPE, _) => {
+                    return self.stations.iter().any(|(_, mac)| *mac == station);
                 }
                 Layer::Typed(ETHERTYPE_IPV4 | ETHERTYPE_IPV6, bytes) => Some(Layer::Ip(bytes)),
                 Layer::Typed(ETHERTYPE_VLAN | ETHERTYPE_QINQ, bytes) => typed(bytes, 2, 4),
@@ -260,5 +271,24 @@ mod tests {
         own.remove(LinkId(1));
         assert!(!own.catches(&frame));
         assert_eq!(own.dropped, 1);
+    }
+
+    #[test]
+    fn a_frame_that_we_sent_without_ip_is_found() {
+        let mut own = own();
+        let mac = Mac([2, 0, 0, 0, 0, 7]);
+        let local = Endpoint::Mac(mac);
+        own.add(&Link { id: LinkId(9), kind: LinkKind::Ethernet, rank: -1, role: LinkRole::Full, local, mtu: 0 });
+        let frame = |source: Mac, ethertype: u16, payload: &[u8]| {
+            [&[0xff; 6][..], &source.0, &ethertype.to_be_bytes(), payload].concat()
+        };
+        let mut catches = |frame: Vec<u8>| own.catches(&EthernetRef::new_checked(&frame).expect("of the test"));
+        let ours = frame(mac, raw_ethernet::ETHERTYPE, &[0; 46]);
+        assert!(catches(ours.clone()));
+        assert!(catches(frame(mac, ETHERTYPE_VLAN, &[&[0, 7, 0x88, 0xb5][..], &[0; 46]].concat())));
+        assert!(catches(frame(Mac([2; 6]), ETHERTYPE_TEB, &ours)), "a frame in a frame");
+        assert!(!catches(frame(Mac([2; 6]), raw_ethernet::ETHERTYPE, &[0; 46])), "of somebody behind us");
+        own.remove(LinkId(9));
+        assert!(!own.catches(&EthernetRef::new_checked(&ours).expect("of the test")));
     }
 }

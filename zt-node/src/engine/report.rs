@@ -77,7 +77,8 @@ impl Engine {
         let link_of = |path: &PathView| self.vl1.links().find(|link| link.id == path.path.link);
         let paths = peer.paths.into_iter().map(|path| {
             let link = link_of(&path);
-            path_status(now, path, link)
+            let interface = self.vl1.interface(path.path.link).map(str::to_owned);
+            PathStatus { interface, ..path_status(now, path, link) }
         });
         PeerStatus {
             address: peer.identity.address,
@@ -160,9 +161,9 @@ fn path_status(now: Now, path: PathView, link: Option<&Link>) -> PathStatus {
     let at = |age: Option<Duration>| {
         age.map_or(0, |age| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)))
     };
-    let address: InetAddress = path.path.remote.inet();
     PathStatus {
-        address,
+        address: path.path.remote,
+        interface: None,
         link: path.path.link.0,
         // A path ends with its link.
         kind: link.map_or(LinkKind::Udp, |link| link.kind),

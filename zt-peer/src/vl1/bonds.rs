@@ -52,6 +52,11 @@ impl Vl1 {
         self.bonding.in_use
     }
 
+    /// The interface that a link is on, by name.
+    pub fn interface(&self, link: LinkId) -> Option<&str> {
+        self.links.interface(link)
+    }
+
     /// The interface that a link is on, by name: policies name interfaces. To be told before the link is added.
     pub fn set_interface(&mut self, link: LinkId, name: &str) {
         self.links.set_interface(link, name);

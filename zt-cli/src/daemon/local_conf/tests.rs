@@ -188,3 +188,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn interfaces_of_raw_ethernet_are_names_and_each_counts_once() {
+    let read = conf(r#"{"settings":{"ethernet":["eth1","br0","eth1","a/b","","veryveryverylongname"]}}"#);
+    assert_eq!(read.settings.ethernet, ["eth1", "br0"]);
+    assert_eq!(read.remarks.len(), 4, "{:?}", read.remarks);
+    assert!(read.remarks.iter().all(|remark| remark.starts_with("settings.ethernet: ")));
+    let wrong = conf(r#"{"settings":{"ethernet":"eth1"}}"#);
+    assert_eq!((wrong.settings.ethernet, wrong.remarks.len()), (Vec::new(), 1));
+}

@@ -3,6 +3,7 @@
 //! A kind of link is a [`LinkIo`]: the node's own UDP sockets, or what a [`LinkSource`] opens while the node runs. Each link
 //! has a queue of its own (`queue`), so that one which is full or dies stops no other.
 
+mod ethernet;
 mod queue;
 mod refusals;
 mod table;
@@ -10,6 +11,7 @@ mod tcp_relay;
 mod udp;
 mod unsent;
 
+pub use ethernet::{Ethernet, EthernetHandle, EthernetPort};
 pub(super) use queue::Share;
 pub(super) use table::{Ended, Links};
 pub use tcp_relay::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
@@ -20,7 +22,7 @@ use std::io;
 use std::task::{Context, Poll};
 use thiserror::Error;
 use zt_peer::{Endpoint, LinkKind, LinkRole};
-use zt_tap::LocalAddress;
+use zt_tap::{HostView, InterfaceFilter, LocalAddress};
 use zt_wire::time::Mono;
 
 /// What carries the datagrams of one link: a socket, a connection, a cable. Datagrams arrive whole or not at all, in any
@@ -60,6 +62,11 @@ pub trait LinkIo: Send {
         Poll::Ready(Ok(()))
     }
 
+    /// The interface of the host that carries the link, if it is one.
+    fn interface(&self) -> Option<&str> {
+        None
+    }
+
     /// Of a link that carries several connections, the other end of one that has ended since the last call: what goes there
     /// has to find another way.
     fn take_path_down(&mut self) -> Option<Endpoint> {
@@ -92,6 +99,11 @@ pub trait LinkSource: Send {
     /// own tunnel in its way.
     fn handle_locals(&mut self, locals: &[LocalAddress]) {
         let _ = locals;
+    }
+
+    /// Takes what the host has, after each look at its interfaces. `filter`: which are the node's own ports.
+    fn handle_host(&mut self, host: &HostView, filter: &InterfaceFilter) {
+        let _ = (host, filter);
     }
 
     /// Takes the level of desperation when it changes: the worst rank of links that first contact uses, 0 at first

@@ -9,7 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path, Train};
-use zt_tap::LocalAddress;
+use zt_tap::{HostView, InterfaceFilter, LocalAddress};
 use zt_wire::Lane;
 use zt_wire::time::Mono;
 
@@ -197,6 +197,19 @@ impl Links {
         if self.locals != locals {
             self.sources.iter_mut().for_each(|source| source.handle_locals(&locals));
             self.locals = locals;
+        }
+    }
+
+    /// Tells the sources what the host has.
+    pub(in crate::driver) fn set_host(&mut self, host: &HostView, filter: &InterfaceFilter) {
+        self.sources.iter_mut().for_each(|source| source.handle_host(host, filter));
+    }
+
+    /// The interface of the host that carries a link of a source.
+    pub(in crate::driver) fn interface(&self, link: LinkId) -> Option<&str> {
+        match &self.open.iter().find(|open| open.line.link.id == link)?.line.io {
+            Io::Sourced(io) => io.interface(),
+            Io::Udp(_) => None,
         }
     }
 
