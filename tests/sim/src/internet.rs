@@ -69,6 +69,8 @@ pub struct Carriage {
     pub len: usize,
     /// Nobody may fragment it.
     pub dont_fragment: bool,
+    /// It went to all stations of a cable.
+    pub to_all: bool,
 }
 
 /// The narrowest link on the way from one machine to another.
@@ -214,6 +216,21 @@ impl Internet {
         &self.ifaces[id.0].addresses
     }
 
+    /// Addresses of all other interfaces of the segment of one.
+    #[must_use]
+    pub fn neighbours(&self, id: IfaceId) -> Vec<IpAddr> {
+        let segment = self.ifaces[id.0].segment;
+        let others = self.segments[segment.0].addresses.iter();
+        let others = others.filter(|(_, at)| !matches!(at, Attached::Iface(other) if *other == id));
+        others.map(|(ip, _)| *ip).collect()
+    }
+
+    /// A segment that leads nowhere else: a switch.
+    pub fn add_switch(&mut self) -> SegmentId {
+        self.segments.push(Segment::default());
+        SegmentId(self.segments.len() - 1)
+    }
+
     /// The most payload that an interface takes in one datagram, as nodes are told it; 0 = nobody knows.
     pub fn set_payload(&mut self, id: IfaceId, payload: u16) {
         self.ifaces[id.0].payload = payload;
@@ -310,6 +327,7 @@ impl Internet {
                     segment = *inner;
                 }
                 None => {
+                    self.segments[segment.0].gateway?;
                     let Boxed { nat, outer, .. } = &mut self.nats[self.segments[segment.0].gateway?.0];
                     let hairpin = destination.ip() == nat.outer();
                     if hairpin && !nat.hairpin() {

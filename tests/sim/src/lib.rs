@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod cable;
 mod dice;
 mod dissect;
 mod fixtures;

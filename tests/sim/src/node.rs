@@ -29,6 +29,8 @@ pub struct Bound {
     pub iface: IfaceId,
     /// Local address and port.
     pub local: SocketAddr,
+    /// What the engine was told about it.
+    pub kind: LinkKind,
 }
 
 /// How a node uses an interface: one link for each address of it.

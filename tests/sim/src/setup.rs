@@ -1,6 +1,6 @@
 //! Building worlds: machines, root sets, networks, members.
 
-use crate::internet::{INTERNET, NatId, SegmentId};
+use crate::internet::{INTERNET, IfaceId, NatId, SegmentId};
 use crate::nat::NatKind;
 use crate::node::{Node, NodeId, START_OF_TIME, Use};
 use crate::sim::Sim;
@@ -67,6 +67,16 @@ impl Sim {
         };
         let iface = self.internet.add_iface(self.nodes[id.0].machine, segment, &[address]);
         self.give_use(id, Use { iface, kind: LinkKind::Udp, rank: 0, port: PORT });
+    }
+
+    /// Gives a node a cable without IP, in a segment made by [`Internet::add_switch`](crate::Internet::add_switch). The
+    /// interface that is unplugged there is the one that is returned.
+    pub fn give_cable(&mut self, id: NodeId, switch: SegmentId, payload: u16) -> IfaceId {
+        let address = IpAddr::from([10, 99, (id.0 >> 8) as u8, id.0 as u8]);
+        let iface = self.internet.add_iface(self.nodes[id.0].machine, switch, &[address]);
+        self.internet.set_payload(iface, payload);
+        self.give_use(id, Use { iface, kind: LinkKind::Ethernet, rank: -1, port: PORT });
+        iface
     }
 
     /// Gives a node a second way of a worse rank: a relay far away that speaks for it with an address of its own.

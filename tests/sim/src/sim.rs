@@ -1,5 +1,6 @@
 //! The world: virtual time, events in order, and each node's driver as a few short functions.
 
+use crate::cable;
 use crate::dice::Dice;
 use crate::fixtures;
 use crate::host::{Heard, Host, Mark};
@@ -13,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use zt_crypto::PeerKeys;
 use zt_node::engine::{Input, NetworkChange, Output, Persist};
-use zt_peer::{Endpoint, Job, JobDone, Link, LinkId, LinkRole, Vl1Event};
+use zt_peer::{Job, JobDone, Link, LinkId, LinkRole, Vl1Event};
 use zt_wire::{FrameBatch, Identity, NetworkId};
 
 /// Virtual time of the validation of an identity: a memory-hard hash and a key agreement.
@@ -239,12 +240,12 @@ impl Sim {
             let node = &mut self.nodes[id.0];
             node.next_link += 1;
             let link = LinkId(node.next_link);
-            node.bound.push(Bound { link, iface: how.iface, local });
+            node.bound.push(Bound { link, iface: how.iface, local, kind: how.kind });
             let link = Link {
                 id: link,
                 kind: how.kind,
                 rank: how.rank,
-                local: Endpoint::Ip(local),
+                local: cable::endpoint(how.kind, local),
                 mtu: self.internet.payload(how.iface),
                 role: LinkRole::Full,
             };
@@ -397,9 +398,10 @@ impl Sim {
             return;
         }
         node.received += 1;
+        let remote = cable::endpoint(bound.kind, remote);
         let (link, stride, now) = (bound.link, bytes.len(), node.now(self.time));
         if let Some(engine) = node.engine.as_mut() {
-            let input = Input::Datagrams { link, remote: Endpoint::Ip(remote), bytes: &mut bytes, stride };
+            let input = Input::Datagrams { link, remote, bytes: &mut bytes, stride };
             engine.handle(now, input, &mut node.outbox);
         }
         self.settle(id);
@@ -547,14 +549,21 @@ impl Sim {
         }
         let mut sends: Vec<(Bound, SocketAddr, Carriage, Vec<u8>)> = Vec::new();
         for transmit in node.outbox.transmits.iter() {
-            let Endpoint::Ip(remote) = transmit.path.remote else { continue };
             let Some(&bound) = node.bound.iter().find(|bound| bound.link == transmit.path.link) else { continue };
-            if bound.local.is_ipv4() != remote.is_ipv4() {
-                continue;
+            let port = bound.local.port();
+            let to_all = transmit.path.remote.is_group();
+            let remotes = match cable::socket_address(transmit.path.remote, port) {
+                Some(remote) => vec![remote],
+                None => {
+                    let all = self.internet.neighbours(bound.iface).into_iter();
+                    all.map(|ip| SocketAddr::new(ip, port)).collect()
+                }
+            };
+            let how = Carriage { ttl: transmit.ttl, len: 0, dont_fragment: transmit.dont_fragment, to_all };
+            for remote in remotes.into_iter().filter(|remote| bound.local.is_ipv4() == remote.is_ipv4()) {
+                let all = transmit.datagrams();
+                sends.extend(all.map(|bytes| (bound, remote, Carriage { len: bytes.len(), ..how }, bytes.to_vec())));
             }
-            let how = Carriage { ttl: transmit.ttl, len: 0, dont_fragment: transmit.dont_fragment };
-            let all = transmit.datagrams();
-            sends.extend(all.map(|bytes| (bound, remote, Carriage { len: bytes.len(), ..how }, bytes.to_vec())));
         }
         node.outbox.transmits.clear();
         node.sent += sends.len() as u64;
@@ -563,11 +572,20 @@ impl Sim {
                 let (at, iface, bytes) = (self.time, bound.iface, bytes.clone());
                 captured.push(Captured { at, arrived: false, iface, local: remote, remote: bound.local, bytes });
             }
+            if how.to_all && !self.hears(remote, &bytes) {
+                continue;
+            }
             let arrivals = self.internet.carry(self.time, bound.iface, bound.local, remote, how);
             for Arrival { iface, local, remote, delay } in arrivals {
                 self.schedule(self.time + delay, Event::Arrive { iface, local, remote, bytes: bytes.clone() });
             }
         }
+    }
+
+    /// Whether the node at an address takes what went to all stations.
+    fn hears(&self, at: SocketAddr, datagram: &[u8]) -> bool {
+        let node = self.nodes.iter().find(|node| node.bound.iter().any(|bound| bound.local == at));
+        node.is_some_and(|node| cable::is_for(node.address(), datagram))
     }
 
     /// Gives frames to the hosts and their frames to the engine; true when there were any of the latter.

@@ -10,6 +10,7 @@ mod clocks;
 mod corpora;
 mod crowd;
 mod eavesdropper;
+mod ethernet;
 mod first_contact;
 mod healing;
 mod herd;
