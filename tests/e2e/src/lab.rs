@@ -210,6 +210,22 @@ impl Switch {
         Ok(())
     }
 
+    /// Switches the power on or off: without it nothing passes, and no host is told.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn power(&self, on: bool) -> Result<()> {
+        Ok(self.namespace.set_up("sw0", on)?)
+    }
+
+    /// Switches one port on or off, by the order in which they were plugged in: its host sees that its cable is pulled.
+    ///
+    /// # Errors
+    /// There is no such port, or of the kernel.
+    pub fn power_port(&self, number: u32, on: bool) -> Result<()> {
+        Ok(self.namespace.set_up(&format!("port{number}"), on)?)
+    }
+
     fn forward_rules(&self, table: &str, rules: &str) -> Result<()> {
         self.namespace.nft(&format!(
             "table bridge {table} {{}}\ndelete table bridge {table}\n\

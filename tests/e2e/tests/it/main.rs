@@ -5,6 +5,7 @@ mod bad_input;
 mod c_hosts;
 mod collision;
 mod daemons;
+mod ethernet;
 mod exit_node;
 mod figures;
 mod house;
