@@ -1,8 +1,13 @@
 //! How many connections may be open, and from where: strangers pay for a place with one of their source's own.
+//!
+//! When all places of those that have said nothing yet are taken, the longest waiting one gives way whose source has most of
+//! them: who comes from elsewhere and speaks at once is served, however many others say nothing.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
 
 /// Connections that have not said yet what they are, from one source.
 const HALF_OPEN_PER_SOURCE: usize = 32;
@@ -44,24 +49,58 @@ struct Taken {
     open: usize,
 }
 
+/// One that has said nothing yet.
+#[derive(Debug)]
+struct Waiting {
+    source: Source,
+    gives_way: Arc<Notify>,
+}
+
 /// Who has places.
 #[derive(Debug, Default)]
 struct Places {
     bounds: Bounds,
     sources: BTreeMap<Source, Taken>,
     all: Taken,
+    /// By number: who came first is first.
+    waiting: BTreeMap<u64, Waiting>,
+    next: u64,
 }
 
 impl Places {
-    fn enter(&mut self, source: Source) -> Result<(), Full> {
+    fn enter(&mut self, source: Source) -> Result<(u64, Arc<Notify>), Full> {
         let of_it = self.sources.get(&source).copied().unwrap_or_default();
-        if self.all.half_open >= HALF_OPEN || of_it.half_open >= HALF_OPEN_PER_SOURCE {
+        if of_it.half_open >= HALF_OPEN_PER_SOURCE {
             return Err(Full::HalfOpen);
         }
         self.room(source)?;
+        if self.all.half_open >= HALF_OPEN {
+            self.make_way(of_it.half_open)?;
+        }
         self.sources.entry(source).or_default().half_open += 1;
         self.all.half_open += 1;
+        let (number, gives_way) = (self.next, Arc::new(Notify::new()));
+        self.next += 1;
+        self.waiting.insert(number, Waiting { source, gives_way: Arc::clone(&gives_way) });
+        Ok((number, gives_way))
+    }
+
+    /// Takes the place of one whose source has most of those that wait, if that is more than `own`.
+    fn make_way(&mut self, own: usize) -> Result<(), Full> {
+        let weight = |waiting: &Waiting| self.sources.get(&waiting.source).map_or(0, |of_it| of_it.half_open);
+        let heaviest = self.waiting.iter().rev().max_by_key(|(_, waiting)| weight(waiting));
+        let (&number, _) = heaviest.filter(|(_, waiting)| weight(waiting) > own).ok_or(Full::HalfOpen)?;
+        if let Some(waiting) = self.leave_waiting(number) {
+            waiting.gives_way.notify_one();
+        }
         Ok(())
+    }
+
+    /// Takes one out of those that wait, unless it had to give way.
+    fn leave_waiting(&mut self, number: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&number)?;
+        self.leave(waiting.source, true);
+        Some(waiting)
     }
 
     /// Whether one more may stay.
@@ -77,9 +116,9 @@ impl Places {
     }
 
     /// It has said what it is, and counts for `stays`: who stands behind a proxy is counted by itself.
-    fn settle(&mut self, source: Source, stays: Source) -> Result<(), Full> {
+    fn settle(&mut self, number: u64, stays: Source) -> Result<(), Full> {
         let room = self.room(stays);
-        self.leave(source, true);
+        self.leave_waiting(number).ok_or(Full::HalfOpen)?;
         room?;
         self.sources.entry(stays).or_default().open += 1;
         self.all.open += 1;
@@ -106,8 +145,17 @@ pub(super) struct Admission(Arc<Mutex<Places>>);
 #[derive(Debug)]
 pub(super) struct Place {
     places: Admission,
-    source: Source,
-    half_open: bool,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Of one that has said nothing yet, by number; told when it has to give way.
+    Waiting(u64, Arc<Notify>),
+    /// Of one that stays, by its source.
+    Open(Source),
+    /// None any more.
+    Gone,
 }
 
 impl Admission {
@@ -121,33 +169,37 @@ impl Admission {
 
     /// A place for a connection that was just accepted.
     pub(super) fn enter(&self, from: IpAddr) -> Result<Place, Full> {
-        let source = source_of(from);
-        self.with(|places| places.enter(source))?;
-        Ok(Place { places: self.clone(), source, half_open: true })
+        let (number, gives_way) = self.with(|places| places.enter(source_of(from)))?;
+        Ok(Place { places: self.clone(), kind: Kind::Waiting(number, gives_way) })
     }
 }
 
 impl Place {
+    /// Ends when a connection that has said nothing yet has to give way; never for another.
+    pub(super) async fn gives_way(&self) {
+        match &self.kind {
+            Kind::Waiting(_, gives_way) => gives_way.notified().await,
+            Kind::Open(_) | Kind::Gone => std::future::pending().await,
+        }
+    }
+
     /// The connection has shown what it is, and who stands behind it.
     pub(super) fn settle(&mut self, from: IpAddr) -> Result<(), Full> {
-        if !self.half_open {
-            return Ok(());
-        }
-        let stays = source_of(from);
-        let settled = self.places.with(|places| places.settle(self.source, stays));
-        (self.source, self.half_open) = (stays, false);
-        if settled.is_err() {
-            // It has left its old place and has no new one: nothing is to be given back.
-            self.places = Admission::default();
-        }
+        let Kind::Waiting(number, _) = &self.kind else { return Ok(()) };
+        let (number, stays) = (*number, source_of(from));
+        let settled = self.places.with(|places| places.settle(number, stays));
+        self.kind = if settled.is_ok() { Kind::Open(stays) } else { Kind::Gone };
         settled
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let (source, half_open) = (self.source, self.half_open);
-        self.places.with(|places| places.leave(source, half_open));
+        self.places.with(|places| match self.kind {
+            Kind::Waiting(number, _) => drop(places.leave_waiting(number)),
+            Kind::Open(source) => places.leave(source, false),
+            Kind::Gone => {}
+        });
     }
 }
 
@@ -197,15 +249,42 @@ mod tests {
             .with(|places| assert!(places.sources.is_empty() && places.all.open == 0 && places.all.half_open == 0));
     }
 
+    fn has_given_way(place: &Place) -> bool {
+        let Kind::Waiting(number, _) = place.kind else { return false };
+        place.places.with(|places| !places.waiting.contains_key(&number))
+    }
+
     #[test]
     fn half_open_ones_are_bounded_in_all_and_an_ipv6_network_is_one_source() {
         let admission = Admission::default();
         let held: Vec<Place> = (0..10_000).filter_map(|n| admission.enter(ip(n)).ok()).collect();
-        assert_eq!(held.len(), HALF_OPEN);
+        assert_eq!(held.iter().filter(|place| !has_given_way(place)).count(), HALF_OPEN);
+        assert!(has_given_way(&held[0]) && !has_given_way(&held[9_999]), "the longest waiting gives way");
+        admission.with(|places| assert_eq!((places.all.half_open, places.waiting.len()), (HALF_OPEN, HALF_OPEN)));
         drop(held);
+        admission.with(|places| assert!(places.sources.is_empty() && places.waiting.is_empty()));
         let v6 = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 7, n, n, n, n]);
         let held: Vec<Place> = (0..100).filter_map(|n| admission.enter(v6(n)).ok()).collect();
         assert_eq!(held.len(), HALF_OPEN_PER_SOURCE);
+    }
+
+    #[test]
+    fn the_heaviest_source_gives_way_and_gets_no_place_of_another() {
+        let admission = Admission::default();
+        let of = |source: u32, count: usize| -> Vec<Place> {
+            (0..count).map(|_| admission.enter(ip(source)).expect("room")).collect()
+        };
+        let mut first = admission.enter(ip(0)).expect("room");
+        let heavy: Vec<Vec<Place>> = (1..=15).map(|source| of(source, HALF_OPEN_PER_SOURCE)).collect();
+        let rest = of(16, HALF_OPEN - 15 * HALF_OPEN_PER_SOURCE - 1);
+        let mut newcomer = admission.enter(ip(17)).expect("a heavy one gives way");
+        assert!(has_given_way(&heavy[0][0]) && !has_given_way(&first) && !has_given_way(&heavy[1][0]));
+        assert_eq!(admission.enter(ip(2)).err(), Some(Full::HalfOpen), "it is as heavy as any");
+        assert_eq!((first.settle(ip(0)), newcomer.settle(ip(17))), (Ok(()), Ok(())));
+        let mut late = heavy.into_iter().next().and_then(|all| all.into_iter().next()).expect("the one that gave way");
+        assert_eq!(late.settle(ip(1)), Err(Full::HalfOpen));
+        drop((first, newcomer, late, rest));
+        admission.with(|places| assert!(places.sources.is_empty() && places.all.half_open == 0));
     }
 
     #[test]

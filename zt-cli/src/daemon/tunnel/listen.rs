@@ -17,7 +17,7 @@ use zt_wire::IpPrefix;
 use zt_wire::time::Mono;
 
 use super::accept::{Accepted, IN_TIME, accept};
-use super::admission::{Admission, Place};
+use super::admission::{Admission, Full, Place};
 use super::counts::{Counts, Dropped};
 use super::streams::{Established, Streams};
 use super::tls::Shown;
@@ -142,7 +142,11 @@ async fn greet(
 ) {
     tune(&stream);
     let tls = lock(&doors.tls).clone();
-    let settled = match accept(Box::new(stream), tls.as_ref(), doors.in_time).await {
+    let accepted = tokio::select! {
+        accepted = accept(Box::new(stream), tls.as_ref(), doors.in_time) => accepted,
+        () = place.gives_way() => Err(Full::HalfOpen.into()),
+    };
+    let settled = match accepted {
         Err(drop) => Err(drop),
         Ok(Accepted { wire, stream, forwarded_for }) => {
             let remote = doors.client_of(from, forwarded_for);
