@@ -17,7 +17,8 @@ use zt_node::OsEntropy;
 use zt_node::driver::{Outgoing, Received, SendError};
 use zt_node::status::Unsent;
 use zt_peer::Endpoint;
-use zt_wire::tunnel::websocket::{FrameError, Opcode};
+use zt_wire::record::HEADER_LEN;
+use zt_wire::tunnel::websocket::{FrameError, MAX_HEADER, Opcode};
 use zt_wire::tunnel::{Arrived, Stream, StreamError};
 
 use super::admission::Place;
@@ -26,7 +27,7 @@ use super::ready::{Knock, ReadySet};
 use super::wire::{Wire, poll_write_out};
 
 /// What may wait in a connection before it counts as full.
-const MOST_UNWRITTEN: usize = 32 << 10;
+const MOST_UNWRITTEN: usize = 24 << 10;
 /// Beyond that, for what is short: what keeps paths alive is, and is not to be lost with the traffic.
 const RESERVE: usize = 4 << 10;
 /// A datagram of this length may take from the reserve.
@@ -207,6 +208,7 @@ impl Streams {
             room = room.saturating_sub(datagram.len());
             fits
         };
+        connection.make_room(train);
         let before = connection.out.len();
         let mut taken = 0;
         connection.stream.put(
@@ -296,6 +298,18 @@ impl Connection {
     const fn room(&self, length: usize) -> usize {
         let most = if length <= SHORT { MOST_UNWRITTEN + RESERVE } else { MOST_UNWRITTEN };
         most.saturating_sub(self.out.len() - self.sent)
+    }
+
+    /// Room in the buffer for what will be taken of a train: never much more than may wait.
+    fn make_room(&mut self, train: &Outgoing<'_>) {
+        let needed = train.bytes.len().min(self.room(train.segment)) + train.count() * HEADER_LEN + MAX_HEADER;
+        if self.out.capacity() - self.out.len() >= needed {
+            return;
+        }
+        self.out.drain(..self.sent);
+        self.sent = 0;
+        let doubled = (self.out.capacity() * 2).min(MOST_UNWRITTEN + RESERVE);
+        self.out.reserve_exact(needed.max(doubled.saturating_sub(self.out.len())));
     }
 
     fn receive(&mut self, buffer: &mut [u8], counts: &Counts, each: &mut dyn FnMut(Received<'_>)) -> Option<End> {
