@@ -91,6 +91,16 @@ impl Daemon {
         self.process.id()
     }
 
+    /// Bytes of memory that its process has in the machine.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn memory(&self) -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the process lives")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
+    }
+
     /// Its last lines of output, both streams.
     #[must_use]
     pub fn output(&self) -> Vec<String> {

@@ -6,6 +6,7 @@ pub mod c_cut;
 pub mod c_host;
 pub mod c_scene;
 mod checks;
+pub mod crowd;
 mod daemon;
 pub mod fronts;
 mod home;

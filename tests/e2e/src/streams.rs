@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow};
 use serde_json::{Value, json};
 use zt_tap::netns::PingOptions;
-use zt_wire::NetworkId;
+use zt_wire::{Identity, NetworkId};
 
 use crate::rig::network_settings;
 use crate::{Daemon, Host, Lab, Options, Program};
@@ -44,6 +44,14 @@ impl Scene {
     /// # Errors
     /// Something does not start.
     pub fn new(name: &str, tcp: &Value) -> Result<Option<Self>> {
+        Self::with_log(name, tcp, "debug")
+    }
+
+    /// The same, whose root logs from this level on.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn with_log(name: &str, tcp: &Value, log: &'static str) -> Result<Option<Self>> {
         let program = Program::ours()?;
         let Some(lab) = Lab::new(name)? else { return Ok(None) };
         let root_host = lab.host("root", &["10.0.0.1/24"])?;
@@ -51,9 +59,15 @@ impl Scene {
         let planet = lab.planet(&[(key.identity(), &["10.0.0.1/9993"])])?;
         let settings = json!({ "settings": { "tcp": tcp } });
         let home = lab.home("root")?.with_identity(&key)?.with_planet(&planet)?.with_local_conf(&settings)?;
-        let root = root_host.start(&program, home)?;
+        let root = root_host.start_with(&program, home, Options { log, ..Options::default() })?;
         let network = root.create_network(&network_settings())?;
         Ok(Some(Self { lab, root_host, root, network, planet, program }))
+    }
+
+    /// Whom the root proves to be.
+    #[must_use]
+    pub fn root_identity(&self) -> Identity {
+        *self.lab.identity(1).identity()
     }
 
     /// What the root says of its key when it starts.

@@ -7,7 +7,7 @@
 mod amplify;
 mod flood;
 mod http;
-mod packets;
+pub(crate) mod packets;
 mod scene;
 mod sender;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use zt_crypto::{Entropy as _, PeerKeys, SecretIdentity, SeededEntropy, Suite};
-use zt_wire::verb::{Hello, WorldVersion};
+use zt_wire::verb::{Hello, Verb, WorldVersion};
 use zt_wire::{Address, Body, Identity, InetAddress, NetworkId, Packet, SoftwareVersion, Writer, lz4, write_header};
 
 /// Identities that are valid and known to everybody: making one takes long.
@@ -66,6 +66,29 @@ impl Forge {
         let body = hello(identity);
         let mut bytes = self.plain(identity.address, &body);
         mask.keys.seal(&mut bytes, Suite::Poly1305None);
+        bytes
+    }
+
+    /// HELLO of a node, sealed with its keys.
+    pub(crate) fn hello_of(&mut self, secret: &SecretIdentity, keys: &PeerKeys) -> Vec<u8> {
+        let mut bytes = self.plain(secret.address(), &hello(*secret.identity()));
+        keys.seal(&mut bytes, Suite::Poly1305None);
+        bytes
+    }
+
+    /// Anything else of a node, sealed with its keys.
+    pub(crate) fn sealed_of(&mut self, from: Address, keys: &PeerKeys, body: &dyn Body) -> Vec<u8> {
+        let mut bytes = self.plain(from, body);
+        keys.seal(&mut bytes, Suite::Salsa2012Poly1305);
+        bytes
+    }
+
+    /// A packet of one node to another, which nobody between them can read: as long as `size`, with no meaning.
+    pub(crate) fn relayed(&mut self, from: Address, to: Address, size: usize) -> Vec<u8> {
+        let mut bytes = self.junk(size.max(28));
+        let header = bytes.first_chunk_mut().expect("as long as a header");
+        write_header(header, to, from, Verb::NOP);
+        bytes[..8].copy_from_slice(&self.dice.next_u64().to_be_bytes());
         bytes
     }
 

@@ -187,7 +187,7 @@ impl Scene {
     ) -> Result<Measured> {
         let victim = &self.daemons[self.victim(attack.target)];
         let stop = AtomicBool::new(false);
-        let (before, rss_before) = (cpu_ticks(victim.id())?, rss_mb(victim.id())?);
+        let (before, rss_before) = (cpu_ticks(victim.id())?, rss_mb(victim)?);
         let returned_before = self.returned()?;
         let start = Instant::now();
         let (pings, rss, api, sent) = std::thread::scope(|scope| -> Result<_> {
@@ -197,7 +197,7 @@ impl Scene {
                 let asked = Instant::now();
                 victim.api().get("/status").ok().map(|_| asked.elapsed())
             });
-            let watched = self.watch(victim.id(), time);
+            let watched = self.watch(victim, time);
             stop.store(true, Ordering::Relaxed);
             let sent = attacker.join().map_err(|_| anyhow!("the attacker panicked"))??;
             let api = api.join().map_err(|_| anyhow!("the question panicked"))?;
@@ -208,7 +208,7 @@ impl Scene {
         let cpu = (cpu_ticks(victim.id())? - before) / TICKS / wall;
         // Late answers count as well.
         std::thread::sleep(Duration::from_millis(if attack.amplifies { 500 } else { 100 }));
-        let rss = rss.max(rss_mb(victim.id())?);
+        let rss = rss.max(rss_mb(victim)?);
         let returned_bytes = self.returned()? - returned_before;
         Ok(Measured {
             rate: sent.packets as f64 / wall,
@@ -226,7 +226,7 @@ impl Scene {
     }
 
     /// Pings from the other member, and looks at the victim's memory.
-    fn watch(&self, victim: u32, time: Duration) -> Result<(Vec<Option<Duration>>, f64)> {
+    fn watch(&self, victim: &Daemon, time: Duration) -> Result<(Vec<Option<Duration>>, f64)> {
         let mut pinger = self.hosts[2].namespace().pinger(self.address)?;
         let (start, mut pings, mut rss) = (Instant::now(), Vec::new(), 0_f64);
         while start.elapsed() < time {
@@ -285,9 +285,6 @@ fn cpu_ticks(process: u32) -> Result<f64> {
     Ok(ticks(11)? + ticks(12)?)
 }
 
-fn rss_mb(process: u32) -> Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the victim lives")?;
-    let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kb / 1024.0)
+fn rss_mb(victim: &Daemon) -> Result<f64> {
+    Ok(victim.memory()? as f64 / f64::from(1 << 20))
 }

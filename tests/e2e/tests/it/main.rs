@@ -4,6 +4,7 @@ mod attacks;
 mod bad_input;
 mod c_hosts;
 mod collision;
+mod crowd;
 mod daemons;
 mod ethernet;
 mod exit_node;
