@@ -7,6 +7,7 @@ pub mod compat;
 pub mod console;
 pub mod daemon;
 pub mod demo;
+mod descriptors;
 pub mod relay;
 pub mod render;
 pub mod worldfile;

@@ -15,9 +15,10 @@ use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 use zt_peer::tcp_relay::{Limits, Server};
 
-use super::{BUFFER, Relay, Shared, Sockets, connection, descriptors, report};
+use super::{BUFFER, Relay, Shared, Sockets, connection, report};
 use crate::cmd::Report;
 use crate::daemon::signals::StopSignals;
+use crate::descriptors;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;

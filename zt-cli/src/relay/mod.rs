@@ -4,7 +4,6 @@
 //! One task for each connection, on one thread. A task has no buffer of its own but what waits for its client.
 
 mod connection;
-mod descriptors;
 mod listen;
 mod report;
 

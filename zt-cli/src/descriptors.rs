@@ -8,7 +8,7 @@ const OWN: u64 = 64;
 const OF_EACH: u64 = 2;
 
 /// Raises the limit of open files as far as it goes for so many connections; how many there can be.
-pub(super) fn most_connections(wanted: usize) -> usize {
+pub(crate) fn most_connections(wanted: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let needed = (wanted as u64).saturating_mul(OF_EACH).saturating_add(OWN);
     let raised = maximum.map_or(needed, |maximum| needed.min(maximum));
