@@ -2,19 +2,15 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors of this process besides those of connections.
-const OWN: u64 = 64;
-/// A connection has a TCP and a UDP socket.
-const OF_EACH: u64 = 2;
-
-/// Raises the limit of open files as far as it goes for so many connections; how many there can be.
-pub(crate) fn most_connections(wanted: usize) -> usize {
+/// Raises the limit of open files as far as it goes for so many connections of `of_each` descriptors besides `own` others; how
+/// many there can be.
+pub(crate) fn most_connections(wanted: usize, of_each: u64, own: u64) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let needed = (wanted as u64).saturating_mul(OF_EACH).saturating_add(OWN);
+    let needed = (wanted as u64).saturating_mul(of_each).saturating_add(own);
     let raised = maximum.map_or(needed, |maximum| needed.min(maximum));
     let mut limit = current.unwrap_or(u64::MAX);
     if limit < raised && setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum }).is_ok() {
         limit = raised;
     }
-    usize::try_from(limit.saturating_sub(OWN) / OF_EACH).map_or(wanted, |most| most.min(wanted))
+    usize::try_from(limit.saturating_sub(own) / of_each).map_or(wanted, |most| most.min(wanted))
 }

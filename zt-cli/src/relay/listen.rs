@@ -42,13 +42,18 @@ pub struct Options {
     pub every: Option<Duration>,
 }
 
+/// A connection has a TCP and a UDP socket.
+const OF_EACH: u64 = 2;
+/// Descriptors of this process besides.
+const OWN: u64 = 64;
+
 /// Runs a server until a signal asks it to stop; `tell` gets the reports.
 ///
 /// # Errors
 /// An address to listen on cannot be had.
 pub fn serve(mut options: Options, tell: &mut dyn FnMut(&Report)) -> io::Result<Report> {
     let wanted = options.limits.clients;
-    options.limits.clients = descriptors::most_connections(wanted).max(1);
+    options.limits.clients = descriptors::most_connections(wanted, OF_EACH, OWN).max(1);
     if options.limits.clients < wanted {
         tracing::warn!(
             wanted,

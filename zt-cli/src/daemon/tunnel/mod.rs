@@ -30,7 +30,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -44,6 +44,7 @@ use zt_wire::time::Mono;
 use zt_wire::{Address, IpPrefix};
 
 use super::home::Home;
+use crate::descriptors;
 use dial::{DialLink, Told};
 use listen::{Doors, ListenLink};
 use plan::{Plan, Rank, Root};
@@ -52,6 +53,8 @@ use target::Target;
 
 /// A listener that cannot be had is tried again so often.
 const RETRY: Duration = Duration::from_secs(5);
+/// Descriptors of this process besides those of connections that are open: half-open ones, the HTTP interface, sockets, files.
+const OWN_DESCRIPTORS: u64 = 1024;
 
 /// `tcp` of `local.conf`, with what the command line adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,14 +108,16 @@ pub struct Tunnels {
     environment: Proxies,
     /// Something is to be opened, perhaps.
     changed: Arc<AtomicBool>,
+    /// How many connections there can be, as it was told last.
+    said_possible: Arc<AtomicUsize>,
 }
 
 impl Tunnels {
     /// Nothing listens yet. `environment`: the proxy of the environment.
     #[must_use]
     pub fn new(environment: Proxies) -> Self {
-        let (doors, told, bound, changed) = Default::default();
-        Self { doors, told, bound, environment, changed }
+        let (doors, told, bound, changed, said_possible) = Default::default();
+        Self { doors, told, bound, environment, changed, said_possible }
     }
 
     /// Counts of what was of no use.
@@ -149,7 +154,7 @@ impl Tunnels {
     /// # Errors
     /// TLS cannot be offered; all else is taken over.
     pub fn apply(&self, settings: &TcpSettings, home: &Home) -> Result<(), TlsError> {
-        self.doors.admission.set_bounds(settings.bounds);
+        self.doors.admission.set_bounds(self.possible(settings));
         self.doors.set_proxies(settings.trusted_proxies.clone());
         self.doors.set_open_at(settings.listen.clone());
         self.changed.store(true, Ordering::Release);
@@ -166,6 +171,23 @@ impl Tunnels {
             tracing::info!(%pin, "TLS is offered to TCP; members may pin its key with #sha256= and this number");
         }
         Ok(())
+    }
+
+    /// The bounds, as far as this process may have so many connections.
+    fn possible(&self, settings: &TcpSettings) -> Bounds {
+        let wanted = settings.bounds.most;
+        if settings.listen.is_empty() {
+            return settings.bounds;
+        }
+        let most = descriptors::most_connections(wanted, 1, OWN_DESCRIPTORS).max(1);
+        if self.said_possible.swap(most, Ordering::Relaxed) != most && most < wanted {
+            tracing::warn!(
+                wanted,
+                possible = most,
+                "settings.tcp.maxConnections: the limit of open files is too low; raise it with `ulimit -n` or LimitNOFILE"
+            );
+        }
+        Bounds { most, ..settings.bounds }
     }
 
     /// Takes over where roots are.
