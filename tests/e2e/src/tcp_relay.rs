@@ -1,5 +1,7 @@
 //! A member whose UDP is blocked, and a TCP relay (03 §16): ours as the server, any program as the member.
 
+pub mod abuse;
+
 use std::net::IpAddr;
 use std::process::Command;
 use std::sync::Arc;

@@ -3,8 +3,9 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use zt_test_e2e::Program;
+use zt_test_e2e::tcp_relay::abuse::Abuse;
 use zt_test_e2e::tcp_relay::{self, our_server};
 
 fn step(name: &str, time: Duration) {
@@ -21,4 +22,37 @@ fn a_member_without_udp_goes_by_the_relay_and_comes_back() -> Result<()> {
 fn a_member_that_is_told_to_uses_nothing_but_the_relay() -> Result<()> {
     let zt = Program::ours()?;
     tcp_relay::forced([&zt, &zt, &zt], &our_server, &mut step).map(drop)
+}
+
+/// Bytes that a relay with 16 MiB for slow clients may have at most.
+const MOST_MEMORY: u64 = 64 << 20;
+
+#[test]
+fn a_relay_is_no_open_proxy_and_no_amplifier_and_serves_on_under_ten_thousand_silent_connections() -> Result<()> {
+    let Some(abuse) = Abuse::new()? else { return Ok(()) };
+    let say = |text: &str| {
+        let memory = abuse.memory()?;
+        let _ = writeln!(
+            std::io::stdout(),
+            "{text}; {} kB resident, {} at most; an honest client is served in {} ms",
+            memory.now / 1000,
+            memory.most / 1000,
+            abuse.served()?.as_millis(),
+        );
+        ensure!(memory.most < MOST_MEMORY, "{text}: {memory:?}");
+        Ok(())
+    };
+    say("at first")?;
+    abuse.open_proxy()?;
+    say("nothing passed an open proxy")?;
+    let (sent, reached, back) = abuse.amplifier()?;
+    say(&format!("{reached} of {sent} bytes reached a victim, {back} of its answers came back"))?;
+    say(&format!("{} of 2000 datagrams of 200 clients reached one address", abuse.crowd_at_one()?))?;
+    abuse.bad_records()?;
+    say("bad records were named")?;
+    say(&format!("{} slow readers", abuse.slow_readers()?))?;
+    say(&format!("{} silent connections", abuse.silent(10_000)?))?;
+    let memory = abuse.memory()?;
+    ensure!(memory.most < MOST_MEMORY, "{memory:?}");
+    Ok(())
 }
