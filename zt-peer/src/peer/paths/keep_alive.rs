@@ -12,12 +12,17 @@ const KEPT_PATHS: usize = 4;
 
 impl Paths {
     /// Questions on the best few paths: HELLO on all when a `full` one is due, else ECHO where nothing was sent for
-    /// `heartbeat`.
+    /// `heartbeat`. Of the others one each time, in turn: what is dead among them shows in a minute or so.
     pub(in crate::peer) fn keep_alive(&mut self, now: Mono, full: bool, heartbeat: Duration) -> Vec<PathProbe> {
         let mut order: Vec<usize> = (0..self.slots.len()).collect();
         order.sort_by_key(|i| (self.slots[*i].rank, choice::quality(&self.slots[*i], now)));
-        order.truncate(KEPT_PATHS);
-        order.retain(|i| full || self.slots[*i].last_sent.is_open(now, heartbeat));
+        let others = order.split_off(order.len().min(KEPT_PATHS));
+        let is_quiet = |i: &usize| self.slots[*i].last_sent.is_open(now, heartbeat);
+        order.retain(|i| full || is_quiet(i));
+        if !full {
+            let unsure = others.into_iter().filter(|i| is_quiet(i) && !self.slots[*i].is_suspected());
+            order.extend(unsure.min_by_key(|i| self.slots[*i].last_probe()));
+        }
         let kind = if full { Probe::Hello } else { Probe::Echo };
         order.into_iter().map(|i| self.slots[i].ask(now, kind)).collect()
     }
@@ -35,6 +40,7 @@ mod tests {
 
     use super::*;
     use crate::link::{Endpoint, LinkId, Path, Room};
+    use crate::peer::Slot;
     use crate::peer::paths::Proof;
     use crate::rate::{HEARTBEAT, PATH_EXPIRY};
 
@@ -74,6 +80,32 @@ mod tests {
     fn a_full_round_greets_the_best_paths_and_no_more() {
         let best: Vec<_> = (0..4).map(|host| (at(host), Probe::Hello)).collect();
         assert_eq!(asked(&paths(9).keep_alive(t(2_000), true, HEARTBEAT)), best);
+    }
+
+    #[test]
+    fn paths_that_are_not_kept_take_turns_and_are_suspected_when_they_are_dead() {
+        let mut paths = paths(7);
+        let mut asked_at = std::collections::BTreeMap::<Path, u32>::new();
+        for round in 4..16 {
+            let now = t(round * 5_000);
+            for question in paths.keep_alive(now, false, HEARTBEAT) {
+                *asked_at.entry(question.path).or_default() += 1;
+                // The last one is dead.
+                if question.path != at(6) {
+                    _ = paths.answered(now + Duration::from_millis(5), question.path, now);
+                }
+            }
+            let mut tasks = Vec::new();
+            let mut look = now;
+            for _ in 0..40 {
+                look = look + Duration::from_millis(100);
+                _ = paths.check(look, false, Duration::from_millis(186), &mut tasks);
+            }
+        }
+        assert_eq!(asked_at.len(), 7, "{asked_at:?}");
+        let alive: Vec<Path> = paths.slots.iter().filter(|s| !s.is_suspected()).map(Slot::path).collect();
+        assert_eq!(alive, (0..6).map(at).collect::<Vec<_>>());
+        assert_eq!(paths.keep_alive(t(16 * 5_000), true, HEARTBEAT).len(), KEPT_PATHS);
     }
 
     #[test]
