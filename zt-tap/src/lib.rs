@@ -11,6 +11,7 @@ pub mod middleware;
 #[cfg(all(target_os = "linux", feature = "netns"))]
 pub mod netns;
 pub mod null;
+pub mod offload;
 #[cfg(target_os = "linux")]
 mod sys;
 mod tap;
@@ -28,7 +29,7 @@ pub use interfaces::{
 pub use linux::{AsyncTap, LinuxInterfaces, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
-pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap};
+pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap, Offloads};
 #[cfg(all(target_os = "linux", feature = "dns"))]
 #[doc(inline)]
 pub use linux::{LinuxDns, ResolverPlaces};

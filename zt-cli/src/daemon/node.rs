@@ -173,7 +173,7 @@ fn node_config(
     conf: &LocalConf,
     ports: &[u16],
 ) -> Result<NodeConfig, DaemonError> {
-    let mut config = NodeConfig::new(identity, Box::new(LinuxTaps));
+    let mut config = NodeConfig::new(identity, Box::new(LinuxTaps::default()));
     let state = FileState::new(home.path());
     config.planets = built_in_planets(&state)?;
     config.state = Box::new(state);

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::unix::AsyncFd;
 use zt_wire::{FrameBatch, MulticastGroup};
 
-use super::LinuxTap;
+use super::{LinuxTap, Offloads};
 use crate::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec, sys};
 
 /// A [`LinuxTap`] whose tasks are woken by the tokio reactor.
@@ -78,10 +78,13 @@ impl Tap for AsyncTap {
 
 /// Opens TAP devices of Linux for tokio programs, in the network namespace of the calling thread.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct LinuxTaps;
+pub struct LinuxTaps {
+    /// The most that is left to the kernel, as far as it can.
+    pub offloads: Offloads,
+}
 
 impl TapFactory for LinuxTaps {
     fn open(&self, spec: &TapSpec) -> io::Result<Box<dyn Tap>> {
-        Ok(Box::new(AsyncTap::new(LinuxTap::open(spec)?)?))
+        Ok(Box::new(AsyncTap::new(LinuxTap::open_with(spec, self.offloads)?)?))
     }
 }

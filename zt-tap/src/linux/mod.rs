@@ -8,6 +8,7 @@ mod async_watch;
 mod dns;
 mod multicast;
 pub mod netlink;
+mod offload;
 mod tap;
 mod watch;
 
@@ -17,6 +18,7 @@ pub use async_tap::{AsyncTap, LinuxTaps};
 pub use async_watch::LinuxInterfaces;
 #[cfg(feature = "dns")]
 pub use dns::{LinuxDns, ResolverPlaces};
+pub use offload::Offloads;
 pub use tap::LinuxTap;
 pub use watch::InterfaceWatcher;
 

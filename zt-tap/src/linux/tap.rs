@@ -9,6 +9,7 @@ use zt_wire::{FrameBatch, MulticastGroup};
 
 use super::multicast;
 use super::netlink::{LinkChange, Netlink};
+use super::offload::{Offloads, Super};
 use crate::{PortState, TapCounts, TapInfo, TapSpec, sys};
 
 /// A TAP device of Linux (06 §8.2): non-blocking, without packet information, closed on exec,
@@ -26,6 +27,8 @@ pub struct LinuxTap {
     /// Frames up to this payload go to the host: the MTU set here, or the device's if that is larger.
     longest: usize,
     counts: TapCounts,
+    /// Of a device whose frames have a header for what is left to do with them.
+    long: Option<Super>,
     /// Of the namespace in which the device is.
     netlink: Netlink,
 }
@@ -40,19 +43,22 @@ impl LinuxTap {
     /// [`io::ErrorKind::AlreadyExists`] when the name belongs to another device, of whatever kind,
     /// [`io::ErrorKind::InvalidInput`] for names that no device can have.
     pub fn open(spec: &TapSpec) -> io::Result<Self> {
+        Self::open_with(spec, Offloads::All)
+    }
+
+    /// As [`LinuxTap::open`], with no more offload than asked for; see [`LinuxTap::offloads`] for what the kernel gave.
+    ///
+    /// # Errors
+    /// As [`LinuxTap::open`].
+    pub fn open_with(spec: &TapSpec, most: Offloads) -> io::Result<Self> {
         check_name(&spec.name)?;
         let mut netlink = Netlink::open()?;
         // The kernel would attach us to a persistent device that somebody else made (06 §8.1).
         if netlink.link(&spec.name)?.is_some() {
             return Err(taken());
         }
-        let mut wanted = tun::Configuration::default();
-        wanted.tun_name(&spec.name).layer(tun::Layer::L2);
-        wanted.platform_config(|platform| {
-            // Address, MTU and state are set by netlink, so that a lack of rights has one place.
-            platform.ensure_root_privileges(false);
-        });
-        let device = match tun::create(&wanted).map_err(open_error) {
+        let has_headers = most != Offloads::None;
+        let device = match create(&spec.name, has_headers) {
             // Somebody was faster: the kernel's words differ with what it is that has the name.
             Err(_) if netlink.link(&spec.name)?.is_some() => return Err(taken()),
             device => device?,
@@ -62,12 +68,14 @@ impl LinuxTap {
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&fd, true)?;
         let index = netlink.require_link(&name)?.index;
+        let long = has_headers.then(|| Super::negotiate(&fd, most));
         let mut tap = Self {
             fd,
             index,
             info: TapInfo { name, ..TapInfo::from(spec.clone()) },
             longest: spec.mtu.into(),
             counts: TapCounts::default(),
+            long,
             netlink,
         };
         tap.change(&LinkChange { mac: Some(spec.mac), mtu: Some(spec.mtu.into()), ..LinkChange::default() })?;
@@ -84,6 +92,12 @@ impl LinuxTap {
     #[must_use]
     pub fn counts(&self) -> TapCounts {
         self.counts
+    }
+
+    /// What the kernel and this device leave to each other.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        self.long.as_ref().map_or(Offloads::None, Super::offloads)
     }
 
     /// Changes the MTU of the device.
@@ -127,6 +141,9 @@ impl LinuxTap {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when none was waiting; anything else means the device is gone.
     pub fn try_recv(&mut self, batch: &mut FrameBatch) -> io::Result<usize> {
+        if let Some(long) = &mut self.long {
+            return long.try_recv(&self.fd, &mut self.counts, batch);
+        }
         let mut count = 0;
         loop {
             let read = batch.push_with(|slot| {
@@ -159,9 +176,12 @@ impl LinuxTap {
     /// is gone.
     pub fn try_send(&mut self, batch: &FrameBatch) -> io::Result<usize> {
         let limit = self.longest + ETHERNET_HEADER_LEN;
+        if let Some(long) = &mut self.long {
+            return long.try_send(&self.fd, &mut self.counts, limit, batch);
+        }
         let mut taken = 0;
         for frame in batch.iter() {
-            if frame.bytes.len() > limit + vlan_tags_len(frame.bytes) {
+            if is_too_long(frame.bytes, limit) {
                 self.counts.too_long += 1;
                 taken += 1;
                 continue;
@@ -199,6 +219,21 @@ impl AsRawFd for LinuxTap {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
     }
+}
+
+/// Whether a frame is longer than header, VLAN tags and MTU.
+pub(super) fn is_too_long(frame: &[u8], limit: usize) -> bool {
+    frame.len() > limit + vlan_tags_len(frame)
+}
+
+fn create(name: &str, has_headers: bool) -> io::Result<tun::Device> {
+    let mut wanted = tun::Configuration::default();
+    wanted.tun_name(name).layer(tun::Layer::L2);
+    wanted.platform_config(|platform| {
+        // Address, MTU and state are set by netlink, so that a lack of rights has one place.
+        platform.ensure_root_privileges(false).vnet_hdr(has_headers);
+    });
+    tun::create(&wanted).map_err(open_error)
 }
 
 /// Longest name of a device (IFNAMSIZ without the end).

@@ -7,9 +7,12 @@ mod device;
 mod dns;
 #[cfg(target_os = "linux")]
 mod host;
+#[cfg(target_os = "linux")]
+mod long_frames;
 mod memory;
 #[cfg(target_os = "linux")]
 mod namespace;
+mod offload;
 #[cfg(target_os = "linux")]
 mod policy;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,234 @@
+//! The offload side of a TAP device: long frames from and to the kernel.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use zt_wire::FrameBatch;
+
+use super::tap::is_too_long;
+use crate::offload::{Cut, CutError, HEADER_LEN, Plan, Run, VnetHeader};
+use crate::{TapCounts, sys};
+
+/// Longest frame the kernel hands over: an IP packet of 64 KiB, with its Ethernet header and VLAN tags.
+const LONGEST: usize = 65_535 + 14 + 8;
+/// Parts of a frame that is written: the header before it, its headers, the payload of each frame of a run.
+const PARTS: usize = 2 + 64;
+
+/// What the kernel and a TAP device leave to each other, each level with what is below it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offloads {
+    /// Nothing: every frame is complete, and goes by itself.
+    None,
+    /// The kernel leaves checksums to us.
+    Checksums,
+    /// Segments of a TCP stream go as one, both ways.
+    Tcp,
+    /// UDP datagrams of one flow as well (Linux 6.2).
+    #[default]
+    All,
+}
+
+/// A device whose frames have a header for what is left to do with them.
+pub(super) struct Super {
+    /// What the kernel leaves to us.
+    offloads: Offloads,
+    /// What we leave to the kernel, less when it refused once.
+    joins: Offloads,
+    buffer: Vec<u8>,
+    /// What was read, as long as not all of it was given out, and its length.
+    cut: Option<(Cut, usize)>,
+    plan: Plan,
+}
+
+impl fmt::Debug for Super {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Super").field("offloads", &self.offloads).field("joins", &self.joins).finish_non_exhaustive()
+    }
+}
+
+impl Super {
+    /// Agrees with the kernel on the most it can do, up to `most`.
+    pub(super) fn negotiate(fd: &OwnedFd, most: Offloads) -> Self {
+        let levels = [Offloads::All, Offloads::Tcp, Offloads::Checksums];
+        let can = |level: &Offloads| *level <= most && sys::set_tap_offloads(fd.as_fd(), *level).is_ok();
+        // Without any, the headers before frames are there and say nothing.
+        let offloads = levels.into_iter().find(can).unwrap_or(Offloads::None);
+        Self { offloads, joins: offloads, buffer: vec![0; LONGEST], cut: None, plan: Plan::default() }
+    }
+
+    pub(super) fn offloads(&self) -> Offloads {
+        self.offloads
+    }
+
+    /// As [`LinuxTap::try_recv`](super::LinuxTap::try_recv).
+    pub(super) fn try_recv(
+        &mut self,
+        fd: &OwnedFd,
+        counts: &mut TapCounts,
+        batch: &mut FrameBatch,
+    ) -> io::Result<usize> {
+        let mut count = self.give(counts, batch);
+        while !batch.is_full() {
+            match self.read(fd) {
+                Ok(true) => count += self.give(counts, batch),
+                Ok(false) => counts.refused += 1,
+                Err(Errno::INTR) => {}
+                Err(_) if count > 0 => break,
+                // The device exists but is down: nothing comes until it is up, which wakes a poll.
+                Err(Errno::IO) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Reads one frame of the kernel's; false when it is not to be understood.
+    fn read(&mut self, fd: &OwnedFd) -> Result<bool, Errno> {
+        let mut header = [0; HEADER_LEN];
+        let mut parts = [IoSliceMut::new(&mut header), IoSliceMut::new(&mut self.buffer)];
+        let read = rustix::io::readv(fd, &mut parts)?;
+        let Some(len) = read.checked_sub(HEADER_LEN).filter(|len| *len <= self.buffer.len()) else { return Ok(false) };
+        let cut = VnetHeader::from_bytes(&header).map(|header| Cut::new(&header, &self.buffer[..len]));
+        self.cut = cut.and_then(Result::ok).map(|cut| (cut, len));
+        Ok(self.cut.is_some())
+    }
+
+    /// Appends what is left of the frame that was read, as far as there is room.
+    fn give(&mut self, counts: &mut TapCounts, batch: &mut FrameBatch) -> usize {
+        let mut given = 0;
+        let Some((cut, len)) = &mut self.cut else { return 0 };
+        let frame = &self.buffer[..*len];
+        while !cut.is_done() {
+            match batch.push_up_to(cut.next_len(), |slot| cut.next(frame, slot)) {
+                None => return given,
+                Some(Ok(())) => given += 1,
+                Some(Err(CutError::TooLong | CutError::Malformed)) => counts.too_long += 1,
+            }
+        }
+        self.cut = None;
+        given
+    }
+
+    /// As [`LinuxTap::try_send`](super::LinuxTap::try_send): joined frames may overtake those of other flows, so all are
+    /// taken or none.
+    pub(super) fn try_send(
+        &mut self,
+        fd: &OwnedFd,
+        counts: &mut TapCounts,
+        limit: usize,
+        batch: &FrameBatch,
+    ) -> io::Result<usize> {
+        if self.joins < Offloads::Tcp {
+            return send_singles(fd, counts, limit, batch, 0..batch.len());
+        }
+        let mut plan = std::mem::take(&mut self.plan);
+        plan.make(batch, self.joins == Offloads::All);
+        let sent = self.send_runs(fd, counts, limit, batch, &plan);
+        self.plan = plan;
+        sent
+    }
+
+    fn send_runs(
+        &mut self,
+        fd: &OwnedFd,
+        counts: &mut TapCounts,
+        limit: usize,
+        batch: &FrameBatch,
+        plan: &Plan,
+    ) -> io::Result<usize> {
+        let mut sent = 0;
+        for run in plan.runs() {
+            match self.send_run(fd, counts, limit, batch, plan, run) {
+                Ok(()) => sent += run.count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && sent > 0 => {
+                    // Some of what comes later in the batch has left. A device whose queue is full loses frames.
+                    counts.full += (batch.len() - sent) as u64;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(batch.len())
+    }
+
+    fn send_run(
+        &mut self,
+        fd: &OwnedFd,
+        counts: &mut TapCounts,
+        limit: usize,
+        batch: &FrameBatch,
+        plan: &Plan,
+        run: &Run,
+    ) -> io::Result<()> {
+        match write_run(fd, limit, batch, plan, run) {
+            None => {}
+            Some(Ok(())) => return Ok(()),
+            // This kernel does not take such frames after all, or not any more: one by one then, from now on.
+            Some(Err(Errno::INVAL)) => {
+                self.joins = if self.joins == Offloads::All { Offloads::Tcp } else { Offloads::Checksums };
+            }
+            Some(Err(error)) => {
+                fate(error)?;
+                counts.refused += run.count as u64;
+                return Ok(());
+            }
+        }
+        let taken = send_singles(fd, counts, limit, batch, plan.frames(run))?;
+        counts.full += (run.count - taken) as u64;
+        Ok(())
+    }
+}
+
+/// Writes a run of several frames as one; `None` for what is to be written one by one.
+fn write_run(fd: &OwnedFd, limit: usize, batch: &FrameBatch, plan: &Plan, run: &Run) -> Option<Result<(), Errno>> {
+    let headers = plan.headers(run, batch)?;
+    let first = batch.frame(run.first)?;
+    if is_too_long(first.bytes, limit) {
+        return None;
+    }
+    let vnet = headers.vnet.to_bytes();
+    let mut parts = [IoSlice::new(&[]); PARTS];
+    parts[0] = IoSlice::new(&vnet);
+    parts[1] = IoSlice::new(headers.bytes());
+    let payloads = plan.frames(run).filter_map(|index| batch.frame(index)?.bytes.get(Plan::payload_at(run)..));
+    for (part, payload) in parts[2..].iter_mut().zip(payloads) {
+        *part = IoSlice::new(payload);
+    }
+    Some(rustix::io::writev(fd, &parts[..2 + run.count]).map(drop))
+}
+
+/// Writes frames one by one and returns how many the kernel took or refused.
+fn send_singles(
+    fd: &OwnedFd,
+    counts: &mut TapCounts,
+    limit: usize,
+    batch: &FrameBatch,
+    frames: impl IntoIterator<Item = usize>,
+) -> io::Result<usize> {
+    let complete = VnetHeader::default().to_bytes();
+    let mut taken = 0;
+    for frame in frames.into_iter().filter_map(|index| batch.frame(index)) {
+        if is_too_long(frame.bytes, limit) {
+            counts.too_long += 1;
+        } else if let Err(error) = rustix::io::writev(fd, &[IoSlice::new(&complete), IoSlice::new(frame.bytes)]) {
+            match fate(error) {
+                Ok(()) => counts.refused += 1,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => return Ok(taken),
+                Err(error) => return Err(error),
+            }
+        }
+        taken += 1;
+    }
+    Ok(taken)
+}
+
+/// Whether a frame that was not written is lost, or must be written later, or the device is gone.
+fn fate(error: Errno) -> io::Result<()> {
+    match error {
+        Errno::AGAIN | Errno::INTR => Err(io::ErrorKind::WouldBlock.into()),
+        Errno::BADFD => Err(error.into()),
+        _ => Ok(()),
+    }
+}
