@@ -2,6 +2,7 @@
 
 mod bonding;
 mod ethernet;
+mod tap_offload;
 mod tcp;
 
 pub use tcp::{Targets, listen_addresses, targets_beside_planet};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zt_node::driver::{RelayUse, TcpRelaySettings};
 use zt_peer::BondConfig;
+use zt_tap::Offloads;
 use zt_wire::packet::{MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::{Address, IpPrefix};
 
@@ -169,6 +171,8 @@ pub struct Settings {
     pub tcp: TcpSettings,
     /// Interfaces on which members find each other without IP.
     pub ethernet: Vec<String>,
+    /// The most that virtual ports and the kernel leave to each other.
+    pub tap_offload: Offloads,
 }
 
 impl Default for Settings {
@@ -187,6 +191,7 @@ impl Default for Settings {
             tcp_fallback_relay: Some(TcpRelaySettings::default().server),
             tcp: TcpSettings::default(),
             ethernet: Vec::new(),
+            tap_offload: Offloads::All,
         }
     }
 }
@@ -315,6 +320,7 @@ impl LocalConf {
                 }
                 "tcp" => self.read_tcp(value),
                 "ethernet" => self.read_ethernet(value),
+                "tapOffload" => self.read_tap_offload(value),
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
                 _ if INERT_SETTINGS.contains(&key.as_str()) => {
                     self.remark(format!("{field}: accepted, but this version does not act on it"));

@@ -173,7 +173,7 @@ fn node_config(
     conf: &LocalConf,
     ports: &[u16],
 ) -> Result<NodeConfig, DaemonError> {
-    let mut config = NodeConfig::new(identity, Box::new(LinuxTaps::default()));
+    let mut config = NodeConfig::new(identity, Box::new(LinuxTaps { offloads: conf.settings.tap_offload }));
     let state = FileState::new(home.path());
     config.planets = built_in_planets(&state)?;
     config.state = Box::new(state);

@@ -198,3 +198,17 @@ fn interfaces_of_raw_ethernet_are_names_and_each_counts_once() {
     let wrong = conf(r#"{"settings":{"ethernet":"eth1"}}"#);
     assert_eq!((wrong.settings.ethernet, wrong.remarks.len()), (Vec::new(), 1));
 }
+
+#[test]
+fn offload_of_virtual_ports_has_four_levels() {
+    let level = |text: &str| {
+        let read = conf(&format!(r#"{{"settings":{{"tapOffload":{text}}}}}"#));
+        (read.settings.tap_offload, read.remarks.len())
+    };
+    assert_eq!(level("\"none\""), (Offloads::None, 0));
+    assert_eq!(level("\"checksums\""), (Offloads::Checksums, 0));
+    assert_eq!(level("\"tcp\""), (Offloads::Tcp, 0));
+    assert_eq!(level("\"all\""), (Offloads::All, 0));
+    assert_eq!(level("\"some\""), (Offloads::All, 1));
+    assert_eq!(level("true"), (Offloads::All, 1));
+}
