@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use zt_crypto::PeerKeys;
 use zt_node::engine::{Input, NetworkChange, Output, Persist};
-use zt_peer::{Job, JobDone, Link, LinkId, LinkRole, Vl1Event};
+use zt_peer::{Job, JobDone, Link, LinkId, LinkKind, LinkRole, Vl1Event};
 use zt_wire::{FrameBatch, Identity, NetworkId};
 
 /// Virtual time of the validation of an identity: a memory-hard hash and a key agreement.
@@ -247,7 +247,8 @@ impl Sim {
                 rank: how.rank,
                 local: cable::endpoint(how.kind, local),
                 mtu: self.internet.payload(how.iface),
-                role: LinkRole::Full,
+                // Who is connected to connects to nobody.
+                role: if how.kind == LinkKind::TcpIn { LinkRole::AnswerOnly } else { LinkRole::Full },
             };
             node.engine.as_mut().expect("checked above").handle(now, Input::LinkUp(link), &mut node.outbox);
             self.owners.insert((how.iface, local), id);
