@@ -11,20 +11,21 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         Some("engine") => cargo(&["bench", "--quiet", "-p", "zt-node"]),
         Some("rules") => cargo(&["bench", "--quiet", "-p", "zt-test-sim"]),
         Some("capi") => cargo(&["bench", "--quiet", "-p", "zt-capi"]),
-        Some("tunnel") => tunnel(arguments.get(1..).unwrap_or_default()),
+        Some(whole @ ("tunnel" | "streams")) => between_daemons(whole, arguments.get(1..).unwrap_or_default()),
         None => {
             cargo(&["bench", "--quiet", "-p", "zt-crypto"])?;
             cargo(&["bench", "--quiet", "-p", "zt-wire"])?;
             cargo(&["bench", "--quiet", "-p", "zt-node"])?;
             cargo(&["bench", "--quiet", "-p", "zt-test-sim"])
         }
-        Some(other) => bail!("unknown benchmark `{other}`: tunnel, crypto, codec, engine, rules or capi"),
+        Some(other) => bail!("unknown benchmark `{other}`: tunnel, streams, crypto, codec, engine, rules or capi"),
     }
 }
 
-fn tunnel(arguments: &[String]) -> Result<()> {
+/// Measures daemons of a release build by a program of the same name.
+fn between_daemons(program: &str, arguments: &[String]) -> Result<()> {
     cargo(&["build", "--release", "--quiet", "-p", "zt-cli"])?;
-    let mut all = vec!["run", "--release", "--quiet", "-p", "zt-test-e2e", "--bin", "tunnel", "--"];
+    let mut all = vec!["run", "--release", "--quiet", "-p", "zt-test-e2e", "--bin", program, "--"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&all)
 }

@@ -28,7 +28,7 @@ Usage: cargo xtask <command> [options]
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios, 10 million calls of the C library;
                           --runs N: N executions each; --coverage: only that
-  bench [what]            tunnel | crypto | codec | engine | rules | capi (default: crypto, codec, engine, rules)
+  bench [what]            tunnel | streams | crypto | codec | engine | rules | capi (default: crypto, codec, engine, rules)
   capi [what]             the C library: test | valgrind | sanitize (default: all): its C programs, the same under memcheck
                           and helgrind, and with the sanitizers for addresses and undefined behaviour
   install-capi            the C library: headers, libztcore (also as libzerotiercore), pkg-config files;
