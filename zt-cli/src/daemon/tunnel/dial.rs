@@ -35,6 +35,9 @@ const STALE: Duration = Duration::from_secs(5);
 /// After a failure, doubled with each further one.
 const RETRY: Duration = Duration::from_millis(250);
 const RETRY_AT_MOST: Duration = Duration::from_secs(30);
+/// A connection that worked and broke is tried for this long without doubling that: a root that starts again, or a cut that
+/// was mended, is noticed at once.
+const RESUME: Duration = Duration::from_secs(10);
 /// A connection that ended sooner is a failure as well.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
 /// Connections are kept for so long after a better level worked.
@@ -83,8 +86,12 @@ struct Dial {
     waiting: Vec<(Instant, Vec<u8>)>,
     is_running: bool,
     failures: u32,
+    /// How often the pause before the next attempt was doubled.
+    doubled: u32,
     not_before: Instant,
     opened: Option<Instant>,
+    /// When a connection that had worked broke.
+    broke: Option<Instant>,
 }
 
 type Outcome = (SocketAddr, Result<(Wire, Stream, Target), (Target, ConnectError)>);
@@ -105,6 +112,8 @@ pub(super) struct DialLink {
     spare: Option<Instant>,
     /// What was said of the last failure.
     said: Option<String>,
+    /// A connection was made again, and nothing waited for it that is of use: roots are to be greeted.
+    has_moved: bool,
 }
 
 impl DialLink {
@@ -123,6 +132,7 @@ impl DialLink {
             armed: None,
             spare: None,
             said: None,
+            has_moved: false,
         }
     }
 
@@ -136,8 +146,10 @@ impl DialLink {
             waiting: Vec::new(),
             is_running: false,
             failures: 0,
+            doubled: 0,
             not_before: now,
             opened: None,
+            broke: None,
         });
         dial.waiting.retain(|(since, _)| now.saturating_duration_since(*since) < STALE);
         let held: usize = dial.waiting.iter().map(|(_, bytes)| bytes.len()).sum();
@@ -181,16 +193,15 @@ impl DialLink {
                 tracing::info!(%target, "connected to a root");
                 self.said = None;
                 dial.opened = Some(now);
-                let waiting = std::mem::take(&mut dial.waiting);
+                let mut waiting = std::mem::take(&mut dial.waiting);
+                waiting.retain(|(since, _)| now.saturating_duration_since(*since) < STALE);
+                self.has_moved |= dial.broke.take().is_some() && waiting.is_empty();
                 self.streams.insert(Established { wire, stream, remote, place: None });
-                for (since, datagram) in waiting {
-                    if now.saturating_duration_since(since) < STALE {
-                        let (remote_end, segment) = (Endpoint::Ip(remote), datagram.len());
-                        let train =
-                            Outgoing { remote: remote_end, bytes: &datagram, segment, ttl: None, dont_fragment: false };
-                        // One that the new connection takes no more is lost as one on the way is.
-                        let _ = self.streams.send(remote, &train);
-                    }
+                for (_, datagram) in waiting {
+                    let (end, segment) = (Endpoint::Ip(remote), datagram.len());
+                    let train = Outgoing { remote: end, bytes: &datagram, segment, ttl: None, dont_fragment: false };
+                    // One that the new connection takes no more is lost as one on the way is.
+                    let _ = self.streams.send(remote, &train);
                 }
             }
             Err((target, error)) => {
@@ -222,7 +233,7 @@ impl DialLink {
         for dial in self.dials.values_mut() {
             dial.waiting.retain(|(since, _)| now.saturating_duration_since(*since) < STALE);
         }
-        let wanting = self.dials.iter().filter(|(_, dial)| !dial.is_running && !dial.waiting.is_empty());
+        let wanting = self.dials.iter().filter(|(_, dial)| dial.is_wanted(is_needed, now));
         let wanting: Vec<(SocketAddr, Instant)> = wanting.map(|(remote, dial)| (*remote, dial.not_before)).collect();
         let mut due = self.spare.map(|since| since + KEEP);
         for (remote, at) in wanting {
@@ -261,8 +272,18 @@ impl DialLink {
 }
 
 impl Dial {
+    /// Whether it is to be tried when it may be: something waits, or a connection broke just now that is needed.
+    fn is_wanted(&self, is_needed: bool, now: Instant) -> bool {
+        !self.is_running && self.opened.is_none() && (!self.waiting.is_empty() || (is_needed && self.resumes(now)))
+    }
+
+    fn resumes(&self, now: Instant) -> bool {
+        self.broke.is_some_and(|at| now.saturating_duration_since(at) < RESUME)
+    }
+
     fn fail(&mut self, now: Instant) {
-        let wait = RETRY.saturating_mul(1 << self.failures.min(10)).min(RETRY_AT_MOST);
+        let wait = RETRY.saturating_mul(1 << self.doubled).min(RETRY_AT_MOST);
+        self.doubled = if self.resumes(now) { 0 } else { (self.doubled + 1).min(10) };
         self.failures = self.failures.saturating_add(1);
         self.not_before = now + wait;
     }
@@ -325,9 +346,13 @@ impl LinkIo for DialLink {
             if now.saturating_duration_since(opened) < SHORT_LIFE {
                 dial.fail(now);
             } else {
-                (dial.failures, dial.not_before) = (0, now);
+                (dial.failures, dial.doubled, dial.not_before, dial.broke) = (0, 0, now, Some(now));
             }
         }
         Some(down)
+    }
+
+    fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
     }
 }

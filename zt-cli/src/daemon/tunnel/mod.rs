@@ -339,6 +339,10 @@ impl LinkIo for Named {
     fn take_path_down(&mut self) -> Option<Endpoint> {
         self.link.take_path_down()
     }
+
+    fn take_moved(&mut self) -> bool {
+        self.link.take_moved()
+    }
 }
 
 #[cfg(test)]
