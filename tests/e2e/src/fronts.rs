@@ -44,6 +44,23 @@ pub fn tinyproxy(program: &Path, host: &Host, address: &str, folder: &Path) -> R
     host.namespace().spawn(command).context("cannot start tinyproxy")
 }
 
+/// Runs squid at port 3128 of an address; it lets everybody connect to port 443.
+///
+/// # Errors
+/// It cannot be started.
+pub fn squid(program: &Path, host: &Host, address: &str, folder: &Path) -> Result<Process> {
+    let config = folder.join("squid.conf");
+    let text = format!(
+        "http_port {address}:3128\nvisible_hostname proxy\nacl https port 443\nacl connect method CONNECT\n\
+         http_access allow connect https\nhttp_access deny all\npid_filename none\naccess_log none\n\
+         cache_log /dev/null\ncache_store_log none\nnetdb_filename none\nshutdown_lifetime 0 seconds\n"
+    );
+    std::fs::write(&config, text)?;
+    let mut command = Command::new(program);
+    command.arg("-N").arg("-f").arg(&config);
+    host.namespace().spawn(command).context("cannot start squid")
+}
+
 /// Runs nginx with the example of the documentation, for a root at `root` (`IP:PORT`), with this certificate and key.
 ///
 /// # Errors

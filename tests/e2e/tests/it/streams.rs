@@ -4,12 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use zt_tap::netns::Process;
 use zt_test_e2e::c_cut::{Loss, lose_udp};
 use zt_test_e2e::streams::{Member, Scene, longest_silence};
-use zt_test_e2e::{Cut, Host, Ping, fronts};
+use zt_test_e2e::{Cut, Host, Ping, Switch, fronts};
 
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -19,6 +19,15 @@ fn figure(what: &str, measured: Duration, limit: Duration) -> Result<()> {
     let strict = std::env::var_os("ZT_STRICT").is_some_and(|value| value == "1");
     ensure!(!strict || measured <= limit, "{what}: {measured:?}, limit {limit:?}");
     Ok(())
+}
+
+/// The port from which the root sees a member.
+fn port_of(scene: &Scene, member: &Member) -> Result<u16> {
+    let seen = scene.root.peer(member.node.address())?.unwrap_or_default();
+    let paths = seen["paths"].as_array().cloned().unwrap_or_default();
+    let used = paths.iter().find(|path| path["preferred"] == true).context("a path")?;
+    let port = used["address"].as_str().and_then(|at| at.split_once('/')).context("an address with its port")?.1;
+    Ok(port.parse()?)
 }
 
 #[test]
@@ -55,6 +64,16 @@ fn without_udp_a_member_comes_by_tcp_and_goes_back_by_itself() -> Result<()> {
         b.host.ping(of_a, Ping { patience: WAIT, ..Ping::default() }).map(drop)
     })?;
     figure("UDP cut to pings by TCP, by both", lost, Duration::from_secs(6))?;
+    // The connection is cut, and nobody is told.
+    let lost = longest_silence(&a.host, of_b, || {
+        let before = port_of(&scene, &a)?;
+        a.host.namespace().nft(&format!(
+            "table inet cut {{ chain out {{ type filter hook output priority 0;\ntcp sport {before} drop\n}}\n}}\n"
+        ))?;
+        a.node.wait("another connection", WAIT, || Ok((port_of(&scene, &a)? != before).then_some(())))?;
+        a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() }).map(drop)
+    })?;
+    figure("connection cut in silence to pings by another", lost, Duration::from_secs(6))?;
     // The root starts again: its members come back by themselves.
     let Scene { root, .. } = scene;
     let restarted = Instant::now();
@@ -66,20 +85,49 @@ fn without_udp_a_member_comes_by_tcp_and_goes_back_by_itself() -> Result<()> {
     a.node.stop()
 }
 
-/// A host from which nothing leads out but a proxy with user and password.
-#[test]
-fn through_a_proxy_a_member_comes_by_a_websocket() -> Result<()> {
-    let Some(tinyproxy) = fronts::program("tinyproxy")? else { return Ok(()) };
-    let Some(scene) = Scene::new("proxy", &json!({ "listen": [443] }))? else { return Ok(()) };
+/// A scene with a member that is joined, a proxy with a foot inside, and a host from which nothing leads out but that.
+struct Office {
+    scene: Scene,
+    of_b: std::net::IpAddr,
+    proxy: Host,
+    host: Host,
+    b: Member,
+    inside: Switch,
+}
+
+/// Where the proxy is inside.
+const INSIDE: &str = "10.1.0.1";
+
+fn office(name: &str) -> Result<Option<Office>> {
+    let Some(scene) = Scene::new(name, &json!({ "listen": [443] }))? else { return Ok(None) };
     let b = scene.member(scene.lab.host("b", &["10.0.0.3/24"])?, 3, &json!({}))?;
     let of_b = scene.address_of(&b)?;
-    let proxy_host = scene.lab.host("proxy", &["10.0.0.9/24"])?;
+    let proxy = scene.lab.host("proxy", &["10.0.0.9/24"])?;
     let inside = scene.lab.switch()?;
-    proxy_host.plug("eth1", &inside, &["10.1.0.1/24"])?;
-    let _proxy = fronts::tinyproxy(&tinyproxy, &proxy_host, "10.1.0.1", &scene.lab.folder())?;
+    proxy.plug("eth1", &inside, &[&format!("{INSIDE}/24")])?;
     let host = scene.lab.host("a", &[])?;
     host.unplug("eth0")?;
     host.plug("eth0", &inside, &["10.1.0.2/24"])?;
+    Ok(Some(Office { scene, of_b, proxy, host, b, inside }))
+}
+
+/// A member that has nothing but this proxy comes by a WebSocket.
+fn comes_out(scene: &Scene, host: Host, of_b: std::net::IpAddr, proxy: &str) -> Result<()> {
+    let start = Instant::now();
+    let a = scene.member(host, 2, &json!({ "proxy": proxy }))?;
+    a.node.wait_online(WAIT)?;
+    figure("start with nothing but a proxy to online", start.elapsed(), Duration::from_secs(12))?;
+    scene.address_of(&a)?;
+    a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() })?;
+    scene.wait_kind(&a, "websocket")?;
+    a.node.stop()
+}
+
+#[test]
+fn through_tinyproxy_with_user_and_password_a_member_comes_by_a_websocket() -> Result<()> {
+    let Some(tinyproxy) = fronts::program("tinyproxy")? else { return Ok(()) };
+    let Some(Office { scene, of_b, proxy, host, b: _b, inside: _inside }) = office("proxy")? else { return Ok(()) };
+    let _proxy = fronts::tinyproxy(&tinyproxy, &proxy, INSIDE, &scene.lab.folder())?;
     // With a wrong password first: the log says what to do.
     let start = Instant::now();
     let a = scene.member(host, 2, &json!({ "proxy": "http://anna:wrong@10.1.0.1:8888" }))?;
@@ -89,14 +137,15 @@ fn through_a_proxy_a_member_comes_by_a_websocket() -> Result<()> {
     figure("start to the word that the password is wrong", start.elapsed(), Duration::from_secs(12))?;
     let Member { host, node } = a;
     node.stop()?;
-    let start = Instant::now();
-    let a = scene.member(host, 2, &json!({ "proxy": "http://anna:secret@10.1.0.1:8888" }))?;
-    a.node.wait_online(WAIT)?;
-    figure("start with nothing but a proxy to online", start.elapsed(), Duration::from_secs(12))?;
-    scene.address_of(&a)?;
-    a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() })?;
-    scene.wait_kind(&a, "websocket")?;
-    a.node.stop()
+    comes_out(&scene, host, of_b, "http://anna:secret@10.1.0.1:8888")
+}
+
+#[test]
+fn through_squid_a_member_comes_by_a_websocket() -> Result<()> {
+    let Some(squid) = fronts::program("squid")? else { return Ok(()) };
+    let Some(Office { scene, of_b, proxy, host, b: _b, inside: _inside }) = office("squid")? else { return Ok(()) };
+    let _proxy = fronts::squid(&squid, &proxy, INSIDE, &scene.lab.folder())?;
+    comes_out(&scene, host, of_b, "http://10.1.0.1:3128")
 }
 
 /// A member that neither UDP nor TCP leads to the root, but a reverse proxy.
