@@ -90,6 +90,8 @@ reasons! {
     EchoGate = "echo-gate",
     /// PUSH_DIRECT_PATHS beyond the rate allowed.
     PushGate = "push-gate",
+    /// RENDEZVOUS for a peer without traffic, in low-bandwidth mode.
+    NoTraffic = "no-traffic",
     /// Only a root may send this.
     NotARoot = "not-a-root",
     /// Address that may not become a path (03 §8).

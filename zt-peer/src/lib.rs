@@ -17,6 +17,7 @@ mod path_proof;
 mod path_uses;
 mod peer;
 mod peer_table;
+mod periods;
 mod rate;
 mod relay_choice;
 mod roots;

@@ -23,7 +23,8 @@ use zt_wire::{Address, Identity, Mono};
 
 use crate::bond::Bond;
 use crate::link::Path;
-use crate::rate::{CONTACT_HELLO, FULL_HELLO, HEARTBEAT, PEER_ACTIVITY, ROOT_HEARTBEAT, ROOT_HELLO, ROUND};
+use crate::periods::Periods;
+use crate::rate::{PEER_ACTIVITY, ROOT_ASKED};
 
 use activity::Activity;
 use detour::Detour;
@@ -275,27 +276,27 @@ impl Peer {
         if !self.paths.is_empty() {
             return (false, None);
         }
-        let queued = self.activity.heard_within(now, ROUND);
+        let queued = self.activity.heard_within(now, ROOT_ASKED);
         self.greetings.retry_root(now, queued)
     }
 
     /// What the round does for a root.
-    pub(crate) fn tend_root(&mut self, now: Mono) -> Care {
+    pub(crate) fn tend_root(&mut self, now: Mono, periods: &Periods, is_best: bool) -> Care {
         if self.paths.iter().all(Slot::is_suspected) {
             let neglected = self.greetings.is_root_neglected(now);
             return if neglected { Care::TryRoot } else { Care::Ask(Vec::new()) };
         }
-        let full = self.greetings.is_due(now, ROOT_HELLO);
-        let questions = self.keep_alive_every(now, ROOT_HELLO, ROOT_HEARTBEAT);
+        let full = self.greetings.is_due(now, periods.root_hello);
+        let questions = self.keep_alive_every(now, periods.root_hello, periods.root_heartbeat(is_best));
         if full { Care::AskAndLookAround(questions) } else { Care::Ask(questions) }
     }
 
     /// What the round does for a node of the contact list: HELLO over a root while there is no path.
-    pub(crate) fn tend_contact(&mut self, now: Mono) -> Care {
+    pub(crate) fn tend_contact(&mut self, now: Mono, periods: &Periods) -> Care {
         if !self.paths.is_empty() {
-            return Care::Ask(self.keep_alive(now));
+            return Care::Ask(self.keep_alive(now, periods));
         }
-        if !self.greetings.is_due(now, CONTACT_HELLO) {
+        if !self.greetings.is_due(now, periods.contact_hello) {
             return Care::Ask(Vec::new());
         }
         self.greetings.greets(now);
@@ -303,8 +304,8 @@ impl Peer {
     }
 
     /// What the round does for an active peer (03 §6.3).
-    pub(crate) fn keep_alive(&mut self, now: Mono) -> Vec<PathProbe> {
-        self.keep_alive_every(now, FULL_HELLO, HEARTBEAT)
+    pub(crate) fn keep_alive(&mut self, now: Mono, periods: &Periods) -> Vec<PathProbe> {
+        self.keep_alive_every(now, periods.hello, periods.heartbeat)
     }
 
     /// First contact with a root, or anew after it lost all paths. Returns when to look at it.

@@ -1,4 +1,4 @@
-//! All rates and times of VL1, beside their names (03 §1, §17).
+//! All rates and times of VL1, beside their names (03 §1, §17). Those of a node that has nothing to say are a [`Periods`](crate::periods::Periods).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -38,8 +38,6 @@ pub(crate) const UNITE: Duration = ms(30_000);
 pub(crate) const ERROR_OUT: Duration = ms(1000);
 /// Direct path push after a relayed packet (03 §10.2).
 pub(crate) const PUSH_RELAYED: Duration = ms(15_000);
-/// Direct path push after a direct packet.
-pub(crate) const PUSH_DIRECT: Duration = ms(120_000);
 /// Retry of configured addresses (03 §3 step 2c).
 pub(crate) const MEMORISED: Duration = ms(30_000);
 
@@ -52,23 +50,11 @@ pub(crate) const REPLY_TIMEOUT: Duration = ms(30_000);
 /// Incomplete packets are forgotten after this.
 pub(crate) const REASSEMBLY_TIMEOUT: Duration = ms(5000);
 
-/// Interval of the round over all peers.
-pub(crate) const ROUND: Duration = ms(5000);
-/// Nothing sent on a path of an active peer: ECHO (03 §6.3).
-pub(crate) const HEARTBEAT: Duration = ms(14_000);
-/// The same for a root's path.
-pub(crate) const ROOT_HEARTBEAT: Duration = ms(20_000);
 /// While there is traffic with anybody, the best root's path is probed so often: if a NAT forgot us, the root hears us
 /// from the new port before long, and tells us so.
 pub(crate) const ROOT_WATCH: Duration = ms(2000);
 /// Traffic is over after this.
 pub(crate) const TRAFFIC_LINGERS: Duration = ms(10_000);
-/// Full HELLO to an active peer.
-pub(crate) const FULL_HELLO: Duration = ms(60_000);
-/// Full HELLO to a connected root.
-pub(crate) const ROOT_HELLO: Duration = ms(120_000);
-/// HELLO over a relay to a node of the contact list without a path.
-pub(crate) const CONTACT_HELLO: Duration = ms(28_000);
 /// A path not heard for this long is no path (03 §6.4).
 pub(crate) const PATH_EXPIRY: Duration = ms(243_000);
 /// A path is alive when heard within this time.
@@ -77,8 +63,6 @@ pub(crate) const PATH_ALIVE: Duration = ms(19_000);
 pub(crate) const PEER_ACTIVITY: Duration = ms(500_000);
 /// Trust lasts this long.
 pub(crate) const TRUST: Duration = ms(600_000);
-/// A root not heard for this long does not make us online.
-pub(crate) const ONLINE: Duration = ms(60_000);
 /// Life of an entry of self-awareness (03 §9).
 pub(crate) const SURFACE: Duration = ms(600_000);
 /// A peer is looked for on a cable again after this time, then after twice as long, and so on.
@@ -97,6 +81,9 @@ pub(crate) const QUESTION: Duration = ms(900);
 pub(crate) const ROOT_RETRY_FIRST: Duration = ms(250);
 /// HELLO to a root that has not answered, but asked whether we are there: so often at most.
 pub(crate) const ROOT_RETRY_QUEUED: Duration = ms(2000);
+/// A root without a path that works is tried again so often in the long run (in the first round after that), and one that was heard within
+/// this time is there.
+pub(crate) const ROOT_ASKED: Duration = ms(5000);
 /// Tries in quick succession: some 20 seconds.
 const ROOT_TRIES: usize = 21;
 /// A sibling address of the same host heard so recently makes a new port uninteresting (03 §7.1 step 3b).

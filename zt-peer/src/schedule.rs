@@ -2,7 +2,8 @@
 
 use zt_wire::Mono;
 
-use crate::rate::{HOUSEKEEPING, QUEUE_RETRY, ROOT_WATCH, ROUND, TRAFFIC_LINGERS};
+use crate::periods::Periods;
+use crate::rate::{HOUSEKEEPING, QUEUE_RETRY, ROOT_WATCH, TRAFFIC_LINGERS};
 
 /// The clocks of the whole machine; `Mono::FAR` means never.
 pub(crate) struct Schedule {
@@ -18,7 +19,7 @@ pub(crate) struct Schedule {
 impl Schedule {
     pub(crate) fn new(now: Mono) -> Self {
         Self {
-            round: now + ROUND,
+            round: now + Periods::USUAL.round,
             housekeeping: now + HOUSEKEEPING,
             queue: Mono::FAR,
             watch: Mono::FAR,
@@ -43,10 +44,10 @@ impl Schedule {
     }
 
     /// Whether the round over all peers is due; if so, the next one is set.
-    pub(crate) fn takes_round(&mut self, now: Mono) -> bool {
+    pub(crate) fn takes_round(&mut self, now: Mono, periods: &Periods) -> bool {
         let due = now >= self.round;
         if due {
-            self.round = now + ROUND;
+            self.round = now + periods.round;
         }
         due
     }
@@ -102,10 +103,11 @@ mod tests {
     #[test]
     fn rounds_follow_each_other_and_can_be_hurried() {
         let mut schedule = Schedule::new(T);
-        assert!(!schedule.takes_round(T));
+        let (usual, low) = (&Periods::USUAL, &Periods::LOW);
+        assert!(!schedule.takes_round(T, usual));
         schedule.hurry_round(T);
-        assert!(schedule.takes_round(T) && !schedule.takes_round(T), "once");
-        assert!(schedule.takes_round(T + ROUND));
+        assert!(schedule.takes_round(T, usual) && !schedule.takes_round(T, usual), "once");
+        assert!(schedule.takes_round(T + usual.round, low) && !schedule.takes_round(T + usual.round * 2, low));
         assert!(schedule.takes_housekeeping(T + HOUSEKEEPING) && !schedule.takes_housekeeping(T + HOUSEKEEPING));
     }
 

@@ -56,6 +56,7 @@ use crate::links::{Asks, Links};
 use crate::path_proof::HeldAnswers;
 use crate::path_uses::PathUses;
 use crate::peer_table::PeerTable;
+use crate::periods::Periods;
 use crate::roots::Roots;
 use crate::schedule::Schedule;
 use crate::surface::Surface;
@@ -83,6 +84,7 @@ pub struct Vl1 {
     hear_traces: bool,
     drops: DropCounters,
     schedule: Schedule,
+    periods: &'static Periods,
 }
 
 impl Vl1 {
@@ -106,6 +108,7 @@ impl Vl1 {
             hear_traces: hear_messages,
             drops: DropCounters::new(),
             schedule: Schedule::new(now.mono),
+            periods: &Periods::USUAL,
         }
     }
 
@@ -127,6 +130,11 @@ impl Vl1 {
     /// The owner wants REMOTE_TRACE, although no other messages ([`Vl1Config::hear_messages`]): a controller does.
     pub fn hear_traces(&mut self) {
         self.hear_traces = true;
+    }
+
+    /// Low-bandwidth mode (03 §14): the node says as little as it can while it has nothing to say.
+    pub const fn set_low_bandwidth(&mut self, low: bool) {
+        self.periods = if low { &Periods::LOW } else { &Periods::USUAL };
     }
 
     /// Takes the next event.

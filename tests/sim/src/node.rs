@@ -116,6 +116,8 @@ pub struct Node {
     pub traces: Vec<zt_netconf::trace::TraceRecord>,
     /// Datagrams sent.
     pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
     /// Datagrams that arrived.
     pub received: u64,
     /// When it was started last.
@@ -149,6 +151,7 @@ impl Node {
             events: Vec::new(),
             traces: Vec::new(),
             sent: 0,
+            sent_bytes: 0,
             received: 0,
             started: 0,
             online_at: None,

@@ -568,6 +568,7 @@ impl Sim {
         }
         node.outbox.transmits.clear();
         node.sent += sends.len() as u64;
+        node.sent_bytes += sends.iter().map(|(.., bytes)| bytes.len() as u64).sum::<u64>();
         for (bound, remote, how, bytes) in sends {
             if let Some(captured) = self.captured.as_mut().filter(|_| self.capture_sent) {
                 let (at, iface, bytes) = (self.time, bound.iface, bytes.clone());

@@ -61,7 +61,6 @@ const INERT_SETTINGS: &[&str] = &[
     "controllerDbPath",
     "cpuPinningEnabled",
     "enableWebServer",
-    "lowBandwidthMode",
     "multicoreEnabled",
     "redis",
     "softwareUpdate",
@@ -165,6 +164,8 @@ pub struct Settings {
     pub allow_tcp_fallback_relay: bool,
     /// Everything goes by the TCP relay, and UDP is not used.
     pub force_tcp_relay: bool,
+    /// Low-bandwidth mode: little is said while there is nothing to say.
+    pub low_bandwidth_mode: bool,
     /// The TCP relay; `None` when what is written is no address.
     pub tcp_fallback_relay: Option<SocketAddr>,
     /// Tunnels in streams.
@@ -188,6 +189,7 @@ impl Default for Settings {
             allow_management_from: Vec::new(),
             allow_tcp_fallback_relay: true,
             force_tcp_relay: false,
+            low_bandwidth_mode: false,
             tcp_fallback_relay: Some(TcpRelaySettings::default().server),
             tcp: TcpSettings::default(),
             ethernet: Vec::new(),
@@ -308,6 +310,7 @@ impl LocalConf {
                         self.texts(&field, value).into_iter().filter(|t| !t.is_empty()).collect();
                 }
                 "allowTcpFallbackRelay" => self.settings.allow_tcp_fallback_relay = boolean(value, true),
+                "lowBandwidthMode" => self.settings.low_bandwidth_mode = boolean(value, false),
                 "forceTcpRelay" => self.settings.force_tcp_relay = boolean(value, false),
                 "tcpFallbackRelay" => {
                     self.settings.tcp_fallback_relay = socket_address(&text(value, ""));

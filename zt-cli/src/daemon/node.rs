@@ -276,6 +276,7 @@ async fn apply(handle: &Handle, conf: &LocalConf, ports: &[u16], links: &LinkHan
         control.set_physical(physical);
         control.set_virtual(peers);
         control.set_bonding(bonding);
+        control.set_low_bandwidth(settings.low_bandwidth_mode);
         control.set_interface_blacklist(settings.interface_prefix_blacklist, blocks);
         if let Err(error) = control.set_bind(settings.bind, ports) {
             tracing::warn!(%error, "the new `bind` setting cannot be taken up");

@@ -60,11 +60,12 @@ impl Held {
     /// True when a credential of this time was issued close enough to our configuration to count (04 §4.5, §5.7).
     pub(crate) fn is_current(&self, timestamp: i64) -> bool {
         let Some(config) = &self.config else { return false };
-        // Old controllers tell the window in the certificate alone.
-        let com =
-            config.membership.as_ref().and_then(|com| com.qualifiers.iter().find(|q| q.id == Membership::TIMESTAMP));
-        let window = com.map_or(0, |q| q.max_delta).max(config.credential_window.unsigned_abs());
-        config.timestamp.abs_diff(timestamp) <= window
+        config.timestamp.abs_diff(timestamp) <= window(config)
+    }
+
+    /// How far apart credentials of two members may be made for both to count, in milliseconds.
+    pub(crate) fn window(&self) -> Option<u64> {
+        self.config.as_ref().map(window)
     }
 
     /// Whether a credential may take the place of one that is held.
@@ -73,6 +74,12 @@ impl Held {
     pub(crate) fn supersedes(&self, timestamp: i64, held: i64) -> bool {
         timestamp >= held || (self.is_current(timestamp) && !self.is_current(held))
     }
+}
+
+fn window(config: &NetworkConfig) -> u64 {
+    // Old controllers tell the window in the certificate alone.
+    let com = config.membership.as_ref().and_then(|com| com.qualifiers.iter().find(|q| q.id == Membership::TIMESTAMP));
+    com.map_or(0, |q| q.max_delta).max(config.credential_window.unsigned_abs())
 }
 
 /// True when others judge our frames by more than our certificate of membership.

@@ -158,6 +158,7 @@ pub struct Network {
     next_tick: Mono,
     pub(super) upstream_announced: Gate,
     doubted: Gate,
+    low_bandwidth: bool,
 }
 
 impl Network {
@@ -178,6 +179,7 @@ impl Network {
             next_tick: now.mono + TICK,
             upstream_announced: Gate::OPEN,
             doubted: Gate::OPEN,
+            low_bandwidth: false,
         }
     }
 
@@ -310,7 +312,7 @@ impl Network {
     pub(crate) fn request(&mut self, shared: &mut Shared, now: Now, c: &mut dyn Carrier) {
         self.polling.asked(now.mono);
         if self.id.is_ad_hoc() {
-            self.polling.accepted(now.mono);
+            self.polling.accepted(now.mono, self.refresh());
             match adhoc::configuration(self.id, self.own, now.unix_ms) {
                 adhoc::AdHoc::Config(config) if self.held.config.is_none() => {
                     // It is for this node and network by construction.
@@ -353,7 +355,7 @@ impl Network {
         let current = self.held.config.as_ref();
         if current == Some(&config) {
             if origin == Origin::Answer {
-                self.polling.accepted(now.mono);
+                self.polling.accepted(now.mono, self.refresh());
                 self.clear_failure(shared);
             }
             return Ok(());
@@ -373,7 +375,7 @@ impl Network {
         self.failure = None;
         if origin != Origin::Saved {
             self.held.last_update = Some(now.mono);
-            self.polling.accepted(now.mono);
+            self.polling.accepted(now.mono, self.refresh());
         }
         shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         if first {
@@ -387,7 +389,7 @@ impl Network {
     pub(crate) fn fail(&mut self, shared: &mut Shared, now: Now, failure: Failure) {
         if self.id.is_ad_hoc() {
             // Nobody can answer otherwise.
-            self.polling.accepted(now.mono);
+            self.polling.accepted(now.mono, self.refresh());
         } else {
             self.polling.refused(now.mono);
         }
@@ -414,9 +416,27 @@ impl Network {
     pub(crate) fn handle_online(&mut self, now: Now, c: &mut dyn Carrier) {
         self.upstream_announced.reopen();
         self.announce(now, c);
-        let stale = self.held.last_update.is_none_or(|at| now.mono.saturating_since(at) >= request::REFRESH);
+        let stale = self.held.last_update.is_none_or(|at| now.mono.saturating_since(at) >= self.refresh());
         if !self.id.is_ad_hoc() && (stale || self.failure.is_some()) {
             self.polling.hurry(now.mono);
+        }
+    }
+
+    /// Low-bandwidth mode (03 §14).
+    pub(crate) fn set_low_bandwidth(&mut self, now: Now, low: bool) {
+        if self.low_bandwidth != low {
+            self.low_bandwidth = low;
+            self.polling.within(now.mono, self.refresh());
+        }
+    }
+
+    /// How long a configuration is taken as fresh. In low-bandwidth mode 64 times longer, but for half of the time for which
+    /// members believe each other's certificates at most: then they are renewed before anybody doubts ours.
+    fn refresh(&self) -> Duration {
+        let usual = request::REFRESH;
+        match self.held.window().filter(|_| self.low_bandwidth) {
+            Some(window) => Duration::from_millis(window / 2).clamp(usual, usual * 64),
+            None => usual,
         }
     }
 

@@ -92,9 +92,9 @@ impl Polling {
     }
 
     /// A configuration was accepted.
-    pub(crate) fn accepted(&mut self, now: Mono) {
+    pub(crate) fn accepted(&mut self, now: Mono, refresh: Duration) {
         // A refresh that gets no answer is no hurry: it starts with the wait of 1 s.
-        *self = Self { next: now + REFRESH, step: 2, refused_since: None };
+        *self = Self { next: now + refresh, step: 2, refused_since: None };
     }
 
     /// The controller refused.
@@ -102,6 +102,11 @@ impl Polling {
         let since = *self.refused_since.get_or_insert(now);
         let wait = if now.saturating_since(since) < YOUNG { REFUSED } else { SLOW };
         self.next = now + wait;
+    }
+
+    /// Asks after this time at the latest.
+    pub(crate) fn within(&mut self, now: Mono, time: Duration) {
+        self.next = self.next.min(now + time);
     }
 
     /// Asks as soon as possible (a hint that something changed).
@@ -124,7 +129,7 @@ mod tests {
             polling.asked(now);
         }
         assert_eq!(times, [0, 250, 750, 1750, 3750, 8750, 13_750, 18_750]);
-        polling.accepted(Mono::from_millis(20_000));
+        polling.accepted(Mono::from_millis(20_000), REFRESH);
         assert_eq!(polling.next().as_millis(), 80_000);
         polling.asked(polling.next());
         assert_eq!(polling.next().as_millis(), 81_000);

@@ -52,12 +52,18 @@ pub struct Vl2 {
     shared: Shared,
     networks: BTreeMap<NetworkId, Network>,
     next_expire: Option<Mono>,
+    low_bandwidth: bool,
 }
 
 impl Vl2 {
     /// Makes the VL2 of a node that has joined nothing yet.
     pub fn new(own: Identity, version: SoftwareVersion, entropy: Box<dyn Entropy + Send>) -> Self {
-        Self { shared: Shared::new(own, version, entropy), networks: BTreeMap::new(), next_expire: None }
+        Self {
+            shared: Shared::new(own, version, entropy),
+            networks: BTreeMap::new(),
+            next_expire: None,
+            low_bandwidth: false,
+        }
     }
 
     /// Joins a network. `saved` is the content of its `.conf` file, if there is one (04 §2.1). Joining twice does
@@ -67,6 +73,7 @@ impl Vl2 {
             return;
         }
         let mut network = Network::new(now, id, self.shared.own.address);
+        network.set_low_bandwidth(now, self.low_bandwidth);
         self.shared.events.push(Vl2Event::Up { network: id });
         let config = saved.and_then(|text| NetworkConfig::from_text(text).ok());
         match config {
@@ -83,6 +90,14 @@ impl Vl2 {
         }
         network.request(&mut self.shared, now, c);
         self.networks.insert(id, network);
+    }
+
+    /// Low-bandwidth mode (03 §14): groups are announced to fewer and more seldom, configurations asked for more seldom.
+    pub fn set_low_bandwidth(&mut self, now: Now, low: bool) {
+        self.low_bandwidth = low;
+        for network in self.networks.values_mut() {
+            network.set_low_bandwidth(now, low);
+        }
     }
 
     /// Leaves a network.

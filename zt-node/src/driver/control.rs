@@ -72,6 +72,11 @@ impl<'a> Control<'a> {
         driver.engine.vl1_mut().set_bonding(self.now, config, &mut driver.outbox.transmits);
     }
 
+    /// Low-bandwidth mode (03 §14), on or off.
+    pub fn set_low_bandwidth(&mut self, low: bool) {
+        self.driver.engine.set_low_bandwidth(self.now, low);
+    }
+
     /// Makes the next path of an active-backup bond the active one; false without such a bond, or another path.
     pub fn rotate_bond(&mut self, peer: Address) -> bool {
         self.driver.engine.vl1_mut().rotate_bond(self.now, peer)

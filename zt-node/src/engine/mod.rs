@@ -441,6 +441,12 @@ impl Engine {
         self.vl1.seal(now, &mut outbox.transmits);
     }
 
+    /// Low-bandwidth mode (03 §14): while there is nothing to say, as little is said as works.
+    pub fn set_low_bandwidth(&mut self, now: Now, low: bool) {
+        self.vl1.set_low_bandwidth(low);
+        self.vl2.set_low_bandwidth(now, low);
+    }
+
     /// Offers the records of all peers for keeping.
     pub fn persist_peers(&mut self) {
         self.vl1.persist_peers();

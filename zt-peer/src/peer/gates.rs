@@ -5,9 +5,10 @@ use std::time::Duration;
 use zt_wire::{Gate, Mono, Pace};
 
 use crate::link::Path;
+use crate::periods::Periods;
 use crate::rate::{
-    CONFIRM, ECHO_ANSWER, ERROR_OUT, FRAME_ERROR_AGAIN, PUSH_BREAKER, PUSH_DIRECT, PUSH_GAP, PUSH_RELAYED, QUESTION,
-    TRACE, TRACE_BURST, WHOIS_ANSWER,
+    CONFIRM, ECHO_ANSWER, ERROR_OUT, FRAME_ERROR_AGAIN, PUSH_BREAKER, PUSH_GAP, PUSH_RELAYED, QUESTION, TRACE,
+    TRACE_BURST, WHOIS_ANSWER,
 };
 
 /// Most paths that one gate of a peer remembers.
@@ -106,8 +107,8 @@ impl Gates {
     }
 
     /// Whether our addresses are told to the peer, whose packet came `relayed` or not (03 §10.2).
-    pub(crate) fn pushes(&mut self, now: Mono, relayed: bool) -> bool {
-        self.pushed.pass(now, if relayed { PUSH_RELAYED } else { PUSH_DIRECT })
+    pub(crate) fn pushes(&mut self, now: Mono, relayed: bool, periods: &Periods) -> bool {
+        self.pushed.pass(now, if relayed { PUSH_RELAYED } else { periods.push_direct })
     }
 
     /// Our addresses are told to the peer again at the next occasion.
@@ -188,10 +189,14 @@ mod tests {
     #[test]
     fn addresses_are_told_soon_to_who_comes_over_a_root_and_seldom_to_others() {
         let mut g = Gates::new();
-        assert!(g.pushes(t(0), false) && !g.pushes(t(14_999), true) && g.pushes(t(15_000), true));
-        assert!(!g.pushes(t(134_999), false) && g.pushes(t(135_000), false));
+        assert!(
+            g.pushes(t(0), false, &Periods::USUAL)
+                && !g.pushes(t(14_999), true, &Periods::USUAL)
+                && g.pushes(t(15_000), true, &Periods::USUAL)
+        );
+        assert!(!g.pushes(t(134_999), false, &Periods::USUAL) && g.pushes(t(135_000), false, &Periods::USUAL));
         g.push_again();
-        assert!(g.pushes(t(135_001), false));
+        assert!(g.pushes(t(135_001), false, &Periods::USUAL));
     }
 
     #[test]

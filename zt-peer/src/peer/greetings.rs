@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zt_wire::{Gate, Mono};
 
-use crate::rate::{QUEUE_RETRY, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, ROUND, root_retry};
+use crate::rate::{QUEUE_RETRY, ROOT_ASKED, ROOT_RETRY_FIRST, ROOT_RETRY_QUEUED, root_retry};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl Greetings {
     /// Whether the round is to try a root again. The first tries follow each other within two seconds: while they run
     /// this is too soon.
     pub(super) fn is_root_neglected(&self, now: Mono) -> bool {
-        self.tried.is_open(now, ROUND - QUEUE_RETRY)
+        self.tried.is_open(now, ROOT_ASKED - QUEUE_RETRY)
     }
 
     /// Whether a root without a path is to be tried now, and when it is to be looked at again. `queued`: it challenged us,

@@ -67,36 +67,37 @@ fn kinds(care: &Care) -> Vec<Probe> {
 #[test]
 fn a_root_with_a_path_is_greeted_seldom_and_kept_alive_between() {
     let mut root = peer();
-    assert_eq!(root.tend_root(t(1_000)), Care::TryRoot, "it was never tried");
+    assert_eq!(root.tend_root(t(1_000), &Periods::USUAL, true), Care::TryRoot, "it was never tried");
     root.greetings_mut().tries_root(t(1_000));
-    assert_eq!(root.tend_root(t(2_000)), Care::Ask(Vec::new()));
+    assert_eq!(root.tend_root(t(2_000), &Periods::USUAL, true), Care::Ask(Vec::new()));
     adopt(&mut root, at(1), 2_100, 20);
-    let care = root.tend_root(t(5_000));
+    let care = root.tend_root(t(5_000), &Periods::USUAL, true);
     assert!(matches!(care, Care::AskAndLookAround(_)), "other links are tried when it is greeted");
     assert_eq!(kinds(&care), [Probe::Hello]);
-    assert_eq!(kinds(&root.tend_root(t(10_000))), []);
-    let care = root.tend_root(t(25_000));
+    assert_eq!(kinds(&root.tend_root(t(10_000), &Periods::USUAL, true)), []);
+    let care = root.tend_root(t(25_000), &Periods::USUAL, true);
     assert!(matches!(care, Care::Ask(_)));
     assert_eq!(kinds(&care), [Probe::Echo]);
-    assert_eq!(kinds(&root.tend_root(t(125_000))), [Probe::Hello]);
+    assert_eq!(kinds(&root.tend_root(t(125_000), &Periods::USUAL, true)), [Probe::Hello]);
 }
 
 #[test]
 fn a_contact_without_a_path_is_greeted_over_a_root_now_and_then() {
     let mut p = peer();
-    assert_eq!(p.tend_contact(t(1_000)), Care::OverRoot);
-    assert_eq!(p.tend_contact(t(28_999)), Care::Ask(Vec::new()));
-    assert_eq!(p.tend_contact(t(29_000)), Care::OverRoot);
+    assert_eq!(p.tend_contact(t(1_000), &Periods::USUAL), Care::OverRoot);
+    assert_eq!(p.tend_contact(t(28_999), &Periods::USUAL), Care::Ask(Vec::new()));
+    assert_eq!(p.tend_contact(t(29_000), &Periods::USUAL), Care::OverRoot);
     adopt(&mut p, at(1), 30_000, 20);
-    assert_eq!(kinds(&p.tend_contact(t(88_999))), [Probe::Echo]);
-    assert_eq!(kinds(&p.tend_contact(t(89_000))), [Probe::Hello]);
+    assert_eq!(kinds(&p.tend_contact(t(88_999), &Periods::USUAL)), [Probe::Echo]);
+    assert_eq!(kinds(&p.tend_contact(t(89_000), &Periods::USUAL)), [Probe::Hello]);
 }
 
 #[test]
 fn an_active_peer_is_greeted_once_a_minute() {
     let mut p = peer();
     adopt(&mut p, at(1), 1_000, 20);
-    let asked: Vec<_> = (0..24u64).flat_map(|n| p.keep_alive(t(1_000 + 5_000 * n))).map(|q| q.kind).collect();
+    let asked: Vec<_> =
+        (0..24u64).flat_map(|n| p.keep_alive(t(1_000 + 5_000 * n), &Periods::USUAL)).map(|q| q.kind).collect();
     let (hello, echo) = (Probe::Hello, Probe::Echo);
     assert_eq!(asked, [hello, echo, echo, echo, hello, echo, echo, echo]);
 }

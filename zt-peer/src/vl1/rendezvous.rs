@@ -70,12 +70,22 @@ impl Vl1 {
             self.drops.add(DropReason::NotARoot);
             return Handled::Counted;
         }
+        if !self.may_meet(now.mono, id) {
+            self.drops.add(DropReason::NoTraffic);
+            return Handled::Counted;
+        }
         if !self.may_be_path(m.peer, &Endpoint::Ip(remote)) {
             self.drops.add(DropReason::UnusablePath);
             return Handled::Counted;
         }
         self.punch(now, id, Path { link: c.path.link, remote: Endpoint::Ip(remote) }, remote, out);
         Handled::Counted
+    }
+
+    /// Whether a direct path to a peer is sought now. In low-bandwidth mode only for traffic: what peers announce now and
+    /// then may go over roots.
+    pub(super) fn may_meet(&self, now: Mono, id: PeerId) -> bool {
+        !self.periods.only_for_traffic || self.peers.get(id).is_missed(now)
     }
 
     fn punch(&mut self, now: Now, id: PeerId, path: Path, remote: SocketAddr, out: &mut Transmits) {

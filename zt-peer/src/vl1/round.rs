@@ -31,7 +31,7 @@ impl Vl1 {
         if self.links.deadline().is_some_and(|t| now.mono >= t) {
             self.tend_level(now, out);
         }
-        if self.schedule.takes_round(now.mono) {
+        if self.schedule.takes_round(now.mono, self.periods) {
             self.round(now, out);
         }
         if self.schedule.takes_housekeeping(now.mono) {
@@ -58,6 +58,7 @@ impl Vl1 {
         if self.roots.upstream_identities().any(|i| self.peers.id(i.address).is_none()) {
             self.roots_changed(now, out);
         }
+        let best = self.best_upstream(t, None);
         for id in self.peers.ids() {
             self.expire_paths(now, id, out);
             if self.bonding.in_use {
@@ -66,11 +67,11 @@ impl Vl1 {
             let peer = self.peers.get(id);
             let address = peer.address();
             if self.roots.is_upstream(address) {
-                self.tend_root(now, id, out);
+                self.tend_root(now, id, best == Some(id), out);
             } else if self.roots.is_contact(address) {
                 self.tend_contact(now, id, out);
             } else if peer.activity().is_active(t) {
-                let questions = self.peers.get_mut(id).keep_alive(t);
+                let questions = self.peers.get_mut(id).keep_alive(t, self.periods);
                 self.ask_all(now, id, questions, out);
             }
         }

@@ -16,7 +16,6 @@ use crate::outgoing::{NextHop, SendError, carries_traffic, is_frame};
 use crate::path_proof::Payer;
 use crate::peer::{Dropped, RouteChange, Slot, Way};
 use crate::peer_table::PeerId;
-use crate::rate::ONLINE;
 use crate::transmit::Transmits;
 use crate::wire::Outgoing;
 use crate::wire::expect::{Purpose, Question};
@@ -281,7 +280,7 @@ impl Vl1 {
     pub(super) fn note_root(&mut self, now: Now) {
         let answers = self.upstream_ids().into_iter().any(|id| {
             let peer = self.peers.get(id);
-            !peer.paths().is_empty() && peer.activity().heard_within(now.mono, ONLINE)
+            !peer.paths().is_empty() && peer.activity().heard_within(now.mono, self.periods.online)
         });
         if let Some(online) = self.roots.note_answers(answers) {
             self.event(Vl1Event::Online(online));

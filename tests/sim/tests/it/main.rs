@@ -14,6 +14,7 @@ mod ethernet;
 mod first_contact;
 mod healing;
 mod herd;
+mod idle;
 mod nat_table;
 mod office;
 mod remote_trace;

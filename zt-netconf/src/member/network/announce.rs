@@ -14,6 +14,8 @@ use crate::member::membership::Member;
 
 /// How often each receiver hears of our groups.
 pub(crate) const ANNOUNCE: Duration = Duration::from_millis(60_000);
+/// The same in low-bandwidth mode, for those who keep what they hear for ten minutes; other members hear of it when they send something.
+const ANNOUNCE_LOW: Duration = Duration::from_millis(240_000);
 /// Entries of one LIKE message: 18 bytes each, one packet without the need for large ones (02 §6.12).
 const LIKES_PER_MESSAGE: usize = 500;
 
@@ -34,16 +36,25 @@ impl Network {
         self.upstream_announced.reopen();
     }
 
-    /// The periodic announcement (04 §7.4): each receiver once in 60 s.
+    /// How often each receiver hears of our groups.
+    pub(super) const fn announces_every(&self) -> Duration {
+        if self.low_bandwidth { ANNOUNCE_LOW } else { ANNOUNCE }
+    }
+
+    /// The periodic announcement (04 §7.4): each receiver once in 60 s; in low-bandwidth mode (03 §14) only those who answer
+    /// for others.
     pub(crate) fn announce(&mut self, now: Now, c: &mut dyn Carrier) {
         if self.held.config.is_none() {
             return;
         }
         let groups: Vec<_> = self.groups().collect();
-        if self.upstream_announced.pass(now.mono, ANNOUNCE) {
+        if self.upstream_announced.pass(now.mono, self.announces_every()) {
             for upstream in self.announce_targets(c) {
                 announce_to(self.id, &groups, upstream, c);
             }
+        }
+        if self.low_bandwidth {
+            return;
         }
         for member in self.allowed_members(c, |member| member.last_announce.is_open(now.mono, ANNOUNCE)) {
             announce_to(self.id, &groups, member, c);

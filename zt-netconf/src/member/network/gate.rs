@@ -6,15 +6,20 @@ use zt_wire::time::Now;
 use zt_wire::verb::{ErrorCode, ErrorReply, Verb};
 
 use super::Network;
-use super::announce::ANNOUNCE;
 use super::push::Push;
 use crate::member::carrier::{Carrier, SendOptions, Verdict};
 use crate::member::drop_reason::DropReason;
 use crate::member::shared::Shared;
 
 impl Network {
-    /// Executed before any frame is accepted (04 §4.6).
+    /// The gate for what is no frame (04 §4.6). In low-bandwidth mode who says no more is told nothing.
     pub(crate) fn gate(&mut self, now: Now, from: &Identity, c: &mut dyn Carrier) -> Result<(), DropReason> {
+        self.pass(now, from, !self.low_bandwidth, c)
+    }
+
+    /// Executed before any frame is accepted (04 §4.6). `announces`: it hears of our groups when that is due.
+    fn pass(&mut self, now: Now, from: &Identity, announces: bool, c: &mut dyn Carrier) -> Result<(), DropReason> {
+        let every = self.announces_every();
         let Some(config) = &self.held.config else { return Err(DropReason::NotConfigured) };
         let record = match self.members.get_mut(from.address) {
             Some(record) => record,
@@ -29,7 +34,7 @@ impl Network {
         if !record.is_allowed(config, self.held.generation, from) {
             return Err(if record.is_revoked() { DropReason::PeerRevoked } else { DropReason::NotMember });
         }
-        if record.last_announce.pass(now.mono, ANNOUNCE) {
+        if announces && record.last_announce.pass(now.mono, every) {
             self.announce_to_member(from.address, c);
         }
         Ok(())
@@ -48,7 +53,7 @@ impl Network {
             // Silence: we are no member and have nothing to ask for.
             return Err(shared.drop(DropReason::SelfRevoked));
         }
-        let Err(reason) = self.gate(now, from, c) else { return Ok(()) };
+        let Err(reason) = self.pass(now, from, true, c) else { return Ok(()) };
         shared.drops.count(reason);
         self.trace_denied(shared, from.address, in_re);
         if shared.error_gate.pass(now.mono, (self.id, from.address)) {

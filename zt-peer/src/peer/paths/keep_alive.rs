@@ -42,7 +42,10 @@ mod tests {
     use crate::link::{Endpoint, LinkId, Path, Room};
     use crate::peer::Slot;
     use crate::peer::paths::Proof;
-    use crate::rate::{HEARTBEAT, PATH_EXPIRY};
+    use crate::periods::Periods;
+    use crate::rate::PATH_EXPIRY;
+
+    const HEARTBEAT: Duration = Periods::USUAL.heartbeat;
 
     fn at(host: u8) -> Path {
         Path { link: LinkId(1), remote: Endpoint::Ip(SocketAddr::from(([10, 0, 0, host], 9993))) }
