@@ -121,6 +121,9 @@ pub struct Network {
     /// Our own addition: only those within these prefixes (`ip/bits`). Absent when there is no such list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_managed_list: Vec<String>,
+    /// Our own addition: TCP segments are made so small that a frame goes in one datagram. Absent when it is off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clamp_mss: bool,
     /// `ip/bits` as sent by the controller.
     pub assigned_addresses: Vec<String>,
     /// End of the sign-on, milliseconds since 1970; only with sign-on.

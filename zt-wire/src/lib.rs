@@ -19,6 +19,7 @@ pub mod identity;
 pub mod inet;
 pub mod lane;
 pub mod lz4;
+pub mod mss;
 pub mod netconf;
 mod number;
 pub mod packet;

@@ -36,6 +36,10 @@ pub struct JoinArgs {
     /// Also name servers, which this version shows but does not set up [new networks: no]
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     allow_dns: Option<bool>,
+    /// Make the segments of TCP through this network so small that each goes in one datagram, both ways; flows that begin after that
+    /// [new networks: no]
+    #[arg(long, value_name = "yes|no", value_parser = yes_no)]
+    clamp_mss: Option<bool>,
 }
 
 /// Runs `zt join`.
@@ -47,8 +51,12 @@ pub fn run(args: &JoinArgs, globals: &Globals, console: &mut Console<'_>) -> Res
         Some(Managed::None) => settings.extend(managed_settings(false, None)),
         Some(Managed::Within(list)) => settings.extend(managed_settings(true, Some(list))),
     }
-    let flags =
-        [("allowGlobal", args.allow_global), ("allowDefault", args.allow_default), ("allowDNS", args.allow_dns)];
+    let flags = [
+        ("allowGlobal", args.allow_global),
+        ("allowDefault", args.allow_default),
+        ("allowDNS", args.allow_dns),
+        ("clampMss", args.clamp_mss),
+    ];
     for (name, value) in flags {
         if let Some(value) = value {
             settings.insert(name.to_owned(), json!(value));

@@ -293,6 +293,7 @@ fn network(status: &NetworkStatus) -> api::Network {
         allow_default: status.settings.allow_default,
         allow_global: status.settings.allow_global,
         allow_managed: status.settings.allow_managed,
+        clamp_mss: status.settings.clamp_mss,
         allow_managed_list: status.settings.allow_list.iter().map(ToString::to_string).collect(),
         assigned_addresses: status.assigned.iter().map(ToString::to_string).collect(),
         // All three only with sign-on (06 §4.7).

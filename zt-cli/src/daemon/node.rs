@@ -340,5 +340,6 @@ pub(super) fn merged(mut settings: Settings, change: super::http::NetworkSetting
     settings.allow_global = change.allow_global.unwrap_or(settings.allow_global);
     settings.allow_default = change.allow_default.unwrap_or(settings.allow_default);
     settings.allow_dns = change.allow_dns.unwrap_or(settings.allow_dns);
+    settings.clamp_mss = change.clamp_mss.unwrap_or(settings.clamp_mss);
     settings
 }

@@ -46,6 +46,7 @@ impl Node {
 fn network(id: NetworkId) -> api::Network {
     api::Network {
         allow_dns: false,
+        clamp_mss: false,
         allow_default: false,
         allow_global: false,
         allow_managed: true,

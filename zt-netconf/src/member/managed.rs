@@ -23,6 +23,8 @@ pub struct Settings {
     pub allow_default: bool,
     /// Allow resolver settings.
     pub allow_dns: bool,
+    /// Our own addition: TCP segments are made so small that a frame goes in one datagram.
+    pub clamp_mss: bool,
 }
 
 impl Default for Settings {
@@ -33,6 +35,7 @@ impl Default for Settings {
             allow_global: false,
             allow_default: false,
             allow_dns: false,
+            clamp_mss: false,
         }
     }
 }
@@ -58,6 +61,7 @@ impl Settings {
         settings.allow_global = dictionary.bool("allowGlobal", false);
         settings.allow_default = dictionary.bool("allowDefault", false);
         settings.allow_dns = dictionary.bool("allowDNS", false);
+        settings.clamp_mss = dictionary.bool("clampMss", false);
         settings
     }
 
@@ -75,6 +79,7 @@ impl Settings {
         .and_then(|()| writer.put_bool("allowGlobal", self.allow_global))
         .and_then(|()| writer.put_bool("allowDefault", self.allow_default))
         .and_then(|()| writer.put_bool("allowDNS", self.allow_dns))
+        .and_then(|()| if self.clamp_mss { writer.put_bool("clampMss", true) } else { Ok(()) })
         .and_then(|()| if as_value || list.is_empty() { Ok(()) } else { writer.put(KEPT_LIST, &list) })
         .expect("the writer has no limit");
         let mut text = writer.into_bytes();

@@ -1,6 +1,7 @@
 //! VL2's view of VL1: the adapter between the two machines, which do not know each other.
 
 use super::Outbox;
+use super::segments::{self, Segments};
 use std::time::Duration;
 use zt_netconf::{Carrier, SendOptions};
 use zt_peer::{ReplyTo, Vl1};
@@ -13,6 +14,7 @@ pub(super) struct OverVl1<'a> {
     pub(super) now: Now,
     pub(super) vl1: &'a mut Vl1,
     pub(super) outbox: &'a mut Outbox,
+    pub(super) segments: &'a mut Segments,
     /// The packet in hand, if there is one.
     pub(super) reply_to: Option<ReplyTo>,
 }
@@ -72,6 +74,15 @@ impl Carrier for OverVl1<'_> {
         {
             self.vl1.flow_came(self.now, &from, FlowId::of(&frame));
         }
-        self.outbox.deliver(network, frame);
+        if !self.segments.concerns(network, &frame) {
+            return self.outbox.deliver(network, frame);
+        }
+        let mut scratch = std::mem::take(&mut self.segments.scratch);
+        let fitting = match frame.source.member(network) {
+            Some(member) => segments::fit(self.vl1, member, &frame, &mut scratch),
+            None => frame,
+        };
+        self.outbox.deliver(network, fitting);
+        self.segments.scratch = scratch;
     }
 }

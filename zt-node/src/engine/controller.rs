@@ -131,7 +131,7 @@ impl Engine {
                 .is_ok()
         });
         if !served {
-            let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+            let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
             self.vl2.handle_local_config(now, network, LocalAnswer::NotFound, &mut carrier);
         }
     }
@@ -191,11 +191,13 @@ impl Engine {
                     OwnAnswer::NotFound => LocalAnswer::NotFound,
                     OwnAnswer::AuthenticationRequired => LocalAnswer::AuthenticationRequired(Authentication::default()),
                 };
-                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                let mut carrier =
+                    OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
                 self.vl2.handle_local_config(now, network, answer, &mut carrier);
             }
             ControllerOutput::LocalRevocation { revocation } => {
-                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                let mut carrier =
+                    OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
                 self.vl2.handle_local_revocation(now, &revocation, &mut carrier);
             }
         }

@@ -11,6 +11,7 @@ mod outbox;
 mod own_packets;
 mod remote_trace;
 mod report;
+mod segments;
 
 pub use input::{Input, NetworkChange, Output, Persist};
 pub use outbox::{FrameList, ListedFrame, Outbox};
@@ -18,6 +19,7 @@ use std::net::IpAddr;
 
 use carrier::OverVl1;
 use own_packets::OwnPackets;
+use segments::Segments;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use zt_crypto::{ArmorError, Entropy, SecretIdentity, Suite};
@@ -64,6 +66,7 @@ pub struct Engine {
     /// Addresses that others put on the ports.
     on_port: std::collections::BTreeMap<NetworkId, Vec<IpAddr>>,
     own_packets: OwnPackets,
+    segments: Segments,
     online: bool,
     /// The owner wants the messages of peers.
     hear_messages: bool,
@@ -104,6 +107,7 @@ impl Engine {
             settings: std::collections::BTreeMap::new(),
             on_port: std::collections::BTreeMap::new(),
             own_packets: OwnPackets::default(),
+            segments: Segments::default(),
             online: false,
             hear_messages: config.hear_messages,
             unasked_traces: 0,
@@ -139,7 +143,8 @@ impl Engine {
             Input::Frames(network, frames) => self.handle_frames(now, network, frames, outbox),
             Input::Frame(network, frame) => self.handle_frame(now, network, frame, outbox),
             Input::Groups(network, groups) => {
-                let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                let mut carrier =
+                    OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
                 self.vl2.set_tap_groups(network, groups, &mut carrier);
             }
             Input::JobDone(done) => self.vl1.handle_job(now, done, &mut outbox.transmits),
@@ -235,7 +240,13 @@ impl Engine {
             return Some((received.ticket, zt_peer::Outcome::Accepted { trust: false }));
         }
         self.recall_holder(now, &received.message);
-        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: Some(received.ticket.reply_to()) };
+        let mut carrier = OverVl1 {
+            now,
+            vl1: &mut self.vl1,
+            outbox,
+            segments: &mut self.segments,
+            reply_to: Some(received.ticket.reply_to()),
+        };
         let verdict = self.vl2.handle_message(
             now,
             &received.identity,
@@ -272,15 +283,22 @@ impl Engine {
         if self.vl1.is_bonding() {
             outbox.transmits.set_flow(Some(FlowId::of(&frame)));
         }
-        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        let mut scratch = std::mem::take(&mut self.segments.scratch);
+        let concerned = self.segments.concerns(network, &frame);
+        let frame = match frame.destination.member(network).filter(|_| concerned) {
+            Some(member) => segments::fit(&self.vl1, member, &frame, &mut scratch),
+            None => frame,
+        };
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
         self.vl2.handle_frame(now, network, frame, &mut carrier);
+        self.segments.scratch = scratch;
         outbox.transmits.set_lane(Lane::USUAL);
         outbox.transmits.set_flow(None);
     }
 
     fn handle_timeout(&mut self, now: Now, outbox: &mut Outbox) {
         self.vl1.handle_timeout(now, &mut outbox.transmits);
-        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
         self.vl2.handle_timeout(now, &mut carrier);
         if let Some(controller) = &mut self.controller {
             controller.handle_timeout(now);
@@ -326,7 +344,8 @@ impl Engine {
             Vl1Event::Online(online) => {
                 self.online = online;
                 if online {
-                    let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+                    let mut carrier =
+                        OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
                     self.vl2.handle_online(now, &mut carrier);
                 }
                 // Default routes wait until the node is online (04 §10.3).
@@ -403,8 +422,9 @@ impl Engine {
         settings: Settings,
         outbox: &mut Outbox,
     ) {
+        self.segments.set(network, settings.clamp_mss);
         self.settings.insert(network, settings);
-        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
         self.vl2.join(now, network, saved, &mut carrier);
     }
 
@@ -419,6 +439,7 @@ impl Engine {
     pub fn set_network_settings(&mut self, network: NetworkId, settings: Settings) -> bool {
         let joined = self.vl2.network(network).is_some();
         if joined {
+            self.segments.set(network, settings.clamp_mss);
             self.settings.insert(network, settings);
             self.configure(network);
         }

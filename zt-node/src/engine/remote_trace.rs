@@ -21,7 +21,7 @@ impl Engine {
             return;
         }
         let fields = self.path_fields(path, scope);
-        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, reply_to: None };
+        let mut carrier = OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };
         self.vl2.trace_path(now, event, peer, &fields, &mut carrier);
     }
 

@@ -82,6 +82,17 @@ impl Vl1 {
         }
     }
 
+    /// Most bytes of a packet that go to a peer in one datagram, as far as is known now: by the path in use, of a bond by each,
+    /// and where there is none what every path takes.
+    pub fn one_datagram(&self, to: Address) -> usize {
+        let known = self.peers.find(to).and_then(|peer| match (peer.bond(), peer.paths().route()) {
+            (_, None) => None,
+            (None, Some(slot)) => Some(slot.mtu()),
+            (Some(_), Some(_)) => peer.paths().iter().filter(|slot| !slot.is_suspected()).map(Slot::mtu).min(),
+        });
+        known.unwrap_or(zt_wire::packet::DEFAULT_PHYS_MTU).into()
+    }
+
     /// Traffic goes to a peer.
     fn note_traffic(&mut self, now: Mono, id: PeerId) {
         self.peers.get_mut(id).sends_traffic(now);

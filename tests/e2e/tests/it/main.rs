@@ -12,6 +12,7 @@ mod figures;
 mod house;
 mod lab;
 mod managed;
+mod mss;
 mod mtu;
 mod nat;
 mod nesting;

@@ -132,6 +132,8 @@ pub struct NetworkSettings {
     pub allow_default: Option<bool>,
     /// `allowDNS`.
     pub allow_dns: Option<bool>,
+    /// `clampMss`, our own addition.
+    pub clamp_mss: Option<bool>,
 }
 
 /// A request for the controller.

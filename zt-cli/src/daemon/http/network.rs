@@ -65,6 +65,7 @@ fn settings(body: &[u8]) -> Answer<NetworkSettings> {
         allow_global: flag("allowGlobal"),
         allow_default: flag("allowDefault"),
         allow_dns: flag("allowDNS"),
+        clamp_mss: flag("clampMss"),
     })
 }
 
