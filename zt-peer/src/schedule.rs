@@ -14,6 +14,7 @@ pub(crate) struct Schedule {
     /// Next look at the best root while there is traffic.
     watch: Mono,
     last_traffic: Mono,
+    periods: &'static Periods,
 }
 
 impl Schedule {
@@ -24,7 +25,18 @@ impl Schedule {
             queue: Mono::FAR,
             watch: Mono::FAR,
             last_traffic: Mono::ZERO,
+            periods: &Periods::USUAL,
         }
+    }
+
+    /// Low-bandwidth mode (03 §14).
+    pub(crate) const fn set_low_bandwidth(&mut self, low: bool) {
+        self.periods = if low { &Periods::LOW } else { &Periods::USUAL };
+    }
+
+    /// How often is spoken without need.
+    pub(crate) const fn periods(&self) -> &'static Periods {
+        self.periods
     }
 
     /// There is traffic with somebody: the best root is watched for as long.
@@ -44,10 +56,10 @@ impl Schedule {
     }
 
     /// Whether the round over all peers is due; if so, the next one is set.
-    pub(crate) fn takes_round(&mut self, now: Mono, periods: &Periods) -> bool {
+    pub(crate) fn takes_round(&mut self, now: Mono) -> bool {
         let due = now >= self.round;
         if due {
-            self.round = now + periods.round;
+            self.round = now + self.periods.round;
         }
         due
     }
@@ -103,11 +115,12 @@ mod tests {
     #[test]
     fn rounds_follow_each_other_and_can_be_hurried() {
         let mut schedule = Schedule::new(T);
-        let (usual, low) = (&Periods::USUAL, &Periods::LOW);
-        assert!(!schedule.takes_round(T, usual));
+        let usual = Periods::USUAL.round;
+        assert!(!schedule.takes_round(T));
         schedule.hurry_round(T);
-        assert!(schedule.takes_round(T, usual) && !schedule.takes_round(T, usual), "once");
-        assert!(schedule.takes_round(T + usual.round, low) && !schedule.takes_round(T + usual.round * 2, low));
+        assert!(schedule.takes_round(T) && !schedule.takes_round(T), "once");
+        schedule.set_low_bandwidth(true);
+        assert!(schedule.takes_round(T + usual) && !schedule.takes_round(T + usual * 2), "the next one is later");
         assert!(schedule.takes_housekeeping(T + HOUSEKEEPING) && !schedule.takes_housekeeping(T + HOUSEKEEPING));
     }
 

@@ -56,7 +56,6 @@ use crate::links::{Asks, Links};
 use crate::path_proof::HeldAnswers;
 use crate::path_uses::PathUses;
 use crate::peer_table::PeerTable;
-use crate::periods::Periods;
 use crate::roots::Roots;
 use crate::schedule::Schedule;
 use crate::surface::Surface;
@@ -84,7 +83,6 @@ pub struct Vl1 {
     hear_traces: bool,
     drops: DropCounters,
     schedule: Schedule,
-    periods: &'static Periods,
 }
 
 impl Vl1 {
@@ -108,7 +106,6 @@ impl Vl1 {
             hear_traces: hear_messages,
             drops: DropCounters::new(),
             schedule: Schedule::new(now.mono),
-            periods: &Periods::USUAL,
         }
     }
 
@@ -134,7 +131,7 @@ impl Vl1 {
 
     /// Low-bandwidth mode (03 §14): the node says as little as it can while it has nothing to say.
     pub const fn set_low_bandwidth(&mut self, low: bool) {
-        self.periods = if low { &Periods::LOW } else { &Periods::USUAL };
+        self.schedule.set_low_bandwidth(low);
     }
 
     /// Takes the next event.

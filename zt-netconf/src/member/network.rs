@@ -158,7 +158,6 @@ pub struct Network {
     next_tick: Mono,
     pub(super) upstream_announced: Gate,
     doubted: Gate,
-    low_bandwidth: bool,
 }
 
 impl Network {
@@ -179,7 +178,6 @@ impl Network {
             next_tick: now.mono + TICK,
             upstream_announced: Gate::OPEN,
             doubted: Gate::OPEN,
-            low_bandwidth: false,
         }
     }
 
@@ -424,17 +422,20 @@ impl Network {
 
     /// Low-bandwidth mode (03 §14).
     pub(crate) fn set_low_bandwidth(&mut self, now: Now, low: bool) {
-        if self.low_bandwidth != low {
-            self.low_bandwidth = low;
+        if self.polling.set_low_bandwidth(low) {
             self.polling.within(now.mono, self.refresh());
         }
+    }
+
+    pub(super) const fn is_low_bandwidth(&self) -> bool {
+        self.polling.is_low_bandwidth()
     }
 
     /// How long a configuration is taken as fresh. In low-bandwidth mode 64 times longer, but for half of the time for which
     /// members believe each other's certificates at most: then they are renewed before anybody doubts ours.
     fn refresh(&self) -> Duration {
         let usual = request::REFRESH;
-        match self.held.window().filter(|_| self.low_bandwidth) {
+        match self.held.window().filter(|_| self.is_low_bandwidth()) {
             Some(window) => Duration::from_millis(window / 2).clamp(usual, usual * 64),
             None => usual,
         }

@@ -67,12 +67,24 @@ pub(crate) struct Polling {
     next: Mono,
     step: usize,
     refused_since: Option<Mono>,
+    low_bandwidth: bool,
 }
 
 impl Polling {
     /// Asks at once.
     pub(crate) const fn new(now: Mono) -> Self {
-        Self { next: now, step: 0, refused_since: None }
+        Self { next: now, step: 0, refused_since: None, low_bandwidth: false }
+    }
+
+    /// Low-bandwidth mode (03 §14). True if that is a change.
+    pub(crate) const fn set_low_bandwidth(&mut self, low: bool) -> bool {
+        let changes = self.low_bandwidth != low;
+        self.low_bandwidth = low;
+        changes
+    }
+
+    pub(crate) const fn is_low_bandwidth(&self) -> bool {
+        self.low_bandwidth
     }
 
     /// When the next request is due.
@@ -94,7 +106,7 @@ impl Polling {
     /// A configuration was accepted.
     pub(crate) fn accepted(&mut self, now: Mono, refresh: Duration) {
         // A refresh that gets no answer is no hurry: it starts with the wait of 1 s.
-        *self = Self { next: now + refresh, step: 2, refused_since: None };
+        *self = Self { next: now + refresh, step: 2, refused_since: None, ..*self };
     }
 
     /// The controller refused.

@@ -10,13 +10,13 @@ use crate::wire::expect::Purpose;
 
 impl Vl1 {
     pub(super) fn tend_root(&mut self, now: Now, id: PeerId, is_best: bool, out: &mut Transmits) {
-        let care = self.peers.get_mut(id).tend_root(now.mono, self.periods, is_best);
+        let care = self.peers.get_mut(id).tend_root(now.mono, self.schedule.periods(), is_best);
         self.take_care(now, id, care, out);
     }
 
     /// HELLO to a node of the contact list, over a root while there is no path.
     pub(super) fn tend_contact(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
-        let care = self.peers.get_mut(id).tend_contact(now.mono, self.periods);
+        let care = self.peers.get_mut(id).tend_contact(now.mono, self.schedule.periods());
         self.take_care(now, id, care, out);
     }
 
@@ -25,7 +25,7 @@ impl Vl1 {
             Care::Ask(questions) => self.ask_all(now, id, questions, out),
             Care::AskAndLookAround(questions) => {
                 self.ask_all(now, id, questions, out);
-                if self.periods.looks_around {
+                if self.schedule.periods().looks_around {
                     self.try_idle_links(now, id, out);
                 }
             }

@@ -560,7 +560,7 @@ impl Vl1 {
     /// Whether a push of our addresses is due (03 §10.2).
     fn maybe_push_paths(&mut self, now: Now, c: &Ticket, out: &mut Transmits) {
         if self.may_meet(now.mono, c.id)
-            && self.peers.get_mut(c.id).gates_mut().pushes(now.mono, c.hops > 0, self.periods)
+            && self.peers.get_mut(c.id).gates_mut().pushes(now.mono, c.hops > 0, self.schedule.periods())
         {
             self.push_paths(now, c.id, c.path, out);
         }

@@ -85,7 +85,7 @@ impl Vl1 {
     /// Whether a direct path to a peer is sought now. In low-bandwidth mode only for traffic: what peers announce now and
     /// then may go over roots.
     pub(super) fn may_meet(&self, now: Mono, id: PeerId) -> bool {
-        !self.periods.only_for_traffic || self.peers.get(id).is_missed(now)
+        !self.schedule.periods().only_for_traffic || self.peers.get(id).is_missed(now)
     }
 
     fn punch(&mut self, now: Now, id: PeerId, path: Path, remote: SocketAddr, out: &mut Transmits) {

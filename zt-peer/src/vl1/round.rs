@@ -31,7 +31,7 @@ impl Vl1 {
         if self.links.deadline().is_some_and(|t| now.mono >= t) {
             self.tend_level(now, out);
         }
-        if self.schedule.takes_round(now.mono, self.periods) {
+        if self.schedule.takes_round(now.mono) {
             self.round(now, out);
         }
         if self.schedule.takes_housekeeping(now.mono) {
@@ -71,7 +71,7 @@ impl Vl1 {
             } else if self.roots.is_contact(address) {
                 self.tend_contact(now, id, out);
             } else if peer.activity().is_active(t) {
-                let questions = self.peers.get_mut(id).keep_alive(t, self.periods);
+                let questions = self.peers.get_mut(id).keep_alive(t, self.schedule.periods());
                 self.ask_all(now, id, questions, out);
             }
         }

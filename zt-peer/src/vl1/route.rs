@@ -291,7 +291,7 @@ impl Vl1 {
     pub(super) fn note_root(&mut self, now: Now) {
         let answers = self.upstream_ids().into_iter().any(|id| {
             let peer = self.peers.get(id);
-            !peer.paths().is_empty() && peer.activity().heard_within(now.mono, self.periods.online)
+            !peer.paths().is_empty() && peer.activity().heard_within(now.mono, self.schedule.periods().online)
         });
         if let Some(online) = self.roots.note_answers(answers) {
             self.event(Vl1Event::Online(online));

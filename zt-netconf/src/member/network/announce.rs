@@ -38,7 +38,7 @@ impl Network {
 
     /// How often each receiver hears of our groups.
     pub(super) const fn announces_every(&self) -> Duration {
-        if self.low_bandwidth { ANNOUNCE_LOW } else { ANNOUNCE }
+        if self.is_low_bandwidth() { ANNOUNCE_LOW } else { ANNOUNCE }
     }
 
     /// The periodic announcement (04 §7.4): each receiver once in 60 s; in low-bandwidth mode (03 §14) only those who answer
@@ -53,7 +53,7 @@ impl Network {
                 announce_to(self.id, &groups, upstream, c);
             }
         }
-        if self.low_bandwidth {
+        if self.is_low_bandwidth() {
             return;
         }
         for member in self.allowed_members(c, |member| member.last_announce.is_open(now.mono, ANNOUNCE)) {

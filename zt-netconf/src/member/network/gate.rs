@@ -14,7 +14,7 @@ use crate::member::shared::Shared;
 impl Network {
     /// The gate for what is no frame (04 §4.6). In low-bandwidth mode who says no more is told nothing.
     pub(crate) fn gate(&mut self, now: Now, from: &Identity, c: &mut dyn Carrier) -> Result<(), DropReason> {
-        self.pass(now, from, !self.low_bandwidth, c)
+        self.pass(now, from, !self.is_low_bandwidth(), c)
     }
 
     /// Executed before any frame is accepted (04 §4.6). `announces`: it hears of our groups when that is due.

@@ -232,7 +232,7 @@ impl Network {
         limit: u32,
         c: &mut dyn Carrier,
     ) {
-        let gather = if self.low_bandwidth { GATHER * 3 } else { GATHER };
+        let gather = if self.is_low_bandwidth() { GATHER * 3 } else { GATHER };
         let wait = if members == 0 { GATHER_ANYBODY } else { gather };
         let asked = shared.subscriptions.group(self.id, group).map(|group| group.last_gather);
         if asked.is_some_and(|asked| !asked.is_open(now.mono, wait)) {
