@@ -131,7 +131,11 @@ async fn reach(host: &str, port: u16, from: Option<IpAddr>) -> Result<Wire, Conn
 /// Lets a proxy connect.
 async fn through(proxy: &Proxy, authority: &str, from: Option<IpAddr>) -> Result<Wire, ConnectError> {
     let mut wire = reach(&proxy.host, proxy.port, from).await?;
+    if let Some(trust) = proxy.tls {
+        wire = tls::connect(wire, &proxy.host, trust).await?;
+    }
     wire.write_all(proxy.request(authority).as_bytes()).await?;
+    wire.flush().await?;
     let (head, rest) = head_of(&mut wire).await?;
     read_connected(&head)?;
     Ok(replayed(rest, wire))

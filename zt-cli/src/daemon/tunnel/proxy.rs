@@ -10,7 +10,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 use zt_wire::IpPrefix;
 
-use super::target::host_and_port;
+use super::target::{Trust, host_and_port, with_trust};
 
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,18 +19,24 @@ pub struct Proxy {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// It is spoken to inside of TLS, and has to be this.
+    pub tls: Option<Trust>,
     /// `user:password`.
     credentials: Option<Zeroizing<String>>,
 }
 
 /// Why a text names no proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("write a proxy as \"http://10.0.0.1:8080\" or \"http://user:password@proxy.example:8080\"")]
+#[error(
+    "write a proxy as \"http://10.0.0.1:8080\", \"http://user:password@proxy.example:8080\" or \"https://proxy.example\", \
+     no other kind is supported"
+)]
 pub struct ProxyError;
 
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}:{}", if self.credentials.is_some() { "…@" } else { "" }, self.host, self.port)
+        let (scheme, user) = (if self.tls.is_some() { "https" } else { "http" }, self.credentials.is_some());
+        write!(f, "{scheme}://{}{}:{}", if user { "…@" } else { "" }, self.host, self.port)
     }
 }
 
@@ -40,9 +46,13 @@ impl FromStr for Proxy {
     fn from_str(text: &str) -> Result<Self, ProxyError> {
         let text = text.trim();
         // As curl has it, what names no scheme is HTTP.
-        let rest = match text.split_once("://") {
-            None => text,
-            Some(("http", rest)) => rest,
+        let (rest, tls, port) = match text.split_once("://") {
+            None => (text, None, 8080),
+            Some(("http", rest)) => (rest, None, 8080),
+            Some(("https", rest)) => {
+                let (rest, trust) = with_trust(rest).map_err(|_| ProxyError)?;
+                (rest, Some(trust), 443)
+            }
             Some(_) => return Err(ProxyError),
         };
         let rest = rest.trim_end_matches('/');
@@ -50,8 +60,8 @@ impl FromStr for Proxy {
             None => (None, rest),
             Some((credentials, authority)) => (Some(percent_decoded(credentials)?), authority),
         };
-        let (host, port) = host_and_port(authority, 8080).map_err(|_| ProxyError)?;
-        Ok(Self { host, port, credentials: credentials.map(Zeroizing::new) })
+        let (host, port) = host_and_port(authority, port).map_err(|_| ProxyError)?;
+        Ok(Self { host, port, tls, credentials: credentials.map(Zeroizing::new) })
     }
 }
 
@@ -154,7 +164,19 @@ mod tests {
         assert!(!format!("{proxy:?}").contains("p@ss"), "passwords are not logged");
         let plain: Proxy = "10.0.0.1".parse().expect("a proxy");
         assert_eq!((plain.port, plain.request("a:1").contains("Authorization")), (8080, false));
-        for bad in ["", "https://10.0.0.1", "socks5://10.0.0.1", "http://a%0d@b", "http://a%zz@b", "http://a:0"] {
+        let secure: Proxy = "https://a:b@proxy.example".parse().expect("a proxy");
+        assert_eq!((secure.port, secure.tls), (443, Some(Trust::Platform)));
+        let pinned: Proxy = format!("https://10.0.0.1:8443/#sha256={}", "07".repeat(32)).parse().expect("a proxy");
+        assert_eq!((pinned.port, pinned.tls), (8443, Some(Trust::Pin([7; 32]))));
+        for bad in [
+            "",
+            "https://10.0.0.1#sha256=7",
+            "http://10.0.0.1#sha256=7",
+            "socks5://10.0.0.1",
+            "http://a%0d@b",
+            "http://a%zz@b",
+            "http://a:0",
+        ] {
             assert_eq!(bad.parse::<Proxy>(), Err(ProxyError), "{bad}");
         }
     }

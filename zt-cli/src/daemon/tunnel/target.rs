@@ -147,12 +147,7 @@ impl FromStr for Target {
         let (scheme, rest) = text.trim().split_once("://").ok_or(TargetError::Form)?;
         let schemes = [Scheme::Tcp, Scheme::Tls, Scheme::Ws, Scheme::Wss];
         let scheme = schemes.into_iter().find(|s| s.word() == scheme).ok_or(TargetError::Form)?;
-        let (rest, trust) = match rest.split_once('#') {
-            None => (rest, Trust::Platform),
-            Some((rest, pin)) => {
-                (rest, Trust::Pin(pin.strip_prefix("sha256=").and_then(unhex).ok_or(TargetError::Pin)?))
-            }
-        };
+        let (rest, trust) = with_trust(rest)?;
         let (authority, path) = match rest.find('/') {
             None => (rest, "/"),
             Some(at) => rest.split_at(at),
@@ -167,6 +162,17 @@ impl FromStr for Target {
             return Err(TargetError::Form);
         }
         Ok(Self { scheme, host, port, path: path.to_owned(), trust })
+    }
+}
+
+/// Reads the part behind `#`, if there is one: whom TLS has to meet.
+pub(super) fn with_trust(text: &str) -> Result<(&str, Trust), TargetError> {
+    match text.split_once('#') {
+        None => Ok((text, Trust::Platform)),
+        Some((rest, pin)) => {
+            let pin = pin.strip_prefix("sha256=").and_then(unhex).ok_or(TargetError::Pin)?;
+            Ok((rest, Trust::Pin(pin)))
+        }
     }
 }
 

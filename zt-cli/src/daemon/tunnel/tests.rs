@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use zt_node::driver::{LinkIo, Outgoing, SendError};
 use zt_peer::Endpoint;
 use zt_wire::time::Mono;
+use zt_wire::tunnel::Stream;
 
 use super::connect::{Attempt, ConnectError, connect};
 use super::dial::{DialLink, Told};
@@ -161,9 +162,15 @@ async fn reach(target: &str) -> Result<Client, ConnectError> {
     let target: Target = target.parse().expect("a target");
     let attempt = Attempt { target, proxy: None, from: None };
     let (wire, stream, _) = connect(vec![attempt]).await.map_err(|(_, error)| error)?;
-    let mut streams = Streams::new(super::Counts::default());
-    streams.insert(Established { wire, stream, remote: root(), place: None });
-    Ok(Client(Driven::new(Alone(streams))))
+    Ok(Client::of(wire, stream))
+}
+
+impl Client {
+    fn of(wire: Wire, stream: Stream) -> Self {
+        let mut streams = Streams::new(super::Counts::default());
+        streams.insert(Established { wire, stream, remote: root(), place: None });
+        Self(Driven::new(Alone(streams)))
+    }
 }
 
 /// The name of a connection at the client's end.

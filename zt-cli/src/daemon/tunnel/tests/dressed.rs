@@ -2,12 +2,13 @@
 
 use std::net::TcpListener;
 
+use tokio::io::AsyncWriteExt as _;
 use tungstenite::Message;
 use zt_wire::record;
 
 use super::*;
 use crate::daemon::home::Home;
-use crate::daemon::tunnel::tls;
+use crate::daemon::tunnel::{tls, upgrade, wire};
 
 /// A listener with a certificate of its own; the pin of its key.
 fn with_tls(name: &str) -> (Door, String) {
@@ -40,6 +41,40 @@ async fn talk(door: &mut Door, client: &mut Client) {
         };
         assert_eq!(arrived, [(root(), back)]);
     }
+}
+
+/// A proxy that is spoken to inside of TLS, and what it connects to as well.
+#[test]
+fn a_proxy_may_be_inside_of_tls() {
+    run(async {
+        let (mut door, pin) = with_tls("behind-tls-proxy");
+        let folder = std::env::temp_dir().join(format!("zt-tunnel-tls-proxy-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let shown = tls::of_home(&Home::at(&folder)).expect("a key");
+        std::fs::remove_dir_all(&folder).expect("ours");
+        let own: String = shown.pin.iter().map(|byte| format!("{byte:02x}")).collect();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (proxy, root) = (listener.local_addr().expect("bound"), door.at);
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("us");
+            let mut inside = tls::accept(Box::new(stream), &shown).await.expect("TLS");
+            let read = wire::read_until(&mut inside, 8192, upgrade::head_len).await.expect("a request");
+            let (head, _) = read.expect("a head");
+            assert!(head.starts_with(format!("CONNECT {root} HTTP/1.1").as_bytes()));
+            inside.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await.expect("sent");
+            let mut outside = TcpStream::connect(root).await.expect("the root listens");
+            let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
+        });
+        let attempt = Attempt {
+            target: format!("wss://{root}/#sha256={pin}").parse().expect("a target"),
+            proxy: Some(format!("https://{proxy}#sha256={own}").parse().expect("a proxy")),
+            from: None,
+        };
+        let connected = door.beside(connect(vec![attempt])).await;
+        let (wire, stream, _) = connected.map_err(|(_, error)| error).expect("connected");
+        let mut client = Client::of(wire, stream);
+        talk(&mut door, &mut client).await;
+    });
 }
 
 #[test]
