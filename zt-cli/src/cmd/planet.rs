@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Error, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zt_wire::{Emit as _, Parse as _, Reader, Root, World, WorldKind};
@@ -12,7 +12,9 @@ use crate::api;
 use crate::compat::idtool::hex;
 use crate::console::Console;
 use crate::daemon::home::{Home, read_file, replace_file};
-use crate::render::json::pretty;
+use crate::daemon::local_conf::targets_beside_planet;
+use crate::daemon::tunnel::SIDECAR;
+use crate::render::json::{pretty, without_mark};
 use crate::render::table::{Table, Tone, facts};
 use crate::worldfile::{
     EndpointError, MAX_ENDPOINTS, MAX_ROOTS, Template, check_reachable, kind_word, parse_endpoint, world_json,
@@ -72,7 +74,7 @@ pub(super) enum PlanetCommand {
     },
     /// Use a planet: at once if the node runs, else from its next start
     Add {
-        /// Signed file
+        /// Signed file; where its roots are reached by TCP is taken over from a file beside it, of the same name with .tcp behind
         file: PathBuf,
         /// Use it instead of the planet in place, not beside it; takes effect at the next start
         #[arg(long)]
@@ -237,11 +239,17 @@ fn add(globals: &Globals, console: &mut Console<'_>, file: &Path, only: bool) ->
     let world = load(console, file)?;
     ensure!(world.kind == WorldKind::Planet, "{} is a moon; use `zt moon add`", file.display());
     let (bytes, id) = (world.to_vec(), world.id);
-    let report = |how: &str| {
-        let text = format!("planet {id:016x} {how}\n");
-        Ok(Report::new(json!({"id": format!("{id:016x}"), "result": how}), text))
-    };
     let home = globals.home(console)?;
+    let sidecar = Sidecar::beside(console, file)?;
+    let report = |how: &str| {
+        let streams = sidecar.as_ref().map(|sidecar| sidecar.keep(&home, only)).transpose()?;
+        let mut text = format!("planet {id:016x} {how}\n");
+        if streams.is_some() {
+            text += "its roots are reached by TCP where the file beside it says\n";
+        }
+        let json = json!({"id": format!("{id:016x}"), "result": how, "tcp": streams.is_some()});
+        Ok(Report::new(json, text))
+    };
     if only {
         check_signature(&world, &home)?;
         home.create()?;
@@ -256,6 +264,37 @@ fn add(globals: &Globals, console: &mut Console<'_>, file: &Path, only: bool) ->
     home.create()?;
     home.write(&added_file(id), &bytes, 0o644)?;
     report("will be used when the node starts")
+}
+
+/// What stands beside a planet: where its roots are reached by streams.
+struct Sidecar(serde_json::Map<String, Value>);
+
+impl Sidecar {
+    /// That of a file, which has the same name with `.tcp` behind; all of it has to be of use.
+    fn beside(console: &Console<'_>, file: &Path) -> Result<Option<Self>> {
+        let mut name = file.as_os_str().to_owned();
+        name.push(".tcp");
+        let path = Path::new(&name);
+        let Some(text) = read_file(&console.file(path))? else { return Ok(None) };
+        let (_, remarks) =
+            targets_beside_planet(&text).map_err(Error::msg).with_context(|| path.display().to_string())?;
+        ensure!(remarks.is_empty(), "{}: {}", path.display(), remarks.join("; "));
+        Ok(Self::read(&text))
+    }
+
+    fn read(text: &[u8]) -> Option<Self> {
+        let value: Value = serde_json::from_slice(without_mark(text)).ok()?;
+        value.get("roots").and_then(Value::as_object).cloned().map(Self)
+    }
+
+    /// Writes it into a home folder: instead of what is there, or beside what is said there of other roots.
+    fn keep(&self, home: &Home, only: bool) -> Result<()> {
+        let held = home.read(SIDECAR)?.filter(|_| !only).and_then(|text| Self::read(&text));
+        let mut roots = held.map(|held| held.0).unwrap_or_default();
+        roots.extend(self.0.clone());
+        let text = pretty(&json!({ "roots": roots }), 1) + "\n";
+        Ok(home.write(SIDECAR, text.as_bytes(), 0o644)?)
+    }
 }
 
 /// A first revision is signed by its own key (01 §10.2; deliberate, safer point 3 of docs/protocol).

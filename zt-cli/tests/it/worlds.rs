@@ -51,6 +51,27 @@ fn a_template_is_kept_secret_and_signed_again() {
 }
 
 #[test]
+fn what_stands_beside_a_planet_is_added_with_it() {
+    let folder = folder();
+    folder.ok("zt planet create --root root.public=192.0.2.1/9993");
+    let roots = |first: &str| format!("{{\"roots\": {{\"8056c2e21c\": [\"{first}\"]}}}}");
+    let write = |text: String| std::fs::write(folder.path().join("planet.tcp"), text).expect("our folder");
+    let kept = || String::from_utf8(folder.read("home/planet.tcp")).expect("text");
+    write(roots("nowhere"));
+    folder.fails("zt planet add planet", "planet.tcp: roots.8056c2e21c: \"nowhere\" ignored, write an address");
+    write(roots("tcp://192.0.2.1:8443"));
+    assert!(folder.ok("zt planet add planet").contains("reached by TCP"));
+    assert!(kept().contains("tcp://192.0.2.1:8443"));
+    // Another one is added to it, and instead of it.
+    write(roots("tls://192.0.2.1").replace("8056c2e21c", "8056c2e21d"));
+    folder.ok("zt planet add planet");
+    let both = kept();
+    assert!(both.contains("8056c2e21c") && both.contains("tls://192.0.2.1"), "{both}");
+    folder.ok("zt planet add --only planet");
+    assert!(!kept().contains("8056c2e21c"));
+}
+
+#[test]
 fn a_forged_planet_is_not_added() {
     let folder = folder();
     folder.ok("zt planet create --root root.public=192.0.2.1/9993");
