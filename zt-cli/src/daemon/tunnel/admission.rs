@@ -68,9 +68,9 @@ struct Places {
 }
 
 impl Places {
-    fn enter(&mut self, source: Source) -> Result<(u64, Arc<Notify>), Full> {
+    fn enter(&mut self, source: Source, is_proxy: bool) -> Result<(u64, Arc<Notify>), Full> {
         let of_it = self.sources.get(&source).copied().unwrap_or_default();
-        if of_it.half_open >= HALF_OPEN_PER_SOURCE {
+        if of_it.half_open >= HALF_OPEN_PER_SOURCE && !is_proxy {
             return Err(Full::HalfOpen);
         }
         self.room(source)?;
@@ -167,9 +167,9 @@ impl Admission {
         self.with(|places| places.bounds = bounds);
     }
 
-    /// A place for a connection that was just accepted.
-    pub(super) fn enter(&self, from: IpAddr) -> Result<Place, Full> {
-        let (number, gives_way) = self.with(|places| places.enter(source_of(from)))?;
+    /// A place for a connection that was just accepted. A proxy that is believed stands for many: only what all have bounds it.
+    pub(super) fn enter(&self, from: IpAddr, is_proxy: bool) -> Result<Place, Full> {
+        let (number, gives_way) = self.with(|places| places.enter(source_of(from), is_proxy))?;
         Ok(Place { places: self.clone(), kind: Kind::Waiting(number, gives_way) })
     }
 }
@@ -222,28 +222,29 @@ mod tests {
     #[test]
     fn one_source_cannot_take_the_places_of_others() {
         let admission = Admission::default();
-        let half: Vec<Place> = (0..HALF_OPEN_PER_SOURCE).map(|_| admission.enter(ip(1)).expect("room")).collect();
-        assert_eq!(admission.enter(ip(1)).err(), Some(Full::HalfOpen));
-        drop(admission.enter(ip(2)).expect("another source"));
+        let half: Vec<Place> =
+            (0..HALF_OPEN_PER_SOURCE).map(|_| admission.enter(ip(1), false).expect("room")).collect();
+        assert_eq!(admission.enter(ip(1), false).err(), Some(Full::HalfOpen));
+        drop(admission.enter(ip(2), false).expect("another source"));
         drop(half);
-        drop(admission.enter(ip(1)).expect("room again"));
+        drop(admission.enter(ip(1), false).expect("room again"));
 
         admission.set_bounds(Bounds { most: 5, per_source: 3 });
         let mut open: Vec<Place> = Vec::new();
         for _ in 0..3 {
-            let mut place = admission.enter(ip(1)).expect("room");
+            let mut place = admission.enter(ip(1), false).expect("room");
             place.settle(ip(1)).expect("room");
             open.push(place);
         }
-        assert_eq!(admission.enter(ip(1)).err(), Some(Full::Source));
+        assert_eq!(admission.enter(ip(1), false).err(), Some(Full::Source));
         for n in [2, 3] {
-            let mut place = admission.enter(ip(n)).expect("room");
+            let mut place = admission.enter(ip(n), false).expect("room");
             place.settle(ip(n)).expect("room");
             open.push(place);
         }
-        assert_eq!(admission.enter(ip(4)).err(), Some(Full::All));
+        assert_eq!(admission.enter(ip(4), false).err(), Some(Full::All));
         open.pop();
-        drop(admission.enter(ip(4)).expect("room again"));
+        drop(admission.enter(ip(4), false).expect("room again"));
         drop(open);
         admission
             .with(|places| assert!(places.sources.is_empty() && places.all.open == 0 && places.all.half_open == 0));
@@ -257,14 +258,14 @@ mod tests {
     #[test]
     fn half_open_ones_are_bounded_in_all_and_an_ipv6_network_is_one_source() {
         let admission = Admission::default();
-        let held: Vec<Place> = (0..10_000).filter_map(|n| admission.enter(ip(n)).ok()).collect();
+        let held: Vec<Place> = (0..10_000).filter_map(|n| admission.enter(ip(n), false).ok()).collect();
         assert_eq!(held.iter().filter(|place| !has_given_way(place)).count(), HALF_OPEN);
         assert!(has_given_way(&held[0]) && !has_given_way(&held[9_999]), "the longest waiting gives way");
         admission.with(|places| assert_eq!((places.all.half_open, places.waiting.len()), (HALF_OPEN, HALF_OPEN)));
         drop(held);
         admission.with(|places| assert!(places.sources.is_empty() && places.waiting.is_empty()));
         let v6 = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, 7, n, n, n, n]);
-        let held: Vec<Place> = (0..100).filter_map(|n| admission.enter(v6(n)).ok()).collect();
+        let held: Vec<Place> = (0..100).filter_map(|n| admission.enter(v6(n), false).ok()).collect();
         assert_eq!(held.len(), HALF_OPEN_PER_SOURCE);
     }
 
@@ -272,14 +273,14 @@ mod tests {
     fn the_heaviest_source_gives_way_and_gets_no_place_of_another() {
         let admission = Admission::default();
         let of = |source: u32, count: usize| -> Vec<Place> {
-            (0..count).map(|_| admission.enter(ip(source)).expect("room")).collect()
+            (0..count).map(|_| admission.enter(ip(source), false).expect("room")).collect()
         };
-        let mut first = admission.enter(ip(0)).expect("room");
+        let mut first = admission.enter(ip(0), false).expect("room");
         let heavy: Vec<Vec<Place>> = (1..=15).map(|source| of(source, HALF_OPEN_PER_SOURCE)).collect();
         let rest = of(16, HALF_OPEN - 15 * HALF_OPEN_PER_SOURCE - 1);
-        let mut newcomer = admission.enter(ip(17)).expect("a heavy one gives way");
+        let mut newcomer = admission.enter(ip(17), false).expect("a heavy one gives way");
         assert!(has_given_way(&heavy[0][0]) && !has_given_way(&first) && !has_given_way(&heavy[1][0]));
-        assert_eq!(admission.enter(ip(2)).err(), Some(Full::HalfOpen), "it is as heavy as any");
+        assert_eq!(admission.enter(ip(2), false).err(), Some(Full::HalfOpen), "it is as heavy as any");
         assert_eq!((first.settle(ip(0)), newcomer.settle(ip(17))), (Ok(()), Ok(())));
         let mut late = heavy.into_iter().next().and_then(|all| all.into_iter().next()).expect("the one that gave way");
         assert_eq!(late.settle(ip(1)), Err(Full::HalfOpen));
@@ -292,9 +293,12 @@ mod tests {
         let admission = Admission::default();
         admission.set_bounds(Bounds { most: 100, per_source: 2 });
         let behind = |n: u32| {
-            let mut place = admission.enter(ip(0)).expect("room");
+            let mut place = admission.enter(ip(0), true).expect("room");
             place.settle(ip(n)).map(|()| place)
         };
+        let herd: Vec<Place> = (0..HALF_OPEN).map(|_| admission.enter(ip(0), true).expect("room")).collect();
+        drop(admission.enter(ip(1), false).expect("one of them gives way"));
+        drop(herd);
         let open: Vec<_> = (1..20).map(|n| behind(n).expect("room")).collect();
         let second = behind(1).expect("room");
         assert_eq!(behind(1).err(), Some(Full::Source));

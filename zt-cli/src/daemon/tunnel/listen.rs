@@ -69,10 +69,14 @@ impl Doors {
         *lock(&self.proxies) = proxies;
     }
 
+    fn is_proxy(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        lock(&self.proxies).iter().any(|range| range.contains(ip))
+    }
+
     /// Who is at the other end, as far as we believe it.
     fn client_of(&self, from: SocketAddr, forwarded_for: Option<IpAddr>) -> SocketAddr {
-        let is_proxy = lock(&self.proxies).iter().any(|range| range.contains(from.ip()));
-        match forwarded_for.filter(|_| is_proxy) {
+        match forwarded_for.filter(|_| self.is_proxy(from.ip())) {
             // The port of the proxy's connection tells its clients apart.
             Some(client) => SocketAddr::new(client.to_canonical(), from.port()),
             None => {
@@ -122,7 +126,7 @@ async fn serve(listener: TcpListener, doors: Arc<Doors>, sender: mpsc::Sender<Es
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, from)) => match doors.admission.enter(from.ip().to_canonical()) {
+                Ok((stream, from)) => match doors.admission.enter(from.ip(), doors.is_proxy(from.ip())) {
                     Ok(place) => drop(greeted.spawn(greet(stream, from, place, Arc::clone(&doors), sender.clone()))),
                     Err(full) => doors.counts.add(full.into()),
                 },
