@@ -207,8 +207,14 @@ impl Bond {
     pub(crate) fn tend(&mut self, now: Mono, facts: &[Fact], busy: bool, active: bool) -> (Vec<BondTask>, Mono) {
         self.update(now, facts);
         let every = if busy { ESTIMATE } else { 2 * self.template.failover_interval };
-        if self.estimated.pass(now, every) {
-            self.estimate(now, facts);
+        let due = self.estimated.pass(now, every);
+        // A path that has come since would get no flow before the next time.
+        if due || self.members.iter().any(|m| m.leads && m.eligible && m.share.is_none()) {
+            self.estimate(facts);
+        }
+        if due && self.template.policy.balances() {
+            balance::judge(now, &mut self.members, &self.template);
+            self.even_out(now);
         }
         let mut tasks = Vec::new();
         let mut next = now + every;
@@ -257,7 +263,7 @@ impl Bond {
         self.flows = flows;
     }
 
-    fn estimate(&mut self, now: Mono, facts: &[Fact]) {
+    fn estimate(&mut self, facts: &[Fact]) {
         for member in self.members.iter_mut() {
             if let Some(fact) = facts.iter().find(|fact| fact.path == member.path) {
                 member.estimate(fact);
@@ -269,16 +275,12 @@ impl Bond {
             leading.iter().filter_map(|id| self.members.get(*id)).map(|m| (m.figures, m.link.capacity)).collect();
         let shares = quality::relative(&known, &self.template.quality);
         for member in self.members.iter_mut() {
-            member.quality = 0.0;
+            member.share = None;
         }
         for (id, share) in leading.into_iter().zip(shares) {
             if let Some(member) = self.members.get_mut(id) {
-                member.quality = share;
+                member.share = Some(share);
             }
-        }
-        if self.template.policy.balances() {
-            balance::judge(now, &mut self.members, &self.template);
-            self.even_out(now);
         }
     }
 
@@ -456,7 +458,7 @@ impl Bond {
             leads: member.leads,
             alive: member.alive,
             capacity: member.link.capacity,
-            quality: member.quality,
+            quality: member.quality(),
             last_in: member.meters.last_in.since(now),
             last_out: member.meters.last_out.since(now),
         })

@@ -110,7 +110,7 @@ impl Bond {
 
     /// A draw, weighted by quality and capacity. The number of the flow draws, so that a flow draws the same again.
     fn place_by_quality(&self, number: u32) -> Option<MemberId> {
-        let weight = |id: &MemberId| self.members.get(*id).map_or(0.0, |m| m.quality.max(0.001));
+        let weight = |id: &MemberId| self.members.get(*id).map_or(0.0, |m| m.quality().max(0.001));
         let total: f32 = self.open().map(|id| weight(&id)).sum();
         let mut draw = (number.wrapping_mul(0x9e37_79b9) >> 8) as f32 / (u32::MAX >> 8) as f32 * total;
         let mut last = None;

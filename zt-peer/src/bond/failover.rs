@@ -42,7 +42,7 @@ pub(super) fn score(members: &Members, id: MemberId, template: &BondTemplate) ->
         } else {
             0.0
         };
-        return member.quality + place;
+        return member.quality() + place;
     }
     let own = f32::from(u8::from(member.link.primary)) * PRIMARY + f32::from(u8::from(preferred)) * PREFERRED;
     // What takes over for another link inherits a little less than that one has.
@@ -82,7 +82,7 @@ impl Bond {
                 Reselect::Failure => false,
                 Reselect::Optimize => {
                     let (new, old) = (ranked(&best), ranked(&present));
-                    new > old + CLEARLY * member(present).quality && self.active.optimized.pass(now, OPTIMIZE)
+                    new > old + CLEARLY * member(present).quality() && self.active.optimized.pass(now, OPTIMIZE)
                 }
             };
         if leaves {

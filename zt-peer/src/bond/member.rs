@@ -61,7 +61,8 @@ pub(super) struct Member {
     pub(super) meters: Meters,
     pub(super) figures: Figures,
     pub(super) round_trip: Option<Duration>,
-    pub(super) quality: f32,
+    /// Its share in the quality of all, once that was worked out since it may be used.
+    pub(super) share: Option<f32>,
 }
 
 /// What is counted of the packets by a path.
@@ -112,7 +113,7 @@ impl Member {
             },
             figures: Figures::default(),
             round_trip: None,
-            quality: 0.0,
+            share: None,
         }
     }
 
@@ -153,6 +154,11 @@ impl Member {
         let probed = fact.round_trip.map(|(mean, variation)| (millis(mean) / 2.0, millis(variation) / 2.0));
         let (latency, jitter) = self.meters.samples.figures().or(probed).unwrap_or_default();
         self.figures = Figures { latency, jitter, loss: fact.loss };
+    }
+
+    /// Its share in the quality of all; 0 = not known.
+    pub(super) fn quality(&self) -> f32 {
+        self.share.unwrap_or_default()
     }
 
     /// What it costs to send by it, in milliseconds: the round trip that probes find now, its queue included, and more

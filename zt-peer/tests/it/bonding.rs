@@ -146,6 +146,31 @@ fn balance_policies_use_both_links_and_keep_each_flow_in_order() {
 }
 
 #[test]
+fn a_link_that_comes_later_gets_new_flows_at_once() {
+    for policy in [BondPolicy::BalanceAware, BondPolicy::Adaptive] {
+        let mut net = two_by_two(29, &template(policy));
+        net.cut_both(uplink(A, 2), uplink(B, 2));
+        net.run(20_000);
+        net.cuts.truncate(net.cuts.len() - 2);
+        let is_used = |net: &Net| {
+            let paths = paths(net, A, B);
+            paths.iter().filter(|p| p.bonded.as_ref().is_some_and(|b| b.bonded && b.leads)).count() == 2
+        };
+        for _ in 0..600 {
+            if is_used(&net) {
+                break;
+            }
+            net.run(100);
+        }
+        assert!(is_used(&net), "{policy:?}");
+        let before = net.nodes[B].frames.len();
+        flows(&mut net, A, B, 16, 20, 100);
+        let links: BTreeSet<LinkId> = received(&net, B, before).into_iter().map(|(_, _, link)| link).collect();
+        assert_eq!(links.len(), 2, "{policy:?}");
+    }
+}
+
+#[test]
 fn a_flow_goes_back_the_way_it_came() {
     for policy in [BondPolicy::BalanceAware, BondPolicy::Adaptive] {
         let mut net = two_by_two(3, &template(policy));
