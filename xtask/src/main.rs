@@ -28,7 +28,7 @@ Usage: cargo xtask <command> [options]
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios, 10 million calls of the C library;
                           --runs N: N executions each; --coverage: only that
-  bench [what]            tunnel | streams | crypto | codec | engine | rules | capi (default: crypto, codec, engine, rules)
+  bench [what]            tunnel | bonding | streams | crypto | codec | engine | rules | capi (default: crypto, codec, engine, rules)
   capi [what]             the C library: test | valgrind | sanitize (default: all): its C programs, the same under memcheck
                           and helgrind, and with the sanitizers for addresses and undefined behaviour
   install-capi            the C library: headers, libztcore (also as libzerotiercore), pkg-config files;
@@ -42,6 +42,7 @@ Usage: cargo xtask <command> [options]
 Examples:
   cargo xtask test
   cargo xtask bench tunnel --peer ~/zerotier-1.14.1
+  cargo xtask bench bonding --peer ~/zerotier-1.14.1
   cargo xtask interop --peer ~/zerotier-1.14.1 --old ~/zerotier-1.2.12
 ";
 

@@ -234,8 +234,18 @@ impl Switch {
         Ok(())
     }
 
+    /// Where it is.
+    pub(crate) fn namespace(&self) -> &Arc<Namespace> {
+        &self.namespace
+    }
+
+    /// A name for the next port.
+    pub(crate) fn next_port(&self) -> String {
+        format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn plug(&self, namespace: &Namespace, device: &str) -> Result<()> {
-        let port = format!("port{}", self.ports.fetch_add(1, Ordering::Relaxed));
+        let port = self.next_port();
         self.namespace.connect(&port, namespace, device)?;
         self.namespace.join_bridge(&port, "sw0")?;
         Ok(())
