@@ -3,7 +3,7 @@
 //! A [`Bond`] knows paths and what is measured on them; it sends nothing and knows neither sockets nor networks. In layers:
 //!
 //! 1. `config`: what the operator says;
-//! 2. `records`, `quality`, `breaker`, `flows`: what is counted, of one path or one flow;
+//! 2. `records`, `quality`, `throughput`, `breaker`, `flows`: what is counted, of one path or one flow;
 //! 3. `member`: one path; whether it may be used;
 //! 4. `balance`, `failover`, `negotiation`: which path takes a packet;
 //! 5. this file: time passes, and packets come and go.
@@ -20,6 +20,7 @@ mod member;
 mod negotiation;
 mod quality;
 mod records;
+mod throughput;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -212,9 +213,8 @@ impl Bond {
         if due || self.members.iter().any(|m| m.leads && m.eligible && m.share.is_none()) {
             self.estimate(facts);
         }
-        if due && self.template.policy.balances() {
-            balance::judge(now, &mut self.members, &self.template);
-            self.even_out(now);
+        if due {
+            self.end_period(now);
         }
         let mut tasks = Vec::new();
         let mut next = now + every;
@@ -226,6 +226,19 @@ impl Bond {
             tasks.extend(self.members.get(member).map(|m| BondTask::Negotiate(m.path, utility)));
         }
         (tasks, next)
+    }
+
+    /// What was sent in a second is compared, and traffic goes where it is better off.
+    fn end_period(&mut self, now: Mono) {
+        for member in self.members.iter_mut() {
+            member.meters.throughput.next_period(now, member.round_trip);
+        }
+        if self.template.policy.balances() {
+            balance::judge(now, &mut self.members, &self.template);
+            self.even_out(now);
+        } else if self.template.policy == BondPolicy::ActiveBackup {
+            self.reconsider(now);
+        }
     }
 
     fn update(&mut self, now: Mono, facts: &[Fact]) {
@@ -341,7 +354,8 @@ impl Bond {
             BondPolicy::None | BondPolicy::Broadcast => None,
             _ => self.balance(now, flow, len),
         }?;
-        let member = self.members.get(id)?;
+        let member = self.members.get_mut(id)?;
+        member.meters.throughput.count(len);
         Some((member.path, member.link.mtu))
     }
 

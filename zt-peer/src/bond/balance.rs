@@ -6,13 +6,11 @@ use zt_wire::{FlowId, Mono};
 
 use super::config::{BondPolicy, BondTemplate};
 use super::flows::MemberId;
-use super::member::Member;
+use super::member::{BAD, Member};
 use super::quality::relative_capacities;
 use super::{Bond, Members};
 
-/// A path that costs so much more than the best one, and half of that one's cost, gets no new flows, …
-const BAD: f32 = 100.0;
-/// … and does again below this.
+/// A path that was bad gets new flows again below this.
 const GOOD: f32 = 40.0;
 /// A difference of cost from which on a flow is moved; a quarter of the lower cost is added.
 const WORTH_MOVING: f32 = 30.0;

@@ -16,6 +16,11 @@ const CLEARLY: f32 = 0.1;
 const PRIMARY: f32 = 1000.0;
 const PREFERRED: f32 = 500.0;
 
+/// A path of the same standing must carry so many times what the active one does, when that one is full, …
+const WIDER: f32 = 1.25;
+/// … and not less than this share of it when that one is much worse otherwise.
+const AS_WIDE: f32 = 0.8;
+
 /// The active path, and when a better one was looked for.
 #[derive(Debug)]
 pub(super) struct Active {
@@ -78,15 +83,48 @@ impl Bond {
         let leaves = best != present
             && match self.template.reselect {
                 Reselect::Always => member(best).link.primary && !member(present).link.primary,
-                Reselect::Better => ranked(&best) > ranked(&present) + CLEARLY,
+                // What was left because it is worse is not gone back to for a while.
+                Reselect::Better => ranked(&best) > ranked(&present) + CLEARLY && !member(best).is_avoided(),
                 Reselect::Failure => false,
                 Reselect::Optimize => {
                     let (new, old) = (ranked(&best), ranked(&present));
-                    new > old + CLEARLY * member(present).quality() && self.active.optimized.pass(now, OPTIMIZE)
+                    let clearly = new > old + CLEARLY * member(present).quality();
+                    clearly && !member(best).is_avoided() && self.active.optimized.pass(now, OPTIMIZE)
                 }
             };
         if leaves {
             self.active.member = Some(best);
+        }
+    }
+
+    /// Once a second: the active path is left for one of the same standing that is better off: it costs much less, or the
+    /// active one is full and the other carries more. What nobody has seen yet is tried, once in some minutes.
+    ///
+    /// Deliberate: the reference stays on a path that is ten times slower than another as long as it works.
+    pub(super) fn reconsider(&mut self, now: Mono) {
+        let present = self.active.member.and_then(|id| Some((id, self.members.get(id)?)));
+        let Some((id, present)) = present.filter(|_| self.template.reselect != Reselect::Failure) else { return };
+        let (full, rate) = (present.meters.throughput.is_full(), present.meters.throughput.rate());
+        let alike = |m: &Member| {
+            m.leads && m.alive && m.eligible && m.rank == present.rank && m.link.primary == present.link.primary
+        };
+        let gain = |m: &Member| {
+            let cheaper = present.is_much_dearer_than(m);
+            let needed = if cheaper { AS_WIDE } else { WIDER };
+            let carries = m.meters.throughput.carries(now);
+            (cheaper || full).then_some(())?;
+            carries.is_none_or(|carries| carries > needed * rate).then(|| carries.unwrap_or(f32::MAX))
+        };
+        let others = self.members.entries().filter(|(other, m)| *other != id && alike(m));
+        let better = others.filter_map(|(other, m)| Some((other, gain(m)?, m.cost())));
+        // What is known to carry most, or was not tried; of those the one that costs least.
+        let better = better.max_by(|a, b| a.1.total_cmp(&b.1).then(b.2.total_cmp(&a.2))).map(|(other, ..)| other);
+        for (other, member) in self.members.0.iter_mut().enumerate().filter_map(|(n, m)| Some((n, m.as_deref_mut()?))) {
+            let left = better.is_some() && other == usize::from(id);
+            member.judge(now, left, !left);
+        }
+        if better.is_some() {
+            self.active.member = better;
         }
     }
 

@@ -8,6 +8,7 @@ use zt_wire::{Gate, Mono};
 use super::config::{BondLink, BondTemplate};
 use super::quality::{Figures, Samples};
 use super::records::{Received, Sent};
+use super::throughput::Throughput;
 use crate::link::Path;
 
 /// A path that was nominated so lately needs no `upDelay` to be used.
@@ -17,6 +18,8 @@ const CLEAN: f32 = 0.03;
 /// First and longest time for which a path that was bad gets no new flows; it doubles from one to the next.
 const REFRACTORY: Duration = Duration::from_secs(8);
 const REFRACTORY_MOST: Duration = Duration::from_secs(120);
+/// A path that costs so much more than another, and half of that one's cost, is bad beside it.
+pub(super) const BAD: f32 = 100.0;
 /// Milliseconds of round trip that all probes lost are as bad as.
 const LOSS_COST: f32 = 2000.0;
 
@@ -72,6 +75,7 @@ pub(super) struct Meters {
     pub(super) reported: Gate,
     pub(super) sent: Sent,
     pub(super) samples: Samples,
+    pub(super) throughput: Throughput,
     /// Packets since the last look at which path is used most.
     pub(super) came: u32,
     pub(super) left: u32,
@@ -106,6 +110,7 @@ impl Member {
                 reported: Gate::OPEN,
                 sent: Sent::default(),
                 samples: Samples::default(),
+                throughput: Throughput::default(),
                 came: 0,
                 left: 0,
                 last_in: Gate::OPEN,
@@ -166,6 +171,11 @@ impl Member {
     pub(super) fn cost(&self) -> f32 {
         let round_trip = self.round_trip.map_or(2.0 * self.figures.latency, |d| d.as_secs_f32() * 1000.0);
         round_trip + LOSS_COST * self.figures.loss
+    }
+
+    /// Whether it costs so much more than another that it should not be used beside it.
+    pub(super) fn is_much_dearer_than(&self, other: &Self) -> bool {
+        self.cost() - other.cost() > BAD + other.cost() / 2.0
     }
 
     /// It costs much more than the best (`bad`), or hardly more (`good`): it gets no new flows for a time, a longer one
