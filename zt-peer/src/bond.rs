@@ -253,7 +253,7 @@ impl Bond {
                 member.update(now, fact, &self.template);
             }
         }
-        balance::form(&mut self.members, self.template.policy);
+        balance::form(now, &mut self.members, &self.template);
         if self.template.policy == BondPolicy::ActiveBackup {
             self.choose_active(now);
             let active = self.active.member;
@@ -371,10 +371,14 @@ impl Bond {
     }
 
     /// A packet that counts came by a path.
-    pub(crate) fn came(&mut self, now: Mono, path: Path, id: PacketId) {
+    /// `asked`: it is an answer.
+    pub(crate) fn came(&mut self, now: Mono, path: Path, id: PacketId, asked: bool) {
         if let Some(member) = self.members.id(path).and_then(|id| self.members.get_mut(id)) {
             member.meters.came = member.meters.came.saturating_add(1);
             member.meters.last_in.note(now);
+            if !asked {
+                member.meters.initiated.note(now);
+            }
             if is_sampled(id) {
                 member.meters.received.note(now, id);
             }
@@ -402,7 +406,8 @@ impl Bond {
         let spreads = matches!(self.template.policy, BondPolicy::BalanceAware | BondPolicy::Adaptive);
         if spreads && self.flows.is_new(now, flow) {
             let way = self.members.id(path).and_then(|id| self.members.get(id));
-            let leading = way.and_then(|way| self.members.entries().find(|(_, m)| m.bonded && m.is_same_way(way)));
+            let near = |way| self.members.entries().filter(move |(_, m)| m.bonded && m.is_same_place(way));
+            let leading = way.and_then(|way| near(way).max_by_key(|(_, m)| m.is_same_way(way)));
             if let Some(id) = leading.filter(|(_, m)| !m.is_avoided()).map(|(id, _)| id) {
                 self.flows.assign(now, flow, id, 0);
             }

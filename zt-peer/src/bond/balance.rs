@@ -24,9 +24,10 @@ pub(super) struct Turn {
     left: u32,
 }
 
-/// Decides which members lead and which of them are bonded. `policy`: whether more than one may be.
-pub(super) fn form(members: &mut Members, policy: BondPolicy) {
-    lead(members);
+/// Decides which members lead and which of them are bonded.
+pub(super) fn form(now: Mono, members: &mut Members, template: &BondTemplate) {
+    let policy = template.policy;
+    lead(now, members, template);
     let leading = |m: &&Member| m.leads && m.eligible;
     let rank = members.iter().filter(leading).map(|m| m.rank).min();
     let near = |m: &Member| m.leads && m.eligible && Some(m.rank) == rank;
@@ -45,14 +46,19 @@ pub(super) fn form(members: &mut Members, policy: BondPolicy) {
 }
 
 /// Of the paths between the same two addresses one leads: a live one before others, then by rank and number of the link.
-fn lead(members: &mut Members) {
-    let ids: Vec<MemberId> = members.ids().collect();
-    for id in &ids {
-        let Some(this) = members.get(*id) else { continue };
-        let order = |m: &Member| (!m.alive, m.rank, m.path.link);
-        let first = ids.iter().filter_map(|other| members.get(*other)).filter(|m| m.is_same_way(this));
-        let leads = first.min_by_key(|m| order(m)).is_some_and(|m| m.path == this.path);
-        if let Some(member) = members.get_mut(*id) {
+/// Of several ports of the peer at one address those lead that it uses by itself, as two modems behind one NAT are; else one.
+fn lead(now: Mono, members: &mut Members, template: &BondTemplate) {
+    let order = |(id, m): &(MemberId, &Member)| (!m.alive, m.rank, m.path.link, *id);
+    let leads = |(_, this): (MemberId, &Member)| {
+        let place = || members.entries().filter(|(_, m)| m.is_same_place(this));
+        let used = |way: &Member| place().any(|(_, m)| m.is_same_way(way) && m.is_used_by_peer(now, template));
+        let some = place().any(|(_, m)| m.alive && used(m));
+        let rivals = place().filter(|(_, m)| if some { m.is_same_way(this) && used(m) } else { true });
+        rivals.min_by_key(order).is_some_and(|(_, m)| m.path == this.path)
+    };
+    let leading: Vec<(MemberId, bool)> = members.entries().map(|entry| (entry.0, leads(entry))).collect();
+    for (id, leads) in leading {
+        if let Some(member) = members.get_mut(id) {
             member.leads = leads;
         }
     }

@@ -15,6 +15,9 @@ use crate::link::Path;
 const TRIAL: Duration = Duration::from_secs(15);
 /// Loss of probes up to which one that is unanswered puts a path out of use.
 const CLEAN: f32 = 0.03;
+/// So many packets, so far from each other, say that a peer uses a path: what it does not use it keeps alive more seldom.
+const USES: usize = 3;
+const APART: Duration = Duration::from_millis(200);
 /// First and longest time for which a path that was bad gets no new flows; it doubles from one to the next.
 const REFRACTORY: Duration = Duration::from_secs(8);
 const REFRACTORY_MOST: Duration = Duration::from_secs(120);
@@ -76,11 +79,31 @@ pub(super) struct Meters {
     pub(super) sent: Sent,
     pub(super) samples: Samples,
     pub(super) throughput: Throughput,
+    /// What the peer sent without being asked.
+    pub(super) initiated: Initiated,
     /// Packets since the last look at which path is used most.
     pub(super) came: u32,
     pub(super) left: u32,
     pub(super) last_in: Gate,
     pub(super) last_out: Gate,
+}
+
+/// Whether the peer uses a path by itself: then where it comes from is a way of its own, and not one more port of an
+/// uplink of which it uses another.
+#[derive(Debug, Default)]
+pub(super) struct Initiated([Gate; USES]);
+
+impl Initiated {
+    pub(super) fn note(&mut self, now: Mono) {
+        if self.0[0].since(now).is_none_or(|passed| passed >= APART) {
+            self.0.rotate_right(1);
+            self.0[0] = Gate::passed(now);
+        }
+    }
+
+    fn is_used(&self, now: Mono, within: Duration) -> bool {
+        self.0[USES - 1].since(now).is_some_and(|passed| passed < within)
+    }
 }
 
 /// Whether a path gets no new flows, because others are better.
@@ -111,6 +134,7 @@ impl Member {
                 sent: Sent::default(),
                 samples: Samples::default(),
                 throughput: Throughput::default(),
+                initiated: Initiated::default(),
                 came: 0,
                 left: 0,
                 last_in: Gate::OPEN,
@@ -120,6 +144,11 @@ impl Member {
             round_trip: None,
             share: None,
         }
+    }
+
+    /// The peer uses this path by itself.
+    pub(super) fn is_used_by_peer(&self, now: Mono, template: &BondTemplate) -> bool {
+        self.meters.initiated.is_used(now, 2 * template.failover_interval)
     }
 
     /// It gets no new flows: others are better.
@@ -134,6 +163,13 @@ impl Member {
     /// Leads where another one leads.
     pub(super) fn is_same_way(&self, other: &Self) -> bool {
         self.link.interface == other.link.interface && self.path.remote == other.path.remote
+    }
+
+    /// Leads to the same host of the same network, by whatever port.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        let to = |m: &Self| m.path.remote.ip();
+        let same = to(self).is_some() && to(self) == to(other);
+        self.link.interface == other.link.interface && (same || self.path.remote == other.path.remote)
     }
 
     /// Takes what VL1 knows now.

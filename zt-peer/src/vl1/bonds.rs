@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zt_crypto::Suite;
 use zt_wire::verb::{PathNegotiationRequest, QosMeasurement};
-use zt_wire::{Address, Body, FlowId, Mono, Now};
+use zt_wire::{Address, Body, FlowId, Mono, Now, Verb};
 
 use super::Vl1;
 use crate::bond::{BondConfig, BondTask};
@@ -139,7 +139,7 @@ impl Vl1 {
             && c.hops == 0
             && let Some(bond) = self.peers.get_mut(c.id).bond_mut()
         {
-            bond.came(now, c.path, c.packet_id);
+            bond.came(now, c.path, c.packet_id, matches!(c.verb, Verb::OK | Verb::ERROR));
         }
     }
 

@@ -492,6 +492,48 @@ fn two_modems_behind_one_nat_are_two_ways() {
 }
 
 #[test]
+fn further_ports_of_a_peer_are_no_further_ways() {
+    for policy in [BondPolicy::Broadcast, BondPolicy::BalanceRr] {
+        let mut net = Net::new(31);
+        let world = planet(&[(0, addr(0))]);
+        net.add(0, Some(&world));
+        for node in [A, B] {
+            net.add_bare(node);
+            net.with(node, |vl1, now, out| {
+                vl1.set_bonding(now, BondConfig::all(template(policy)), out);
+                vl1.load_world(now, world.clone(), zt_peer::Source::File, out).unwrap();
+            });
+            // Two ports on each of two interfaces, as the daemon has them.
+            for number in 1..=4_u8 {
+                let name = if number <= 2 { "eth0" } else { "eth1" };
+                net.with(node, |vl1, _, _| vl1.set_interface(LinkId(number.into()), name));
+                let port = if number % 2 == 1 { 9993 } else { 40_000 };
+                let local = SocketAddr::new(uplink(node, number.div_ceil(2)).ip(), port);
+                net.link(node, number.into(), local, local);
+            }
+        }
+        for (one, other) in [(1, 2), (2, 1)] {
+            for (from, to) in [(9993, 9993), (9993, 40_000), (40_000, 9993), (40_000, 40_000)] {
+                let at = |node, number, port| SocketAddr::new(uplink(node, number).ip(), port);
+                net.cut_both(at(A, one, from), at(B, other, to));
+            }
+        }
+        net.run(2_000);
+        net.talk(A, B, 50, 40_000);
+        for (node, other) in [(A, B), (B, A)] {
+            let bond = net.nodes[node].vl1.peer(net.now, address(other)).unwrap().bond.unwrap();
+            assert_eq!((bond.alive, bond.total), (2, 2), "{policy:?}: {:?}", paths(&net, node, other));
+        }
+        let (before, copies) = (net.nodes[B].frames.len(), net.drops(B, "copy"));
+        flows(&mut net, A, B, 4, 20, 2_000);
+        net.run(100);
+        assert_eq!(net.nodes[B].frames.len() - before, 400);
+        let expected = if policy == BondPolicy::Broadcast { 400 } else { 0 };
+        assert_eq!(net.drops(B, "copy") - copies, expected, "one copy by each interface");
+    }
+}
+
+#[test]
 fn a_policy_can_change_and_end_while_the_node_runs() {
     let mut net = two_by_two(19, &template(BondPolicy::BalanceXor));
     let mut config = BondConfig::all(template(BondPolicy::BalanceXor));
