@@ -374,11 +374,6 @@ impl Paths {
         self.slots.iter().map(|s| s.fact(now)).collect()
     }
 
-    /// Largest datagram that all paths take.
-    pub(crate) fn least_mtu(&self) -> Option<u16> {
-        self.slots.iter().map(Slot::mtu).min()
-    }
-
     /// Traffic takes this path from now on, as long as it can be used; `None`: the best one.
     pub(crate) fn pin(&mut self, now: Mono, path: Option<Path>) -> Option<RouteChange> {
         let changed = std::mem::replace(&mut self.pinned, path) != path;

@@ -132,7 +132,9 @@ impl Vl1 {
     ) -> Option<Result<Option<PacketId>, SendError>> {
         let bond = self.peers.get(id).bond().filter(|bond| bond.broadcasts())?;
         let first = bond.all().next()?;
-        let (mtu, len) = (self.peers.get(id).paths().least_mtu()?, HEADER_LEN + body.encoded_len());
+        let paths = self.peers.get(id).paths();
+        let mtu = bond.all().filter_map(|path| paths.mtu(path, false)).min()?;
+        let len = HEADER_LEN + body.encoded_len();
         self.note_traffic(now, id);
         let asks = options.expect_reply.then(|| self.question(now, first, true));
         let peer = self.peers.get(id);
