@@ -17,6 +17,38 @@ const WORTH_MOVING: f32 = 30.0;
 /// Difference of cost up to which paths take turns packet by packet: more, and packets overtake each other too far.
 const IN_STEP: f32 = 20.0;
 
+/// A flow leaves a full path if it is so many times better off by another one.
+const BETTER_OFF: f32 = 1.25;
+const BYTES_PER_MEGABIT: f32 = 125_000.0;
+
+/// What a member has to offer to flows (adaptive).
+#[derive(Debug)]
+struct Room {
+    id: MemberId,
+    /// What it carries, and what it does now, in bytes in a second.
+    carries: f32,
+    rate: f32,
+    /// Flows that send now.
+    flows: f32,
+    /// Those of them that have begun in this period, so that the rate says nothing of them.
+    new: f32,
+    full: bool,
+    cost: f32,
+}
+
+impl Room {
+    /// What one more flow would get: what is left, or its part.
+    fn for_one_more(&self) -> f32 {
+        let part = self.carries / (self.flows + 1.0);
+        if self.full { part } else { part.max((self.carries - self.rate) / (self.new + 1.0)) }
+    }
+
+    /// What each of its flows gets.
+    fn for_each(&self) -> f32 {
+        self.rate / self.flows.max(1.0)
+    }
+}
+
 /// Whose turn it is among paths that take turns.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
@@ -106,7 +138,7 @@ impl Bond {
     }
 
     /// Members that get new flows: bonded, and not avoided unless all of them are.
-    fn open(&self) -> impl Iterator<Item = MemberId> + '_ {
+    fn open(&self) -> impl Iterator<Item = MemberId> + Clone + '_ {
         let some = self.members.iter().any(|m| m.bonded && !m.is_avoided());
         let open = move |m: &Member| m.bonded && (!m.is_avoided() || !some);
         self.members.entries().filter(move |(_, m)| open(m)).map(|(id, _)| id)
@@ -128,12 +160,36 @@ impl Bond {
         last
     }
 
-    /// Where there is most room: the fewest flows for what the link carries, and the least cost among those.
+    /// Where there is most room: the greatest part of what the link carries for one more flow, and the least cost among
+    /// those.
     fn place_by_room(&self, now: Mono) -> Option<MemberId> {
-        let capacity = |id: MemberId| self.carries(id).max(1.0);
-        let load = |id: MemberId| (self.flows.count(now, id) as f32 + 1.0) / capacity(id);
-        let cost = |id: MemberId| self.members.get(id).map_or(f32::MAX, Member::cost);
-        self.open().min_by(|a, b| load(*a).total_cmp(&load(*b)).then(cost(*a).total_cmp(&cost(*b))))
+        let rooms = self.rooms(now);
+        let better =
+            |a: &&Room, b: &&Room| a.for_one_more().total_cmp(&b.for_one_more()).then(b.cost.total_cmp(&a.cost));
+        let open = self.open();
+        let some: Vec<&Room> = rooms.iter().filter(|room| open.clone().any(|id| id == room.id)).collect();
+        some.into_iter().max_by(better).map(|room| room.id)
+    }
+
+    /// What is known of the room on each bonded member. What a link carries is what was seen, else what is configured, else
+    /// as much as the others; where nothing is known of any, all are alike.
+    fn rooms(&self, now: Mono) -> Vec<Room> {
+        let bonded = || self.members.entries().filter(|(_, m)| m.bonded);
+        let known = |m: &Member| {
+            let configured = (m.link.capacity > 0).then_some(m.link.capacity as f32 * BYTES_PER_MEGABIT);
+            m.meters.throughput.carries(now).or(configured)
+        };
+        let most = bonded().filter_map(|(_, m)| known(m)).fold(1.0, f32::max);
+        let room = |(id, m): (MemberId, &Member)| Room {
+            id,
+            carries: known(m).unwrap_or(most).max(m.meters.throughput.rate()),
+            rate: m.meters.throughput.rate(),
+            flows: self.flows.busy(now, id) as f32,
+            new: self.flows.begun(now, id) as f32,
+            full: m.meters.throughput.is_full(),
+            cost: m.cost(),
+        };
+        bonded().map(room).collect()
     }
 
     /// What a member carries against the others, as configured.
@@ -166,6 +222,9 @@ impl Bond {
         if self.template.policy == BondPolicy::BalanceRr {
             return;
         }
+        if self.template.policy == BondPolicy::Adaptive && self.make_room(now) {
+            return;
+        }
         let cost = |m: &Member| m.cost();
         let bonded = || self.members.entries().filter(|(_, m)| m.bonded);
         let least = bonded().filter(|(_, m)| !m.is_avoided()).min_by(|a, b| cost(a.1).total_cmp(&cost(b.1)));
@@ -181,5 +240,24 @@ impl Bond {
             let pause = Duration::from_secs_f32(((high - low) / 1000.0).clamp(0.001, 10.0));
             self.flows.move_to(now, mover, to, pause);
         }
+    }
+
+    /// A flow leaves a full path on which flows get least for the one where it would get most. True: one does.
+    fn make_room(&mut self, now: Mono) -> bool {
+        let rooms = self.rooms(now);
+        let full = rooms.iter().filter(|room| room.full && room.flows > 1.0);
+        let Some(from) = full.min_by(|a, b| a.for_each().total_cmp(&b.for_each())) else { return false };
+        let avoided = |room: &Room| self.members.get(room.id).is_none_or(Member::is_avoided);
+        let others = rooms.iter().filter(|room| room.id != from.id && !avoided(room));
+        let Some(to) = others.max_by(|a, b| a.for_one_more().total_cmp(&b.for_one_more())) else { return false };
+        if to.for_one_more() < BETTER_OFF * from.for_each() {
+            return false;
+        }
+        // One that sends more than fits there would fill that one in turn.
+        let most = if to.full { u32::MAX } else { (to.carries - to.rate).max(from.for_each()) as u32 };
+        let Some(mover) = self.flows.mover(now, from.id, most) else { return false };
+        let pause = Duration::from_secs_f32(((from.cost - to.cost) / 1000.0).clamp(0.001, 10.0));
+        self.flows.move_to(now, mover, to.id, pause);
+        true
     }
 }

@@ -22,8 +22,8 @@ pub enum BondPolicy {
     BalanceXor,
     /// Flows are spread at random, by the capacity of links, and leave paths that are bad.
     BalanceAware,
-    /// Ours: a flow begins where the fewest are for the capacity that is configured, on the better path of two alike, and
-    /// leaves paths that are bad by their round trip and loss.
+    /// Ours: a flow begins where it gets most of what the path was seen to carry, or is configured to, and leaves a full path
+    /// for one where it gets clearly more.
     Adaptive,
 }
 

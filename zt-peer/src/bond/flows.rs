@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A bucket that was moved stays where it is for this long.
 const SETTLES: Duration = Duration::from_secs(10);
 
+/// A flow that sends less than this part of what the greatest one does is no load.
+const LITTLE: u32 = 16;
+
 /// Number of a member of a bond; stable while it is one.
 pub(super) type MemberId = u8;
 const NOBODY: MemberId = MemberId::MAX;
@@ -68,6 +71,10 @@ pub(super) struct Mover {
 impl Bucket {
     fn is_free(&self, now: Mono) -> bool {
         self.member == NOBODY || now.saturating_since(self.last) >= FREE
+    }
+
+    const fn is_new(&self) -> bool {
+        self.rate == 0 && self.bytes > 0
     }
 
     fn follow(&mut self, now: Mono) {
@@ -122,6 +129,23 @@ impl Flows {
     /// Flows of each member.
     pub(super) fn count(&self, now: Mono, member: MemberId) -> usize {
         self.buckets.iter().filter(|bucket| bucket.member == member && !bucket.is_free(now)).count()
+    }
+
+    /// Flows of each member that send more than a little, or have begun just now.
+    pub(super) fn busy(&self, now: Mono, member: MemberId) -> usize {
+        let most = self.buckets.iter().map(|bucket| bucket.rate).max().unwrap_or(0);
+        self.of(now, member).filter(|b| b.rate > most / LITTLE || b.is_new()).count()
+    }
+
+    /// Flows of a member that have begun in this period.
+    pub(super) fn begun(&self, now: Mono, member: MemberId) -> usize {
+        self.of(now, member).filter(|b| b.is_new()).count()
+    }
+
+    /// Of a member, or about to come to it.
+    fn of(&self, now: Mono, member: MemberId) -> impl Iterator<Item = &Bucket> {
+        let there = move |b: &Bucket| if b.target == NOBODY { b.member == member } else { b.target == member };
+        self.buckets.iter().filter(move |bucket| there(bucket) && !bucket.is_free(now))
     }
 
     /// A period ends: what was counted in it is the rate of the next one.
