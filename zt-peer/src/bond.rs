@@ -44,6 +44,8 @@ pub(crate) use member::Fact;
 
 /// While there is traffic each path in use is asked so often: a failure is noticed within half a second.
 const HEARTBEAT_IN_USE: Duration = Duration::from_millis(250);
+/// The same for a path that is full: its queue loses some of them.
+const HEARTBEAT_FULL: Duration = Duration::from_millis(125);
 /// The same for paths that wait for their turn.
 const HEARTBEAT_WAITING: Duration = Duration::from_secs(1);
 /// Quality is estimated so often while there is traffic.
@@ -305,6 +307,7 @@ impl Bond {
         for member in self.members.iter_mut().filter(|m| m.leads) {
             let Some(fact) = facts.iter().find(|fact| fact.path == member.path) else { continue };
             let every = match (busy, member.bonded) {
+                (true, true) if member.meters.throughput.has_overflown() => monitor.min(HEARTBEAT_FULL),
                 (true, true) => monitor.min(HEARTBEAT_IN_USE),
                 (true, false) if member.alive => monitor.min(HEARTBEAT_WAITING),
                 _ if member.alive => monitor,

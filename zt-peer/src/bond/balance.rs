@@ -19,6 +19,14 @@ const IN_STEP: f32 = 20.0;
 
 /// A flow leaves a full path if it is so many times better off by another one.
 const BETTER_OFF: f32 = 1.25;
+/// How turns become shorter and longer, once a second, and by what a queue must be longer than twice another one.
+const SHORTER: f32 = 0.8;
+const LONGER: f32 = 1.1;
+const AHEAD: Duration = Duration::from_millis(20);
+/// A path with shorter turns than this part of the others' holds up more than it carries.
+const SHORTEST: f32 = 0.3;
+/// Such a path is tried again after this time, as a try costs all flows some of their order.
+const SLOW: Duration = Duration::from_secs(60);
 const BYTES_PER_MEGABIT: f32 = 125_000.0;
 
 /// What a member has to offer to flows (adaptive).
@@ -98,13 +106,24 @@ fn lead(now: Mono, members: &mut Members, template: &BondTemplate) {
 
 /// Says which members get no new flows.
 pub(super) fn judge(now: Mono, members: &mut Members, template: &BondTemplate) {
+    let turns = template.policy == BondPolicy::BalanceRr;
     let Some(best) = members.iter().filter(|m| m.bonded).map(Member::cost).min_by(f32::total_cmp) else { return };
     let aware = matches!(template.policy, BondPolicy::BalanceAware | BondPolicy::Adaptive);
-    let within = members.iter().any(|m| m.bonded && !m.figures.is_beyond(&template.quality));
-    let reach = if template.policy == BondPolicy::BalanceRr { IN_STEP } else { BAD };
+    // What a queue of our own packets does to the figures is no fault of the path.
+    let is_beyond = |m: &Member| !m.meters.throughput.is_full() && m.figures.is_beyond(&template.quality);
+    let within = members.iter().any(|m| m.bonded && !is_beyond(m));
+    let reach = if turns { IN_STEP } else { BAD };
     for member in members.iter_mut().filter(|m| m.bonded) {
         let more = member.cost() - best;
-        let beyond = aware && within && member.figures.is_beyond(&template.quality);
+        let slow = turns && member.meters.turn < SHORTEST;
+        if slow {
+            // For when it is tried again.
+            member.meters.turn = SHORTEST;
+        }
+        let beyond = aware && within && is_beyond(member) || slow;
+        if slow && !member.is_avoided() {
+            member.keep_out(now + SLOW);
+        }
         member.judge(now, more > reach + best / 2.0 || beyond, more < reach * GOOD / BAD + best / 4.0 && !beyond);
     }
 }
@@ -210,7 +229,8 @@ impl Bond {
             return Some(member);
         }
         let next = self.open().find(|id| *id > member).or_else(|| self.open().next())?;
-        let packets = self.template.packets_per_link.max(1) as f32 * self.carries(next) / 100.0;
+        let turn = self.members.get(next).map_or(1.0, |m| m.meters.turn);
+        let packets = self.template.packets_per_link.max(1) as f32 * turn * self.carries(next) / 100.0;
         self.turn = Turn { member: next, left: (packets as u32).saturating_sub(1) };
         Some(next)
     }
@@ -220,9 +240,9 @@ impl Bond {
     pub(super) fn even_out(&mut self, now: Mono) {
         self.flows.next_period();
         if self.template.policy == BondPolicy::BalanceRr {
-            return;
+            return self.fit_turns();
         }
-        if self.template.policy == BondPolicy::Adaptive && self.make_room(now) {
+        if self.make_room(now) {
             return;
         }
         let cost = |m: &Member| m.cost();
@@ -239,6 +259,23 @@ impl Bond {
         if let Some(mover) = self.flows.mover(now, from, u32::MAX) {
             let pause = Duration::from_secs_f32(((high - low) / 1000.0).clamp(0.001, 10.0));
             self.flows.move_to(now, mover, to, pause);
+        }
+    }
+
+    /// Turns of a path become shorter while its queue is longer than that of another, and longer again when it has none: else
+    /// all of them would carry what the slowest does.
+    fn fit_turns(&mut self) {
+        let in_turn = |m: &Member| m.bonded && !m.is_avoided();
+        let queue = |m: &Member| m.meters.throughput.queue();
+        let Some(least) = self.members.iter().filter(|m| in_turn(m)).map(queue).min() else { return };
+        for member in self.members.iter_mut().filter(|m| in_turn(m)) {
+            let queue = queue(member);
+            let turn = &mut member.meters.turn;
+            if queue > 2 * least + AHEAD {
+                *turn *= if queue > 4 * (least + AHEAD) { SHORTER * SHORTER } else { SHORTER };
+            } else if queue.is_zero() {
+                *turn = (*turn * LONGER).min(1.0);
+            }
         }
     }
 

@@ -112,7 +112,7 @@ impl Bond {
             let cheaper = present.is_much_dearer_than(m);
             let needed = if cheaper { AS_WIDE } else { WIDER };
             let carries = m.meters.throughput.carries(now);
-            (cheaper || full).then_some(())?;
+            (cheaper || full && !m.is_much_dearer_than(present)).then_some(())?;
             carries.is_none_or(|carries| carries > needed * rate).then(|| carries.unwrap_or(f32::MAX))
         };
         let others = self.members.entries().filter(|(other, m)| *other != id && alike(m));

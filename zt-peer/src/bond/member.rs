@@ -21,6 +21,8 @@ const APART: Duration = Duration::from_millis(200);
 /// First and longest time for which a path that was bad gets no new flows; it doubles from one to the next.
 const REFRACTORY: Duration = Duration::from_secs(8);
 const REFRACTORY_MOST: Duration = Duration::from_secs(120);
+/// Share of probes that a full queue may lose.
+const OVERFLOW: f32 = 0.15;
 /// A path that costs so much more than another, and half of that one's cost, is bad beside it.
 pub(super) const BAD: f32 = 100.0;
 /// Milliseconds of round trip that all probes lost are as bad as.
@@ -79,6 +81,8 @@ pub(super) struct Meters {
     pub(super) sent: Sent,
     pub(super) samples: Samples,
     pub(super) throughput: Throughput,
+    /// How long its turns are, as a part of what its capacity gives (balance-rr).
+    pub(super) turn: f32,
     /// What the peer sent without being asked.
     pub(super) initiated: Initiated,
     /// Packets since the last look at which path is used most.
@@ -134,6 +138,7 @@ impl Member {
                 sent: Sent::default(),
                 samples: Samples::default(),
                 throughput: Throughput::default(),
+                turn: 1.0,
                 initiated: Initiated::default(),
                 came: 0,
                 left: 0,
@@ -176,7 +181,9 @@ impl Member {
     pub(super) fn update(&mut self, now: Mono, fact: &Fact, template: &BondTemplate) {
         self.rank = fact.rank;
         self.round_trip = fact.round_trip.map(|(mean, _)| mean);
-        let needed = if fact.loss <= CLEAN { 1 } else { 2 };
+        // A full queue loses probes now and then; they are asked more often there.
+        let overflows = self.meters.throughput.has_overflown();
+        let needed = [[1, 2], [3, 3]][usize::from(overflows)][usize::from(fact.loss > CLEAN)];
         let heard = now.saturating_since(fact.heard) < template.failover_interval;
         let alive = fact.usable && heard && fact.unanswered < needed;
         if alive != self.alive {
@@ -202,16 +209,27 @@ impl Member {
         self.share.unwrap_or_default()
     }
 
-    /// What it costs to send by it, in milliseconds: the round trip that probes find now, its queue included, and more
-    /// for what is lost.
+    /// What it costs to send by it, in milliseconds: the round trip that probes find now, and more for what is lost. The queue
+    /// of our own packets, and what is lost because of it, are no fault of the path: they would go with the packets.
     pub(super) fn cost(&self) -> f32 {
-        let round_trip = self.round_trip.map_or(2.0 * self.figures.latency, |d| d.as_secs_f32() * 1000.0);
-        round_trip + LOSS_COST * self.figures.loss
+        let queue = self.meters.throughput.queue();
+        let round_trip = match self.round_trip {
+            Some(all) => all.saturating_sub(queue).as_secs_f32() * 1000.0,
+            None => 2.0 * self.figures.latency,
+        };
+        let own = if self.meters.throughput.has_overflown() { OVERFLOW } else { 0.0 };
+        round_trip + LOSS_COST * (self.figures.loss - own).max(0.0)
     }
 
     /// Whether it costs so much more than another that it should not be used beside it.
     pub(super) fn is_much_dearer_than(&self, other: &Self) -> bool {
         self.cost() - other.cost() > BAD + other.cost() / 2.0
+    }
+
+    /// It gets no new flows before this time.
+    pub(super) fn keep_out(&mut self, until: Mono) {
+        self.avoidance.avoided = true;
+        self.avoidance.until = self.avoidance.until.max(until);
     }
 
     /// It costs much more than the best (`bad`), or hardly more (`good`): it gets no new flows for a time, a longer one

@@ -9,9 +9,11 @@ const QUEUE: Duration = Duration::from_millis(15);
 /// In a row, in periods of a second: one alone may be chance.
 const IN_A_ROW: u8 = 2;
 /// Bytes in a second that are no sign of anything.
-const LEAST: f32 = 50_000.0;
+const LEAST: f32 = 10_000.0;
 /// What was seen counts for so long.
 const REMEMBERED: Duration = Duration::from_secs(600);
+/// What a full queue has lost is in the figures for so long.
+const AFTERMATH: Duration = Duration::from_secs(10);
 /// The shortest round trip is that of the last one or two such times.
 const SHORTEST: Duration = Duration::from_secs(60);
 
@@ -22,6 +24,11 @@ pub(super) struct Throughput {
     bytes: u64,
     /// Bytes in a second, of the last whole period.
     rate: f32,
+    /// The queue that is there because of what leaves.
+    queue: Duration,
+    /// When there was one last, and whether that was lately.
+    queued: Gate,
+    overflown: bool,
     /// Periods in a row in which it was full.
     full: u8,
     /// What it carried when it was full, or what it carried at least, in bytes in a second, and when that was.
@@ -58,6 +65,11 @@ impl Throughput {
         let queue = round_trip.zip(shortest).map_or(Duration::ZERO, |(now, shortest)| now.saturating_sub(shortest));
         let full = queue >= QUEUE && self.rate >= LEAST;
         self.full = if full { self.full.saturating_add(1) } else { 0 };
+        self.queue = if full { queue } else { Duration::ZERO };
+        if full {
+            self.queued = Gate::passed(now);
+        }
+        self.overflown = self.queued.since(now).is_some_and(|passed| passed < AFTERMATH);
         match self.carries(now) {
             // Slowly, as what leaves in one second depends on much.
             Some(before) if self.is_full() => self.carries = Some((f32::midpoint(before, self.rate), now)),
@@ -70,6 +82,16 @@ impl Throughput {
     /// Bytes that left in a second, lately.
     pub(super) const fn rate(&self) -> f32 {
         self.rate
+    }
+
+    /// What of the round trip is a queue of our own packets.
+    pub(super) const fn queue(&self) -> Duration {
+        self.queue
+    }
+
+    /// There was such a queue lately: it may have lost probes.
+    pub(super) const fn has_overflown(&self) -> bool {
+        self.overflown
     }
 
     /// It carries no more than it does.
@@ -115,7 +137,7 @@ mod tests {
     fn a_quiet_path_with_a_long_round_trip_is_not_full() {
         let mut path = Throughput::default();
         for n in 1..10 {
-            second(&mut path, n, 10, if n < 5 { 10 } else { 300 });
+            second(&mut path, n, 9, if n < 5 { 10 } else { 300 });
         }
         assert!(!path.is_full());
     }
