@@ -128,9 +128,14 @@ impl Host {
 
     /// Sends a test datagram; to the broadcast address of IPv4 too.
     pub fn datagram(&mut self, now: u64, to: Ipv4Addr, mark: Mark, size: usize) {
+        self.datagram_from(now, TEST_PORT, to, mark, size);
+    }
+
+    /// The same from a port of the caller's: of another flow.
+    pub fn datagram_from(&mut self, now: u64, port: u16, to: Ipv4Addr, mark: Mark, size: usize) {
         let Some(from) = self.source4(to) else { return };
         let mut udp = Vec::new();
-        udp.extend(TEST_PORT.to_be_bytes());
+        udp.extend(port.to_be_bytes());
         udp.extend(TEST_PORT.to_be_bytes());
         udp.extend((8 + size.max(8) as u16).to_be_bytes());
         udp.extend([0, 0]);

@@ -82,12 +82,37 @@ pub struct Narrow {
     pub fragments: bool,
 }
 
+/// The line between an interface and the rest: a rate, a queue before it, and what it adds to the weather, in both
+/// directions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Uplink {
+    /// Bits in a second, of datagrams with their headers.
+    pub rate: u64,
+    /// Datagrams that would wait longer are lost.
+    pub queue: Duration,
+    /// Delay one way.
+    pub latency: Duration,
+    /// Probability of loss.
+    pub loss: f64,
+}
+
+/// Bytes of the headers of IP and UDP.
+const HEADERS: usize = 28;
+
+#[derive(Clone, Copy)]
+struct Line {
+    uplink: Uplink,
+    /// Until when it is busy, outwards and inwards.
+    busy: [u64; 2],
+}
+
 struct Iface {
     machine: MachineId,
     segment: SegmentId,
     addresses: Vec<IpAddr>,
     plugged: bool,
     payload: u16,
+    line: Option<Line>,
 }
 
 #[derive(Clone, Copy)]
@@ -189,7 +214,7 @@ impl Internet {
     /// When an address is taken.
     pub fn add_iface(&mut self, machine: MachineId, segment: SegmentId, addresses: &[IpAddr]) -> IfaceId {
         let id = IfaceId(self.ifaces.len());
-        self.ifaces.push(Iface { machine, segment, addresses: Vec::new(), plugged: true, payload: 0 });
+        self.ifaces.push(Iface { machine, segment, addresses: Vec::new(), plugged: true, payload: 0, line: None });
         self.set_addresses(id, addresses);
         id
     }
@@ -240,6 +265,22 @@ impl Internet {
     #[must_use]
     pub fn payload(&self, id: IfaceId) -> u16 {
         self.ifaces[id.0].payload
+    }
+
+    /// An interface has a line of its own from now on, or none that is noticed.
+    pub fn set_uplink(&mut self, id: IfaceId, uplink: Option<Uplink>) {
+        self.ifaces[id.0].line = uplink.map(|uplink| Line { uplink, busy: [0; 2] });
+    }
+
+    /// When a datagram that comes to a line at `at` is through; `None`: it is lost there.
+    fn pass(&mut self, id: IfaceId, direction: usize, at: u64, len: usize) -> Option<u64> {
+        let Some(Line { uplink, busy }) = &mut self.ifaces[id.0].line else { return Some(at) };
+        let begins = busy[direction].max(at);
+        if begins - at > uplink.queue.as_micros() as u64 || self.dice.chance(uplink.loss) {
+            return None;
+        }
+        busy[direction] = begins + ((len + HEADERS) as u64 * 8_000_000).div_ceil(uplink.rate.max(1));
+        Some(busy[direction] + uplink.latency.as_micros() as u64)
     }
 
     /// Pulls or plugs a cable.
@@ -299,7 +340,10 @@ impl Internet {
             }
             let late = if self.dice.chance(weather.reorder) { 30_000 } else { 0 };
             let jitter = self.dice.below(weather.jitter.as_micros() as u64 + 1);
-            arrival.delay = weather.latency.as_micros() as u64 + jitter + late;
+            let Some(out) = self.pass(from, 0, now, how.len) else { continue };
+            let there = out + weather.latency.as_micros() as u64 + jitter + late;
+            let Some(through) = self.pass(arrival.iface, 1, there, how.len) else { continue };
+            arrival.delay = through - now;
             arrivals.push(arrival);
         }
         arrivals

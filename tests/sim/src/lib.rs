@@ -4,6 +4,7 @@ mod cable;
 mod dice;
 mod dissect;
 mod fixtures;
+mod flow;
 mod host;
 mod idle;
 mod internet;
@@ -19,9 +20,12 @@ mod stream;
 
 pub use dice::Dice;
 pub use fixtures::{count as identity_count, drawn_identity, identity, identity_with};
+pub use flow::{Demand, FLOW_MESSAGE, Flow, FlowNumber};
 pub use host::{Heard, Host, Mark};
 pub use idle::{Idle, Said};
-pub use internet::{Arrival, Carriage, INTERNET, IfaceId, Internet, MachineId, Narrow, NatId, SegmentId, Weather};
+pub use internet::{
+    Arrival, Carriage, INTERNET, IfaceId, Internet, MachineId, Narrow, NatId, SegmentId, Uplink, Weather,
+};
 pub use nat::{Depends, Nat, NatKind, Ports};
 pub use node::{Bound, Node, NodeId, START_OF_TIME, Store, Use, Work};
 pub use setup::{Lab, PORT, Place};

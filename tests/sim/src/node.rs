@@ -8,7 +8,7 @@ use std::sync::Arc;
 use zt_crypto::{SecretIdentity, SeededEntropy};
 use zt_netconf::controller::{Key, Record};
 use zt_node::engine::{Engine, EngineConfig, Outbox};
-use zt_peer::{LinkId, LinkKind, Vl1Event};
+use zt_peer::{BondConfig, LinkId, LinkKind, Vl1Event};
 use zt_wire::time::{Mono, Now};
 use zt_wire::world::WorldKind;
 use zt_wire::{Address, NetworkId};
@@ -101,6 +101,10 @@ pub struct Node {
     pub unix_offset: i64,
     /// It sleeps: nothing arrives, no timer runs.
     pub asleep: bool,
+    /// What its operator says about bonds.
+    pub bonding: BondConfig,
+    /// Names of its interfaces, of those that have one.
+    pub interfaces: BTreeMap<IfaceId, String>,
     /// Is a controller too.
     pub is_controller: bool,
     pub(crate) worker_free: u64,
@@ -143,6 +147,8 @@ impl Node {
             mono_offset: 1_000_000 * (1 + machine.0 as u64 * 7919),
             unix_offset: 0,
             asleep: false,
+            bonding: BondConfig::default(),
+            interfaces: BTreeMap::new(),
             is_controller: false,
             worker_free: 0,
             work: Work::default(),

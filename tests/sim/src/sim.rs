@@ -3,6 +3,7 @@
 use crate::cable;
 use crate::dice::Dice;
 use crate::fixtures;
+use crate::flow::{self, Demand, FLOW_MESSAGE, Flow, FlowNumber};
 use crate::host::{Heard, Host, Mark};
 use crate::internet::{Arrival, Carriage, IfaceId, Internet, MachineId};
 use crate::node::{Bound, Node, NodeId, Use};
@@ -23,6 +24,8 @@ pub const VALIDATION: Duration = Duration::from_millis(12);
 pub const AGREEMENT: Duration = Duration::from_micros(150);
 /// Virtual time of a commit: a write and a sync.
 const COMMIT: u64 = 4_000;
+/// Ports from which flows come.
+const FLOW_PORTS: u16 = 20_000;
 /// Timers that fire at one moment before the engine is said to spin.
 const SPIN: u32 = 200;
 
@@ -33,6 +36,8 @@ enum Event {
     Committed(NodeId, u32, u64, bool),
     Host(NodeId, NetworkId),
     Stream(StreamId),
+    Answer(FlowNumber, u32),
+    Tick(FlowNumber),
 }
 
 struct Scheduled {
@@ -91,6 +96,8 @@ pub struct Sim {
     owners: BTreeMap<(IfaceId, SocketAddr), NodeId>,
     /// Test traffic.
     pub streams: Vec<Stream>,
+    /// Flows that fill what there is.
+    pub flows: Vec<Flow>,
     recorder: Recorder,
     /// Capture what leaves nodes too.
     pub capture_sent: bool,
@@ -119,6 +126,7 @@ impl Sim {
             nodes: Vec::new(),
             owners: BTreeMap::new(),
             streams: Vec::new(),
+            flows: Vec::new(),
             recorder: Recorder::from_env(),
             capture_sent: false,
             captured: None,
@@ -200,6 +208,9 @@ impl Sim {
         node.work.now = 0;
         let now = node.now(time);
         node.engine = Some(node.make_engine(seed.wrapping_mul(0x9e37_79b9).wrapping_add(id.0 as u64), now));
+        if let Node { engine: Some(engine), outbox, bonding, .. } = node {
+            engine.vl1_mut().set_bonding(now, bonding.clone(), &mut outbox.transmits);
+        }
         crate::setup::load_store(node, now);
         self.rebind(id);
         self.settle(id);
@@ -240,6 +251,9 @@ impl Sim {
             let node = &mut self.nodes[id.0];
             node.next_link += 1;
             let link = LinkId(node.next_link);
+            if let (Some(name), Some(engine)) = (node.interfaces.get(&how.iface), node.engine.as_mut()) {
+                engine.vl1_mut().set_interface(link, name);
+            }
             node.bound.push(Bound { link, iface: how.iface, local, kind: how.kind });
             let link = Link {
                 id: link,
@@ -291,6 +305,18 @@ impl Sim {
         let (sent, heard) = (Vec::new(), Vec::new());
         self.streams.push(Stream { from, network, to, traffic, every, left: count, size: 56, sent, heard });
         self.schedule(self.time, Event::Stream(id));
+        id
+    }
+
+    /// Starts a flow to an IPv4 address, with a port of its own.
+    ///
+    /// # Panics
+    /// The address is of IPv6.
+    pub fn flow(&mut self, from: NodeId, network: NetworkId, to: IpAddr, demand: Demand) -> FlowNumber {
+        let IpAddr::V4(to) = to else { panic!("flows are of IPv4") };
+        let id = FlowNumber(self.flows.len() as u32);
+        self.flows.push(Flow::new(from, network, to, demand, self.time));
+        self.schedule(self.time, Event::Tick(id));
         id
     }
 
@@ -367,6 +393,17 @@ impl Sim {
                 self.settle(id);
             }
             Event::Stream(id) => self.send_message(id),
+            Event::Answer(id, number) => {
+                self.flows[id.0 as usize].handle_answer(self.time, number);
+                self.send_flow(id);
+            }
+            Event::Tick(id) => {
+                self.flows[id.0 as usize].handle_tick(self.time);
+                self.send_flow(id);
+                if self.flows[id.0 as usize].done.is_none() {
+                    self.schedule(self.time + flow::TICK, Event::Tick(id));
+                }
+            }
         }
         true
     }
@@ -624,6 +661,11 @@ impl Sim {
         }
         for heard in heard {
             let (Heard::EchoReply(Mark { stream, seq }) | Heard::Datagram(Mark { stream, seq })) = heard;
+            if let Some(number) = stream.checked_sub(flow::FIRST) {
+                self.flows[number as usize].handle_arrival(time, seq);
+                self.schedule(time + flow::ANSWER, Event::Answer(FlowNumber(number), seq));
+                continue;
+            }
             if let Some(stream) = self.streams.get_mut(stream as usize) {
                 stream.heard.push((seq, id, time));
             }
@@ -632,6 +674,21 @@ impl Sim {
             self.schedule(due.max(time), Event::Host(id, network));
         }
         progress
+    }
+
+    fn send_flow(&mut self, id: FlowNumber) {
+        let (time, flow) = (self.time, &mut self.flows[id.0 as usize]);
+        let (from, network, to) = (flow.from, flow.network, flow.to);
+        let Some(host) = self.nodes[from.0].hosts.get_mut(&network) else { return };
+        let mut sent = false;
+        while let Some(seq) = flow.poll(time) {
+            let mark = Mark { stream: flow::FIRST + id.0, seq };
+            host.datagram_from(time, FLOW_PORTS + id.0 as u16, to, mark, FLOW_MESSAGE);
+            sent = true;
+        }
+        if sent {
+            self.settle(from);
+        }
     }
 
     fn send_message(&mut self, id: StreamId) {

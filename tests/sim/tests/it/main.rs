@@ -4,6 +4,7 @@
 mod attacks;
 mod bad_input;
 mod basics;
+mod bonding;
 mod chaos;
 mod clock_steps;
 mod clocks;
