@@ -233,7 +233,7 @@ impl Bond {
     /// What was sent in a second is compared, and traffic goes where it is better off.
     fn end_period(&mut self, now: Mono) {
         for member in self.members.iter_mut() {
-            member.meters.throughput.next_period(now, member.round_trip);
+            member.end_period(now);
         }
         if self.template.policy.balances() {
             balance::judge(now, &mut self.members, &self.template);

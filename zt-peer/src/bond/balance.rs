@@ -21,12 +21,15 @@ const IN_STEP: f32 = 20.0;
 const BETTER_OFF: f32 = 1.25;
 /// How turns become shorter and longer, once a second, and by what a queue must be longer than twice another one.
 const SHORTER: f32 = 0.8;
+const MUCH_SHORTER: f32 = 0.4;
 const LONGER: f32 = 1.1;
 const AHEAD: Duration = Duration::from_millis(20);
 /// A path with shorter turns than this part of the others' holds up more than it carries.
 const SHORTEST: f32 = 0.3;
 /// Such a path is tried again after this time, as a try costs all flows some of their order.
 const SLOW: Duration = Duration::from_secs(60);
+/// Milliseconds by which delays vary from one packet to the next.
+const SPREAD: f32 = 10.0;
 const BYTES_PER_MEGABIT: f32 = 125_000.0;
 
 /// What a member has to offer to flows (adaptive).
@@ -119,11 +122,9 @@ pub(super) fn judge(now: Mono, members: &mut Members, template: &BondTemplate) {
         if slow {
             // For when it is tried again.
             member.meters.turn = SHORTEST;
-        }
-        let beyond = aware && within && is_beyond(member) || slow;
-        if slow && !member.is_avoided() {
             member.keep_out(now + SLOW);
         }
+        let beyond = aware && within && is_beyond(member) || slow;
         member.judge(now, more > reach + best / 2.0 || beyond, more < reach * GOOD / BAD + best / 4.0 && !beyond);
     }
 }
@@ -257,8 +258,7 @@ impl Bond {
             return;
         }
         if let Some(mover) = self.flows.mover(now, from, u32::MAX) {
-            let pause = Duration::from_secs_f32(((high - low) / 1000.0).clamp(0.001, 10.0));
-            self.flows.move_to(now, mover, to, pause);
+            self.flows.move_to(now, mover, to, self.pause(from, to));
         }
     }
 
@@ -272,7 +272,7 @@ impl Bond {
             let queue = queue(member);
             let turn = &mut member.meters.turn;
             if queue > 2 * least + AHEAD {
-                *turn *= if queue > 4 * (least + AHEAD) { SHORTER * SHORTER } else { SHORTER };
+                *turn *= if queue > 4 * (least + AHEAD) { MUCH_SHORTER } else { SHORTER };
             } else if queue.is_zero() {
                 *turn = (*turn * LONGER).min(1.0);
             }
@@ -282,7 +282,7 @@ impl Bond {
     /// A flow leaves a full path on which flows get least for the one where it would get most. True: one does.
     fn make_room(&mut self, now: Mono) -> bool {
         let rooms = self.rooms(now);
-        let full = rooms.iter().filter(|room| room.full && room.flows > 1.0);
+        let full = rooms.iter().filter(|room| room.full && room.flows > 0.0);
         let Some(from) = full.min_by(|a, b| a.for_each().total_cmp(&b.for_each())) else { return false };
         let avoided = |room: &Room| self.members.get(room.id).is_none_or(Member::is_avoided);
         let others = rooms.iter().filter(|room| room.id != from.id && !avoided(room));
@@ -293,8 +293,13 @@ impl Bond {
         // One that sends more than fits there would fill that one in turn.
         let most = if to.full { u32::MAX } else { (to.carries - to.rate).max(from.for_each()) as u32 };
         let Some(mover) = self.flows.mover(now, from.id, most) else { return false };
-        let pause = Duration::from_secs_f32(((from.cost - to.cost) / 1000.0).clamp(0.001, 10.0));
-        self.flows.move_to(now, mover, to.id, pause);
+        self.flows.move_to(now, mover, to.id, self.pause(from.id, to.id));
         true
+    }
+
+    /// How long a flow must be silent for no packet by another path to overtake the last one by this.
+    fn pause(&self, from: MemberId, to: MemberId) -> Duration {
+        let delay = |id: MemberId| self.members.get(id).map_or(0.0, Member::delay);
+        Duration::from_secs_f32(((delay(from) - delay(to) + SPREAD) / 1000.0).clamp(0.001, 10.0))
     }
 }

@@ -21,12 +21,16 @@ const APART: Duration = Duration::from_millis(200);
 /// First and longest time for which a path that was bad gets no new flows; it doubles from one to the next.
 const REFRACTORY: Duration = Duration::from_secs(8);
 const REFRACTORY_MOST: Duration = Duration::from_secs(120);
+/// Periods for which a path must cost more before that counts.
+const STEADY: usize = 4;
 /// Share of probes that a full queue may lose.
-const OVERFLOW: f32 = 0.15;
+const OVERFLOW: f32 = 0.1;
 /// A path that costs so much more than another, and half of that one's cost, is bad beside it.
 pub(super) const BAD: f32 = 100.0;
-/// Milliseconds of round trip that all probes lost are as bad as.
-const LOSS_COST: f32 = 2000.0;
+/// Milliseconds of round trip that all probes lost are as bad as, and the share of lost ones that says nothing: a path that was
+/// hardly probed is taken to lose so many.
+const LOSS_COST: f32 = 4000.0;
+const LOSS_FREE: f32 = 0.05;
 
 /// What VL1 knows about a path of the peer, whoever uses it.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +85,8 @@ pub(super) struct Meters {
     pub(super) sent: Sent,
     pub(super) samples: Samples,
     pub(super) throughput: Throughput,
+    /// What it cost in the last periods, the last one first.
+    costs: [Option<f32>; STEADY],
     /// How long its turns are, as a part of what its capacity gives (balance-rr).
     pub(super) turn: f32,
     /// What the peer sent without being asked.
@@ -138,6 +144,7 @@ impl Member {
                 sent: Sent::default(),
                 samples: Samples::default(),
                 throughput: Throughput::default(),
+                costs: [None; STEADY],
                 turn: 1.0,
                 initiated: Initiated::default(),
                 came: 0,
@@ -209,15 +216,33 @@ impl Member {
         self.share.unwrap_or_default()
     }
 
-    /// What it costs to send by it, in milliseconds: the round trip that probes find now, and more for what is lost. The queue
-    /// of our own packets, and what is lost because of it, are no fault of the path: they would go with the packets.
+    /// A period ends: what it costs to send by it now is noted.
+    pub(super) fn end_period(&mut self, now: Mono) {
+        self.meters.throughput.next_period(now, self.round_trip);
+        self.meters.costs.rotate_right(1);
+        self.meters.costs[0] = Some(self.cost_now());
+    }
+
+    /// What it costs to send by it, in milliseconds: the least of the last periods, as one lost probe is no sign.
     pub(super) fn cost(&self) -> f32 {
+        let least = self.meters.costs.iter().copied().flatten().min_by(f32::total_cmp);
+        least.unwrap_or_else(|| self.cost_now())
+    }
+
+    /// The round trip with every queue, in milliseconds: what a packet by another path may overtake.
+    pub(super) fn delay(&self) -> f32 {
+        self.round_trip.map_or(2.0 * self.figures.latency, |d| d.as_secs_f32() * 1000.0)
+    }
+
+    /// The round trip that probes find, and more for what is lost. The queue of our own packets, and what is lost because of
+    /// it, are no fault of the path: they would go with the packets.
+    fn cost_now(&self) -> f32 {
         let queue = self.meters.throughput.queue();
         let round_trip = match self.round_trip {
             Some(all) => all.saturating_sub(queue).as_secs_f32() * 1000.0,
             None => 2.0 * self.figures.latency,
         };
-        let own = if self.meters.throughput.has_overflown() { OVERFLOW } else { 0.0 };
+        let own = if self.meters.throughput.has_overflown() { OVERFLOW } else { LOSS_FREE };
         round_trip + LOSS_COST * (self.figures.loss - own).max(0.0)
     }
 
