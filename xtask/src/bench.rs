@@ -11,14 +11,18 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         Some("engine") => cargo(&["bench", "--quiet", "-p", "zt-node"]),
         Some("rules") => cargo(&["bench", "--quiet", "-p", "zt-test-sim"]),
         Some("capi") => cargo(&["bench", "--quiet", "-p", "zt-capi"]),
-        Some(whole @ ("tunnel" | "bonding" | "streams")) => between_daemons(whole, arguments.get(1..).unwrap_or_default()),
+        Some(whole @ ("tunnel" | "bonding" | "streams")) => {
+            between_daemons(whole, arguments.get(1..).unwrap_or_default())
+        }
         None => {
             cargo(&["bench", "--quiet", "-p", "zt-crypto"])?;
             cargo(&["bench", "--quiet", "-p", "zt-wire"])?;
             cargo(&["bench", "--quiet", "-p", "zt-node"])?;
             cargo(&["bench", "--quiet", "-p", "zt-test-sim"])
         }
-        Some(other) => bail!("unknown benchmark `{other}`: tunnel, bonding, streams, crypto, codec, engine, rules or capi"),
+        Some(other) => {
+            bail!("unknown benchmark `{other}`: tunnel, bonding, streams, crypto, codec, engine, rules or capi")
+        }
     }
 }
 
