@@ -211,6 +211,8 @@ pub fn forced(programs: [&Program; 3], server: Server<'_>, step: Step<'_>) -> Re
     lose_udp(&scene.a_host, Loss::Both)?;
     let start = Instant::now();
     let member = scene.start_a(a, &json!({ "forceTcpRelay": true }))?;
+    member.wait_online(WAIT)?;
+    step("start without UDP to online", start.elapsed());
     let address = scene.join(&member)?;
     step("a member by the relay", start.elapsed());
     scene.a_host.ping(scene.b_address, Ping::default())?;
@@ -248,6 +250,14 @@ pub fn stock_falls_back(programs: [&Program; 3], server: Server<'_>, step: Step<
     member.wait("UDP again", WAIT, || Ok((!is_active(&member)?).then_some(())))?;
     step("UDP allowed to back on UDP", start.elapsed());
     scene.a_host.ping(scene.b_address, Ping::default())?;
+    member.stop().context("the stock member ends")?;
+    lose_udp(&scene.a_host, Loss::Both)?;
+    let start = Instant::now();
+    let member = scene.start_a(a, &json!({}))?;
+    member.wait_online(patience)?;
+    step("start without UDP to online", start.elapsed());
+    scene.a_host.ping(scene.b_address, Ping { patience, ..Ping::default() })?;
+    step("start without UDP to pings by the relay", start.elapsed());
     member.stop().context("the stock member ends")?;
     Ok(Some(()))
 }

@@ -15,8 +15,10 @@ use zt_peer::Endpoint;
 use zt_wire::time::Mono;
 use zt_wire::{Address, raw_ethernet};
 
-/// Room for one frame: more than any datagram has.
-const ROOM: usize = 16 << 10;
+/// Frames begin at multiples of this.
+const ALIGNED: usize = 64;
+/// Room for a frame of the usual size, on any interface.
+const LEAST_ROOM: usize = 1536;
 
 /// See the module.
 pub(super) struct EthernetLink {
@@ -24,6 +26,9 @@ pub(super) struct EthernetLink {
     own: Address,
     name: String,
     station: Station,
+    /// Room for one frame: frames that are longer than ours may be come from elsewhere. The less, the more of them stay in
+    /// the caches of the processor.
+    room: usize,
     /// The plan that was looked at.
     seen: u64,
     io: AsyncFd<Socket>,
@@ -34,7 +39,8 @@ impl EthernetLink {
         let io = sys::register(sys::open(station.index)?)?;
         unpoisoned(&shared.open).insert(name.to_owned(), station);
         let seen = shared.plans.load(Ordering::Acquire);
-        Ok(Self { shared, own, name: name.to_owned(), station, seen, io })
+        let room = (usize::from(station.most) + raw_ethernet::HEADER_LEN).next_multiple_of(ALIGNED).max(LEAST_ROOM);
+        Ok(Self { shared, own, name: name.to_owned(), station, room, seen, io })
     }
 
     /// Whether the interface is still to be used, and still the same.
@@ -85,13 +91,13 @@ impl LinkIo for EthernetLink {
         let mut arrived = [Arrived::default(); BATCH];
         loop {
             let mut guard = ready!(self.io.poll_read_ready(cx))?;
-            match guard.try_io(|io| sys::receive(io.get_ref(), buffer, ROOM, &mut arrived)) {
+            match guard.try_io(|io| sys::receive(io.get_ref(), buffer, self.room, &mut arrived)) {
                 Err(_would_block) => {}
                 Ok(Err(error)) if is_end(&error) => return Poll::Ready(Err(error)),
                 // The moment's, not the interface's.
                 Ok(Err(_)) => return Poll::Ready(Ok(())),
                 Ok(Ok(count)) => {
-                    for (arrived, room) in arrived.iter().zip(buffer.chunks_exact_mut(ROOM)).take(count) {
+                    for (arrived, room) in arrived.iter().zip(buffer.chunks_exact_mut(self.room)).take(count) {
                         let payload = room.get_mut(..arrived.len).unwrap_or_default();
                         match datagram(self.own, arrived, payload) {
                             Ok(bytes) => {

@@ -10,7 +10,7 @@ use zt_wire::Mac;
 use zt_wire::raw_ethernet::{ETHERTYPE, HEADER_LEN, header};
 
 /// Frames of one call.
-pub(super) const BATCH: usize = 32;
+pub(super) const BATCH: usize = 64;
 /// Wanted size of the kernel's socket buffers.
 const SOCKET_BUFFER: usize = 4 << 20;
 const ADDRESS_LEN: libc::socklen_t = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
