@@ -214,6 +214,10 @@ fn relayed_by_tcp<'a>(ours: &'a Program, stock: &'a Program, relay: Option<&'a P
         let play: Play<'a> =
             Box::new(move |step| tcp_relay::forced([ours, ours, ours], &|| Ok(Command::new(relay)), step));
         list.push(("TCP relay of stock, forced (root A B): ours ours ours".to_owned(), play));
+        // A yardstick for the stock member by our relay.
+        let play: Play<'a> =
+            Box::new(move |step| tcp_relay::forced([stock, stock, stock], &|| Ok(Command::new(relay)), step));
+        list.push(("TCP relay of stock, forced (root A B): stock stock stock".to_owned(), play));
         let play: Play<'a> =
             Box::new(move |step| tcp_relay::cut_and_healed([ours, ours], &|| Ok(Command::new(relay)), step));
         list.push(("TCP relay of stock, UDP cut (root A B): ours ours ours".to_owned(), play));
