@@ -382,7 +382,12 @@ impl Paths {
 
     /// Something valid came by a path of the peer; `None`: it is none. Inside: when to look at it.
     pub(crate) fn heard(&mut self, now: Mono, path: Path, traffic: bool) -> Option<Option<Mono>> {
-        Some(self.slot_mut(path)?.live.heard(now, traffic))
+        let slot = self.slot_mut(path)?;
+        let (rank, look_at) = (slot.rank, slot.live.heard(now, traffic));
+        // Rank decides first at both ends: whose traffic comes by a worse link may have lost the better one.
+        let better = self.route.and_then(|i| self.slots.get_mut(i)).filter(|used| traffic && used.rank < rank);
+        let left = better.is_some_and(|used| used.live.peer_left(now, false));
+        Some(if left { Some(now) } else { look_at })
     }
 
     /// The answer to a probe sent at `sent` came by the path that was probed.

@@ -121,6 +121,21 @@ fn a_pulled_cable_costs_no_more_than_what_was_under_way() {
 }
 
 #[test]
+fn who_is_not_told_of_a_pulled_cable_follows_within_a_second() {
+    for seed in 0..6 {
+        let mut office = Office::new("a cable pulled at one end", 110 + seed, 2, 1496);
+        office.wait_for_cable(seconds(2)).expect("found");
+        office.lab.sim.run_for(seconds(3));
+        let pulled = office.lab.sim.time();
+        office.lab.sim.internet.set_addresses(office.cables[0], &[]);
+        office.lab.sim.rebind(office.a);
+        office.lab.sim.run_for(seconds(5));
+        let outage = office.outage_after(pulled);
+        assert!(outage < seconds(1), "seed {seed}: {outage:?}");
+    }
+}
+
+#[test]
 fn what_the_cable_takes_is_used() {
     let mut office = Office::new("jumbo frames", 95, 2, 8996);
     office.wait_for_cable(seconds(2)).expect("found");
