@@ -332,6 +332,9 @@ pub struct Path {
     /// 1: it carries traffic of the bond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bonded: Option<u8>,
+    /// Our own addition: the largest datagram in bytes, without headers of IP and UDP, that packets to the peer are cut for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datagram_size: Option<u16>,
     /// 1: it may carry traffic of the bond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eligible: Option<u8>,

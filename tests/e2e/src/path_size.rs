@@ -149,6 +149,18 @@ impl Divided {
         Ok(f64::from(u32::try_from(long)?) / f64::from(PINGS))
     }
 
+    /// The largest datagram that A says it cuts its packets to B for.
+    ///
+    /// # Errors
+    /// There is no direct path.
+    pub fn size(&self) -> Result<u64> {
+        let [a, b] = &self.rig.members;
+        let peer = a.peer(b.address())?.context("B is known")?;
+        let paths = peer["paths"].as_array().context("paths")?;
+        let used = paths.iter().find(|path| path["preferred"] == true).context("a direct path")?;
+        used["datagramSize"].as_u64().context("its size")
+    }
+
     /// What becomes of TCP when the path changes.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     let peers: Vec<api::Peer> = node.get("/peer")?;
     // Ages by the node's clock, not by ours: one of the two may have been set meanwhile.
     let now = node.get::<api::Status>("/status")?.clock;
-    let mut table = Table::new(&["peer", "role", "version", "latency", "link", "last heard", "path"]);
+    let mut table = Table::new(&["peer", "role", "version", "latency", "link", "last heard", "size", "path"]);
     for peer in &peers {
         let path = peer.paths.iter().find(|p| p.preferred).or_else(|| peer.paths.first());
         let version = if peer.version_major < 0 { "-".to_owned() } else { peer.version.clone() };

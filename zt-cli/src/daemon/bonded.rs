@@ -47,6 +47,7 @@ fn path(status: &PathStatus) -> api::Path {
         local_port: 0,
         local_socket: status.link.into(),
         preferred: status.preferred,
+        datagram_size: Some(status.mtu),
         trusted_path_id: status.trusted_path_id,
         ..api::Path::default()
     };
