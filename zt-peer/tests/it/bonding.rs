@@ -259,6 +259,106 @@ fn active_backup_goes_back_to_a_primary_link_as_it_is_told() {
 }
 
 #[test]
+fn better_goes_back_to_the_link_that_names_its_heir() {
+    let first = BondLink { failover_to: Some("eth1".to_owned()), ..BondLink::new("eth0") };
+    let links = vec![first, BondLink { primary: false, ..BondLink::new("eth1") }];
+    let better = BondTemplate { reselect: Reselect::Better, links, ..template(BondPolicy::ActiveBackup) };
+    let mut net = two_by_two(33, &better);
+    assert_eq!(active_link(&net, A, B), Some(LinkId(1)));
+    net.cut_both(uplink(A, 1), uplink(B, 1));
+    net.talk(A, B, 50, 3_000);
+    assert_eq!(active_link(&net, A, B), Some(LinkId(2)), "it takes over");
+    net.cuts.truncate(net.cuts.len() - 2);
+    net.talk(A, B, 50, 8_000);
+    assert_eq!(active_link(&net, A, B), Some(LinkId(1)), "the heir has a little less than what it inherits from");
+}
+
+#[test]
+fn an_active_link_that_became_much_worse_is_left_unless_only_failures_count() {
+    for (reselect, after) in [(Reselect::Always, LinkId(2)), (Reselect::Failure, LinkId(1))] {
+        let mut net = two_by_two(34, &BondTemplate { reselect, ..template(BondPolicy::ActiveBackup) });
+        net.talk(A, B, 50, 5_000);
+        assert_eq!(active_link(&net, A, B), Some(LinkId(1)));
+        for (one, other) in [(A, B), (B, A)] {
+            let far = Line { latency_ms: 100, jitter_ms: 0, loss_percent: 0 };
+            net.lines.push((uplink(one, 1), uplink(other, 1), far));
+        }
+        net.talk(A, B, 50, 15_000);
+        assert_eq!(active_link(&net, A, B), Some(after), "{reselect:?}");
+    }
+}
+
+#[test]
+fn a_down_delay_keeps_what_has_just_failed() {
+    let down_delay = std::time::Duration::from_millis(1500);
+    let mut times = Vec::new();
+    for down_delay in [std::time::Duration::ZERO, down_delay] {
+        let mut net = two_by_two(35, &BondTemplate { down_delay, ..template(BondPolicy::ActiveBackup) });
+        net.talk(A, B, 50, 5_000);
+        let used = active_link(&net, A, B);
+        net.cut_both(uplink(A, 1), uplink(B, 1));
+        let start = net.now.mono;
+        while active_link(&net, A, B) == used {
+            net.talk(A, B, 50, 50);
+        }
+        times.push(net.now.mono.saturating_since(start));
+    }
+    assert!(times[1] > times[0], "{times:?}");
+}
+
+#[test]
+fn the_preferred_family_carries_flows_while_it_works() {
+    for (ip, first) in [(IpPreference::V4First, LinkId(1)), (IpPreference::V6First, LinkId(2))] {
+        let links = vec![BondLink { ip, ..BondLink::new("eth0") }];
+        let template = BondTemplate { links, ..template(BondPolicy::BalanceXor) };
+        let mut net = Net::new(36);
+        let world = planet(&[(0, addr(0))]);
+        net.add(0, Some(&world));
+        let v6 = |node: usize| SocketAddr::from(([0x2600, 0, 0, 0, 0, 0, 0, node as u16], 9993));
+        for node in [A, B] {
+            net.add_bare(node);
+            net.with(node, |vl1, now, out| {
+                vl1.set_bonding(now, BondConfig::all(template.clone()), out);
+                vl1.load_world(now, world.clone(), zt_peer::Source::File, out).unwrap();
+            });
+            for (id, local) in [(1, uplink(node, 1)), (2, v6(node))] {
+                net.with(node, |vl1, _, _| vl1.set_interface(LinkId(id), "eth0"));
+                net.link(node, id, local, local);
+            }
+        }
+        net.run(2_000);
+        net.talk(A, B, 50, 40_000);
+        let by = |net: &mut Net| {
+            let before = net.nodes[B].frames.len();
+            flows(net, A, B, 16, 20, 500);
+            net.run(50);
+            received(net, B, before).into_iter().map(|(_, _, link)| link).collect::<BTreeSet<LinkId>>()
+        };
+        assert_eq!(by(&mut net), BTreeSet::from([first]), "{ip:?}");
+        let cut = if first == LinkId(1) { [uplink(A, 1), uplink(B, 1)] } else { [v6(A), v6(B)] };
+        net.cut_both(cut[0], cut[1]);
+        net.talk(A, B, 50, 3_000);
+        assert_eq!(by(&mut net), BTreeSet::from([LinkId(3 - first.0)]), "{ip:?}: the other one when it fails");
+    }
+}
+
+#[test]
+fn links_get_flows_by_their_capacity() {
+    for policy in [BondPolicy::BalanceAware, BondPolicy::Adaptive] {
+        let link = |name, capacity| BondLink { capacity, ..BondLink::new(name) };
+        let links = vec![link("eth0", 300), link("eth1", 100)];
+        let mut net = two_by_two(37, &BondTemplate { links, ..template(policy) });
+        net.talk(A, B, 50, 2_000);
+        let before = net.nodes[B].frames.len();
+        flows(&mut net, A, B, 64, 50, 500);
+        net.run(50);
+        let all = links_of_flows(&received(&net, B, before));
+        let on_first = all.values().filter(|links| links.contains(&LinkId(1))).count();
+        assert!((38..=58).contains(&on_first), "{policy:?}: {on_first} of 64 on the link that carries three quarters");
+    }
+}
+
+#[test]
 fn an_up_delay_is_waited_for() {
     let links = vec![BondLink::new("eth0"), BondLink { primary: false, ..BondLink::new("eth1") }];
     let up_delay = std::time::Duration::from_secs(20);
