@@ -486,3 +486,60 @@ impl Bond {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::link::{Endpoint, LinkId};
+
+    fn path(link: u32, host: u8) -> Path {
+        Path { link: LinkId(link), remote: Endpoint::Ip(SocketAddr::from(([10, 0, 0, host], 9993))) }
+    }
+
+    /// What grows with what comes and goes.
+    fn footprint(bond: &Bond) -> [usize; 2] {
+        [bond.members.0.len(), bond.flows.len()]
+    }
+
+    #[test]
+    fn an_hour_of_flows_and_of_paths_that_come_and_go_takes_no_more_memory_than_a_minute() {
+        for policy in BondPolicy::ALL.into_iter().skip(1) {
+            let mut bond = Bond::new(Arc::new(BondTemplate::new(policy)));
+            let mut after_a_minute = [0; 2];
+            for second in 0..3600_u64 {
+                let now = Mono::from_millis(1000 * (1 + second));
+                // Two uplinks that stay, and remotes that change every ten seconds, as behind a bad NAT.
+                let paths = [path(1, 1), path(2, 1), path(1, (2 + second / 10 % 200) as u8)];
+                let fact = |path| Fact {
+                    path,
+                    rank: 0,
+                    heard: now,
+                    usable: true,
+                    unanswered: usize::from(path == paths[1] && second % 300 > 290),
+                    round_trip: Some((Duration::from_millis(20), Duration::from_millis(1))),
+                    loss: 0.0,
+                };
+                for path in paths {
+                    bond.nominate(now, path, Some(if path.link == LinkId(1) { "eth0" } else { "eth1" }), "");
+                }
+                bond.tend(now, &paths.map(fact), true, true);
+                for n in 0..8 {
+                    let flow = FlowId(((second * 8 + n) as u32).wrapping_mul(0x9e37_79b9));
+                    let taken = bond.choose(now, flow, 1400).map_or(paths[0], |(path, _)| path);
+                    let id = PacketId((second * 8 + n) * 2 + 1);
+                    bond.left(now, taken, id);
+                    bond.came(now, taken, id, n % 2 == 0);
+                    bond.is_copy(id);
+                }
+                if second == 60 {
+                    after_a_minute = footprint(&bond);
+                }
+            }
+            assert_eq!(footprint(&bond), after_a_minute, "{policy:?}");
+            let records = bond.members.iter().map(|m| m.meters.received.len()).max();
+            assert!(records <= Some(records::MAX_RECORDS));
+        }
+    }
+}

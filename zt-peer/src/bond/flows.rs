@@ -126,6 +126,12 @@ impl Flows {
         }
     }
 
+    /// Places for flows.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.buckets.capacity()
+    }
+
     /// Flows of each member.
     pub(super) fn count(&self, now: Mono, member: MemberId) -> usize {
         self.buckets.iter().filter(|bucket| bucket.member == member && !bucket.is_free(now)).count()
