@@ -38,6 +38,8 @@ const RETRY_AT_MOST: Duration = Duration::from_secs(30);
 /// A connection that worked and broke is tried for this long without doubling that: a root that starts again, or a cut that
 /// was mended, is noticed at once.
 const RESUME: Duration = Duration::from_secs(10);
+/// The pause between attempts meanwhile.
+const RESUME_RETRY: Duration = Duration::from_millis(100);
 /// A connection that ended sooner is a failure as well.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
 /// Connections are kept for so long after a better level worked.
@@ -282,8 +284,13 @@ impl Dial {
     }
 
     fn fail(&mut self, now: Instant) {
-        let wait = RETRY.saturating_mul(1 << self.doubled).min(RETRY_AT_MOST);
-        self.doubled = if self.resumes(now) { 0 } else { (self.doubled + 1).min(10) };
+        let wait = if self.resumes(now) {
+            RESUME_RETRY
+        } else {
+            let doubled = self.doubled;
+            self.doubled = (doubled + 1).min(10);
+            RETRY.saturating_mul(1 << doubled).min(RETRY_AT_MOST)
+        };
         self.failures = self.failures.saturating_add(1);
         self.not_before = now + wait;
     }

@@ -15,7 +15,7 @@ const UNSENT: u32 = 128 << 10;
 /// Connections that may wait in the kernel.
 const BACKLOG: i32 = 1024;
 /// A peer that confirms nothing for so long is gone.
-const UNCONFIRMED: Duration = Duration::from_secs(5);
+const UNCONFIRMED: Duration = Duration::from_secs(4);
 
 /// A stream of bytes.
 pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
