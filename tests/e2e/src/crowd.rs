@@ -27,6 +27,8 @@ const MEMBERS: &str = include_str!("crowd/members.txt");
 const BLOCK: [u8; 2] = [10, 77];
 /// A question without an answer is asked again after this.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Packets that each member sends before those are waited for.
+const AT_ONCE: usize = 4;
 /// A connection says something so often.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Read from a connection at once.
@@ -194,21 +196,40 @@ impl Crowd {
 
     /// As [`Crowd::send`], and waits until all are there; the part of them that did not come.
     ///
+    /// A few of each member at a time: what all of them send at once may be more than the root keeps for one that is read a
+    /// moment later, and is then lost by right.
+    ///
     /// # Errors
     /// A connection ended.
     pub fn exchange(&mut self, from: Range<usize>, to: usize, count: usize, size: usize) -> Result<f64> {
-        let came = |crowd: &Self| crowd.members.iter().map(|member| member.came).sum::<usize>();
-        let (before, wanted) = (came(self), from.len() * count);
-        self.send(from, to, count, size)?;
+        let wanted = from.len() * count;
+        let mut came = 0;
+        for first in (0..count).step_by(AT_ONCE) {
+            let part = AT_ONCE.min(count - first);
+            let before = self.came();
+            self.send(from.clone(), to, part, size)?;
+            self.await_packets(before + from.len() * part)?;
+            came += self.came() - before;
+        }
+        Ok(1.0 - came as f64 / wanted.max(1) as f64)
+    }
+
+    /// Packets that came to all of them so far.
+    fn came(&self) -> usize {
+        self.members.iter().map(|member| member.came).sum()
+    }
+
+    /// Moves what can be moved until so many packets came, or none comes any more.
+    fn await_packets(&mut self, wanted: usize) -> Result<()> {
         let mut last = Instant::now();
-        while came(self) - before < wanted && last.elapsed() < AGAIN {
+        while self.came() < wanted && last.elapsed() < AGAIN {
             if self.turn()? {
                 last = Instant::now();
             } else {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
-        Ok(1.0 - (came(self) - before) as f64 / wanted.max(1) as f64)
+        Ok(())
     }
 
     /// Those in `who` read nothing any more.
