@@ -290,15 +290,40 @@ pub fn transport_checksum(source: IpAddr, destination: IpAddr, protocol: u8, mes
 
 /// The Internet's checksum over bytes whose checksum field is zero, and over what `sum` has of before.
 pub fn checksum(bytes: &[u8], sum: u64) -> u16 {
-    let mut sum = sum + words(bytes);
-    while sum >> 16 != 0 {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
+    !fold(sum + words(bytes))
 }
 
 fn words(bytes: &[u8]) -> u64 {
-    bytes.chunks(2).map(|c| u64::from(u16::from_be_bytes([c[0], c.get(1).copied().unwrap_or(0)]))).sum()
+    u64::from(sum_words(bytes))
+}
+
+/// The sum of `bytes` as 16-bit words, folded (RFC 1071); an odd last byte counts as the higher half of a word.
+///
+/// Words are added in this machine's byte order, which the sum does not mind, and put right at the end.
+pub fn sum_words(bytes: &[u8]) -> u16 {
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    // Eight lanes that do not wait for each other, of 32-bit words: none overflows in less than 16 GiB.
+    let mut lanes = [0_u64; 8];
+    for block in blocks {
+        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
+            *lane += u64::from(u32::from_ne_bytes(*word));
+        }
+    }
+    let (words, odd) = rest.as_chunks::<2>();
+    let mut total: u64 = lanes.iter().map(|lane| u64::from(fold(*lane))).sum();
+    total += words.iter().map(|word| u64::from(u16::from_ne_bytes(*word))).sum::<u64>();
+    if let [last] = odd {
+        total += u64::from(u16::from_ne_bytes([*last, 0]));
+    }
+    u16::from_be(fold(total))
+}
+
+/// Adds the carries of a sum of 16-bit words back in until none is left.
+pub fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
 }
 
 /// Source address a frame claims: ARP sender, IPv4 or IPv6 source, or the target of an advertisement.

@@ -1,33 +1,7 @@
 //! Sums of the Internet checksum (RFC 1071).
 
-/// The sum of `bytes` as 16-bit words, folded; an odd last byte counts as the higher half of a word.
-///
-/// Words are added in this machine's byte order, which the sum does not mind, and put right at the end.
-pub(super) fn sum(bytes: &[u8]) -> u16 {
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    // Eight lanes that do not wait for each other, of 32-bit words: none overflows in less than 16 GiB.
-    let mut lanes = [0_u64; 8];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
-            *lane += u64::from(u32::from_ne_bytes(*word));
-        }
-    }
-    let (words, odd) = rest.as_chunks::<2>();
-    let mut total: u64 = lanes.iter().map(|lane| u64::from(fold(*lane))).sum();
-    total += words.iter().map(|word| u64::from(u16::from_ne_bytes(*word))).sum::<u64>();
-    if let [last] = odd {
-        total += u64::from(u16::from_ne_bytes([*last, 0]));
-    }
-    u16::from_be(fold(total))
-}
-
-/// Adds carries back in until none is left.
-pub(super) fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
-}
+use zt_wire::ether::fold;
+pub(super) use zt_wire::ether::sum_words as sum;
 
 /// The sum of two sums.
 pub(super) fn add(a: u16, b: u16) -> u16 {

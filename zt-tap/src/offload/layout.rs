@@ -1,10 +1,9 @@
 //! Where the headers of a frame are.
 
-use zt_wire::ether::ETHERNET_HEADER_LEN;
+use zt_wire::ether::{ETHERNET_HEADER_LEN, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN};
 
-const VLAN: [[u8; 2]; 2] = [[0x81, 0x00], [0x88, 0xa8]];
-const IPV4: [u8; 2] = [0x08, 0x00];
-const IPV6: [u8; 2] = [0x86, 0xdd];
+/// EtherTypes of inner and outer VLAN tags.
+const VLAN: [u16; 2] = [ETHERTYPE_VLAN, 0x88a8];
 /// Bytes of an IPv4 header without options.
 pub(super) const IPV4_LEN: usize = 20;
 /// Bytes of an IPv6 header.
@@ -29,10 +28,10 @@ pub(super) enum Version {
 pub(super) fn network(frame: &[u8]) -> Option<(usize, Version)> {
     let mut at = ETHERNET_HEADER_LEN;
     for _ in 0..3 {
-        let kind: [u8; 2] = frame.get(at - 2..at)?.try_into().ok()?;
+        let kind = u16::from_be_bytes(frame.get(at - 2..at)?.try_into().ok()?);
         let version = match kind {
-            IPV4 => Version::V4,
-            IPV6 => Version::V6,
+            ETHERTYPE_IPV4 => Version::V4,
+            ETHERTYPE_IPV6 => Version::V6,
             tag if VLAN.contains(&tag) => {
                 at += 4;
                 continue;
