@@ -74,13 +74,15 @@ fn without_udp_a_member_comes_by_tcp_and_goes_back_by_itself() -> Result<()> {
         a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() }).map(drop)
     })?;
     figure("connection cut in silence to pings by another", lost, Duration::from_secs(6))?;
-    // The root starts again: its members come back by themselves.
-    let Scene { root, .. } = scene;
-    let restarted = Instant::now();
-    let root = root.restart()?;
-    figure("the root was away", restarted.elapsed(), Duration::from_secs(5))?;
-    let again = a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() })?;
-    figure("root back to pings by TCP", again, Duration::from_secs(1))?;
+    // The root starts again, and again at once: its members come back by themselves.
+    let Scene { mut root, .. } = scene;
+    for _ in 0..3 {
+        let restarted = Instant::now();
+        root = root.restart()?;
+        figure("the root was away", restarted.elapsed(), Duration::from_secs(5))?;
+        let again = a.host.ping(of_b, Ping { patience: WAIT, ..Ping::default() })?;
+        figure("root back to pings by TCP", again, Duration::from_secs(1))?;
+    }
     drop(root);
     a.node.stop()
 }

@@ -40,7 +40,7 @@ const RETRY_AT_MOST: Duration = Duration::from_secs(30);
 const RESUME: Duration = Duration::from_secs(10);
 /// The pause between attempts meanwhile.
 const RESUME_RETRY: Duration = Duration::from_millis(100);
-/// A connection that ended sooner is a failure as well.
+/// A connection that ended sooner and brought nothing is a failure as well.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
 /// Connections are kept for so long after a better level worked.
 const KEEP: Duration = Duration::from_secs(30);
@@ -347,16 +347,18 @@ impl LinkIo for DialLink {
     fn take_path_down(&mut self) -> Option<Endpoint> {
         let down = self.streams.take_down()?;
         let now = Instant::now();
-        if let Some(dial) = down.socket_addr().and_then(|remote| self.dials.get_mut(&remote))
+        if let Some(dial) = self.dials.get_mut(&down.remote)
             && let Some(opened) = dial.opened.take()
         {
-            if now.saturating_duration_since(opened) < SHORT_LIFE {
+            let was_short = now.saturating_duration_since(opened) < SHORT_LIFE;
+            if was_short && !down.has_served {
                 dial.fail(now);
             } else {
-                (dial.failures, dial.doubled, dial.not_before, dial.broke) = (0, 0, now, Some(now));
+                (dial.failures, dial.doubled, dial.broke) = (0, 0, Some(now));
+                dial.not_before = if was_short { now + RESUME_RETRY } else { now };
             }
         }
-        Some(down)
+        Some(Endpoint::Ip(down.remote))
     }
 
     fn take_moved(&mut self) -> bool {

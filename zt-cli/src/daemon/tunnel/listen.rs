@@ -198,6 +198,6 @@ impl LinkIo for ListenLink {
     }
 
     fn take_path_down(&mut self) -> Option<Endpoint> {
-        self.streams.take_down()
+        self.streams.take_down().map(|down| Endpoint::Ip(down.remote))
     }
 }

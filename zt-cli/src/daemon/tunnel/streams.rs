@@ -72,7 +72,16 @@ struct Connection {
     opened: Instant,
     /// The node sent something to it.
     is_answered: bool,
+    /// It brought a datagram.
+    has_served: bool,
     place: Option<Place>,
+}
+
+/// A connection that has ended.
+pub(super) struct Down {
+    pub(super) remote: SocketAddr,
+    /// It brought a datagram: what is at the other end is one of ours.
+    pub(super) has_served: bool,
 }
 
 /// Why a connection ended.
@@ -92,7 +101,7 @@ pub(super) struct Streams {
     woken: Vec<usize>,
     /// Something waits to be written at the end of the turn.
     unwritten: Vec<usize>,
-    down: VecDeque<Endpoint>,
+    down: VecDeque<Down>,
     counts: Counts,
     tick: Interval,
 }
@@ -123,8 +132,8 @@ impl Streams {
         self.by_remote.contains_key(&remote)
     }
 
-    /// The other end of a connection that has ended, once.
-    pub(super) fn take_down(&mut self) -> Option<Endpoint> {
+    /// A connection that has ended, once.
+    pub(super) fn take_down(&mut self) -> Option<Down> {
         self.down.pop_front()
     }
 
@@ -155,6 +164,7 @@ impl Streams {
             wrote: now,
             opened: now,
             is_answered: false,
+            has_served: false,
             place,
         });
         self.by_remote.insert(remote, key);
@@ -288,7 +298,7 @@ impl Streams {
             "a connection has ended"
         );
         self.by_remote.remove(&remote);
-        self.down.push_back(Endpoint::Ip(remote));
+        self.down.push_back(Down { remote, has_served: connection.has_served });
         self.free.push(key);
     }
 }
@@ -328,11 +338,13 @@ impl Connection {
         // There may be more, after the others had their turn.
         self.waker.wake_by_ref();
         let remote = Endpoint::Ip(self.remote);
-        let (stream, mut pong, mut closes) = (&mut self.stream, None, false);
+        let (stream, has_served) = (&mut self.stream, &mut self.has_served);
+        let (mut pong, mut closes) = (None, false);
         let taken = stream.take(into.filled_mut(), &mut |arrived| {
             match arrived {
                 Arrived::Datagram(bytes) => {
                     let stride = bytes.len();
+                    *has_served = true;
                     each(Received { remote, bytes, stride });
                 }
                 Arrived::Alive => {}

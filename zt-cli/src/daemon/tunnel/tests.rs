@@ -88,7 +88,12 @@ struct Door {
 
 impl Door {
     fn open(doors: Doors) -> Self {
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        Self::open_at(SocketAddr::from(([127, 0, 0, 1], 0)), doors)
+    }
+
+    /// At an address of its own.
+    fn open_at(at: SocketAddr, doors: Doors) -> Self {
+        let listener = listen(at).expect("a port");
         let at = listener.local_addr().expect("bound");
         doors.set_open_at(vec![at]);
         let doors = Arc::new(doors);
@@ -153,7 +158,7 @@ impl LinkIo for Alone {
     }
 
     fn take_path_down(&mut self) -> Option<Endpoint> {
-        self.0.take_down()
+        self.0.take_down().map(|down| Endpoint::Ip(down.remote))
     }
 }
 

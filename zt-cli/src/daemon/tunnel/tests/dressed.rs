@@ -196,10 +196,7 @@ fn a_cut_connection_is_made_again_with_the_next_datagram() {
             let down = member.until(|driven| driven.down.pop()).await;
             assert_eq!(down, Endpoint::Ip(root()));
             assert!(matches!(member.send(root(), &[round; 40]), Ok(1)), "it waits");
-            let listener = listen(at).expect("the same port");
-            let doors = Arc::new(Doors::default());
-            doors.set_open_at(vec![at]);
-            door = Door { listener: Driven::new(ListenLink::new(at, listener, Arc::clone(&doors))), doors, at };
+            door = Door::open_at(at, Doors::default());
             let arrived = tokio::select! {
                 arrived = door.listener.until_arrived(1) => arrived,
                 () = member.until(|_| None::<()>) => unreachable!("nothing is waited for"),
@@ -209,6 +206,29 @@ fn a_cut_connection_is_made_again_with_the_next_datagram() {
         told.set_plan(Plan::default());
         let ended = poll_fn(|cx| member.link.poll_receive(cx, &mut [0; 64], &mut |_| {})).await;
         assert!(ended.is_err(), "a link that leads nowhere is no link");
+    });
+}
+
+/// A root that starts again a moment after a member came is as good as before, and nobody has to ask for it.
+#[test]
+fn a_young_connection_that_served_is_made_again_by_itself() {
+    run(async {
+        let mut door = Door::open(Doors::default());
+        let (mut member, _told) = dialer(&format!("tcp://{}", door.at));
+        for _ in 0..3 {
+            member.send(root(), &[1; 40]).expect("room");
+            let from = tokio::select! {
+                arrived = door.listener.until_arrived(1) => arrived[0].0,
+                () = member.until(|_| None::<()>) => unreachable!("nothing is waited for"),
+            };
+            door.listener.send(from, &[2; 40]).expect("room");
+            door.beside(member.until_arrived(1)).await;
+            let at = door.at;
+            drop(door);
+            member.until(|driven| driven.down.pop()).await;
+            door = Door::open_at(at, Doors::default());
+            door.beside(member.until(|driven| driven.link.take_moved().then_some(()))).await;
+        }
     });
 }
 
