@@ -10,7 +10,7 @@ use aws_lc_rs::cipher::{
 use aws_lc_rs::iv::FixedLength;
 
 #[cfg(target_arch = "x86_64")]
-use super::sys::{VaesCounter, VaesGmac};
+use super::sys::{VectorCounter, VectorGmac};
 
 /// Why no call below can fail: lengths and modes are fixed by the types.
 const FITS: &str = "AES-256 with a 32-byte key and whole blocks";
@@ -20,7 +20,7 @@ pub struct Gmac(GmacBackEnd);
 
 enum GmacBackEnd {
     #[cfg(target_arch = "x86_64")]
-    Vaes(Box<VaesGmac>),
+    Vector(Box<VectorGmac>),
     Library(LessSafeKey),
 }
 
@@ -29,8 +29,8 @@ impl Gmac {
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(gmac) = VaesGmac::new(key) {
-            return Self(GmacBackEnd::Vaes(Box::new(gmac)));
+        if let Some(gmac) = VectorGmac::new(key) {
+            return Self(GmacBackEnd::Vector(Box::new(gmac)));
         }
         Self::by_library(key)
     }
@@ -46,7 +46,7 @@ impl Gmac {
     pub fn tag(&self, nonce: [u8; 12], message: &[u8]) -> [u8; 16] {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
-            GmacBackEnd::Vaes(gmac) => gmac.tag(nonce, message),
+            GmacBackEnd::Vector(gmac) => gmac.tag(nonce, message),
             GmacBackEnd::Library(key) => {
                 let nonce = Nonce::assume_unique_for_key(nonce);
                 let tag = key.seal_in_place_separate_tag(nonce, Aad::from(message), &mut []).expect(FITS);
@@ -61,7 +61,7 @@ pub struct Aes(AesBackEnd);
 
 enum AesBackEnd {
     #[cfg(target_arch = "x86_64")]
-    Vaes(Box<VaesCounter>),
+    Vector(Box<VectorCounter>),
     Library(Box<LibraryKeys>),
 }
 
@@ -75,8 +75,8 @@ impl Aes {
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(aes) = VaesCounter::new(key) {
-            return Self(AesBackEnd::Vaes(Box::new(aes)));
+        if let Some(aes) = VectorCounter::new(key) {
+            return Self(AesBackEnd::Vector(Box::new(aes)));
         }
         Self::by_library(key)
     }
@@ -96,7 +96,7 @@ impl Aes {
     pub fn encrypt_block(&self, block: [u8; 16]) -> [u8; 16] {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
-            AesBackEnd::Vaes(aes) => aes.encrypt_block(block),
+            AesBackEnd::Vector(aes) => aes.encrypt_block(block),
             AesBackEnd::Library(_) => {
                 // The first key stream block of counter mode is the encrypted counter: this spares a third key schedule.
                 let mut out = [0; 16];
@@ -111,7 +111,7 @@ impl Aes {
     pub fn decrypt_block(&self, mut block: [u8; 16]) -> [u8; 16] {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
-            AesBackEnd::Vaes(aes) => aes.decrypt_block(block),
+            AesBackEnd::Vector(aes) => aes.decrypt_block(block),
             AesBackEnd::Library(keys) => {
                 keys.inverse.decrypt(&mut block, DecryptionContext::None).expect(FITS);
                 block
@@ -125,7 +125,7 @@ impl Aes {
     pub fn apply_counter(&self, start: [u8; 16], data: &mut [u8]) {
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
-            AesBackEnd::Vaes(aes) => aes.apply(start, data),
+            AesBackEnd::Vector(aes) => aes.apply(start, data),
             AesBackEnd::Library(keys) => {
                 let context = EncryptionContext::Iv128(FixedLength::from(start));
                 keys.counter.less_safe_encrypt(data, context).expect(FITS);

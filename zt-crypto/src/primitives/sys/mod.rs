@@ -4,9 +4,8 @@
 //! through values that exist only where it was found, and loads and stores of whole vectors through references.
 #![expect(unsafe_code, reason = "vector instructions are behind run-time detection that the compiler cannot see")]
 
-mod aes_vaes;
-mod salsa_vector;
-mod vector;
+mod salsa;
+mod x86_64;
 
-pub(super) use aes_vaes::{VaesCounter, VaesGmac};
-pub(super) use salsa_vector::VectorSalsa12;
+pub(super) use salsa::VectorSalsa12;
+pub(super) use x86_64::{VectorCounter, VectorGmac};

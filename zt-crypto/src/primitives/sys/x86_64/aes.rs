@@ -35,27 +35,27 @@ fn detected() -> bool {
 }
 
 /// GMAC under one key. A value exists only where the processor has the instructions.
-pub(in super::super) struct VaesGmac {
+pub(in super::super::super) struct VectorGmac {
     keys: RoundKeys,
     /// H¹⁶ to H¹, each times x, and a zero, so that any last pair can be read.
     powers: [__m128i; STRIDE + 1],
 }
 
-impl VaesGmac {
+impl VectorGmac {
     /// Expands the key; `None` on other processors.
-    pub(in super::super) fn new(key: &[u8; 32]) -> Option<Self> {
+    pub(in super::super::super) fn new(key: &[u8; 32]) -> Option<Self> {
         // SAFETY: the features were just found.
         detected().then(|| unsafe { expand_gmac(key) })
     }
 
     /// The 16-byte tag of `message` under a 12-byte nonce.
-    pub(in super::super) fn tag(&self, nonce: [u8; 12], message: &[u8]) -> [u8; 16] {
+    pub(in super::super::super) fn tag(&self, nonce: [u8; 12], message: &[u8]) -> [u8; 16] {
         // SAFETY: `self` was made by `new`, which found the features.
         unsafe { gmac(self, nonce, message) }
     }
 }
 
-impl Drop for VaesGmac {
+impl Drop for VectorGmac {
     fn drop(&mut self) {
         self.keys.zeroize();
         self.powers.zeroize();
@@ -63,38 +63,38 @@ impl Drop for VaesGmac {
 }
 
 /// AES-256 in counter mode and block by block. A value exists only where the processor has the instructions.
-pub(in super::super) struct VaesCounter {
+pub(in super::super::super) struct VectorCounter {
     keys: RoundKeys,
     inverse: RoundKeys,
 }
 
-impl VaesCounter {
+impl VectorCounter {
     /// Expands the key; `None` on other processors.
-    pub(in super::super) fn new(key: &[u8; 32]) -> Option<Self> {
+    pub(in super::super::super) fn new(key: &[u8; 32]) -> Option<Self> {
         // SAFETY: the features were just found.
         detected().then(|| unsafe { expand_counter(key) })
     }
 
     /// Encrypts one block.
-    pub(in super::super) fn encrypt_block(&self, block: [u8; 16]) -> [u8; 16] {
+    pub(in super::super::super) fn encrypt_block(&self, block: [u8; 16]) -> [u8; 16] {
         // SAFETY: `self` was made by `new`, which found the features.
         unsafe { store16(encrypt(&self.keys, load16(&block))) }
     }
 
     /// Decrypts one block.
-    pub(in super::super) fn decrypt_block(&self, block: [u8; 16]) -> [u8; 16] {
+    pub(in super::super::super) fn decrypt_block(&self, block: [u8; 16]) -> [u8; 16] {
         // SAFETY: `self` was made by `new`, which found the features.
         unsafe { store16(decrypt(&self.inverse, load16(&block))) }
     }
 
     /// XORs the key stream over `data`; the last four bytes of `start` count up.
-    pub(in super::super) fn apply(&self, start: [u8; 16], data: &mut [u8]) {
+    pub(in super::super::super) fn apply(&self, start: [u8; 16], data: &mut [u8]) {
         // SAFETY: `self` was made by `new`, which found the features.
         unsafe { apply_counter(&self.keys, start, data) }
     }
 }
 
-impl Drop for VaesCounter {
+impl Drop for VectorCounter {
     fn drop(&mut self) {
         self.keys.zeroize();
         self.inverse.zeroize();
@@ -143,14 +143,14 @@ fn expand(key: &[u8; 32]) -> RoundKeys {
 }
 
 #[target_feature(enable = "aes,avx2")]
-fn expand_counter(key: &[u8; 32]) -> VaesCounter {
+fn expand_counter(key: &[u8; 32]) -> VectorCounter {
     let keys = expand(key);
     let mut inverse = keys;
     inverse.reverse();
     for key in &mut inverse[1..14] {
         *key = _mm_aesimc_si128(*key);
     }
-    VaesCounter { keys, inverse }
+    VectorCounter { keys, inverse }
 }
 
 #[inline]
@@ -261,7 +261,7 @@ fn multiply(a: __m128i, b: __m128i) -> __m128i {
 }
 
 #[target_feature(enable = "aes,vpclmulqdq,avx2")]
-fn expand_gmac(key: &[u8; 32]) -> VaesGmac {
+fn expand_gmac(key: &[u8; 32]) -> VectorGmac {
     let keys = expand(key);
     let hash_key = u128::from_be_bytes(store16(encrypt(&keys, _mm_setzero_si128())));
     // Times x: what falls out at the top comes back as the polynomial, without a branch on the secret.
@@ -272,7 +272,7 @@ fn expand_gmac(key: &[u8; 32]) -> VaesGmac {
     for at in (0..STRIDE - 1).rev() {
         powers[at] = multiply(powers[at + 1], first);
     }
-    VaesGmac { keys, powers }
+    VectorGmac { keys, powers }
 }
 
 /// Adds blocks, at most [`STRIDE`], to the hash: those of `pairs`, of which the last may be half a pair.
@@ -303,7 +303,7 @@ fn fold(pair: __m256i) -> __m128i {
 }
 
 #[target_feature(enable = "vaes,vpclmulqdq,avx2")]
-fn gmac(key: &VaesGmac, nonce: [u8; 12], message: &[u8]) -> [u8; 16] {
+fn gmac(key: &VectorGmac, nonce: [u8; 12], message: &[u8]) -> [u8; 16] {
     let (whole, rest) = message.as_chunks::<{ 16 * STRIDE }>();
     let mut hash = _mm_setzero_si128();
     for part in whole {

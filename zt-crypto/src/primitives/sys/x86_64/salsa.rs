@@ -6,95 +6,47 @@
 
 use std::arch::is_x86_feature_detected;
 
-use zeroize::Zeroize;
+use super::super::salsa::{BLOCK, HEAD};
 
-/// Bytes of key stream that are made at once when a stream starts: four blocks.
-const HEAD: usize = 256;
-/// Bytes of a block.
-const BLOCK: usize = 64;
-
-/// Which instructions a stream uses.
+/// Which instructions a stream uses. A value exists only where the processor has them.
 #[derive(Clone, Copy)]
-enum Level {
+pub(in super::super) struct Level(Width);
+
+#[derive(Clone, Copy)]
+enum Width {
     Avx2,
     Avx512,
 }
 
-fn detected() -> Option<Level> {
-    if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") {
-        Some(Level::Avx512)
-    } else {
-        is_x86_feature_detected!("avx2").then_some(Level::Avx2)
+impl Level {
+    /// The best that there is, or AVX2 alone; `None` on other processors.
+    pub(in super::super) fn detected(only_avx2: bool) -> Option<Self> {
+        if !is_x86_feature_detected!("avx2") {
+            return None;
+        }
+        let wide = is_x86_feature_detected!("avx512f") && !only_avx2;
+        Some(Self(if wide { Width::Avx512 } else { Width::Avx2 }))
     }
-}
 
-/// The key stream of one packet: a block for the one-time key, then those for the body. A value exists only where the
-/// processor has the instructions.
-pub(in super::super) struct VectorSalsa12 {
-    level: Level,
-    /// By rows; words 8 and 9, the counter, are zero.
-    state: [u32; 16],
-    head: [u8; HEAD],
-}
-
-impl VectorSalsa12 {
-    /// Starts the stream with the best instructions there are, or with AVX2 alone; `None` on other processors.
-    pub(in super::super) fn new(key: &[u8; 32], nonce: &[u8; 8], only_avx2: bool) -> Option<Self> {
-        let level = match detected()? {
-            Level::Avx512 if only_avx2 => Level::Avx2,
-            level => level,
-        };
-        let mut stream = Self { level, state: initial(key, nonce), head: [0; HEAD] };
-        match level {
-            // SAFETY: the features were just found.
-            Level::Avx2 => unsafe { avx2::xor_groups::<2>(&stream.state, 0, &mut stream.head) },
+    /// XORs the first blocks of the stream over `head`.
+    pub(in super::super) fn xor_head(self, state: &[u32; 16], head: &mut [u8; HEAD]) {
+        match self.0 {
+            // SAFETY: `detected` found the features.
+            Width::Avx2 => unsafe { avx2::xor_groups::<2>(state, 0, head) },
             // SAFETY: as above.
-            Level::Avx512 => unsafe { avx512::xor_groups::<1>(&stream.state, 0, &mut stream.head) },
+            Width::Avx512 => unsafe { avx512::xor_groups::<1>(state, 0, head) },
         }
-        Some(stream)
     }
 
-    /// Block 0.
-    pub(in super::super) fn first_block(&self) -> &[u8; BLOCK] {
-        self.head.first_chunk().expect("the head is longer than a block")
-    }
-
-    /// XORs the stream from block 1 on over `data`, always from there.
-    pub(in super::super) fn xor(&self, data: &mut [u8]) {
-        let (near, far) = data.split_at_mut(data.len().min(HEAD - BLOCK));
-        near.iter_mut().zip(&self.head[BLOCK..]).for_each(|(byte, stream)| *byte ^= stream);
-        if far.is_empty() {
-            return;
-        }
-        match self.level {
-            // SAFETY: `new` found the features.
-            Level::Avx2 => unsafe { avx2::xor_from_block_4(&self.state, far) },
+    /// XORs the stream after the head over `data`.
+    pub(in super::super) fn xor_behind_head(self, state: &[u32; 16], data: &mut [u8]) {
+        match self.0 {
+            // SAFETY: `detected` found the features.
+            Width::Avx2 => unsafe { avx2::xor_from_block_4(state, data) },
             // SAFETY: as above.
-            Level::Avx512 => unsafe { avx512::xor_from_block_4(&self.state, far) },
+            Width::Avx512 => unsafe { avx512::xor_from_block_4(state, data) },
         }
     }
-}
-
-impl Drop for VectorSalsa12 {
-    fn drop(&mut self) {
-        self.state.zeroize();
-        // The one-time key of the MAC is there.
-        self.head[..32].zeroize();
-    }
-}
-
-fn initial(key: &[u8; 32], nonce: &[u8; 8]) -> [u32; 16] {
-    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[4 * at..4 * at + 4].try_into().expect("4 bytes"));
-    let constant = |at| word(b"expand 32-byte k", at);
-    let mut state = [0; 16];
-    for (at, place) in [0, 5, 10, 15].into_iter().enumerate() {
-        state[place] = constant(at);
-    }
-    for (at, place) in [1, 2, 3, 4, 11, 12, 13, 14].into_iter().enumerate() {
-        state[place] = word(key, at);
-    }
-    (state[6], state[7]) = (word(nonce, 0), word(nonce, 1));
-    state
 }
 
 /// The rounds and the walk over data, which are the same for both widths. The module gives the vector type and the
