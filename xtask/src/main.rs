@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
+mod arm;
 mod attacks;
 mod bench;
 mod capi;
@@ -29,6 +30,8 @@ Usage: cargo xtask <command> [options]
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios, 10 million calls of the C library;
                           --runs N: N executions each; --coverage: only that
   bench [what]            tunnel | bonding | streams | crypto | codec | engine | rules | capi (default: crypto, codec, engine, rules)
+  arm                     on a machine that is no aarch64: all of it type-checks for one, and zt-crypto's tests pass in an emulator
+                          (qemu-user); --crypto: those tests alone
   capi [what]             the C library: test | valgrind | sanitize (default: all): its C programs, the same under memcheck
                           and helgrind, and with the sanitizers for addresses and undefined behaviour
   install-capi            the C library: headers, libztcore (also as libzerotiercore), pkg-config files;
@@ -56,6 +59,7 @@ fn main() -> Result<()> {
         Some("vectors") => ci::vectors(),
         Some("fuzz") => fuzz::fuzz(rest),
         Some("bench") => bench::bench(rest),
+        Some("arm") => arm::arm(rest),
         Some("capi") => capi::capi(rest),
         Some("install-capi") => install::install(rest),
         Some("attacks") => attacks::attacks(rest),

@@ -1,7 +1,7 @@
 //! AES-256 as the armor of cipher 3 needs it: GMAC, counter mode and single blocks (01 §5.3).
 //!
-//! On processors with VAES and VPCLMULQDQ our own code does the work, on all others aws-lc, the fastest library
-//! measured (see the README of this crate).
+//! On processors with VAES and VPCLMULQDQ, or with the cryptographic extension of ARMv8, our own code does the work, on
+//! all others aws-lc, the fastest library measured (see the README of this crate).
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{
@@ -9,17 +9,17 @@ use aws_lc_rs::cipher::{
 };
 use aws_lc_rs::iv::FixedLength;
 
-#[cfg(target_arch = "x86_64")]
 use super::sys::{VectorCounter, VectorGmac};
 
 /// Why no call below can fail: lengths and modes are fixed by the types.
 const FITS: &str = "AES-256 with a 32-byte key and whole blocks";
 
+const LIBRARY: &str = "aws-lc";
+
 /// GMAC under one key: AES-GCM with nothing but additional data.
 pub struct Gmac(GmacBackEnd);
 
 enum GmacBackEnd {
-    #[cfg(target_arch = "x86_64")]
     Vector(Box<VectorGmac>),
     Library(LessSafeKey),
 }
@@ -28,7 +28,6 @@ impl Gmac {
     /// Expands the key for the fastest code that this processor can run.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        #[cfg(target_arch = "x86_64")]
         if let Some(gmac) = VectorGmac::new(key) {
             return Self(GmacBackEnd::Vector(Box::new(gmac)));
         }
@@ -41,11 +40,19 @@ impl Gmac {
         Self(GmacBackEnd::Library(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect(FITS))))
     }
 
+    /// What does the work, for people.
+    #[must_use]
+    pub fn back_end(&self) -> &'static str {
+        match &self.0 {
+            GmacBackEnd::Vector(_) => VectorGmac::NAME,
+            GmacBackEnd::Library(_) => LIBRARY,
+        }
+    }
+
     /// The 16-byte tag of `message` under a 12-byte nonce.
     #[must_use]
     pub fn tag(&self, nonce: [u8; 12], message: &[u8]) -> [u8; 16] {
         match &self.0 {
-            #[cfg(target_arch = "x86_64")]
             GmacBackEnd::Vector(gmac) => gmac.tag(nonce, message),
             GmacBackEnd::Library(key) => {
                 let nonce = Nonce::assume_unique_for_key(nonce);
@@ -60,7 +67,6 @@ impl Gmac {
 pub struct Aes(AesBackEnd);
 
 enum AesBackEnd {
-    #[cfg(target_arch = "x86_64")]
     Vector(Box<VectorCounter>),
     Library(Box<LibraryKeys>),
 }
@@ -74,7 +80,6 @@ impl Aes {
     /// Expands the key for the fastest code that this processor can run.
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
-        #[cfg(target_arch = "x86_64")]
         if let Some(aes) = VectorCounter::new(key) {
             return Self(AesBackEnd::Vector(Box::new(aes)));
         }
@@ -91,11 +96,19 @@ impl Aes {
         })))
     }
 
+    /// What does the work, for people.
+    #[must_use]
+    pub fn back_end(&self) -> &'static str {
+        match &self.0 {
+            AesBackEnd::Vector(_) => VectorCounter::NAME,
+            AesBackEnd::Library(_) => LIBRARY,
+        }
+    }
+
     /// Encrypts one block.
     #[must_use]
     pub fn encrypt_block(&self, block: [u8; 16]) -> [u8; 16] {
         match &self.0 {
-            #[cfg(target_arch = "x86_64")]
             AesBackEnd::Vector(aes) => aes.encrypt_block(block),
             AesBackEnd::Library(_) => {
                 // The first key stream block of counter mode is the encrypted counter: this spares a third key schedule.
@@ -110,7 +123,6 @@ impl Aes {
     #[must_use]
     pub fn decrypt_block(&self, mut block: [u8; 16]) -> [u8; 16] {
         match &self.0 {
-            #[cfg(target_arch = "x86_64")]
             AesBackEnd::Vector(aes) => aes.decrypt_block(block),
             AesBackEnd::Library(keys) => {
                 keys.inverse.decrypt(&mut block, DecryptionContext::None).expect(FITS);
@@ -124,7 +136,6 @@ impl Aes {
     /// The last four bytes of `start`, big-endian, count up. They must not overflow: the armor clears their top bit.
     pub fn apply_counter(&self, start: [u8; 16], data: &mut [u8]) {
         match &self.0 {
-            #[cfg(target_arch = "x86_64")]
             AesBackEnd::Vector(aes) => aes.apply(start, data),
             AesBackEnd::Library(keys) => {
                 let context = EncryptionContext::Iv128(FixedLength::from(start));

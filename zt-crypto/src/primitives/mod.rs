@@ -8,5 +8,4 @@ pub mod poly;
 pub mod salsa;
 pub mod sha;
 pub mod signature;
-#[cfg(target_arch = "x86_64")]
 mod sys;

@@ -4,7 +4,6 @@ use salsa20::cipher::consts::{U8, U32};
 use salsa20::cipher::{KeyIvInit, StreamCipher};
 use zeroize::Zeroize;
 
-#[cfg(target_arch = "x86_64")]
 use super::sys::VectorSalsa12;
 
 /// Length of one key stream block.
@@ -49,12 +48,8 @@ impl<C: KeyIvInit<KeySize = U32, IvSize = U8> + StreamCipher> Salsa<C> {
 pub struct PacketStream(StreamBackEnd);
 
 enum StreamBackEnd {
-    #[cfg(target_arch = "x86_64")]
     Vector(VectorSalsa12),
-    Library {
-        first: [u8; BLOCK],
-        rest: Salsa12,
-    },
+    Library { first: [u8; BLOCK], rest: Salsa12 },
 }
 
 /// What a stream may use.
@@ -78,13 +73,11 @@ impl PacketStream {
     /// Starts the stream on some of the processor's instructions, for those who compare them.
     #[must_use]
     pub fn with(instructions: Instructions, key: &[u8; 32], nonce: &[u8; 8]) -> Self {
-        #[cfg(target_arch = "x86_64")]
         if instructions != Instructions::Library
             && let Some(stream) = VectorSalsa12::new(key, nonce, instructions == Instructions::Avx2)
         {
             return Self(StreamBackEnd::Vector(stream));
         }
-        let _ = instructions;
         let mut rest = Salsa12::new(key, nonce);
         Self(StreamBackEnd::Library { first: rest.next_block(), rest })
     }
@@ -93,7 +86,6 @@ impl PacketStream {
     #[must_use]
     pub fn one_time_key(&self) -> &[u8; 32] {
         let block = match &self.0 {
-            #[cfg(target_arch = "x86_64")]
             StreamBackEnd::Vector(stream) => stream.first_block(),
             StreamBackEnd::Library { first, .. } => first,
         };
@@ -103,7 +95,6 @@ impl PacketStream {
     /// XORs the stream over the body.
     pub fn apply(mut self, body: &mut [u8]) {
         match &mut self.0 {
-            #[cfg(target_arch = "x86_64")]
             StreamBackEnd::Vector(stream) => stream.xor(body),
             StreamBackEnd::Library { rest, .. } => rest.apply(body),
         }
@@ -113,7 +104,6 @@ impl PacketStream {
 impl Drop for PacketStream {
     fn drop(&mut self) {
         // The others wipe themselves.
-        #[cfg_attr(not(target_arch = "x86_64"), expect(irrefutable_let_patterns, reason = "one back end there"))]
         if let StreamBackEnd::Library { first, .. } = &mut self.0 {
             first.zeroize();
         }

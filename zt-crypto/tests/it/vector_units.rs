@@ -1,5 +1,8 @@
 //! What runs on the vector units of this processor computes what the libraries compute, for every length.
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::is_aarch64_feature_detected;
+
 use poly1305::Poly1305;
 use poly1305::universal_hash::KeyInit;
 use proptest::prelude::*;
@@ -22,6 +25,19 @@ fn noise(length: usize) -> Vec<u8> {
 
 fn key() -> [u8; 32] {
     core::array::from_fn(|at| (at * 7 + 1) as u8)
+}
+
+#[test]
+fn the_units_that_this_processor_has_are_used() {
+    #[cfg(target_arch = "x86_64")]
+    let found = is_x86_feature_detected!("vaes") && is_x86_feature_detected!("vpclmulqdq");
+    #[cfg(target_arch = "aarch64")]
+    let found = is_aarch64_feature_detected!("aes") && is_aarch64_feature_detected!("pmull");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let found = false;
+    assert_eq!(Gmac::new(&key()).back_end() != "aws-lc", found);
+    assert_eq!(Aes::new(&key()).back_end() != "aws-lc", found);
+    assert_eq!([Gmac::by_library(&key()).back_end(), Aes::by_library(&key()).back_end()], ["aws-lc"; 2]);
 }
 
 #[test]

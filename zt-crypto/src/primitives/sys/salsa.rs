@@ -2,7 +2,7 @@
 
 use zeroize::Zeroize;
 
-use super::x86_64::Level;
+use super::units::Level;
 
 /// Bytes of key stream that are made at once when a stream starts: four blocks.
 pub(super) const HEAD: usize = 256;
@@ -19,7 +19,7 @@ pub(in super::super) struct VectorSalsa12 {
 }
 
 impl VectorSalsa12 {
-    /// Starts the stream with the best instructions there are, or with AVX2 alone; `None` on other processors.
+    /// Starts the stream with the best instructions there are, or with AVX2 alone; `None` where the processor lacks them.
     pub(in super::super) fn new(key: &[u8; 32], nonce: &[u8; 8], only_avx2: bool) -> Option<Self> {
         let level = Level::detected(only_avx2)?;
         let mut stream = Self { level, state: initial(key, nonce), head: [0; HEAD] };

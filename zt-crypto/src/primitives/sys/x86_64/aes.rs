@@ -42,6 +42,8 @@ pub(in super::super::super) struct VectorGmac {
 }
 
 impl VectorGmac {
+    pub(in super::super::super) const NAME: &str = "VAES and VPCLMULQDQ";
+
     /// Expands the key; `None` on other processors.
     pub(in super::super::super) fn new(key: &[u8; 32]) -> Option<Self> {
         // SAFETY: the features were just found.
@@ -69,6 +71,8 @@ pub(in super::super::super) struct VectorCounter {
 }
 
 impl VectorCounter {
+    pub(in super::super::super) const NAME: &str = "VAES";
+
     /// Expands the key; `None` on other processors.
     pub(in super::super::super) fn new(key: &[u8; 32]) -> Option<Self> {
         // SAFETY: the features were just found.

@@ -1,4 +1,5 @@
 //! VAES, VPCLMULQDQ, AVX2 and AVX-512.
+#![expect(unsafe_code, reason = "vector instructions are behind run-time detection that the compiler cannot see")]
 
 mod aes;
 mod salsa;
