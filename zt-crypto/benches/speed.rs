@@ -23,9 +23,13 @@ use zt_crypto::{KeyPair, PeerKeys, SeededEntropy, SharedKey, Suite, verify};
 const SIZES: [usize; 6] = [28, 64, 128, 700, 1432, 2800];
 const KEY: [u8; 32] = [7; 32];
 
+/// Nanoseconds for each of [`SIZES`].
+type Figures = [f64; SIZES.len()];
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let bench = Bench { wanted };
+    println!("AES by {}, GMAC by {}", Aes::new(&KEY).back_end(), Gmac::new(&KEY).back_end());
     println!("{:<34} {}", "ns per operation, packet bytes:", SIZES.map(|size| format!("{size:>9}")).concat());
     aes_back_ends(&bench);
     salsa_and_poly(&bench);
@@ -38,16 +42,25 @@ struct Bench {
 }
 
 impl Bench {
-    /// Prints one line: the work on a body that belongs to a packet of each size.
-    fn sizes(&self, name: &str, mut work: impl FnMut(&mut [u8])) {
+    /// Prints one line, and gives its figures back: the work on a body that belongs to a packet of each size.
+    fn sizes(&self, name: &str, mut work: impl FnMut(&mut [u8])) -> Option<Figures> {
         if !self.wants(name) {
-            return;
+            return None;
         }
         let figures = SIZES.map(|size| {
             let mut body = vec![3; size - 27];
-            format!("{:>9.0}", best(|| work(black_box(&mut body))))
+            best(|| work(black_box(&mut body)))
         });
-        println!("{name:<34} {}", figures.concat());
+        println!("{name:<34} {}", figures.map(|figure| format!("{figure:>9.0}")).concat());
+        Some(figures)
+    }
+
+    /// Prints how many times as fast the code that is used is as the other, where both were measured.
+    fn ratio(&self, name: &str, used: Option<Figures>, other: Option<Figures>) {
+        if let (Some(used), Some(other)) = (used, other) {
+            let ratios = std::array::from_fn::<_, { SIZES.len() }, _>(|at| format!("{:>8.1}×", other[at] / used[at]));
+            println!("{name:<34} {}", ratios.concat());
+        }
     }
 
     fn once(&self, name: &str, work: impl FnMut()) {
@@ -78,12 +91,13 @@ fn best(mut work: impl FnMut()) -> f64 {
 fn aes_back_ends(bench: &Bench) {
     let (gmac, aes) = (Gmac::new(&KEY), Aes::new(&KEY));
     let (library_gmac, library_aes) = (Gmac::by_library(&KEY), Aes::by_library(&KEY));
-    bench.sizes("aes gmac, used", |body| {
+    let used_gmac = bench.sizes("aes gmac, used", |body| {
         black_box(gmac.tag([1; 12], body));
     });
-    bench.sizes("aes gmac, aws-lc", |body| {
+    let library = bench.sizes("aes gmac, aws-lc", |body| {
         black_box(library_gmac.tag([1; 12], body));
     });
+    bench.ratio("aes gmac, times aws-lc", used_gmac, library);
     let block_cipher = Aes256::new(&KEY.into());
     let mut hash_key = [0; 16].into();
     block_cipher.encrypt_block(&mut hash_key);
@@ -96,8 +110,9 @@ fn aes_back_ends(bench: &Bench) {
         block_cipher.encrypt_block(&mut mask);
         black_box((hash.finalize(), mask));
     });
-    bench.sizes("aes ctr, used", |body| aes.apply_counter([5; 16], body));
-    bench.sizes("aes ctr, aws-lc", |body| library_aes.apply_counter([5; 16], body));
+    let used = bench.sizes("aes ctr, used", |body| aes.apply_counter([5; 16], body));
+    let library = bench.sizes("aes ctr, aws-lc", |body| library_aes.apply_counter([5; 16], body));
+    bench.ratio("aes ctr, times aws-lc", used, library);
     bench.sizes("aes ctr, aes + ctr", |body| {
         type Core<'k> = ctr::CtrCore<&'k Aes256, ctr::flavors::Ctr32BE>;
         Core::inner_iv_init(&block_cipher, &[5; 16].into()).apply_keystream_partial(body.into());
@@ -105,19 +120,27 @@ fn aes_back_ends(bench: &Bench) {
 }
 
 fn salsa_and_poly(bench: &Bench) {
-    for (name, instructions) in
-        [("used", Instructions::Best), ("avx2", Instructions::Avx2), ("salsa20", Instructions::Library)]
-    {
-        bench.sizes(&format!("salsa20/12 packet, {name}"), |body| {
-            PacketStream::with(instructions, &KEY, &[1; 8]).apply(body);
-        });
-    }
-    bench.sizes("poly1305, used", |body| {
+    let [salsa, _, salsa20] =
+        [("used", Instructions::Best), ("avx2", Instructions::Avx2), ("salsa20", Instructions::Library)].map(
+            |(name, instructions)| {
+                bench.sizes(&format!("salsa20/12 packet, {name}"), |body| {
+                    PacketStream::with(instructions, &KEY, &[1; 8]).apply(body);
+                })
+            },
+        );
+    bench.ratio("salsa20/12 packet, times salsa20", salsa, salsa20);
+    let poly = bench.sizes("poly1305, used", |body| {
         black_box(poly1305(&KEY, body));
     });
-    bench.sizes("poly1305, poly1305", |body| {
+    let by_crate = bench.sizes("poly1305, poly1305", |body| {
         black_box(Poly1305::new(&KEY.into()).compute_unpadded(body));
     });
+    bench.ratio("poly1305, times poly1305", poly, by_crate);
+    let sum = |one: Option<Figures>, other: Option<Figures>| {
+        let (one, other) = (one?, other?);
+        Some(std::array::from_fn::<_, { SIZES.len() }, _>(|at| one[at] + other[at]))
+    };
+    bench.ratio("salsa20/12 + poly1305, times both", sum(salsa, poly), sum(salsa20, by_crate));
 }
 
 fn whole_packets(bench: &Bench) {
