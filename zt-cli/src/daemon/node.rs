@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinError;
 use zt_crypto::Entropy as _;
 use zt_netconf::Settings;
 use zt_node::driver::{Control, Ethernet, EthernetHandle, StateKey, TcpRelay, TcpRelayHandle};
@@ -94,10 +95,13 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
             .await;
         }
     };
-    let run = driver.run();
-    tokio::pin!(run);
+    // A task of its own: what else the daemon waits for is not looked at with each packet.
+    let mut run = tokio::spawn(driver.run());
     let end = tokio::select! {
-        () = &mut run => return Err(DaemonError::Node("the node ended by itself".to_owned())),
+        ended = &mut run => {
+            come_to_its_end(ended);
+            return Err(DaemonError::Node("the node ended by itself".to_owned()));
+        }
         () = server.run() => return Err(DaemonError::Node("the http interface ended by itself".to_owned())),
         () = settings => return Err(DaemonError::Node("local.conf is not followed any more".to_owned())),
         () = mapper.run() => return Err(DaemonError::Node("the mapped port is not kept any more".to_owned())),
@@ -111,12 +115,21 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
         }
     };
     tokio::select! {
-        () = &mut run => {}
+        ended = &mut run => come_to_its_end(ended),
         () = async { mapper.withdraw().await; handle.stop().await; std::future::pending::<()>().await } => {}
     }
     let _ = home.remove("zerotier-one.pid");
     drop(lock);
     Ok(end)
+}
+
+/// A panic in the node's task goes on in this one.
+fn come_to_its_end(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
 }
 
 fn node_error(kind: std::io::ErrorKind, error: &dyn std::fmt::Display) -> DaemonError {

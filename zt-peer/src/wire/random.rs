@@ -3,16 +3,19 @@
 use zt_crypto::Entropy;
 use zt_wire::PacketId;
 
+/// Drawn at once: a call of the system for each few hundred packets.
+const BLOCK: usize = 4096;
+
 /// Random numbers, drawn from the source in blocks.
 pub(crate) struct Random {
     source: Box<dyn Entropy + Send>,
-    block: [u8; 256],
+    block: Box<[u8; BLOCK]>,
     used: usize,
 }
 
 impl Random {
     pub(crate) fn new(source: Box<dyn Entropy + Send>) -> Self {
-        Self { source, block: [0; 256], used: 256 }
+        Self { source, block: Box::new([0; BLOCK]), used: BLOCK }
     }
 
     pub(crate) fn packet_id(&mut self) -> PacketId {
@@ -21,7 +24,7 @@ impl Random {
 
     pub(crate) fn next_u64(&mut self) -> u64 {
         let Some(bytes) = self.block.get(self.used..).and_then(|b| b.first_chunk::<8>()) else {
-            self.source.fill(&mut self.block);
+            self.source.fill(&mut self.block[..]);
             self.used = 0;
             return self.next_u64();
         };

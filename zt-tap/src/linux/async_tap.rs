@@ -37,10 +37,14 @@ impl Tap for AsyncTap {
         }
         loop {
             let mut ready = ready!(self.fd.poll_read_ready_mut(cx))?;
-            // A batch that is not full afterwards means the device is empty; the next call finds
-            // that out by one more read.
             match ready.try_io(|fd| fd.get_mut().try_recv(batch)) {
-                Ok(result) => return Poll::Ready(result),
+                Ok(result) => {
+                    // The next call need not find that out by one more read.
+                    if ready.get_inner().is_drained() {
+                        ready.clear_ready();
+                    }
+                    return Poll::Ready(result);
+                }
                 Err(_would_block) => {}
             }
         }

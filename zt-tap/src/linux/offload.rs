@@ -39,6 +39,8 @@ pub(super) struct Super {
     buffer: Vec<u8>,
     /// What was read, as long as not all of it was given out, and its length.
     cut: Option<(Cut, usize)>,
+    /// The last read found nothing more.
+    is_drained: bool,
     plan: Plan,
 }
 
@@ -55,11 +57,23 @@ impl Super {
         let can = |level: &Offloads| *level <= most && sys::set_tap_offloads(fd.as_fd(), *level).is_ok();
         // Without any, the headers before frames are there and say nothing.
         let offloads = levels.into_iter().find(can).unwrap_or(Offloads::None);
-        Self { offloads, joins: offloads, buffer: vec![0; LONGEST], cut: None, plan: Plan::default() }
+        Self {
+            offloads,
+            joins: offloads,
+            buffer: vec![0; LONGEST],
+            cut: None,
+            is_drained: false,
+            plan: Plan::default(),
+        }
     }
 
     pub(super) fn offloads(&self) -> Offloads {
         self.offloads
+    }
+
+    /// Whether nothing was left when frames were last read.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained
     }
 
     /// As [`LinuxTap::try_recv`](super::LinuxTap::try_recv).
@@ -70,12 +84,16 @@ impl Super {
         batch: &mut FrameBatch,
     ) -> io::Result<usize> {
         let mut count = self.give(counts, batch);
+        self.is_drained = false;
         while !batch.is_full() {
             match self.read(fd) {
                 Ok(true) => count += self.give(counts, batch),
                 Ok(false) => counts.refused += 1,
                 Err(Errno::INTR) => {}
-                Err(_) if count > 0 => break,
+                Err(error) if count > 0 => {
+                    self.is_drained = error == Errno::AGAIN;
+                    break;
+                }
                 // The device exists but is down: nothing comes until it is up, which wakes a poll.
                 Err(Errno::IO) => return Err(io::ErrorKind::WouldBlock.into()),
                 Err(error) => return Err(error.into()),

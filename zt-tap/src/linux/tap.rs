@@ -29,6 +29,8 @@ pub struct LinuxTap {
     counts: TapCounts,
     /// Of a device whose frames have a header for what is left to do with them.
     long: Option<Super>,
+    /// The last read found nothing more.
+    is_drained: bool,
     /// Of the namespace in which the device is.
     netlink: Netlink,
 }
@@ -76,6 +78,7 @@ impl LinuxTap {
             longest: spec.mtu.into(),
             counts: TapCounts::default(),
             long,
+            is_drained: false,
             netlink,
         };
         tap.change(&LinkChange { mac: Some(spec.mac), mtu: Some(spec.mtu.into()), ..LinkChange::default() })?;
@@ -98,6 +101,11 @@ impl LinuxTap {
     #[must_use]
     pub fn offloads(&self) -> Offloads {
         self.long.as_ref().map_or(Offloads::None, Super::offloads)
+    }
+
+    /// Whether the device had nothing left when frames were last read.
+    pub(super) fn is_drained(&self) -> bool {
+        self.long.as_ref().map_or(self.is_drained, Super::is_drained)
     }
 
     /// Changes the MTU of the device.
@@ -145,6 +153,7 @@ impl LinuxTap {
             return long.try_recv(&self.fd, &mut self.counts, batch);
         }
         let mut count = 0;
+        self.is_drained = false;
         loop {
             let read = batch.push_with(|slot| {
                 let read = match self.read(slot) {
@@ -160,7 +169,10 @@ impl LinuxTap {
                 None => return Ok(count),
                 Some(Ok(())) => count += 1,
                 Some(Err(None)) => self.counts.too_long += 1,
-                Some(Err(_)) if count > 0 => return Ok(count),
+                Some(Err(error)) if count > 0 => {
+                    self.is_drained = error == Some(Errno::AGAIN);
+                    return Ok(count);
+                }
                 // The device exists but is down: nothing comes until it is up, which wakes a poll.
                 Some(Err(Some(Errno::IO))) => return Err(io::ErrorKind::WouldBlock.into()),
                 Some(Err(Some(error))) => return Err(error.into()),

@@ -168,6 +168,10 @@ impl LinkIo for UdpLink {
             let result = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), &mut slices, &mut meta));
             match result {
                 Ok(Ok(count)) => {
+                    if count < BATCH && cfg!(target_os = "linux") {
+                        // There was no more (recvmmsg): the next call need not find that out by one more read.
+                        guard.clear_ready();
+                    }
                     for (meta, bytes) in meta.iter().zip(buffer.chunks_exact_mut(ROOM)).take(count) {
                         let (remote, bytes) = (Endpoint::Ip(unmap(meta.addr)), &mut bytes[..meta.len]);
                         each(Received { remote, bytes, stride: meta.stride });
