@@ -15,6 +15,7 @@ mod link;
 mod perform;
 mod persist;
 mod ports;
+mod ready;
 mod store;
 mod sys;
 mod trace;
@@ -29,6 +30,7 @@ pub use handle::{ControllerError, Handle, Stopped};
 pub use link::{Ethernet, EthernetHandle, EthernetPort};
 pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
 pub use link::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
+pub use ready::{Knock, ReadySet};
 pub use store::{ControllerStore, ControllerStoreError, Forgetful, News};
 pub use trace_log::KeptTrace;
 

@@ -13,7 +13,6 @@ mod keeper;
 mod listen;
 mod plan;
 pub mod proxy;
-mod ready;
 mod streams;
 pub mod target;
 mod tls;

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use zt_crypto::Entropy as _;
 use zt_node::OsEntropy;
-use zt_node::driver::{Outgoing, Received, SendError};
+use zt_node::driver::{Knock, Outgoing, ReadySet, Received, SendError};
 use zt_node::status::Unsent;
 use zt_peer::Endpoint;
 use zt_wire::record::HEADER_LEN;
@@ -23,7 +23,6 @@ use zt_wire::tunnel::{Arrived, Stream, StreamError};
 
 use super::admission::Place;
 use super::counts::{Counts, Dropped};
-use super::ready::{Knock, ReadySet};
 use super::wire::{Wire, poll_write_out};
 
 /// What may wait in a connection before it counts as full.

@@ -5,20 +5,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
 /// The keys of connections that were woken.
-#[derive(Default)]
-pub(super) struct ReadySet {
+#[derive(Debug, Default)]
+pub struct ReadySet {
     any: AtomicBool,
     inner: Mutex<Inner>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Inner {
     keys: Vec<usize>,
     task: Option<Waker>,
 }
 
 /// Wakes one connection.
-pub(super) struct Knock {
+#[derive(Debug)]
+pub struct Knock {
     key: usize,
     is_ready: AtomicBool,
     set: Arc<ReadySet>,
@@ -26,7 +27,7 @@ pub(super) struct Knock {
 
 impl ReadySet {
     /// Moves the keys that are ready behind those in `keys`; the task is woken when there are more.
-    pub(super) fn take(&self, task: &Waker, keys: &mut Vec<usize>) {
+    pub fn take(&self, task: &Waker, keys: &mut Vec<usize>) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if !inner.task.as_ref().is_some_and(|before| before.will_wake(task)) {
             inner.task = Some(task.clone());
@@ -38,12 +39,14 @@ impl ReadySet {
 }
 
 impl Knock {
-    pub(super) fn new(key: usize, set: &Arc<ReadySet>) -> Arc<Self> {
+    /// A connection with a key, which has not been woken yet.
+    #[must_use]
+    pub fn new(key: usize, set: &Arc<ReadySet>) -> Arc<Self> {
         Arc::new(Self { key, is_ready: AtomicBool::new(false), set: Arc::clone(set) })
     }
 
     /// The connection is looked at now: what happens from here on counts again.
-    pub(super) fn look(&self) {
+    pub fn look(&self) {
         self.is_ready.store(false, Ordering::Release);
     }
 }
