@@ -26,14 +26,14 @@ pub struct Knock {
 }
 
 impl ReadySet {
-    /// Moves the keys that are ready behind those in `keys`; the task is woken when there are more.
-    pub fn take(&self, task: &Waker, keys: &mut Vec<usize>) {
+    /// Hands over the keys that are ready; the task is woken when there are more.
+    pub fn take(&self, task: &Waker, each: impl FnMut(usize)) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if !inner.task.as_ref().is_some_and(|before| before.will_wake(task)) {
             inner.task = Some(task.clone());
         }
         if self.any.swap(false, Ordering::Relaxed) {
-            keys.append(&mut inner.keys);
+            inner.keys.drain(..).for_each(each);
         }
     }
 }

@@ -17,6 +17,7 @@ const ROUNDS: usize = 32;
 impl Driver {
     /// One poll of the node: ready when it was asked to stop. No link, however full, ends it for the others.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.links.begin_turn();
         for _ in 0..ROUNDS {
             let now = self.clock.now();
             let mut progress = self.poll_calls(cx, now);

@@ -97,7 +97,6 @@ pub(super) struct Streams {
     by_remote: HashMap<SocketAddr, usize>,
     ready: Arc<ReadySet>,
     turn: VecDeque<usize>,
-    woken: Vec<usize>,
     /// Something waits to be written at the end of the turn.
     unwritten: Vec<usize>,
     down: VecDeque<Down>,
@@ -115,7 +114,6 @@ impl Streams {
             by_remote: HashMap::new(),
             ready: Arc::default(),
             turn: VecDeque::new(),
-            woken: Vec::new(),
             unwritten: Vec::new(),
             down: VecDeque::new(),
             counts,
@@ -181,8 +179,7 @@ impl Streams {
             // The next tick is to wake this task as well.
             let _ = self.tick.poll_tick(cx);
         }
-        self.ready.take(cx.waker(), &mut self.woken);
-        self.turn.extend(self.woken.drain(..));
+        self.ready.take(cx.waker(), |key| self.turn.push_back(key));
         let mut progress = false;
         for _ in 0..SERVED_AT_ONCE {
             let Some(key) = self.turn.pop_front() else { break };

@@ -3,11 +3,13 @@
 use super::queue::Queue;
 use super::udp::UdpLink;
 use super::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, Share, UnsentCounts};
+use crate::driver::ready::{Knock, ReadySet};
 use crate::driver::trace;
 use crate::status::{Traffic, Unsent};
 use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path, Train};
 use zt_tap::{HostView, InterfaceFilter, LocalAddress};
 use zt_wire::Lane;
@@ -28,6 +30,12 @@ pub(in crate::driver) struct Links {
     buffer: Box<[u8]>,
     /// Something waits in a queue.
     is_backlogged: bool,
+    /// The links of sources, which are few.
+    sourced: Vec<LinkId>,
+    /// UDP sockets that were woken: a host may have hundreds, and one or two that have something.
+    ready: Arc<ReadySet>,
+    /// Links to be looked at in the next round.
+    due: Vec<LinkId>,
     tally: Tally,
 }
 
@@ -38,6 +46,8 @@ struct Tally {
     unsent: UnsentCounts,
     narrow: Vec<(Path, u16)>,
     moved: Vec<Link>,
+    /// A link has ended, and that is not told yet.
+    has_ended: bool,
 }
 
 /// A link, and what waits for it.
@@ -58,10 +68,16 @@ struct Line {
 
 /// The kinds of links.
 enum Io {
-    /// A UDP socket of ours: it comes and goes with the addresses of this host.
-    Udp(Box<UdpLink>),
+    /// A UDP socket of ours: it comes and goes with the addresses of this host. With what wakes it.
+    Udp(Box<UdpLink>, Bell),
     /// From a source.
     Sourced(Box<dyn LinkIo>),
+}
+
+/// What wakes a socket, and nothing else.
+struct Bell {
+    knock: Arc<Knock>,
+    waker: Waker,
 }
 
 /// A link that is no more.
@@ -73,16 +89,50 @@ pub(in crate::driver) struct Ended {
 impl Io {
     fn io(&mut self) -> &mut dyn LinkIo {
         match self {
-            Self::Udp(udp) => udp.as_mut(),
+            Self::Udp(udp, _) => udp.as_mut(),
             Self::Sourced(io) => io.as_mut(),
+        }
+    }
+
+    /// As [`LinkIo::poll_receive`]; a socket wakes the task with its own waker.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        each: &mut dyn FnMut(Received<'_>),
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Udp(udp, Bell { knock, waker }) => {
+                knock.look();
+                udp.poll_receive(&mut Context::from_waker(waker), buffer, each)
+            }
+            Self::Sourced(io) => io.poll_receive(cx, buffer, each),
+        }
+    }
+
+    /// As [`LinkIo::poll_send`].
+    fn poll_send(&mut self, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>) -> Poll<Result<usize, SendError>> {
+        match self {
+            Self::Udp(udp, _) => udp.poll_send(now, cx, train),
+            Self::Sourced(io) => io.poll_send(now, cx, train),
         }
     }
 
     fn udp(&self) -> Option<&UdpLink> {
         match self {
-            Self::Udp(udp) => Some(udp),
+            Self::Udp(udp, _) => Some(udp),
             Self::Sourced(_) => None,
         }
+    }
+}
+
+impl Bell {
+    /// Of a new socket, which is to be looked at.
+    fn new(link: LinkId, ready: &Arc<ReadySet>) -> Self {
+        let knock = Knock::new(link.0 as usize, ready);
+        let waker = Waker::from(Arc::clone(&knock));
+        waker.wake_by_ref();
+        Self { knock, waker }
     }
 }
 
@@ -95,6 +145,9 @@ impl Links {
             locals: Vec::new(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
             is_backlogged: false,
+            sourced: Vec::new(),
+            ready: Arc::default(),
+            due: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -119,14 +172,15 @@ impl Links {
         let udp = UdpLink::bind(local, interface)?;
         let (local, mtu) = (Endpoint::Ip(udp.local), udp.mtu());
         let link = Link { id: self.next_id(), kind: LinkKind::Udp, rank: 0, role: LinkRole::Full, local, mtu };
-        self.insert(link, Io::Udp(Box::new(udp)), None);
+        let bell = Bell::new(link.id, &self.ready);
+        self.insert(link, Io::Udp(Box::new(udp), bell), None);
         Ok(link)
     }
 
     /// Notes what became of the interface of a UDP socket. The link, if it is another by that.
     pub(in crate::driver) fn set_interface(&mut self, local: SocketAddr, interface: &LocalAddress) -> Option<Link> {
         for Line { link, io, .. } in self.open.iter_mut().map(|open| &mut open.line) {
-            if let Io::Udp(udp) = io
+            if let Io::Udp(udp, _) = io
                 && udp.local == local
                 && udp.interface.as_ref() != Some(interface)
             {
@@ -159,6 +213,8 @@ impl Links {
             {
                 let NewLink { kind, rank, role, local, mtu, io } = new;
                 let link = Link { id: self.next_id(), kind, rank, role, local, mtu };
+                self.sourced.push(link.id);
+                self.due.push(link.id);
                 self.insert(link, Io::Sourced(io), Some(number));
                 return Poll::Ready(link);
             }
@@ -168,18 +224,26 @@ impl Links {
 
     /// A link that has ended, once.
     pub(in crate::driver) fn take_ended(&mut self) -> Option<Ended> {
-        let at = self.open.iter().position(|open| open.line.ended.is_some())?;
+        if !self.tally.has_ended {
+            return None;
+        }
+        let Some(at) = self.open.iter().position(|open| open.line.ended.is_some()) else {
+            self.tally.has_ended = false;
+            return None;
+        };
         let Line { link, ended, .. } = self.remove(at);
         Some(Ended { link, error: ended? })
     }
 
     /// A path whose connection has ended, once.
     pub(in crate::driver) fn take_path_down(&mut self) -> Option<Path> {
-        let sourced = self.open.iter_mut().filter_map(|open| match &mut open.line.io {
-            Io::Sourced(io) => Some((open.line.link.id, io)),
-            Io::Udp(_) => None,
-        });
-        sourced.into_iter().find_map(|(link, io)| Some(Path { link, remote: io.take_path_down()? }))
+        for at in 0..self.sourced.len() {
+            let link = self.sourced[at];
+            if let Some(remote) = self.line(link).and_then(|line| line.io.io().take_path_down()) {
+                return Some(Path { link, remote });
+            }
+        }
+        None
     }
 
     /// Paths that take no datagrams above a size: learnt since the last call.
@@ -207,15 +271,25 @@ impl Links {
 
     /// The interface of the host that carries a link of a source.
     pub(in crate::driver) fn interface(&self, link: LinkId) -> Option<&str> {
-        match &self.open.iter().find(|open| open.line.link.id == link)?.line.io {
+        match &self.open[self.place(link)?].line.io {
             Io::Sourced(io) => io.interface(),
-            Io::Udp(_) => None,
+            Io::Udp(..) => None,
         }
     }
 
     /// Tells the sources the level of desperation.
     pub(in crate::driver) fn set_level(&mut self, level: i32) {
         self.sources.iter_mut().for_each(|source| source.handle_level(level));
+    }
+
+    /// A new turn: links of sources are looked at, woken or not. What they are told by others wakes nobody.
+    pub(in crate::driver) fn begin_turn(&mut self) {
+        for at in 0..self.sourced.len() {
+            let link = self.sourced[at];
+            if !self.due.contains(&link) {
+                self.due.push(link);
+            }
+        }
     }
 
     /// Receives what is there; true when there was something.
@@ -225,9 +299,15 @@ impl Links {
         mut each: impl FnMut(LinkId, Received<'_>),
     ) -> bool {
         let mut progress = false;
-        let traffic = &mut self.tally.traffic;
-        let lines = self.open.iter_mut().map(|open| &mut open.line);
-        for Line { link, io, ended } in lines.filter(|line| line.ended.is_none()) {
+        let mut due = std::mem::take(&mut self.due);
+        self.ready.take(cx.waker(), |key| due.extend(u32::try_from(key).map(LinkId)));
+        due.retain(|link| {
+            let Some(at) = self.place(*link) else { return false };
+            let Line { link, io, ended } = &mut self.open[at].line;
+            if ended.is_some() {
+                return false;
+            }
+            let traffic = &mut self.tally.traffic;
             let mut take = |received: Received<'_>| {
                 let stride = received.stride.max(1);
                 traffic.datagrams_in += received.bytes.len().div_ceil(stride) as u64;
@@ -237,14 +317,17 @@ impl Links {
                     each(link.id, Received { stride, ..received });
                 }
             };
-            match io.io().poll_receive(cx, &mut self.buffer, &mut take) {
+            match io.poll_receive(cx, &mut self.buffer, &mut take) {
                 Poll::Ready(result) => {
                     *ended = result.err();
+                    self.tally.has_ended |= ended.is_some();
                     progress = true;
+                    true
                 }
-                Poll::Pending => {}
+                Poll::Pending => false,
             }
-        }
+        });
+        self.due = due;
         progress
     }
 
@@ -259,7 +342,7 @@ impl Links {
         let Path { link, remote } = train.path;
         let Train { bytes, segment_size: segment, ttl, dont_fragment, .. } = *train;
         let outgoing = Outgoing { remote, bytes, segment, ttl, dont_fragment };
-        let Some(at) = self.open.iter().position(|open| open.line.link.id == link) else {
+        let Some(at) = self.place(link) else {
             self.tally.unsent.add(Unsent::NoLink, outgoing.count());
             return;
         };
@@ -297,21 +380,36 @@ impl Links {
 
     /// Sends what waits, as far as the links take it.
     pub(in crate::driver) fn flush(&mut self, now: Mono, cx: &mut Context<'_>) {
-        let backlogged = std::mem::take(&mut self.is_backlogged);
-        for OpenLink { line, queue, .. } in &mut self.open {
-            while backlogged && let Some(train) = queue.front() {
-                let (count, done) = (train.count(), line.offer(now, cx, &train, &mut self.tally));
-                queue.consume(done);
-                if done < count {
-                    self.is_backlogged = true;
-                    break;
+        if std::mem::take(&mut self.is_backlogged) {
+            for OpenLink { line, queue, .. } in &mut self.open {
+                while let Some(train) = queue.front() {
+                    let (count, done) = (train.count(), line.offer(now, cx, &train, &mut self.tally));
+                    queue.consume(done);
+                    if done < count {
+                        self.is_backlogged = true;
+                        break;
+                    }
                 }
             }
-            line.write_out(cx);
+        }
+        for at in 0..self.sourced.len() {
+            let Some(at) = self.place(self.sourced[at]) else { continue };
+            let line = &mut self.open[at].line;
+            line.write_out(cx, &mut self.tally);
             if line.io.io().take_moved() {
                 self.tally.moved.push(line.link);
             }
         }
+    }
+
+    /// Where a link is: they are in the order of their numbers.
+    fn place(&self, link: LinkId) -> Option<usize> {
+        self.open.binary_search_by_key(&link, |open| open.line.link.id).ok()
+    }
+
+    fn line(&mut self, link: LinkId) -> Option<&mut Line> {
+        let at = self.place(link)?;
+        Some(&mut self.open[at].line)
     }
 
     fn next_id(&mut self) -> LinkId {
@@ -328,6 +426,7 @@ impl Links {
     /// Takes a link out; what waited for it is lost.
     fn remove(&mut self, at: usize) -> Line {
         let OpenLink { line, queue, .. } = self.open.remove(at);
+        self.sourced.retain(|link| *link != line.link.id);
         self.tally.unsent.add(Unsent::LinkGone, queue.len());
         line
     }
@@ -337,7 +436,6 @@ impl Line {
     /// Hands datagrams to the link until it takes no more, and returns how many are dealt with: sent, or counted as lost.
     fn offer(&mut self, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, tally: &mut Tally) -> usize {
         let Self { link, io, ended } = self;
-        let io = io.io();
         let mut done = 0;
         while ended.is_none() {
             let rest = train.after(done);
@@ -347,7 +445,7 @@ impl Line {
             }
             let polled = io.poll_send(now, cx, &rest);
             let path = |(remote, size)| (Path { link: link.id, remote }, size);
-            tally.narrow.extend(io.take_path_mtu().map(path));
+            tally.narrow.extend(io.io().take_path_mtu().map(path));
             match polled {
                 Poll::Pending => return done,
                 Poll::Ready(Ok(count)) => {
@@ -362,7 +460,10 @@ impl Line {
                     tally.unsent.add(cause, lost);
                     done += lost;
                 }
-                Poll::Ready(Err(SendError::Ended(error))) => *ended = Some(error),
+                Poll::Ready(Err(SendError::Ended(error))) => {
+                    *ended = Some(error);
+                    tally.has_ended = true;
+                }
             }
         }
         tally.unsent.add(Unsent::LinkGone, train.count() - done);
@@ -370,12 +471,13 @@ impl Line {
     }
 
     /// Lets a link with a buffer of its own write it out. UDP has none.
-    fn write_out(&mut self, cx: &mut Context<'_>) {
+    fn write_out(&mut self, cx: &mut Context<'_>, tally: &mut Tally) {
         if let Io::Sourced(io) = &mut self.io
             && self.ended.is_none()
             && let Poll::Ready(Err(error)) = io.poll_flush(cx)
         {
             self.ended = Some(error);
+            tally.has_ended = true;
         }
     }
 }

@@ -171,6 +171,7 @@ fn a_link_that_dies_where_it_is_read_is_told() {
     send(&mut links, &train(1, &[1; 20], 10));
     assert!(!links.poll_receive(&mut cx(), |_, _| {}));
     dying.state().is_dead = true;
+    links.begin_turn();
     assert!(links.poll_receive(&mut cx(), |_, _| {}));
     assert!(links.take_ended().is_some());
     assert_eq!(unsent(&links), [("link-gone".to_owned(), 2)]);
