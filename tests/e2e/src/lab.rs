@@ -98,9 +98,17 @@ impl Lab {
     /// # Errors
     /// Of the kernel, or an address is not readable.
     pub fn host(&self, name: &str, addresses: &[&str]) -> Result<Host> {
-        let host = Host { name: name.to_owned(), namespace: Arc::new(Namespace::new()?) };
+        let host = self.bare_host(name)?;
         host.plug("eth0", &self.internet, addresses)?;
         Ok(host)
+    }
+
+    /// A host without a device.
+    ///
+    /// # Errors
+    /// Of the kernel.
+    pub fn bare_host(&self, name: &str) -> Result<Host> {
+        Ok(Host { name: name.to_owned(), namespace: Arc::new(Namespace::new()?) })
     }
 
     /// A NAT for IPv4: `outside` on the internet, `inside` on a switch of its own.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use zt_wire::{IpPrefix, NetworkId};
 
-use crate::{Daemon, Host, Lab, Program};
+use crate::{Daemon, Home, Host, Lab, Options, Program, Switch};
 
 /// A root, which is the controller too, and two members of one network; all on one switch unless the hosts are given.
 #[derive(Debug)]
@@ -24,6 +24,27 @@ pub struct Rig {
     pub members: [Daemon; 2],
     /// The network, which is private.
     pub network: NetworkId,
+    /// The switch of member B, if it is not that of the others.
+    pub far: Option<Switch>,
+}
+
+/// Which programs play, and how they are started.
+#[derive(Debug, Clone)]
+pub struct Setup<'a> {
+    /// Those of the root, member A and member B.
+    pub programs: [&'a Program; 3],
+    /// Log level of ours.
+    pub log: &'static str,
+    /// `settings` of everybody's `local.conf`; null: no such file.
+    pub settings: Value,
+}
+
+impl<'a> Setup<'a> {
+    /// These programs, as tests have them: with logs for whoever looks for a fault.
+    #[must_use]
+    pub const fn of(programs: [&'a Program; 3]) -> Self {
+        Self { programs, log: "debug", settings: Value::Null }
+    }
 }
 
 impl Rig {
@@ -49,19 +70,51 @@ impl Rig {
     ) -> Result<Option<Self>> {
         let Some(lab) = Lab::new(name)? else { return Ok(None) };
         let root_host = lab.host("root", &["10.0.0.1/24"])?;
-        let key = lab.identity(1);
-        let planet = lab.planet(&[(key.identity(), &["10.0.0.1/9993"])])?;
-        let home = lab.home("root")?.with_identity(&key)?.with_planet(&planet)?;
-        let root = root_host.start(programs[0], home)?;
-        let network = root.create_network(&network_settings())?;
         let hosts = hosts(&lab)?;
+        Self::raise(lab, root_host, &["10.0.0.1/9993"], hosts, &Setup::of(programs)).map(Some)
+    }
+
+    /// Hosts 10.0.0.2 and, on another switch that only the root is plugged into as well, 10.0.1.3: whatever they send to
+    /// each other goes by the root, and no filter has to say so.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn apart(name: &str, setup: &Setup<'_>) -> Result<Option<Self>> {
+        let Some(lab) = Lab::new(name)? else { return Ok(None) };
+        let (root_host, hosts, far) = apart(&lab)?;
+        let rig = Self::raise(lab, root_host, &["10.0.0.1/9993", "10.0.1.1/9993"], hosts, setup)?;
+        Ok(Some(Self { far: Some(far), ..rig }))
+    }
+
+    /// As [`Rig::new`], with other programs, settings and logs.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub fn with_setup(name: &str, setup: &Setup<'_>) -> Result<Option<Self>> {
+        let Some(lab) = Lab::new(name)? else { return Ok(None) };
+        let root_host = lab.host("root", &["10.0.0.1/24"])?;
+        let hosts = [lab.host("a", &["10.0.0.2/24"])?, lab.host("b", &["10.0.0.3/24"])?];
+        Self::raise(lab, root_host, &["10.0.0.1/9993"], hosts, setup).map(Some)
+    }
+
+    fn raise(lab: Lab, root_host: Host, endpoints: &[&str], hosts: [Host; 2], setup: &Setup<'_>) -> Result<Self> {
+        let key = lab.identity(1);
+        let planet = lab.planet(&[(key.identity(), endpoints)])?;
+        let options = || Options { log: setup.log, ..Options::default() };
+        let settled = |home: Home| match &setup.settings {
+            Value::Null => Ok(home),
+            settings => home.with_local_conf(&json!({ "settings": settings })),
+        };
+        let home = settled(lab.home("root")?.with_identity(&key)?.with_planet(&planet)?)?;
+        let root = root_host.start_with(setup.programs[0], home, options())?;
+        let network = root.create_network(&network_settings())?;
         let start = |number: usize, seed: u64| -> Result<Daemon> {
             let host: &Host = &hosts[number];
             let home = lab.home(host.name())?.with_planet(&planet)?.with_identity(&lab.identity(seed))?;
-            host.start(programs[number + 1], home)
+            host.start_with(setup.programs[number + 1], settled(home)?, options())
         };
         let members = [start(0, 2)?, start(1, 3)?];
-        Ok(Some(Self { lab, root_host, root, hosts, members, network }))
+        Ok(Self { lab, root_host, root, hosts, members, network, far: None })
     }
 
     /// Joins both members and lets them in; their addresses, IPv4 first.
@@ -82,6 +135,21 @@ impl Rig {
         }
         Ok(addresses)
     }
+}
+
+/// A host at 10.0.0.1 and 10.0.1.1, and two hosts that only it can reach, 10.0.0.2 and 10.0.1.3, with the switch of the
+/// latter.
+///
+/// # Errors
+/// Of the kernel.
+pub fn apart(lab: &Lab) -> Result<(Host, [Host; 2], Switch)> {
+    let between = lab.host("root", &["10.0.0.1/24"])?;
+    let far = lab.switch()?;
+    between.plug("eth1", &far, &["10.0.1.1/24"])?;
+    let a = lab.host("a", &["10.0.0.2/24"])?;
+    let b = lab.bare_host("b")?;
+    b.plug("eth0", &far, &["10.0.1.3/24"])?;
+    Ok((between, [a, b], far))
 }
 
 /// The first address of a list.
