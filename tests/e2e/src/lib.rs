@@ -2,6 +2,7 @@
 
 mod api;
 pub mod attacks;
+pub mod bench;
 pub mod c_cut;
 pub mod c_host;
 pub mod c_scene;
