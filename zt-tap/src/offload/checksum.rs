@@ -1,7 +1,7 @@
 //! Sums of the Internet checksum (RFC 1071).
 
+pub(super) use crate::sys::sum;
 use zt_wire::ether::fold;
-pub(super) use zt_wire::ether::sum_words as sum;
 
 /// The sum of two sums.
 pub(super) fn add(a: u16, b: u16) -> u16 {
@@ -27,6 +27,18 @@ mod tests {
     #[test]
     fn an_example_of_rfc_1071() {
         assert_eq!(sum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), 0xddf2);
+    }
+
+    #[test]
+    fn every_length_and_alignment() {
+        let bytes: Vec<u8> = (0..700_u32).map(|n| (n * 167 % 253) as u8 ^ 0xa5).collect();
+        for start in 0..33 {
+            for end in start..bytes.len() {
+                assert_eq!(sum(&bytes[start..end]), plain(&bytes[start..end]), "{start}..{end}");
+            }
+        }
+        // The most that lanes can come to.
+        assert_eq!(sum(&[0xff; 65_535]), plain(&[0xff; 65_535]));
     }
 
     proptest! {

@@ -1,5 +1,5 @@
 //! The unsafe calls of this crate, and nothing else.
-#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
+#![expect(unsafe_code, reason = "system calls without a safe wrapper, and vector units")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
@@ -10,6 +10,9 @@ use crate::linux::Offloads;
 mod namespace;
 #[cfg(feature = "netns")]
 mod packet;
+mod sum;
+
+pub(crate) use sum::sum;
 
 #[cfg(feature = "netns")]
 pub(crate) use namespace::{enter_on_spawn, unshare, wrap_in_user_namespace};

@@ -62,8 +62,9 @@ fn run(words: &[String]) -> Result<()> {
 fn table(name: &str, programs: [&Program; 2], policies: &[&str]) -> Result<()> {
     let states: String = State::ALL.map(|state| format!(" {state} |")).concat();
     println!("\n| {name} |{states} longest gap | overtaken |\n|---|{}---|---|", "---|".repeat(State::ALL.len()));
-    let alone = scene(programs, ["none"; 2])?.rate(State::Cut)?;
-    println!("| one uplink, no bond | | | | | {alone:.0} | | |");
+    // Without a bond one of the two carries all, whichever it is; a stock node stays on it when it is cut.
+    let alone = scene(programs, ["none"; 2])?.rate(State::Good)?;
+    println!("| one uplink, no bond | {alone:.0} | | | | | | |");
     for policy in policies {
         let of = |program: &Program| match (program, *policy) {
             (Program::Stock(_), "adaptive") => "balance-aware",
