@@ -4,6 +4,7 @@ mod bonding;
 mod ethernet;
 mod tap_offload;
 mod tcp;
+mod udp_offload;
 
 pub use tcp::{Targets, listen_addresses, targets_beside_planet};
 
@@ -14,7 +15,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
-use zt_node::driver::{RelayUse, TcpRelaySettings};
+use zt_node::driver::{RelayUse, TcpRelaySettings, UdpOffloads};
 use zt_peer::BondConfig;
 use zt_tap::Offloads;
 use zt_wire::packet::{MAX_PHYS_MTU, MIN_PHYS_MTU};
@@ -174,6 +175,8 @@ pub struct Settings {
     pub ethernet: Vec<String>,
     /// The most that virtual ports and the kernel leave to each other.
     pub tap_offload: Offloads,
+    /// What is left to the kernel of sending and receiving by UDP.
+    pub udp_offload: UdpOffloads,
 }
 
 impl Default for Settings {
@@ -194,11 +197,22 @@ impl Default for Settings {
             tcp: TcpSettings::default(),
             ethernet: Vec::new(),
             tap_offload: Offloads::All,
+            udp_offload: UdpOffloads::default(),
         }
     }
 }
 
 impl Settings {
+    /// Fields that another version has otherwise, and that a start alone looks at: ports and sockets are agreed on with the
+    /// kernel when they open.
+    pub fn read_at_start_alone(&self, other: &Self) -> Vec<&'static str> {
+        let fields = [
+            ("tapOffload", self.tap_offload != other.tap_offload),
+            ("udpOffload", self.udp_offload != other.udp_offload),
+        ];
+        fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+    }
+
     /// Which TCP relay is used, and when.
     pub fn tcp_relay(&self) -> TcpRelaySettings {
         let (Some(server), true) = (self.tcp_fallback_relay, self.force_tcp_relay || self.allow_tcp_fallback_relay)
@@ -324,6 +338,7 @@ impl LocalConf {
                 "tcp" => self.read_tcp(value),
                 "ethernet" => self.read_ethernet(value),
                 "tapOffload" => self.read_tap_offload(value),
+                "udpOffload" => self.read_udp_offload(value),
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
                 _ if INERT_SETTINGS.contains(&key.as_str()) => {
                     self.remark(format!("{field}: accepted, but this version does not act on it"));

@@ -192,6 +192,7 @@ fn node_config(
     config.state = Box::new(state);
     config.ports = if conf.settings.force_tcp_relay { Vec::new() } else { ports.to_vec() };
     config.bind = conf.settings.bind.clone();
+    config.udp_offloads = conf.settings.udp_offload;
     config.interface_blacklist = conf.settings.interface_prefix_blacklist.clone();
     config.host = Box::new(LinuxHost::new().map_err(|error| node_error(error.kind(), &error))?);
     config.dns = Box::new(LinuxDns::new(&config.identity.identity().address.to_string(), ResolverPlaces::default()));
@@ -336,6 +337,10 @@ async fn follow(
             Some(Ok(conf)) => {
                 for remark in &conf.remarks {
                     tracing::warn!("local.conf: {remark}");
+                }
+                let before = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).settings.clone();
+                for field in before.read_at_start_alone(&conf.settings) {
+                    tracing::warn!("local.conf: settings.{field}: takes effect with the next start");
                 }
                 apply(handle, &conf, ports, links).await;
                 access(&conf);

@@ -28,7 +28,7 @@ pub use control::Control;
 pub use error::StartError;
 pub use handle::{ControllerError, Handle, Stopped};
 pub use link::{Ethernet, EthernetHandle, EthernetPort};
-pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError};
+pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, UdpOffloads};
 pub use link::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
 pub use ready::{Knock, ReadySet};
 pub use store::{ControllerStore, ControllerStoreError, Forgetful, News};
@@ -71,6 +71,8 @@ pub struct NodeConfig {
     pub bind: Vec<IpAddr>,
     /// Interface names with these prefixes are not used.
     pub interface_blacklist: Vec<String>,
+    /// What is left to the kernel of sending and receiving by UDP.
+    pub udp_offloads: UdpOffloads,
     /// What opens links besides the UDP sockets.
     pub links: Vec<Box<dyn LinkSource>>,
     /// What tells which interfaces and addresses the host has.
@@ -103,6 +105,7 @@ impl NodeConfig {
             bind: Vec::new(),
             interface_blacklist: Vec::new(),
             taps,
+            udp_offloads: UdpOffloads::default(),
             links: Vec::new(),
             interfaces: Box::new(LinuxInterfaces::new()),
             host: Box::new(zt_tap::host::MemoryHost::default()),
@@ -212,7 +215,7 @@ impl Driver {
             clock,
             engine,
             outbox: Outbox::new(),
-            links: Links::new(config.links),
+            links: Links::new(config.links, config.udp_offloads),
             ports: BTreeMap::new(),
             incoming: ports::incoming(),
             lost_frames: LostFrames::default(),

@@ -1,8 +1,10 @@
 //! The socket options which the safe libraries do not offer.
 #![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
+use socket2::SockAddr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
 use tokio::io::unix::AsyncFd;
 
 /// Lets the kernel fragment datagrams above the path MTU (06 §5.1): some replies of stock peers and ours leave as one
@@ -64,46 +66,81 @@ pub(super) fn path_mtu(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<u32> {
     u32::try_from(value).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// Sends `bytes` in one call: as one datagram, or cut by the kernel into datagrams of `segment` bytes. quinn-udp's own
-/// call is not used: one refusal by one path makes it give up trains on the socket for good.
-pub(super) fn send(
-    socket: BorrowedFd<'_>,
-    destination: &socket2::SockAddr,
-    bytes: &[u8],
-    segment: Option<u16>,
-) -> io::Result<()> {
-    /// Room for one control message with a `u16`, aligned as its header.
-    #[repr(C)]
-    union Control {
-        _header: libc::cmsghdr,
-        bytes: [u8; 32],
+/// Has the kernel join datagrams of one flow before they are received, or not.
+pub(super) fn set_coalescing(socket: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, on.into())
+}
+
+/// Gives a socket receive and send buffers of a size even above the host's limit: whoever runs the network may.
+pub(super) fn force_buffers(socket: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)?;
+    set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes)
+}
+
+/// What leaves for one destination: a datagram, or with `segment` a train which the kernel cuts into datagrams of so many
+/// bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'a> {
+    pub(super) destination: &'a SockAddr,
+    pub(super) bytes: &'a [u8],
+    pub(super) segment: Option<u16>,
+}
+
+/// The most messages that leave in one call.
+pub(super) const MESSAGES: usize = 32;
+
+/// Sends messages, at most [`MESSAGES`], in one call and returns how many left, from the first on: at least one, or the
+/// error is that of the first. quinn-udp's own call is not used: one refusal by one path makes it give up trains on the
+/// socket for good.
+pub(super) fn send(socket: BorrowedFd<'_>, messages: &[Message<'_>]) -> io::Result<usize> {
+    match messages {
+        [_] => send_all::<1>(socket, messages),
+        _ => send_all::<MESSAGES>(socket, messages),
     }
-    let mut control = Control { bytes: [0; 32] };
-    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    // SAFETY: all-zero bytes are a valid `msghdr`: null pointers with length zero.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_name = destination.as_ptr().cast_mut().cast();
-    message.msg_namelen = destination.len();
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    if let Some(segment) = segment {
-        message.msg_control = (&raw mut control).cast();
-        // SAFETY: `msg_control` points to 32 aligned bytes, which CMSG_SPACE(2) does not exceed on any Linux; so the first
-        // header and its data lie inside.
-        unsafe {
-            message.msg_controllen = libc::CMSG_SPACE(2) as _;
-            let header = libc::CMSG_FIRSTHDR(&raw const message);
-            (*header).cmsg_level = libc::SOL_UDP;
-            (*header).cmsg_type = libc::UDP_SEGMENT;
-            (*header).cmsg_len = libc::CMSG_LEN(2) as _;
-            libc::CMSG_DATA(header).cast::<u16>().write_unaligned(segment);
+}
+
+/// Room for one control message with a `u16`, aligned as its header.
+#[repr(C)]
+#[derive(Clone, Copy)]
+union Control {
+    _header: libc::cmsghdr,
+    bytes: [u8; 32],
+}
+
+fn send_all<const N: usize>(socket: BorrowedFd<'_>, messages: &[Message<'_>]) -> io::Result<usize> {
+    let mut controls = [Control { bytes: [0; 32] }; N];
+    let mut parts = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; N];
+    // SAFETY: all-zero bytes are a valid `mmsghdr`: null pointers with length zero.
+    let mut headers: [libc::mmsghdr; N] = unsafe { std::mem::zeroed() };
+    let mut count = 0;
+    for (((message, header), part), control) in messages.iter().zip(&mut headers).zip(&mut parts).zip(&mut controls) {
+        *part = libc::iovec { iov_base: message.bytes.as_ptr().cast_mut().cast(), iov_len: message.bytes.len() };
+        let header = &mut header.msg_hdr;
+        header.msg_name = message.destination.as_ptr().cast_mut().cast();
+        header.msg_namelen = message.destination.len();
+        header.msg_iov = part;
+        header.msg_iovlen = 1;
+        if let Some(segment) = message.segment {
+            header.msg_control = ptr::from_mut(control).cast();
+            // SAFETY: `msg_control` points to 32 aligned bytes, which CMSG_SPACE(2) does not exceed on any Linux; so the
+            // first header and its data lie inside.
+            unsafe {
+                header.msg_controllen = libc::CMSG_SPACE(2) as _;
+                let first = libc::CMSG_FIRSTHDR(header);
+                (*first).cmsg_level = libc::SOL_UDP;
+                (*first).cmsg_type = libc::UDP_SEGMENT;
+                (*first).cmsg_len = libc::CMSG_LEN(2) as _;
+                libc::CMSG_DATA(first).cast::<u16>().write_unaligned(segment);
+            }
         }
+        count += 1;
     }
     loop {
-        // SAFETY: the descriptor is open for the duration of the borrow; name, part and control live until the return, and
-        // the kernel only reads them.
-        if unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, 0) } >= 0 {
-            return Ok(());
+        // SAFETY: the descriptor is open for the duration of the borrow; `count` headers were filled above, and their names,
+        // parts and controls live until the return. The kernel writes to the lengths in the headers alone.
+        let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count, 0) };
+        if let Ok(sent) = usize::try_from(sent) {
+            return Ok(sent);
         }
         let error = io::Error::last_os_error();
         if error.kind() != io::ErrorKind::Interrupted {

@@ -212,3 +212,26 @@ fn offload_of_virtual_ports_has_four_levels() {
     assert_eq!(level("\"some\""), (Offloads::All, 1));
     assert_eq!(level("true"), (Offloads::All, 1));
 }
+
+#[test]
+fn offload_of_udp_sockets_is_switched_for_each_direction() {
+    let read = |text: &str| {
+        let read = conf(&format!(r#"{{"settings":{{"udpOffload":{text}}}}}"#));
+        let UdpOffloads { send, receive } = read.settings.udp_offload;
+        (send, receive, read.remarks.len())
+    };
+    assert_eq!(read("\"none\""), (false, false, 0));
+    assert_eq!(read("\"send\""), (true, false, 0));
+    assert_eq!(read("\"receive\""), (false, true, 0));
+    assert_eq!(read("\"all\""), (true, true, 0));
+    assert_eq!(read("\"gso\""), (true, true, 1));
+    assert_eq!(read("false"), (true, true, 1));
+}
+
+#[test]
+fn changed_offloads_wait_for_a_start() {
+    let before = conf(r#"{"settings":{"tapOffload":"all","udpOffload":"all"}}"#).settings;
+    let after = conf(r#"{"settings":{"tapOffload":"tcp","udpOffload":"none","lowBandwidthMode":true}}"#).settings;
+    assert_eq!(before.read_at_start_alone(&after), ["tapOffload", "udpOffload"]);
+    assert_eq!(before.read_at_start_alone(&conf("{}").settings), [""; 0]);
+}

@@ -15,6 +15,7 @@ pub use ethernet::{Ethernet, EthernetHandle, EthernetPort};
 pub(super) use queue::Share;
 pub(super) use table::{Ended, Links};
 pub use tcp_relay::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
+pub use udp::UdpOffloads;
 pub(super) use unsent::UnsentCounts;
 
 use crate::status::Unsent;

@@ -1,7 +1,7 @@
 //! All links of a node, each with what waits for it.
 
 use super::queue::Queue;
-use super::udp::UdpLink;
+use super::udp::{UdpLink, UdpOffloads};
 use super::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, Share, UnsentCounts};
 use crate::driver::ready::{Knock, ReadySet};
 use crate::driver::trace;
@@ -24,6 +24,9 @@ const BUFFER: usize = 512 << 10;
 pub(in crate::driver) struct Links {
     open: Vec<OpenLink>,
     next: u32,
+    udp_offloads: UdpOffloads,
+    /// That buffers of sockets are small is said once.
+    told_of_buffers: bool,
     sources: Vec<Box<dyn LinkSource>>,
     /// What the sources were told.
     locals: Vec<LocalAddress>,
@@ -137,10 +140,12 @@ impl Bell {
 }
 
 impl Links {
-    pub(in crate::driver) fn new(sources: Vec<Box<dyn LinkSource>>) -> Self {
+    pub(in crate::driver) fn new(sources: Vec<Box<dyn LinkSource>>, udp_offloads: UdpOffloads) -> Self {
         Self {
             open: Vec::new(),
             next: 1,
+            udp_offloads,
+            told_of_buffers: false,
             sources,
             locals: Vec::new(),
             buffer: vec![0; BUFFER].into_boxed_slice(),
@@ -169,7 +174,16 @@ impl Links {
 
     /// Binds a UDP socket.
     pub(in crate::driver) fn bind(&mut self, local: SocketAddr, interface: Option<LocalAddress>) -> io::Result<Link> {
-        let udp = UdpLink::bind(local, interface)?;
+        let udp = UdpLink::bind(local, interface, self.udp_offloads)?;
+        if let Some([receive, send]) = udp.small_buffers().filter(|_| !self.told_of_buffers) {
+            self.told_of_buffers = true;
+            tracing::info!(
+                receive,
+                send,
+                "buffers of UDP sockets are small, so bursts are lost; raise net.core.rmem_max and net.core.wmem_max to 4194304, \
+                 or permit CAP_NET_ADMIN"
+            );
+        }
         let (local, mtu) = (Endpoint::Ip(udp.local), udp.mtu());
         let link = Link { id: self.next_id(), kind: LinkKind::Udp, rank: 0, role: LinkRole::Full, local, mtu };
         let bell = Bell::new(link.id, &self.ready);

@@ -3,13 +3,13 @@
 use super::refusals::{self, Refusals};
 use super::unsent::cause;
 use super::{LinkIo, Outgoing, Received, SendError};
-use crate::driver::sys;
+use crate::driver::sys::{self, MESSAGES, Message};
 use crate::status::Unsent;
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 use tokio::io::unix::AsyncFd;
 use zt_peer::Endpoint;
@@ -19,11 +19,29 @@ use zt_wire::time::Mono;
 /// Trains received in one call, and the room for each: enough for a coalesced one.
 const BATCH: usize = 8;
 const ROOM: usize = 65_536;
-/// Wanted size of the kernel's socket buffers; half of it is the least that is tried (06 §5.1 asks for 1 MiB).
+/// Wanted size of the kernel's socket buffers, and what is told as too little (06 §5.1 asks for 1 MiB).
 const SOCKET_BUFFER: usize = 4 << 20;
+const SMALL_BUFFER: usize = 1 << 20;
+/// Longest train where the kernel does not cut trains: as many datagrams leave in one call.
+const UNCUT: usize = MESSAGES;
 
 /// Payload in the least MTU of IPv4; what is smaller is left to IP.
 const LEAST_PAYLOAD: u16 = 548;
+
+/// What UDP sockets and the kernel leave to each other, where the kernel can; some drivers do it wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UdpOffloads {
+    /// Trains of equal datagrams leave as one, and the kernel or the interface cuts them (UDP_SEGMENT).
+    pub send: bool,
+    /// Datagrams of one flow arrive as one (UDP_GRO).
+    pub receive: bool,
+}
+
+impl Default for UdpOffloads {
+    fn default() -> Self {
+        Self { send: true, receive: true }
+    }
+}
 
 /// One bound UDP socket.
 pub(in crate::driver) struct UdpLink {
@@ -35,33 +53,42 @@ pub(in crate::driver) struct UdpLink {
     learnt: Option<(Endpoint, u16)>,
     io: AsyncFd<std::net::UdpSocket>,
     state: UdpSocketState,
+    /// The most segments that the kernel cuts in one call.
+    cuts: usize,
+    /// The system call; another one in tests.
+    send: fn(BorrowedFd<'_>, &[Message<'_>]) -> io::Result<usize>,
 }
 
 impl UdpLink {
     /// Binds a socket; with an interface name it is tied to that interface, so that managed routes cannot capture it.
-    pub(super) fn bind(local: SocketAddr, interface: Option<LocalAddress>) -> io::Result<Self> {
+    pub(super) fn bind(local: SocketAddr, interface: Option<LocalAddress>, offloads: UdpOffloads) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         tie(&socket, interface.as_ref());
-        for (set, size) in [(true, SOCKET_BUFFER), (false, SOCKET_BUFFER)] {
-            let mut size = size;
-            while size >= 65_536 {
-                let result = if set { socket.set_recv_buffer_size(size) } else { socket.set_send_buffer_size(size) };
-                if result.is_ok() {
-                    break;
-                }
-                size /= 2;
-            }
-        }
+        enlarge_buffers(&socket);
         socket.bind(&local.into())?;
         socket.set_nonblocking(true)?;
         let socket: std::net::UdpSocket = socket.into();
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        if !offloads.receive {
+            // A kernel that does not know the option does not join either.
+            let _ = sys::set_coalescing(socket.as_fd(), false);
+        }
+        let cuts = if offloads.send { state.max_gso_segments() } else { 1 };
         sys::allow_fragmentation(socket.as_fd(), local.is_ipv6())?;
         let local = socket.local_addr()?;
-        Ok(Self { local, interface, refusals: Refusals::default(), learnt: None, io: sys::register(socket)?, state })
+        let (refusals, io) = (Refusals::default(), sys::register(socket)?);
+        Ok(Self { local, interface, refusals, learnt: None, io, state, cuts, send: sys::send })
+    }
+
+    /// Bytes that wait for the node, and for the network, before datagrams are lost; `None` when that is as much as it should be.
+    pub(super) fn small_buffers(&self) -> Option<[usize; 2]> {
+        let socket = SockRef::from(self.io.get_ref());
+        // The kernel doubles what it is asked for, for its own part, and says so.
+        let sizes = [socket.recv_buffer_size().ok()? / 2, socket.send_buffer_size().ok()? / 2];
+        sizes.iter().any(|size| *size < SMALL_BUFFER).then_some(sizes)
     }
 
     /// Largest payload as a [`Link`](zt_peer::Link) has it: that of the interface, if it is known.
@@ -82,30 +109,43 @@ impl UdpLink {
     }
 
     fn takes_trains(&self, now: Mono, remote: SocketAddr, segment: usize, segments: usize) -> bool {
-        segments <= self.max_segments() && !self.refusals.refuses(now, remote, segment)
+        segments <= self.cuts && !self.refusals.refuses(now, remote, segment)
     }
 
-    /// One system call: one datagram, or with `segment` a train of them.
+    /// One system call; how many of the messages left, of those of `train`.
     fn poll_call(
         &self,
         cx: &mut Context<'_>,
-        remote: SocketAddr,
         train: &Outgoing<'_>,
-        bytes: &[u8],
-        segment: Option<u16>,
-    ) -> Poll<io::Result<()>> {
-        let destination = SockAddr::from(remote);
+        messages: &[Message<'_>],
+    ) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = match self.io.poll_write_ready(cx) {
                 Poll::Ready(guard) => guard?,
                 Poll::Pending => return Poll::Pending,
             };
-            let result = guard.try_io(|io| {
-                self.send_as(io.get_ref(), train, || sys::send(io.get_ref().as_fd(), &destination, bytes, segment))
-            });
+            let result =
+                guard.try_io(|io| self.send_as(io.get_ref(), train, || (self.send)(io.get_ref().as_fd(), messages)));
             match result {
                 Ok(result) => return Poll::Ready(result),
                 Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// Sends the first datagrams of a train, each by itself; how many left.
+    fn poll_singles(
+        &self,
+        cx: &mut Context<'_>,
+        destination: &SockAddr,
+        train: &Outgoing<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut datagrams = train.datagrams();
+        let mut message = || Message { destination, bytes: datagrams.next().unwrap_or_default(), segment: None };
+        match train.count() {
+            1 => self.poll_call(cx, train, &[message()]),
+            count => {
+                self.poll_call(cx, train, &std::array::from_fn::<_, MESSAGES, _>(|_| message())[..count.min(MESSAGES)])
             }
         }
     }
@@ -115,8 +155,8 @@ impl UdpLink {
         &self,
         socket: &std::net::UdpSocket,
         train: &Outgoing<'_>,
-        send: impl Fn() -> io::Result<()>,
-    ) -> io::Result<()> {
+        send: impl Fn() -> io::Result<usize>,
+    ) -> io::Result<usize> {
         if train.dont_fragment {
             sys::forbid_fragmentation(socket.as_fd(), self.local.is_ipv6())?;
             let result = send();
@@ -143,9 +183,9 @@ impl UdpLink {
         Some(refusals::payload(connect().ok()?, remote.is_ipv6()))
     }
 
-    /// The most segments the kernel takes in one call.
+    /// The most datagrams of a train that leave in one call, cut by the kernel or not.
     pub(super) fn max_segments(&self) -> usize {
-        self.state.max_gso_segments()
+        if self.cuts > 1 { self.cuts } else { UNCUT }
     }
 }
 
@@ -192,11 +232,12 @@ impl LinkIo for UdpLink {
         let segments = train.count();
         let unsent = |datagrams, cause| Poll::Ready(Err(SendError::Unsent { datagrams, cause }));
         let Endpoint::Ip(remote) = train.remote else { return unsent(segments, Unsent::NoRoute) };
+        let destination = &SockAddr::from(remote);
         if segments > 1 && self.takes_trains(now, remote, train.segment, segments) {
             let segment = u16::try_from(train.segment).ok();
-            match self.poll_call(cx, remote, train, train.bytes, segment) {
+            match self.poll_call(cx, train, &[Message { destination, bytes: train.bytes, segment }]) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(segments)),
+                Poll::Ready(Ok(_)) => return Poll::Ready(Ok(segments)),
                 Poll::Ready(Err(error)) if refusals::concerns_trains(&error) => {
                     let path = self.path_payload(remote);
                     let narrow = self.refusals.note(now, remote, train.segment, path);
@@ -206,14 +247,15 @@ impl LinkIo for UdpLink {
                 Poll::Ready(Err(error)) => return unsent(segments, cause(&error)),
             }
         }
-        for (sent, datagram) in train.datagrams().enumerate() {
-            match self.poll_call(cx, remote, train, datagram, None) {
-                Poll::Ready(Ok(())) => {}
+        let mut sent = 0;
+        while sent < segments {
+            match self.poll_singles(cx, destination, &train.after(sent)) {
+                Poll::Ready(Ok(count)) => sent += count.max(1),
                 // What does not leave now is for the next call.
                 _ if sent > 0 => return Poll::Ready(Ok(sent)),
                 Poll::Pending => return Poll::Pending,
                 // The interface does not take it: for a probe of what is taken, that is an answer as good as none.
-                Poll::Ready(Err(error)) if train.dont_fragment && cause(&error) == Unsent::TooLong => {}
+                Poll::Ready(Err(error)) if train.dont_fragment && cause(&error) == Unsent::TooLong => sent += 1,
                 Poll::Ready(Err(error)) => return unsent(1, cause(&error)),
             }
         }
@@ -222,6 +264,16 @@ impl LinkIo for UdpLink {
 
     fn take_path_mtu(&mut self) -> Option<(Endpoint, u16)> {
         self.learnt.take()
+    }
+}
+
+/// Buffers that take what comes while this task does something else: of the wanted size where that is permitted, else as
+/// large as the host allows everybody.
+fn enlarge_buffers(socket: &Socket) {
+    if sys::force_buffers(socket.as_fd(), SOCKET_BUFFER as i32).is_err() {
+        // The kernel takes the nearest that it allows; what came of it is told by `small_buffers`.
+        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+        let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
     }
 }
 
@@ -273,6 +325,7 @@ fn unmap(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::future::poll_fn;
     use std::time::Duration;
     use zt_tap::netns::Namespace;
@@ -306,7 +359,7 @@ mod tests {
                 let local: SocketAddr = local.parse().expect("an address");
                 let receiver = std::net::UdpSocket::bind(local).expect("a socket");
                 receiver.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
-                let mut link = UdpLink::bind(local, None).expect("a socket");
+                let mut link = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
                 let fits = refusals::payload(1280, local.is_ipv6());
                 assert_eq!(send(&mut link, &receiver, 1400).await, Some(fits), "learnt");
                 assert_eq!(send(&mut link, &receiver, 1400).await, None, "known");
@@ -316,12 +369,110 @@ mod tests {
         namespace.run(|| runtime.block_on(work)).expect("entered");
     }
 
+    thread_local! {
+        /// How many trains the kernel of a test was asked to cut.
+        static ASKED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn refuse(socket: BorrowedFd<'_>, messages: &[Message<'_>], errno: i32) -> io::Result<usize> {
+        if messages.iter().all(|message| message.segment.is_none()) {
+            return sys::send(socket, messages);
+        }
+        ASKED.set(ASKED.get() + 1);
+        Err(io::Error::from_raw_os_error(errno))
+    }
+
+    fn on_loopback(work: impl AsyncFnOnce(SocketAddr, std::net::UdpSocket)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let local: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        let receiver = std::net::UdpSocket::bind(local).expect("a socket");
+        receiver.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+        runtime.block_on(work(local, receiver));
+    }
+
+    #[test]
+    fn a_kernel_that_refuses_trains_at_once_or_later_loses_none() {
+        type Refuser = fn(BorrowedFd<'_>, &[Message<'_>]) -> io::Result<usize>;
+        let refusers: [Refuser; 3] = [
+            |socket, messages| refuse(socket, messages, libc::EIO),
+            |socket, messages| refuse(socket, messages, libc::EINVAL),
+            |socket, messages| refuse(socket, messages, libc::EOPNOTSUPP),
+        ];
+        on_loopback(async |local, receiver| {
+            for (refuser, trains_before) in refusers.into_iter().zip([0, 1, 5]) {
+                let mut link = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
+                for _ in 0..trains_before {
+                    send(&mut link, &receiver, 1400).await;
+                }
+                link.send = refuser;
+                ASKED.set(0);
+                for _ in 0..3 {
+                    // Each datagram arrives, in order.
+                    assert_eq!(send(&mut link, &receiver, 1400).await, None, "the path is not narrow");
+                }
+                assert_eq!(ASKED.get(), 1, "asked once, and not again while that is remembered");
+            }
+        });
+    }
+
+    #[test]
+    fn what_leaves_of_several_datagrams_is_not_sent_again() {
+        on_loopback(async |local, receiver| {
+            let mut link = UdpLink::bind(local, None, UdpOffloads { send: false, receive: false }).expect("a socket");
+            link.send = |socket, messages| sys::send(socket, &messages[..messages.len().min(2)]);
+            send(&mut link, &receiver, 1400).await;
+        });
+    }
+
+    #[test]
+    fn without_offload_no_train_is_cut_and_none_is_joined() {
+        on_loopback(async |local, receiver| {
+            let mut link = UdpLink::bind(local, None, UdpOffloads { send: false, receive: true }).expect("a socket");
+            link.send = |socket, messages| refuse(socket, messages, libc::EIO);
+            ASKED.set(0);
+            assert_eq!(send(&mut link, &receiver, 1400).await, None);
+            assert_eq!(ASKED.get(), 0);
+
+            let bytes = [7; 5000];
+            let mut buffer = vec![0; BATCH * ROOM];
+            for (receive, arrived) in [(true, vec![5000]), (false, vec![1400, 1400, 1400, 800])] {
+                let mut sender = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
+                if sender.cuts == 1 {
+                    continue;
+                }
+                let mut link = UdpLink::bind(local, None, UdpOffloads { send: true, receive }).expect("a socket");
+                let remote = Endpoint::Ip(link.local);
+                let train = Outgoing { remote, bytes: &bytes, segment: 1400, ttl: None, dont_fragment: false };
+                assert_eq!(poll_fn(|cx| sender.poll_send(Mono::ZERO, cx, &train)).await.expect("sent"), 4);
+                let mut lengths = Vec::new();
+                while lengths.iter().sum::<usize>() < bytes.len() {
+                    let mut each = |received: Received<'_>| lengths.push(received.bytes.len());
+                    poll_fn(|cx| link.poll_receive(cx, &mut buffer, &mut each)).await.expect("received");
+                }
+                assert_eq!(lengths, arrived);
+            }
+        });
+    }
+
+    #[test]
+    fn buffers_are_as_large_as_is_permitted() {
+        on_loopback(async |local, receiver| {
+            let link = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
+            if sys::force_buffers(receiver.as_fd(), SOCKET_BUFFER as i32).is_ok() {
+                assert_eq!(link.small_buffers(), None);
+            }
+            SockRef::from(link.io.get_ref()).set_recv_buffer_size(65_536).expect("a smaller one is always permitted");
+            assert_eq!(link.small_buffers().map(|[receive, _]| receive), Some(65_536));
+        });
+    }
+
     #[test]
     fn what_cannot_be_sent_has_a_cause() {
         let Ok(namespace) = Namespace::new() else { return };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let work = async {
-            let mut link = UdpLink::bind("127.0.0.1:0".parse().expect("an address"), None).expect("a socket");
+            let mut link = UdpLink::bind("127.0.0.1:0".parse().expect("an address"), None, UdpOffloads::default())
+                .expect("a socket");
             let remote = Endpoint::Ip("192.0.2.1:9993".parse().expect("an address"));
             let train = Outgoing { remote, bytes: &[7; 20], segment: 10, ttl: None, dont_fragment: false };
             let sent = poll_fn(|cx| link.poll_send(Mono::ZERO, cx, &train)).await;

@@ -84,7 +84,7 @@ fn new_link(io: &Fake) -> NewLink {
 }
 
 fn opened(news: Vec<NewLink>) -> Links {
-    let mut links = Links::new(vec![Box::new(Given(news.into()))]);
+    let mut links = Links::new(vec![Box::new(Given(news.into()))], UdpOffloads::default());
     while links.poll_opened(&mut cx()).is_ready() {}
     links
 }
