@@ -1,10 +1,12 @@
 //! What a virtual (or real) network must carry.
 
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::SockRef;
 use zt_tap::netns::{PingOptions, Transfer};
 
@@ -76,6 +78,60 @@ pub fn tcp(from: &Host, to: &Host, address: IpAddr, bytes: u64) -> Result<Transf
         bail!("{}: {} of {bytes} bytes arrived", what(), received.bytes);
     }
     Ok(sent)
+}
+
+/// Moves datagrams of UDP from one host to an address of the other, as many of each length as one segmented send carries,
+/// and as one where the sending kernel can. Lost ones are sent again, all of their length, as UDP loses by right.
+///
+/// # Errors
+/// Some did not arrive within `patience`, or one arrived as it was not sent.
+pub fn udp(from: &Host, to: &Host, address: IpAddr, lengths: &[usize], patience: Duration) -> Result<()> {
+    let what = || format!("UDP from {} to {} at {address}", from.name(), to.name());
+    let sink = to.namespace().run(|| UdpSocket::bind((address, 0)))??;
+    sink.set_read_timeout(Some(Duration::from_millis(100)))?;
+    let target = sink.local_addr()?;
+    let unspecified: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let bind = || from.namespace().run(|| UdpSocket::bind((unspecified, 0)));
+    // One for trains, which forbids to fragment, and one that lets IP do so.
+    let (socket, plain) = (bind()??, bind()??);
+    socket.set_nonblocking(true)?;
+    let kernel = UdpSocketState::new(UdpSockRef::from(&socket))?;
+    for &length in lengths {
+        let count = (60_000 / length).clamp(1, kernel.max_gso_segments());
+        let datagrams: Vec<u8> = (0..count).flat_map(|number| datagram(number, length)).collect();
+        let start = Instant::now();
+        let mut missing: BTreeSet<usize> = (0..count).collect();
+        while !missing.is_empty() {
+            if start.elapsed() > patience {
+                bail!("{}: {} of {count} datagrams of {length} bytes not within {patience:?}", what(), missing.len());
+            }
+            let segment_size = (count > 1).then_some(length);
+            let transmit =
+                Transmit { destination: target, ecn: None, contents: &datagrams, segment_size, src_ip: None };
+            // A train of what is longer than the MTU is refused.
+            if kernel.try_send(UdpSockRef::from(&socket), &transmit).is_err() {
+                datagrams.chunks(length).for_each(|datagram| drop(plain.send_to(datagram, target)));
+            }
+            let mut buffer = vec![0; 65_536];
+            while !missing.is_empty()
+                && let Ok(len) = sink.recv(&mut buffer)
+            {
+                let number = usize::from(buffer[0]);
+                // Those of another length came late.
+                if len == length {
+                    ensure!(buffer[..len] == datagram(number, length)[..], "{}: datagram {number} was changed", what());
+                    missing.remove(&number);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the datagram of this number and length says.
+fn datagram(number: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| if at == 0 { number as u8 } else { (number * 31 + length * 7 + at * at) as u8 }).collect()
 }
 
 /// Sends UDP to a multicast group from one host until the other, which listens, gets one; both are named by their

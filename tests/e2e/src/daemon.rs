@@ -48,6 +48,9 @@ impl Daemon {
     fn start(name: &str, program: Program, home: Home, namespace: Arc<Namespace>, options: Options) -> Result<Self> {
         // Of an earlier run: the process is up when it has written its own.
         let _ = fs::remove_file(home.path().join("zerotier-one.port"));
+        if matches!(program, Program::Ours(_)) {
+            home.lay_settings_under()?;
+        }
         let mut process =
             namespace.spawn(program.service(home.path(), &options)).with_context(|| format!("cannot start {name}"))?;
         let ready = wait_for("answer of the node", START_PATIENCE, || {

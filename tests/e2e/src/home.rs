@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zt_crypto::{KeyPair, SecretIdentity, SeededEntropy, sign_world};
 use zt_wire::{Emit, Identity, InetAddress, Root, World, WorldKind};
 
@@ -101,6 +101,16 @@ impl Home {
         Ok(self)
     }
 
+    /// Lays the settings that `ZT_TEST_LOCAL_CONF` says, as the text of a `local.conf`, under those of this home.
+    ///
+    /// # Errors
+    /// They are no JSON, or of the file system.
+    pub(crate) fn lay_settings_under(&self) -> Result<()> {
+        let Some(text) = std::env::var_os("ZT_TEST_LOCAL_CONF") else { return Ok(()) };
+        let below = serde_json::from_str(&text.to_string_lossy()).context("ZT_TEST_LOCAL_CONF is no JSON")?;
+        lay_under(self, &below)
+    }
+
     /// Gives the node settings.
     ///
     /// # Errors
@@ -108,6 +118,28 @@ impl Home {
     pub fn with_local_conf(self, settings: &Value) -> Result<Self> {
         self.write("local.conf", settings.to_string().as_bytes())?;
         Ok(self)
+    }
+}
+
+/// Puts settings under those that a home has: what a test says itself stays. A file that is no object is the test's matter.
+fn lay_under(home: &Home, below: &Value) -> Result<()> {
+    let own = match home.read("local.conf") {
+        Ok(text) => serde_json::from_slice(&text).ok(),
+        Err(_) => Some(Value::Object(Map::new())),
+    };
+    let Some(mut own @ Value::Object(_)) = own else { return Ok(()) };
+    fill(&mut own, below);
+    home.write("local.conf", own.to_string().as_bytes())
+}
+
+/// Takes over fields that are not there, in objects within objects as well.
+fn fill(own: &mut Value, below: &Value) {
+    let (Value::Object(own), Value::Object(below)) = (own, below) else { return };
+    for (key, value) in below {
+        match own.get_mut(key) {
+            Some(own) => fill(own, value),
+            None => drop(own.insert(key.clone(), value.clone())),
+        }
     }
 }
 
@@ -158,6 +190,24 @@ mod tests {
         }
         let made = SecretIdentity::generate(&mut SeededEntropy::new(1));
         assert_eq!(made.to_text(), identity(1).to_text());
+    }
+
+    #[test]
+    fn settings_for_all_homes_leave_what_a_test_says() {
+        let lab = Folder::new("settings").expect("a folder");
+        let below = serde_json::json!({ "settings": { "tapOffload": "none", "udpOffload": "none" } });
+        let read = |home: &Home| serde_json::from_slice::<Value>(&home.read("local.conf").expect("written"));
+        let home = Home::new(&lab, "bare").expect("a home");
+        lay_under(&home, &below).expect("written");
+        assert_eq!(read(&home).expect("JSON"), below);
+        let own = serde_json::json!({ "settings": { "tapOffload": "tcp", "primaryPort": 7 }, "virtual": {} });
+        let home = Home::new(&lab, "own").expect("a home").with_local_conf(&own).expect("written");
+        lay_under(&home, &below).expect("written");
+        let both = serde_json::json!({ "settings": { "tapOffload": "tcp", "primaryPort": 7, "udpOffload": "none" }, "virtual": {} });
+        assert_eq!(read(&home).expect("JSON"), both);
+        home.write("local.conf", b"broken").expect("written");
+        lay_under(&home, &below).expect("left alone");
+        assert_eq!(home.read("local.conf").expect("there"), b"broken");
     }
 
     #[test]

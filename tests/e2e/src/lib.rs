@@ -29,7 +29,7 @@ pub mod uplinks;
 
 pub use api::Api;
 pub use cable::Cable;
-pub use checks::{Ping, multicast, tcp, wait_for};
+pub use checks::{Ping, multicast, tcp, udp, wait_for};
 pub use daemon::Daemon;
 pub use home::Home;
 pub use lab::{Cut, Host, Lab, Nat, Switch};

@@ -17,6 +17,7 @@ mod mss;
 mod mtu;
 mod nat;
 mod nesting;
+mod offload;
 mod path_size;
 mod port_mapping;
 mod ports;
