@@ -65,7 +65,8 @@ impl RateSearch {
         }
         self.next = match (self.good, self.bad) {
             (Some(good), Some(bad)) if good < bad => (good * bad).sqrt(),
-            (_, Some(bad)) if self.good.is_none() => bad / self.stride,
+            // What arrived of too much is near to what can be.
+            (None, Some(bad)) => (trial.delivered * 0.9).clamp(bad / FAR, bad / self.stride.min(NEAR)),
             (Some(good), _) => good * self.stride,
             _ => rate,
         };
@@ -78,6 +79,10 @@ impl RateSearch {
     }
 }
 
+/// How far a failed trial leads down at most, as a factor.
+const FAR: f64 = 16.0;
+/// And at least.
+const NEAR: f64 = 1.1;
 /// Two rates that are one.
 const CLOSE: f64 = 1.04;
 /// Part of the rate that a sender has to reach to have kept up.

@@ -1,9 +1,8 @@
 //! No tunnel at all: what the machine can do.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{Peer, Tunnel};
-use crate::Lab;
 
 pub(super) struct Raw;
 
@@ -21,9 +20,9 @@ impl Peer for Raw {
     }
 
     fn prepare(&self) -> Result<Tunnel> {
-        let lab = Lab::new("raw")?.context("this machine has no namespaces")?;
-        let hosts = [lab.host("a", &["10.0.0.2/24"])?, lab.host("b", &["10.0.0.3/24"])?];
-        let inside = ["10.0.0.2".parse()?, "10.0.0.3".parse()?];
-        Tunnel { held: vec![Box::new(lab)], daemons: Vec::new(), hosts, inside }.answered()
+        let (lab, mut tunnel) = Tunnel::bare("raw")?;
+        tunnel.inside = ["10.0.0.2".parse()?, "10.0.0.3".parse()?];
+        tunnel.hold(lab);
+        tunnel.answered()
     }
 }

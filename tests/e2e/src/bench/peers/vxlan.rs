@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Context as _, Result};
 
-use super::{Peer, Tunnel};
+use super::{INSIDE, Peer, Tunnel};
 use crate::Lab;
 
 pub(super) struct Vxlan;
@@ -28,14 +28,12 @@ impl Peer for Vxlan {
     }
 
     fn prepare(&self) -> Result<Tunnel> {
-        let lab = Lab::new("vxlan")?.context("this machine has no namespaces")?;
-        let hosts = [lab.host("a", &["10.0.0.2/24"])?, lab.host("b", &["10.0.0.3/24"])?];
-        for (host, ends, address) in [(&hosts[0], ENDS, "10.8.0.1/24"), (&hosts[1], [ENDS[1], ENDS[0]], "10.8.0.2/24")]
-        {
-            host.namespace().add_vxlan("vx0", "eth0", ends)?;
-            host.add_address("vx0", address)?;
+        let (lab, mut tunnel) = Tunnel::bare("vxlan")?;
+        for (end, ends) in [ENDS, [ENDS[1], ENDS[0]]].into_iter().enumerate() {
+            tunnel.hosts[end].namespace().add_vxlan("vx0", "eth0", ends)?;
+            tunnel.address(end, "vx0", INSIDE[end])?;
         }
-        let inside = ["10.8.0.1".parse()?, "10.8.0.2".parse()?];
-        Tunnel { held: vec![Box::new(lab)], daemons: Vec::new(), hosts, inside }.answered()
+        tunnel.hold(lab);
+        tunnel.answered()
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Peer, Tunnel, WAIT, need, printed, version};
+use super::{INSIDE, Peer, Tunnel, WAIT, need, printed, version};
 use crate::{Host, Lab, wait_for};
 
 const WG: &str = "apt-get install wireguard-tools";
@@ -55,24 +55,17 @@ impl Peer for Maker {
     }
 
     fn prepare(&self) -> Result<Tunnel> {
-        let lab = Lab::new("wireguard")?.context("this machine has no namespaces")?;
-        let hosts = [lab.host("a", &["10.0.0.2/24"])?, lab.host("b", &["10.0.0.3/24"])?];
+        let (lab, mut tunnel) = Tunnel::bare("wireguard")?;
         let keys = [wg(&["genkey"], None)?, wg(&["genkey"], None)?];
         let public = [wg(&["pubkey"], Some(&keys[0]))?, wg(&["pubkey"], Some(&keys[1]))?];
-        let mut tunnel =
-            Tunnel { held: Vec::new(), daemons: Vec::new(), hosts, inside: ["10.8.0.1".parse()?, "10.8.0.2".parse()?] };
         for (this, other) in [(0, 1), (1, 0)] {
-            let host = &tunnel.hosts[this];
             // One control socket for each device name, in a folder that namespaces share: so each has a name of its own.
             let device = format!("zt{}{this}-{}", &self.id()[..1], std::process::id() % 100_000);
             match self.daemon(&device) {
-                Some(command) => {
-                    let process = host.namespace().spawn(command)?;
-                    tunnel.daemons.push(process.id());
-                    tunnel.held.push(Box::new(process));
-                }
-                None => ip(host, &device)?,
+                Some(command) => tunnel.start(this, command)?,
+                None => ip(&tunnel.hosts[this], &device)?,
             }
+            let host = &tunnel.hosts[this];
             let key = lab.folder().join(format!("key{this}"));
             std::fs::write(&key, &keys[this])?;
             let endpoint = format!("10.0.0.{}:51820", other + 2);
@@ -85,11 +78,10 @@ impl Peer for Maker {
                 host.namespace().enter_on_spawn(&mut command)?;
                 Ok(command.status()?.success().then_some(()))
             })?;
-            host.add_address(&device, &format!("10.8.0.{}/24", this + 1))?;
             host.namespace().set_mtu(&device, 1420)?;
-            host.namespace().set_up(&device, true)?;
+            tunnel.address(this, &device, INSIDE[this])?;
         }
-        tunnel.held.push(Box::new(lab));
+        tunnel.hold(lab);
         tunnel.answered()
     }
 }

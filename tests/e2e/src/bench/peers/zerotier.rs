@@ -145,12 +145,9 @@ impl Peer for Pair {
         let Rig { lab, root_host, root, hosts, members, far, .. } = rig;
         let daemons = members.iter().chain([&root]).map(crate::Daemon::id);
         let daemons = daemons.take(if is_relayed { 3 } else { 2 }).collect();
-        Tunnel {
-            daemons,
-            held: vec![Box::new(members), Box::new(root), Box::new(root_host), Box::new(far), Box::new(lab)],
-            hosts,
-            inside,
-        }
-        .answered()
+        let mut tunnel = Tunnel::of(hosts)?;
+        (tunnel.daemons, tunnel.inside) = (daemons, inside);
+        tunnel.hold((members, root, root_host, far, lab));
+        tunnel.answered()
     }
 }
