@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bad_input;
+mod bench;
 mod bonding;
 mod c_hosts;
 mod collision;

@@ -23,14 +23,19 @@ impl Peer for VpnCloud {
 
     fn prepare(&self) -> Result<Tunnel> {
         let (lab, mut tunnel) = Tunnel::bare("vpncloud")?;
-        for (end, other) in [(0, 1), (1, 0)] {
+        // The second end waits for the first one: two that call each other at a time refuse each other.
+        for end in [0, 1] {
             // It ends where no route leads to the internet.
             tunnel.hosts[end].default_route("eth0", "10.0.0.1".parse()?)?;
             let mut command = need("vpncloud", HOW)?;
             command.args(["-t", "tap", "-m", "switch", "-d", "vpncloud0", "-l", "3210", "-p", "a password of the lab"]);
-            command.args(["-c", &format!("10.0.0.{}:3210", other + 2), "--ip", &format!("{}/24", INSIDE[end])]);
             command.args(["--no-port-forwarding", "-q"]);
+            if end == 0 {
+                command.args(["-c", "10.0.0.3:3210"]);
+            }
             tunnel.start(end, command)?;
+            // Of itself (--ip) it takes another address than it is told.
+            tunnel.address(end, "vpncloud0", INSIDE[end])?;
         }
         tunnel.hold(lab);
         tunnel.answered()
