@@ -167,10 +167,12 @@ impl Driver {
             let Self { links, outbox, .. } = self;
             let limit = links.max_segments();
             let mut packets = 0;
-            while let Some(train) = outbox.transmits.train(packets, limit) {
-                links.send(now.mono, cx, &train, share);
+            let trains = std::iter::from_fn(|| {
+                let train = outbox.transmits.train(packets, limit)?;
                 packets += train.packets;
-            }
+                Some(train)
+            });
+            links.send_all(now.mono, cx, share, trains);
             outbox.transmits.clear();
         }
         self.hear_of_links(now)

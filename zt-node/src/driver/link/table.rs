@@ -17,6 +17,8 @@ use zt_wire::time::Mono;
 
 /// Open links of one source: who connects to us takes no more memory than that.
 const MOST_OF_A_SOURCE: usize = 64;
+/// Trains that are tried in one call.
+const TOGETHER: usize = 32;
 /// Room that links share to receive in.
 const BUFFER: usize = 512 << 10;
 
@@ -350,12 +352,64 @@ impl Links {
         self.udp().map(UdpLink::max_segments).min().unwrap_or(usize::MAX)
     }
 
+    /// Sends trains, each as [`Links::send`] does, in their order: those that follow each other by one UDP socket leave in as
+    /// few calls as can be.
+    pub(in crate::driver) fn send_all<'a>(
+        &mut self,
+        now: Mono,
+        cx: &mut Context<'_>,
+        share: Share,
+        trains: impl Iterator<Item = Train<'a>>,
+    ) {
+        let mut trains = trains.peekable();
+        while let Some(first) = trains.next() {
+            let follows = |next: &Train<'_>| next.path.link == first.path.link && !next.spam && !first.spam;
+            let Some(second) = trains.next_if(follows) else {
+                self.send(now, cx, &first, share);
+                continue;
+            };
+            let mut run = [first; TOGETHER];
+            run[1] = second;
+            let mut count = 2;
+            while count < TOGETHER
+                && let Some(next) = trains.next_if(follows)
+            {
+                run[count] = next;
+                count += 1;
+            }
+            let mut rest = &run[..count];
+            while let [first, others @ ..] = rest {
+                match self.send_together(now, cx, rest) {
+                    0 => {
+                        self.send(now, cx, first, share);
+                        rest = others;
+                    }
+                    sent => rest = &rest[sent..],
+                }
+            }
+        }
+    }
+
+    /// Sends the first of some trains by one link in one call, if that is a UDP socket and nothing waits for it; how many left.
+    fn send_together(&mut self, now: Mono, cx: &mut Context<'_>, trains: &[Train<'_>]) -> usize {
+        let [first, _, ..] = trains else { return 0 };
+        let Some(open) = self.open.iter().find(|open| open.line.link.id == first.path.link) else { return 0 };
+        let OpenLink { line: Line { link, io: Io::Udp(udp, _), ended: None }, queue, .. } = open else { return 0 };
+        if !queue.is_empty() {
+            return 0;
+        }
+        let mut all = [outgoing(first); TOGETHER];
+        all.iter_mut().zip(trains).for_each(|(all, train)| *all = outgoing(train));
+        let sent = udp.send_together(now, cx, &all[..trains.len().min(TOGETHER)]);
+        all[..sent].iter().for_each(|train| self.tally.sent(link, train));
+        sent
+    }
+
     /// Sends a train by its link, and with the spam flag by every link for first contact whose rank is not above that of
     /// its own (08 §B.5). What a link does not take at once waits in its queue; what finds no room there is lost.
     pub(in crate::driver) fn send(&mut self, now: Mono, cx: &mut Context<'_>, train: &Train<'_>, share: Share) {
         let Path { link, remote } = train.path;
-        let Train { bytes, segment_size: segment, ttl, dont_fragment, .. } = *train;
-        let outgoing = Outgoing { remote, bytes, segment, ttl, dont_fragment };
+        let outgoing = outgoing(train);
         let Some(at) = self.place(link) else {
             self.tally.unsent.add(Unsent::NoLink, outgoing.count());
             return;
@@ -446,6 +500,21 @@ impl Links {
     }
 }
 
+/// A train as links see it.
+fn outgoing<'a>(train: &Train<'a>) -> Outgoing<'a> {
+    let Train { bytes, segment_size: segment, ttl, dont_fragment, .. } = *train;
+    Outgoing { remote: train.path.remote, bytes, segment, ttl, dont_fragment }
+}
+
+impl Tally {
+    /// Counts datagrams that left.
+    fn sent(&mut self, link: &Link, sent: &Outgoing<'_>) {
+        self.traffic.datagrams_out += sent.count() as u64;
+        self.traffic.bytes_out += sent.bytes.len() as u64;
+        trace::datagrams("out", link.local, sent.remote, sent.bytes, sent.segment);
+    }
+}
+
 impl Line {
     /// Hands datagrams to the link until it takes no more, and returns how many are dealt with: sent, or counted as lost.
     fn offer(&mut self, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, tally: &mut Tally) -> usize {
@@ -464,9 +533,7 @@ impl Line {
                 Poll::Pending => return done,
                 Poll::Ready(Ok(count)) => {
                     let sent = rest.first(count.clamp(1, left));
-                    tally.traffic.datagrams_out += sent.count() as u64;
-                    tally.traffic.bytes_out += sent.bytes.len() as u64;
-                    trace::datagrams("out", link.local, sent.remote, sent.bytes, sent.segment);
+                    tally.sent(link, &sent);
                     done += sent.count();
                 }
                 Poll::Ready(Err(SendError::Unsent { datagrams, cause })) => {

@@ -150,6 +150,33 @@ impl UdpLink {
         }
     }
 
+    /// Sends the first of some trains in one call; how many left. None is lost by it: what has not left, for whatever
+    /// cause, is for [`LinkIo::poll_send`], which hears the cause.
+    pub(super) fn send_together(&self, now: Mono, cx: &mut Context<'_>, trains: &[Outgoing<'_>]) -> usize {
+        let mut destinations = [const { None }; MESSAGES];
+        for (train, destination) in trains.iter().zip(&mut destinations) {
+            let Endpoint::Ip(remote) = train.remote else { break };
+            let segments = train.count();
+            let is_plain = train.ttl.is_none() && !train.dont_fragment;
+            if !is_plain || segments > 1 && !self.takes_trains(now, remote, train.segment, segments) {
+                break;
+            }
+            *destination = Some(SockAddr::from(remote));
+        }
+        let [Some(destination), Some(_), ..] = &destinations else { return 0 };
+        let mut messages = [Message { destination, bytes: &[], segment: None }; MESSAGES];
+        let mut count = 0;
+        for ((train, destination), message) in trains.iter().zip(destinations.iter().flatten()).zip(&mut messages) {
+            let segment = u16::try_from(train.segment).ok().filter(|_| train.count() > 1);
+            *message = Message { destination, bytes: train.bytes, segment };
+            count += 1;
+        }
+        match self.poll_call(cx, &trains[0], &messages[..count]) {
+            Poll::Ready(Ok(sent)) => sent,
+            _ => 0,
+        }
+    }
+
     /// Sends with the options of the socket that the train asks for.
     fn send_as(
         &self,
@@ -411,6 +438,64 @@ mod tests {
                     assert_eq!(send(&mut link, &receiver, 1400).await, None, "the path is not narrow");
                 }
                 assert_eq!(ASKED.get(), 1, "asked once, and not again while that is remembered");
+            }
+        });
+    }
+
+    #[test]
+    fn trains_that_differ_leave_in_one_call_as_far_as_the_kernel_takes_them() {
+        thread_local! {
+            static CALLS: Cell<usize> = const { Cell::new(0) };
+        }
+        on_loopback(async |local, receiver| {
+            let other = std::net::UdpSocket::bind(local).expect("a socket");
+            other.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
+            let to = |socket: &std::net::UdpSocket| Endpoint::Ip(socket.local_addr().expect("bound"));
+            let bytes: Vec<u8> = (0..=255).cycle().take(5000).collect();
+            let train = |remote, length: usize, segment| {
+                let bytes = &bytes[..length];
+                Outgoing { remote, bytes, segment, ttl: None, dont_fragment: false }
+            };
+            let nowhere = Endpoint::Ip("255.255.255.255:9".parse().expect("an address"));
+            let [a, b] = [to(&receiver), to(&other)];
+            let trains = [
+                train(a, 3000, 1400),
+                train(b, 60, 60),
+                train(a, 1000, 500),
+                Outgoing { ttl: Some(3), ..train(a, 10, 10) },
+                train(b, 20, 20),
+                train(nowhere, 30, 30),
+                train(b, 40, 40),
+            ];
+            let mut link = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
+            link.send = |socket, messages| {
+                CALLS.set(CALLS.get() + 1);
+                sys::send(socket, messages)
+            };
+            // A new socket is not known to be writable before it was waited for.
+            poll_fn(|cx| link.io.poll_write_ready(cx).map_ok(|mut guard| guard.retain_ready())).await.expect("open");
+            let mut sent_together = Vec::new();
+            let mut rest = &trains[..];
+            while let [first, others @ ..] = rest {
+                let sent = poll_fn(|cx| Poll::Ready(link.send_together(Mono::ZERO, cx, rest))).await;
+                sent_together.push(sent);
+                rest = if sent == 0 { others } else { &rest[sent..] };
+                if sent == 0 {
+                    let single = poll_fn(|cx| link.poll_send(Mono::ZERO, cx, first)).await;
+                    assert_eq!(single.is_err(), first.remote == nowhere, "broadcasts are not permitted");
+                }
+            }
+            if link.cuts > 1 {
+                // What has a time to live of its own leaves alone, and what the kernel refuses is asked for alone.
+                assert_eq!(sent_together, [3, 0, 1, 0, 0]);
+                assert_eq!(CALLS.get(), 1 + 1 + 1 + 2 + 1);
+            }
+            let mut buffer = [0; 2000];
+            for (socket, remote) in [(&receiver, a), (&other, b)] {
+                for datagram in trains.iter().filter(|train| train.remote == remote).flat_map(Outgoing::datagrams) {
+                    let length = socket.recv(&mut buffer).expect("a datagram");
+                    assert_eq!(&buffer[..length], datagram);
+                }
             }
         });
     }

@@ -223,3 +223,36 @@ fn a_source_has_only_so_many_links_open() {
     let Poll::Ready(link) = links.poll_opened(&mut cx()) else { panic!("a place is free") };
     assert_eq!(link.id, LinkId(MOST_OF_A_SOURCE as u32 + 1), "numbers are not used again");
 }
+
+#[tokio::test]
+async fn trains_of_one_socket_leave_in_order_and_are_counted() {
+    let receivers = [(); 2].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket"));
+    let mut links = Links::new(Vec::new(), UdpOffloads::default());
+    let link = links.bind("127.0.0.1:0".parse().expect("an address"), None).expect("a socket").id;
+    let bytes: Vec<u8> = (0..200).collect();
+    // More than one call takes, to both in turn, with one by a link that is not there among them.
+    let trains: Vec<Train<'_>> = (0..70)
+        .map(|at| {
+            let remote = Endpoint::Ip(receivers[at % 2].local_addr().expect("bound"));
+            let link = if at == 40 { LinkId(99) } else { link };
+            Train { path: Path { link, remote }, ..train(0, &bytes[at..at + 30], 20) }
+        })
+        .collect();
+    // A new socket is not known to be writable before it was waited for: what came before waits.
+    links.send_all(Mono::ZERO, &mut cx(), Share::Frames, trains.iter().take(3).copied());
+    while links.traffic().datagrams_out < 6 {
+        tokio::task::yield_now().await;
+        links.flush(Mono::ZERO, &mut cx());
+    }
+    links.send_all(Mono::ZERO, &mut cx(), Share::Frames, trains.iter().skip(3).copied());
+    assert_eq!((links.traffic().datagrams_out, links.traffic().bytes_out), (2 * 69, 30 * 69));
+    assert_eq!(unsent(&links), [("no-link".to_owned(), 2)]);
+    for (at, train) in trains.iter().enumerate().filter(|(at, _)| *at != 40) {
+        for datagram in train.bytes.chunks(20) {
+            let mut buffer = [0; 100];
+            receivers[at % 2].set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout");
+            let length = receivers[at % 2].recv(&mut buffer).expect("a datagram");
+            assert_eq!(&buffer[..length], datagram, "train {at}");
+        }
+    }
+}
