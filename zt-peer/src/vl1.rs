@@ -129,6 +129,12 @@ impl Vl1 {
         self.hear_traces = true;
     }
 
+    /// Nothing is encrypted with AES from now on, in either direction: peers are told a protocol that has none (01 §5.5), and
+    /// what they send with it all the same is opened. Before the first packet.
+    pub const fn leave_out_aes(&mut self) {
+        self.wire.leave_out_aes();
+    }
+
     /// Low-bandwidth mode (03 §14): the node says as little as it can while it has nothing to say.
     pub const fn set_low_bandwidth(&mut self, low: bool) {
         self.schedule.set_low_bandwidth(low);

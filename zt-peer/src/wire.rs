@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use zt_crypto::{Entropy, PeerKeys, SecretIdentity, Suite, trusted_path};
-use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION};
+use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION, PROTO_VERSION_WITHOUT_AES};
 use zt_wire::verb::{Hello, OkHello, Verb, WorldVersion, emit_moons};
 use zt_wire::{
     Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, SoftwareVersion, Writer, fragment, lz4,
@@ -52,6 +52,8 @@ pub(crate) struct Wire {
     squeeze: Vec<u8>,
     expectations: Expectations,
     sent_frames: SentFrames,
+    /// Cipher 3 is used, and told to peers.
+    aes: bool,
 }
 
 impl Wire {
@@ -64,7 +66,17 @@ impl Wire {
             squeeze: Vec::new(),
             expectations: Expectations::default(),
             sent_frames: SentFrames::default(),
+            aes: true,
         }
+    }
+
+    /// Nothing is sealed with cipher 3 from now on, and peers are told a version that knows none.
+    pub(crate) const fn leave_out_aes(&mut self) {
+        self.aes = false;
+    }
+
+    const fn protocol(&self) -> u8 {
+        if self.aes { PROTO_VERSION } else { PROTO_VERSION_WITHOUT_AES }
     }
 
     /// Our secret identity.
@@ -108,7 +120,7 @@ impl Wire {
         let mut moons = emit_moons(moons);
         o.keys.mask_hello_tail(id, &mut moons);
         let body = Hello {
-            protocol: PROTO_VERSION,
+            protocol: self.protocol(),
             version: self.version,
             timestamp: u64::try_from(now.unix_ms).unwrap_or(0),
             identity: self.own,
@@ -128,7 +140,7 @@ impl Wire {
     ) -> OkHello<'w> {
         OkHello {
             timestamp,
-            protocol: PROTO_VERSION,
+            protocol: self.protocol(),
             version: self.version,
             address: Some(address),
             worlds: Some(worlds),
@@ -181,6 +193,7 @@ impl Wire {
                 trusted_path(packet.into_inner(), id);
                 None
             }
+            None if o.suite == Suite::AesGmacSiv && !self.aes => Some((o.keys, Suite::Salsa2012Poly1305)),
             None => Some((o.keys, o.suite)),
         };
         let at_once = o.at_once || o.asks.is_some();

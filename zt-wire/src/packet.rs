@@ -6,6 +6,8 @@ use crate::{Address, PacketId, ParseError, Verb};
 
 /// Protocol version sent in HELLO.
 pub const PROTO_VERSION: u8 = 12;
+/// The latest version before cipher 3: what a node tells that is not to be sent any (01 §5.5).
+pub const PROTO_VERSION_WITHOUT_AES: u8 = 11;
 /// Lower protocol versions are dropped.
 pub const PROTO_VERSION_MIN: u8 = 4;
 /// Length of a header with its verb byte; the shortest packet.

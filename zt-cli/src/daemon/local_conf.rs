@@ -177,6 +177,8 @@ pub struct Settings {
     pub tap_offload: Offloads,
     /// What is left to the kernel of sending and receiving by UDP.
     pub udp_offload: UdpOffloads,
+    /// AES-GMAC-SIV is used with peers that know it.
+    pub aes: bool,
 }
 
 impl Default for Settings {
@@ -198,6 +200,7 @@ impl Default for Settings {
             ethernet: Vec::new(),
             tap_offload: Offloads::All,
             udp_offload: UdpOffloads::default(),
+            aes: true,
         }
     }
 }
@@ -209,6 +212,7 @@ impl Settings {
         let fields = [
             ("tapOffload", self.tap_offload != other.tap_offload),
             ("udpOffload", self.udp_offload != other.udp_offload),
+            ("aes", self.aes != other.aes),
         ];
         fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
     }
@@ -339,6 +343,10 @@ impl LocalConf {
                 "ethernet" => self.read_ethernet(value),
                 "tapOffload" => self.read_tap_offload(value),
                 "udpOffload" => self.read_udp_offload(value),
+                "aes" => match value {
+                    Value::Bool(aes) => self.settings.aes = *aes,
+                    _ => self.remark(format!("{field}: {value} ignored; write true or false")),
+                },
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
                 _ if INERT_SETTINGS.contains(&key.as_str()) => {
                     self.remark(format!("{field}: accepted, but this version does not act on it"));

@@ -193,6 +193,7 @@ fn node_config(
     config.ports = if conf.settings.force_tcp_relay { Vec::new() } else { ports.to_vec() };
     config.bind = conf.settings.bind.clone();
     config.udp_offloads = conf.settings.udp_offload;
+    config.aes = conf.settings.aes;
     config.interface_blacklist = conf.settings.interface_prefix_blacklist.clone();
     config.host = Box::new(LinuxHost::new().map_err(|error| node_error(error.kind(), &error))?);
     config.dns = Box::new(LinuxDns::new(&config.identity.identity().address.to_string(), ResolverPlaces::default()));

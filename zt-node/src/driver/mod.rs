@@ -73,6 +73,8 @@ pub struct NodeConfig {
     pub interface_blacklist: Vec<String>,
     /// What is left to the kernel of sending and receiving by UDP.
     pub udp_offloads: UdpOffloads,
+    /// AES-GMAC-SIV is used with peers that know it; `false`: Salsa20/12 with Poly1305 with everybody.
+    pub aes: bool,
     /// What opens links besides the UDP sockets.
     pub links: Vec<Box<dyn LinkSource>>,
     /// What tells which interfaces and addresses the host has.
@@ -106,6 +108,7 @@ impl NodeConfig {
             interface_blacklist: Vec::new(),
             taps,
             udp_offloads: UdpOffloads::default(),
+            aes: true,
             links: Vec::new(),
             interfaces: Box::new(LinuxInterfaces::new()),
             host: Box::new(zt_tap::host::MemoryHost::default()),
@@ -184,7 +187,7 @@ impl Driver {
         let now = clock.now();
         let identity = Arc::new(config.identity);
         let entropy = || -> Box<dyn Entropy + Send> { Box::new(OsEntropy) };
-        let engine = Engine::new(
+        let mut engine = Engine::new(
             now,
             EngineConfig {
                 identity: Arc::clone(&identity),
@@ -198,6 +201,9 @@ impl Driver {
                 hear_messages: false,
             },
         );
+        if !config.aes {
+            engine.leave_out_aes();
+        }
         let wish = Wish {
             ports: config.ports,
             addresses: config.bind,

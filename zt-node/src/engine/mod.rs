@@ -462,6 +462,11 @@ impl Engine {
         self.vl1.seal(now, &mut outbox.transmits);
     }
 
+    /// Nothing is encrypted with AES from now on ([`Vl1::leave_out_aes`]). Before the first packet.
+    pub const fn leave_out_aes(&mut self) {
+        self.vl1.leave_out_aes();
+    }
+
     /// Low-bandwidth mode (03 §14): while there is nothing to say, as little is said as works.
     pub fn set_low_bandwidth(&mut self, now: Now, low: bool) {
         self.vl1.set_low_bandwidth(low);

@@ -10,6 +10,38 @@ use zt_peer::{Endpoint, Look};
 use zt_wire::ether::{Arp, ETHERTYPE_ARP};
 use zt_wire::{Emit as _, Mac, MulticastGroup, PacketId};
 
+/// How the first datagram is sealed that frames of this member become: the three bits of the cipher (01 §5.1).
+fn cipher_of_frames(rig: &mut Rig, network: zt_wire::NetworkId, from: usize, to: usize) -> u8 {
+    let frame = rig.frame(network, from, to, &[7; 1000]);
+    rig.hand_in_frames(from, network, std::slice::from_ref(&frame));
+    let cipher = rig.wire.front().expect("it left").bytes[18] >> 3 & 7;
+    rig.nodes[to].delivered.clear();
+    rig.settle();
+    assert_eq!(rig.nodes[to].delivered, [frame]);
+    cipher
+}
+
+#[test]
+fn a_node_without_aes_is_answered_without_aes_and_the_others_keep_it() {
+    let (mut rig, network) = Rig::with_members();
+    assert_eq!(cipher_of_frames(&mut rig, network, ALICE, BOB), 3);
+    assert_eq!(cipher_of_frames(&mut rig, network, BOB, ALICE), 3);
+
+    let mut rig = Rig::new();
+    rig.nodes[ALICE].engine.leave_out_aes();
+    let network = rig.create_network(&json!({"private": false, "enableBroadcast": true}));
+    rig.join(ALICE, network);
+    rig.join(BOB, network);
+    let first = rig.frame(network, BOB, ALICE, b"first");
+    rig.send_frames(BOB, network, &[first]);
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(cipher_of_frames(&mut rig, network, ALICE, BOB), 1);
+    assert_eq!(cipher_of_frames(&mut rig, network, BOB, ALICE), 1);
+    let (alice, bob) = (rig.address(ALICE), rig.address(BOB));
+    assert_eq!(rig.nodes[BOB].engine.vl1().protocol_of(alice), Some(11));
+    assert_eq!(rig.nodes[ROOT].engine.vl1().protocol_of(bob), Some(12));
+}
+
 #[test]
 fn two_members_join_and_a_frame_passes() {
     let (mut rig, network) = Rig::with_members();

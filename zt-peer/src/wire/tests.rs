@@ -87,6 +87,25 @@ fn frames_are_remembered_once_they_are_sealed() {
 }
 
 #[test]
+fn a_node_without_aes_tells_an_older_protocol_and_seals_with_salsa() {
+    let (mut w, mut out) = (wire(), Transmits::new());
+    w.leave_out_aes();
+    let version = WorldVersion { id: 7, timestamp: 1 };
+    let hello = Outgoing { suite: Suite::Poly1305None, ..outgoing() };
+    w.write_hello(NOW, hello, path().remote.inet(), version, &[], &mut out).unwrap();
+    let mut packet = datagrams(&out).remove(0);
+    assert_eq!(keys().open(&mut packet), Ok(Suite::Poly1305None));
+    let view = Packet::new_checked(packet.as_slice()).unwrap();
+    let opened = view.opened();
+    let Ok(Message::Hello(hello)) = Message::parse(Verb::HELLO, opened.payload()) else { panic!("a HELLO") };
+    assert_eq!((hello.protocol, w.answer_to_hello(0, path().remote.inet(), &[]).protocol), (11, 11));
+
+    let (mut out, to_a_peer_of_today) = (Transmits::new(), Outgoing { suite: Suite::AesGmacSiv, ..outgoing() });
+    w.write(to_a_peer_of_today, &Echo { data: b"." }, &mut out).unwrap();
+    assert_eq!(keys().open(&mut datagrams(&out)[0]), Ok(Suite::Salsa2012Poly1305));
+}
+
+#[test]
 fn a_hello_says_who_we_are_and_which_worlds_we_have() {
     let (mut w, mut out) = (wire(), Transmits::new());
     let (planet, moon) = (WorldVersion { id: 7, timestamp: 1 }, WorldVersion { id: 9, timestamp: 2 });

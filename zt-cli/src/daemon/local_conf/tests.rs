@@ -214,6 +214,18 @@ fn offload_of_virtual_ports_has_four_levels() {
 }
 
 #[test]
+fn aes_is_used_unless_somebody_says_otherwise() {
+    let read = |text: &str| {
+        let read = conf(&format!(r#"{{"settings":{{{text}}}}}"#));
+        (read.settings.aes, read.remarks.len())
+    };
+    assert_eq!(read(""), (true, 0));
+    assert_eq!(read(r#""aes":false"#), (false, 0));
+    assert_eq!(read(r#""aes":true"#), (true, 0));
+    assert_eq!(read(r#""aes":"off""#), (true, 1), "a word that may mean either changes nothing");
+}
+
+#[test]
 fn offload_of_udp_sockets_is_switched_for_each_direction() {
     let read = |text: &str| {
         let read = conf(&format!(r#"{{"settings":{{"udpOffload":{text}}}}}"#));
