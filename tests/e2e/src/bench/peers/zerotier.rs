@@ -50,11 +50,13 @@ pub(super) fn relayed(folders: &Folders) -> Vec<Box<dyn Peer>> {
 /// Two programs, or less than ours can.
 pub(super) fn mixed(folders: &Folders) -> Vec<Box<dyn Peer>> {
     use Cast::{Old, Ours, Stock};
-    let plain = json!({ "tapOffload": "none" });
+    let plain = json!({ "tapOffload": "none", "udpOffload": "none" });
+    let salsa = json!({ "aes": false });
     [
         ("ours-to-stock", AES, [Ours, Ours, Stock], Value::Null),
         ("stock-to-ours", AES, [Ours, Stock, Ours], Value::Null),
-        ("ours-no-offloads", "layer 2, AES-GMAC-SIV, MTU 2800, tapOffload none", [Ours; 3], plain),
+        ("ours-no-offloads", "layer 2, AES-GMAC-SIV, MTU 2800, tapOffload and udpOffload none", [Ours; 3], plain),
+        ("ours-salsa", SALSA, [Ours; 3], salsa),
         ("ours-to-old", SALSA, [Ours, Ours, Old], Value::Null),
         ("old", SALSA, [Ours, Old, Old], Value::Null),
     ]
