@@ -42,6 +42,20 @@ pub(super) struct Super {
     /// The last read found nothing more.
     is_drained: bool,
     plan: Plan,
+    write: Write,
+}
+
+/// The system call that writes a frame in parts; another one in tests.
+type Write = fn(&OwnedFd, &[IoSlice<'_>]) -> Result<usize, Errno>;
+
+/// A batch of frames on its way to a device.
+struct Writing<'a> {
+    fd: &'a OwnedFd,
+    write: Write,
+    counts: &'a mut TapCounts,
+    /// Length of the longest frame.
+    limit: usize,
+    batch: &'a FrameBatch,
 }
 
 impl fmt::Debug for Super {
@@ -64,6 +78,7 @@ impl Super {
             cut: None,
             is_drained: false,
             plan: Plan::default(),
+            write: |fd, parts| rustix::io::writev(fd, parts),
         }
     }
 
@@ -138,108 +153,93 @@ impl Super {
         limit: usize,
         batch: &FrameBatch,
     ) -> io::Result<usize> {
+        let mut writing = Writing { fd, write: self.write, counts, limit, batch };
         if self.joins < Offloads::Tcp {
-            return send_singles(fd, counts, limit, batch, 0..batch.len());
+            return writing.singles(0..batch.len());
         }
         let mut plan = std::mem::take(&mut self.plan);
         plan.make(batch, self.joins == Offloads::All);
-        let sent = self.send_runs(fd, counts, limit, batch, &plan);
+        let sent = self.send_runs(&mut writing, &plan);
         self.plan = plan;
         sent
     }
 
-    fn send_runs(
-        &mut self,
-        fd: &OwnedFd,
-        counts: &mut TapCounts,
-        limit: usize,
-        batch: &FrameBatch,
-        plan: &Plan,
-    ) -> io::Result<usize> {
+    fn send_runs(&mut self, writing: &mut Writing<'_>, plan: &Plan) -> io::Result<usize> {
         let mut sent = 0;
+        let all = writing.batch.len();
         for run in plan.runs() {
-            match self.send_run(fd, counts, limit, batch, plan, run) {
+            match self.send_run(writing, plan, run) {
                 Ok(()) => sent += run.count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && sent > 0 => {
                     // Some of what comes later in the batch has left. A device whose queue is full loses frames.
-                    counts.full += (batch.len() - sent) as u64;
+                    writing.counts.full += (all - sent) as u64;
                     break;
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(batch.len())
+        Ok(all)
     }
 
-    fn send_run(
-        &mut self,
-        fd: &OwnedFd,
-        counts: &mut TapCounts,
-        limit: usize,
-        batch: &FrameBatch,
-        plan: &Plan,
-        run: &Run,
-    ) -> io::Result<()> {
-        match write_run(fd, limit, batch, plan, run) {
+    fn send_run(&mut self, writing: &mut Writing<'_>, plan: &Plan, run: &Run) -> io::Result<()> {
+        match writing.joined(plan, run) {
             None => {}
             Some(Ok(())) => return Ok(()),
             // This kernel does not take such frames after all, or not any more: one by one then, from now on.
             Some(Err(Errno::INVAL)) => {
                 self.joins = if self.joins == Offloads::All { Offloads::Tcp } else { Offloads::Checksums };
             }
+            // No room for a frame of this length now.
+            Some(Err(Errno::NOMEM | Errno::NOBUFS)) => {}
             Some(Err(error)) => {
                 fate(error)?;
-                counts.refused += run.count as u64;
+                writing.counts.refused += run.count as u64;
                 return Ok(());
             }
         }
-        let taken = send_singles(fd, counts, limit, batch, plan.frames(run))?;
-        counts.full += (run.count - taken) as u64;
+        let taken = writing.singles(plan.frames(run))?;
+        writing.counts.full += (run.count - taken) as u64;
         Ok(())
     }
 }
 
-/// Writes a run of several frames as one; `None` for what is to be written one by one.
-fn write_run(fd: &OwnedFd, limit: usize, batch: &FrameBatch, plan: &Plan, run: &Run) -> Option<Result<(), Errno>> {
-    let headers = plan.headers(run, batch)?;
-    let first = batch.frame(run.first)?;
-    if is_too_long(first.bytes, limit) {
-        return None;
-    }
-    let vnet = headers.vnet.to_bytes();
-    let mut parts = [IoSlice::new(&[]); PARTS];
-    parts[0] = IoSlice::new(&vnet);
-    parts[1] = IoSlice::new(headers.bytes());
-    let payloads = plan.frames(run).filter_map(|index| batch.frame(index)?.bytes.get(Plan::payload_at(run)..));
-    for (part, payload) in parts[2..].iter_mut().zip(payloads) {
-        *part = IoSlice::new(payload);
-    }
-    Some(rustix::io::writev(fd, &parts[..2 + run.count]).map(drop))
-}
-
-/// Writes frames one by one and returns how many the kernel took or refused.
-fn send_singles(
-    fd: &OwnedFd,
-    counts: &mut TapCounts,
-    limit: usize,
-    batch: &FrameBatch,
-    frames: impl IntoIterator<Item = usize>,
-) -> io::Result<usize> {
-    let complete = VnetHeader::default().to_bytes();
-    let mut taken = 0;
-    for frame in frames.into_iter().filter_map(|index| batch.frame(index)) {
-        if is_too_long(frame.bytes, limit) {
-            counts.too_long += 1;
-        } else if let Err(error) = rustix::io::writev(fd, &[IoSlice::new(&complete), IoSlice::new(frame.bytes)]) {
-            match fate(error) {
-                Ok(()) => counts.refused += 1,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => return Ok(taken),
-                Err(error) => return Err(error),
-            }
+impl Writing<'_> {
+    /// Writes a run of several frames as one; `None` for what is to be written one by one.
+    fn joined(&self, plan: &Plan, run: &Run) -> Option<Result<(), Errno>> {
+        let headers = plan.headers(run, self.batch)?;
+        let first = self.batch.frame(run.first)?;
+        if is_too_long(first.bytes, self.limit) {
+            return None;
         }
-        taken += 1;
+        let vnet = headers.vnet.to_bytes();
+        let mut parts = [IoSlice::new(&[]); PARTS];
+        parts[0] = IoSlice::new(&vnet);
+        parts[1] = IoSlice::new(headers.bytes());
+        let payloads = plan.frames(run).filter_map(|index| self.batch.frame(index)?.bytes.get(Plan::payload_at(run)..));
+        for (part, payload) in parts[2..].iter_mut().zip(payloads) {
+            *part = IoSlice::new(payload);
+        }
+        Some((self.write)(self.fd, &parts[..2 + run.count]).map(drop))
     }
-    Ok(taken)
+
+    /// Writes frames one by one and returns how many the kernel took or refused.
+    fn singles(&mut self, frames: impl IntoIterator<Item = usize>) -> io::Result<usize> {
+        let complete = VnetHeader::default().to_bytes();
+        let mut taken = 0;
+        for frame in frames.into_iter().filter_map(|index| self.batch.frame(index)) {
+            if is_too_long(frame.bytes, self.limit) {
+                self.counts.too_long += 1;
+            } else if let Err(error) = (self.write)(self.fd, &[IoSlice::new(&complete), IoSlice::new(frame.bytes)]) {
+                match fate(error) {
+                    Ok(()) => self.counts.refused += 1,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => return Ok(taken),
+                    Err(error) => return Err(error),
+                }
+            }
+            taken += 1;
+        }
+        Ok(taken)
+    }
 }
 
 /// Whether a frame that was not written is lost, or must be written later, or the device is gone.
@@ -248,5 +248,113 @@ fn fate(error: Errno) -> io::Result<()> {
         Errno::AGAIN | Errno::INTR => Err(io::ErrorKind::WouldBlock.into()),
         Errno::BADFD => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+    use zt_wire::ether;
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    /// The device of a test: what is written to one socket is read from the other, frame by frame.
+    fn device() -> (OwnedFd, OwnedFd) {
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).expect("a pair of sockets")
+    }
+
+    fn all(write: Write) -> Super {
+        Super {
+            offloads: Offloads::All,
+            joins: Offloads::All,
+            buffer: Vec::new(),
+            cut: None,
+            is_drained: false,
+            plan: Plan::default(),
+            write,
+        }
+    }
+
+    fn is_joined(parts: &[IoSlice<'_>]) -> bool {
+        // The second byte of the header before a frame is the kind of segmentation.
+        parts[0][1] != 0
+    }
+
+    /// Five segments of one TCP stream over IPv4.
+    fn stream() -> FrameBatch {
+        let mut batch = FrameBatch::new(8, 2000);
+        for at in 0..5u8 {
+            let mut frame = vec![at; 14 + 40 + 1000];
+            frame[..14].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00]);
+            let ip = &mut frame[14..];
+            let length = 1040_u16.to_be_bytes();
+            ip[..12].copy_from_slice(&[0x45, 0, length[0], length[1], 0, at, 0x40, 0, 64, 6, 0, 0]);
+            ip[12..20].copy_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+            let sum = ether::checksum(&ip[..20], 0).to_be_bytes();
+            ip[10..12].copy_from_slice(&sum);
+            ip[20..24].copy_from_slice(&[0, 1, 0, 2]);
+            ip[24..28].copy_from_slice(&(u32::from(at) * 1000).to_be_bytes());
+            ip[28..40].copy_from_slice(&[0, 0, 0, 9, 0x50, 0x10, 1, 0, 0, 0, 0, 0]);
+            let [from, to] = [1, 2].map(|last| IpAddr::from([10, 0, 0, last]));
+            let sum = ether::transport_checksum(from, to, 6, &ip[20..]).to_be_bytes();
+            ip[36..38].copy_from_slice(&sum);
+            batch.push(&frame).expect("there is room");
+        }
+        batch
+    }
+
+    /// What was written to the device: the kind of segmentation, and the frame.
+    fn written(device: &OwnedFd) -> Vec<(u8, Vec<u8>)> {
+        let mut frames = Vec::new();
+        let mut buffer = [0; 70_000];
+        while let Ok(length) = rustix::io::read(device, &mut buffer) {
+            frames.push((buffer[1], buffer[HEADER_LEN..length].to_vec()));
+        }
+        frames
+    }
+
+    fn sends(device: &mut Super, socket: &OwnedFd, batch: &FrameBatch) -> TapCounts {
+        let mut counts = TapCounts::default();
+        assert_eq!(device.try_send(socket, &mut counts, 2000, batch).expect("taken"), batch.len());
+        counts
+    }
+
+    fn singly(batch: &FrameBatch) -> Vec<(u8, Vec<u8>)> {
+        batch.iter().map(|frame| (0, frame.bytes.to_vec())).collect()
+    }
+
+    #[test]
+    fn a_kernel_that_takes_no_long_frames_any_more_gets_each_by_itself_and_misses_none() {
+        let ((ours, theirs), batch) = (device(), stream());
+        let mut device = all(|fd, parts| rustix::io::writev(fd, parts));
+        sends(&mut device, &ours, &batch);
+        assert_eq!(written(&theirs).len(), 1, "all in one");
+        device.write = |fd, parts| if is_joined(parts) { Err(Errno::INVAL) } else { rustix::io::writev(fd, parts) };
+        for joins in [Offloads::Tcp, Offloads::Checksums, Offloads::Checksums] {
+            assert_eq!(sends(&mut device, &ours, &batch), TapCounts::default());
+            assert_eq!(written(&theirs), singly(&batch));
+            assert_eq!(device.joins, joins);
+        }
+    }
+
+    #[test]
+    fn a_long_frame_that_finds_no_room_goes_as_several() {
+        let ((ours, theirs), batch) = (device(), stream());
+        let mut device =
+            all(|fd, parts| if is_joined(parts) { Err(Errno::NOBUFS) } else { rustix::io::writev(fd, parts) });
+        assert_eq!(sends(&mut device, &ours, &batch), TapCounts::default());
+        assert_eq!(written(&theirs), singly(&batch));
+        device.write = |fd, parts| rustix::io::writev(fd, parts);
+        sends(&mut device, &ours, &batch);
+        assert_eq!(written(&theirs).len(), 1, "together again");
+    }
+
+    #[test]
+    fn frames_that_a_device_refuses_altogether_are_counted() {
+        let ((ours, theirs), batch) = (device(), stream());
+        let mut device = all(|_, _| Err(Errno::IO));
+        assert_eq!(sends(&mut device, &ours, &batch), TapCounts { refused: 5, ..TapCounts::default() });
+        assert_eq!(written(&theirs), []);
     }
 }
