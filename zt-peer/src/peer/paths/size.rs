@@ -8,8 +8,9 @@
 //!
 //! So a path that carries long datagrams is tried with the most that its link takes, then with the sizes that networks
 //! have, then by halves. What is in use is asked for again while long datagrams leave: when they vanish on the way, however
-//! silently, packets are cut smaller at once, and a larger size is sought from there. A path that became wider is noticed
-//! later. An answer proves the path as well, so that no other probe is sent beside. No long datagrams, no probes.
+//! silently, packets are cut smaller at once, and a larger size is sought from there. That may be a full queue on the way, which
+//! takes probes as it takes the rest: so what was given up is tried once more, as soon as the smaller size is proved. A path
+//! that became wider is noticed later. An answer proves the path as well, so that no other probe is sent beside. No long datagrams, no probes.
 
 use std::time::Duration;
 
@@ -32,9 +33,10 @@ const CONFIRM_FEW: Duration = Duration::from_millis(1000);
 const MANY: u32 = 16;
 /// Long datagrams that are older need no probes.
 const INTEREST: Duration = Duration::from_secs(5);
-/// Losses in a row that count, and on a path that loses other probes as well.
+/// Losses in a row that count; and where other probes are lost as well, or little is lost by waiting: the size is one that all
+/// networks have, or packets are cut smaller anyway.
 const LOST: u8 = 2;
-const LOST_WHEN_LOSSY: u8 = 4;
+const LOST_FOR_SURE: u8 = 4;
 /// From this part of probes that had to be repeated on, a path is lossy.
 const LOSSY: f32 = 0.2;
 /// A larger size is tried again after this time, then after longer and longer ones.
@@ -56,6 +58,8 @@ pub(super) enum SizeDue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Why {
     Confirm,
+    /// It was given up, perhaps by chance.
+    Again,
     Search,
     Grow,
 }
@@ -81,6 +85,8 @@ pub(super) struct Size {
     trial: Option<Trial>,
     /// The last size that was given up: its answer may be late.
     given_up: u16,
+    /// The largest size that was in use and was given up, until it was tried once more.
+    again: u16,
     last_sent: Option<Mono>,
     long: u32,
     last_long: Option<Mono>,
@@ -101,6 +107,7 @@ impl Size {
             proved: None,
             trial: None,
             given_up: 0,
+            again: 0,
             last_sent: None,
             long: 0,
             last_long: None,
@@ -162,7 +169,7 @@ impl Size {
                 return SizeDue::Wait(overdue);
             }
             let silent = heard <= trial.first;
-            if trial.sent < if self.misses > LOSSY { LOST_WHEN_LOSSY } else { LOST } {
+            if trial.sent < self.losses(&trial) {
                 self.trial = Some(Trial { last: now, sent: trial.sent + 1, ..trial });
                 self.last_sent = Some(now);
                 return if silent { SizeDue::SendBoth(trial.size) } else { SizeDue::Send(trial.size) };
@@ -189,7 +196,8 @@ impl Size {
 
     /// A probe of `size`, sent at `sent`, was answered. True when packets are cut otherwise by that.
     pub(super) fn answered(&mut self, now: Mono, size: u16, sent: Mono) -> bool {
-        let asked = self.trial.is_some_and(|t| t.size == size) || size == self.given_up || size == self.used;
+        let given_up = size == self.given_up || size == self.again;
+        let asked = self.trial.is_some_and(|t| t.size == size) || given_up || size == self.used;
         if !asked || !self.room.probed || size > self.room.most || size < self.used {
             return false;
         }
@@ -201,6 +209,7 @@ impl Size {
         (self.used, self.proved) = (size, self.proved.max(Some(sent)));
         self.long = 0;
         self.given_up = 0;
+        self.again = if size >= self.again { 0 } else { self.again };
         if let Some(trial) = self.trial.take_if(|t| t.size <= size) {
             let missed = if trial.sent > 1 { 1.0 } else { 0.0 };
             self.misses += (missed - self.misses) / 8.0;
@@ -213,9 +222,21 @@ impl Size {
         larger
     }
 
+    /// After how many losses in a row a trial is over.
+    fn losses(&self, trial: &Trial) -> u8 {
+        let is_usual = trial.why == Why::Confirm && trial.size <= LIKELY;
+        if is_usual || trial.why == Why::Again || self.misses > LOSSY { LOST_FOR_SURE } else { LOST }
+    }
+
     fn lost(&mut self, now: Mono, trial: Trial) {
         let Trial { size, why, .. } = trial;
         self.given_up = size;
+        if why == Why::Again {
+            // It was no chance.
+            self.again = 0;
+            self.settle(now);
+            return;
+        }
         if why == Why::Grow {
             self.growing.retain(|s| *s != size);
             if self.growing.is_empty() {
@@ -226,6 +247,7 @@ impl Size {
         }
         self.bound = self.bound.min(size);
         if size <= self.used {
+            self.again = self.again.max(size);
             self.used = if size > LIKELY { LIKELY.min(self.room.base) } else { SURE.min(self.room.base) };
             (self.proved, self.grow_gap, self.growing) = (None, GROW_FIRST, Vec::new());
             self.grow_at = Mono::FAR;
@@ -241,6 +263,9 @@ impl Size {
     fn next(&mut self, now: Mono) -> Result<(u16, Why), Mono> {
         if self.proved.is_none() && self.bound <= self.room.most {
             return Ok((self.used, Why::Confirm));
+        }
+        if self.again > self.used {
+            return Ok((self.again, Why::Again));
         }
         if let Some(size) = self.candidate() {
             return Ok((size, Why::Search));
@@ -275,7 +300,8 @@ impl Size {
 
     /// When the search is over, the time until the next one begins.
     fn settle(&mut self, now: Mono) {
-        if self.grow_at == Mono::FAR && self.proved.is_some() && self.candidate().is_none() {
+        let is_over = self.again <= self.used && self.candidate().is_none();
+        if self.grow_at == Mono::FAR && self.proved.is_some() && is_over {
             self.grow_at = now + self.grow_gap;
         }
     }

@@ -12,6 +12,9 @@ struct Line {
     passes: u16,
     /// Each so-many-th probe is lost besides.
     loses_each: u32,
+    /// So many of a thousand are lost by chance.
+    loses_permille: u32,
+    dice: u32,
     heard: Mono,
     look: Mono,
     under_way: Vec<(Mono, u16, Mono)>,
@@ -28,7 +31,8 @@ impl Line {
         let now = Mono::from_millis(1_000_000);
         let (size, look) = (Size::new(room(most)), Mono::FAR);
         let (under_way, probes) = (Vec::new(), Vec::new());
-        Self { size, now, passes, loses_each: 0, heard: now, look, under_way, probes }
+        let (loses_each, loses_permille, dice) = (0, 0, 1);
+        Self { size, now, passes, loses_each, loses_permille, dice, heard: now, look, under_way, probes }
     }
 
     /// Traffic of long datagrams for some time.
@@ -67,7 +71,9 @@ impl Line {
             SizeDue::Send(size) | SizeDue::SendBoth(size) => (size, self.now + PATIENCE),
         };
         self.probes.push((self.now, size));
+        self.dice = self.dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let lost = self.loses_each > 0 && (self.probes.len() as u32).is_multiple_of(self.loses_each);
+        let lost = lost || (self.dice >> 16) % 1000 < self.loses_permille;
         if size <= self.passes && !lost {
             self.under_way.push((self.now + RTT, size, self.now));
         }
@@ -180,6 +186,20 @@ fn loss_by_chance_costs_little() {
         small += if line.size.used() < 1472 { MOMENT } else { Duration::ZERO };
     }
     assert!(small < 3 * SECOND, "{small:?} of a minute");
+}
+
+/// A queue that is full takes probes as it takes the rest, while answers to shorter ones come back.
+#[test]
+fn a_full_queue_is_no_narrow_path() {
+    let mut line = Line::new(1472, 1472);
+    line.loses_permille = 350;
+    let (mut small, mut tiny) = (0, 0);
+    for _ in 0..60_000 {
+        line.run(MOMENT);
+        small += u32::from(line.size.used() < 1472);
+        tiny += u32::from(line.size.used() < LIKELY);
+    }
+    assert!(small < 6000 && tiny < 600, "{small} and {tiny} of 60,000");
 }
 
 #[test]
