@@ -41,6 +41,7 @@ pub fn json(report: &Report) -> Value {
         "seconds": report.seconds,
         "took": report.took,
         "busyBefore": report.busy,
+        "busyIdle": report.busy_idle,
         "debugBuild": report.is_debug,
         "measures": Map::from_iter(measures),
         "tunnels": report.rows.iter().map(tunnel).collect::<Vec<_>>(),

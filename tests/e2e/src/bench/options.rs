@@ -18,7 +18,7 @@ Measures our tunnel beside every other one that this machine has, in namespaces,
   --old DIR       folder with a zerotier-one that knows no AES: 1.2.12
   --only NAMES    some tunnels only, by their names with commas between; --list says which there are
   --rounds N      how often each is measured [5]
-  --seconds S     how long each TCP stream goes [3]
+  --seconds S     how long each TCP stream goes [2]
   --quick         one round, one second; to see that it works, not to compare
   --load NAME     who makes the load: iperf3, or this program itself [iperf3 if it is installed]
   --json FILE     writes all figures of all rounds; docs/performance.md says what is where
@@ -56,7 +56,7 @@ impl Default for Options {
             folders: Folders::default(),
             only: Vec::new(),
             rounds: 5,
-            time: Duration::from_secs(3),
+            time: Duration::from_secs(2),
             trials: 10,
             own_load: false,
             json: None,

@@ -23,6 +23,8 @@ pub struct Report {
     pub took: f64,
     /// Part of all processors that was busy before anything was started, from 0 to 1.
     pub busy: f64,
+    /// The same when all tunnels were up, and idle.
+    pub busy_idle: f64,
     /// Our programs are not optimised, so that no figure means anything.
     pub is_debug: bool,
     /// What was measured, in the order of tables.
@@ -160,6 +162,18 @@ pub(super) mod made_up {
         };
         let absent = vec![Absent { id: "tinc", why: "tincd is not installed (apt-get install tinc)".to_owned() }];
         let (command, load) = ("tunnel --quick".to_owned(), "iperf 3.12".to_owned());
-        Report { machine, command, load, rounds: 3, seconds: 1.0, took: 12.0, busy: 0.5, is_debug: false, rows, absent }
+        Report {
+            machine,
+            command,
+            load,
+            rounds: 3,
+            seconds: 1.0,
+            took: 12.0,
+            busy: 0.5,
+            busy_idle: 0.01,
+            is_debug: false,
+            rows,
+            absent,
+        }
     }
 }

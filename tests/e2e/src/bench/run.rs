@@ -29,12 +29,12 @@ const UDP: [(Measure, usize); 2] = [(Measure::Udp64, 64), (Measure::Udp1400, 140
 /// Where the first search for a rate starts, in datagrams a second.
 const START: f64 = 30_000.0;
 /// Trials of a later one.
-const TRIALS: u32 = 4;
+const TRIALS: u32 = 3;
 /// Of one trial.
 const TRIAL: Duration = Duration::from_secs(1);
 /// Between pings of an idle tunnel, and beside a stream.
 const PINGS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(10)];
-/// How long others are looked at before the start.
+/// How long the machine is looked at while it should be idle.
 const LOOK: Duration = Duration::from_secs(1);
 /// What a stream has to come to its speed before pings beside it count.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Names that do not exist, or nothing that can be measured. A tunnel that does not work is named in the report instead.
 pub fn run(options: &Options, say: Say<'_>) -> Result<Report> {
     let start = Instant::now();
-    let busy = busy()?;
+    let busy_before = busy()?;
     let load = if options.own_load { Generator::Own } else { Generator::find() };
     let (chosen, mut absent) = choose(options)?;
     let mut entries = Vec::new();
@@ -67,6 +67,7 @@ pub fn run(options: &Options, say: Say<'_>) -> Result<Report> {
         let why: Vec<String> = absent.iter().map(|absent| format!("{}: {}", absent.id, absent.why)).collect();
         bail!("nothing can be measured:\n{}", why.join("\n"));
     }
+    let busy_idle = busy()?;
     let load_name = load.name();
     for round in 1..=options.rounds {
         // In turn, so that what else the machine does meets all of them.
@@ -83,7 +84,8 @@ pub fn run(options: &Options, say: Say<'_>) -> Result<Report> {
         rounds: options.rounds,
         seconds: options.time.as_secs_f64(),
         took: start.elapsed().as_secs_f64(),
-        busy,
+        busy: busy_before,
+        busy_idle,
         is_debug: cfg!(debug_assertions) && std::env::var_os("ZT_PROGRAM").is_none(),
         rows: entries.into_iter().map(|entry| entry.row).collect(),
         absent,
@@ -281,7 +283,7 @@ impl Rounds<'_> {
     }
 }
 
-/// Part of all processors that others keep busy now, from 0 to 1.
+/// Part of all processors that is busy now, from 0 to 1.
 fn busy() -> Result<f64> {
     let (before, start) = (usage::of_machine()?, Instant::now());
     std::thread::sleep(LOOK);

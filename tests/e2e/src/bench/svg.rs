@@ -21,7 +21,7 @@ const MARGIN: f64 = 20.0;
 const NAMES: f64 = 130.0;
 /// For the figure behind a bar.
 const FIGURE: f64 = 74.0;
-const HEAD: f64 = 64.0;
+const HEAD: f64 = 80.0;
 const PANEL_HEAD: f64 = 34.0;
 const LINE: f64 = 19.0;
 const BAR: f64 = 12.0;
@@ -45,15 +45,17 @@ pub fn svg(report: &Report) -> String {
         }
         top += pair.iter().map(|(_, rows)| height_of(rows.len())).fold(0.0, f64::max);
     }
-    let subtitle = format!("{}; medians of {} rounds with their range", report.machine.line(), report.rounds);
+    let measured = format!("medians of {} rounds with their range; load by {}", report.rounds, report.load);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{top:.0}\" viewBox=\"0 0 {WIDTH} {top:.0}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n<style>text{{fill:#222}}.dim{{fill:#666}}.ours{{fill:#0b6e4f}}\
          .other{{fill:#9aa7b0}}.range{{stroke:#444;stroke-width:1.2}}.paper{{fill:#fff}}</style>\n\
          <rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n\
          <text x=\"{MARGIN}\" y=\"26\" font-size=\"17\" font-weight=\"bold\">zt and other tunnels</text>\n\
-         <text class=\"dim\" x=\"{MARGIN}\" y=\"46\">{}</text>\n{body}</svg>\n",
-        escaped(&subtitle)
+         <text class=\"dim\" x=\"{MARGIN}\" y=\"46\">{}</text>\n\
+         <text class=\"dim\" x=\"{MARGIN}\" y=\"62\">{}</text>\n{body}</svg>\n",
+        escaped(&report.machine.line()),
+        escaped(&measured)
     )
 }
 

@@ -47,8 +47,14 @@ pub fn markdown(report: &Report) -> String {
     let _ = writeln!(text, "Machine: {}", report.machine.line());
     let _ = writeln!(text, "Command: `{}`, load by {}", report.command, report.load);
     let Report { rounds, seconds, took, .. } = report;
+    let plural = if *rounds == 1 { "" } else { "s" };
+    let _ = writeln!(
+        text,
+        "Medians of {rounds} round{plural}, ± half the range; TCP for {seconds} s each; {took:.0} s in all"
+    );
+    let [before, idle] = [report.busy, report.busy_idle].map(|part| part * 100.0);
     let _ =
-        writeln!(text, "Medians of {rounds} rounds, ± half the range; TCP for {seconds} s each; {took:.0} s in all\n");
+        writeln!(text, "Processors busy: {before:.1} % before the start, {idle:.1} % with all tunnels up and idle\n");
     text.push_str(&warnings(report));
     for section in Section::ALL {
         let rows: Vec<&Row> = report.rows.iter().filter(|row| row.section == section).collect();

@@ -6,7 +6,7 @@ use super::{INSIDE, Peer, Tunnel, need, version};
 
 pub(super) struct EasyTier;
 
-const HOW: &str = "cargo install easytier --locked";
+const HOW: &str = "cargo install easytier --locked, which needs protoc";
 
 impl Peer for EasyTier {
     fn id(&self) -> &'static str {
