@@ -6,21 +6,21 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
-use crate::time::Mono;
+use crate::time::{Mono, When};
 
 /// Lets one thing pass per interval: remembers when it passed last, if it ever did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Gate {
-    last: Option<Mono>,
+    last: When,
 }
 
 impl Gate {
     /// A gate that nothing has passed: open.
-    pub const OPEN: Self = Self { last: None };
+    pub const OPEN: Self = Self { last: When::NEVER };
 
     /// A gate that was passed at `at`.
     pub const fn passed(at: Mono) -> Self {
-        Self { last: Some(at) }
+        Self { last: When::at(at) }
     }
 
     /// True, and noted, when nothing passed for at least `interval`, or ever. What is refused does not count.
@@ -40,22 +40,22 @@ impl Gate {
 
     /// Notes that something passed now, whether the gate was open or not.
     pub const fn note(&mut self, now: Mono) {
-        self.last = Some(now);
+        self.last = When::at(now);
     }
 
     /// Opens the gate: forgets what passed.
     pub const fn reopen(&mut self) {
-        self.last = None;
+        self.last = When::NEVER;
     }
 
     /// When something passed last.
     pub const fn last(self) -> Option<Mono> {
-        self.last
+        self.last.get()
     }
 
     /// How long ago something passed last.
     pub fn since(self, now: Mono) -> Option<Duration> {
-        self.last.map(|at| now.saturating_since(at))
+        self.last.since(now)
     }
 }
 

@@ -79,7 +79,7 @@ pub use prefix::IpPrefix;
 #[doc(inline)]
 pub use rules::{Rule, RuleKind, RuleTable};
 #[doc(inline)]
-pub use time::{Mono, Now};
+pub use time::{Mono, Now, When};
 #[doc(inline)]
 pub use verb::{Body, Message, Verb};
 #[doc(inline)]

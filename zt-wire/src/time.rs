@@ -1,6 +1,7 @@
 //! Time as a value: the pure crates never read a clock.
 
 use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::Add;
 use core::time::Duration;
 
@@ -57,6 +58,63 @@ fn micros(d: Duration) -> u64 {
     u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// A time that may not have come: what `Option<Mono>` says, in half its size, for what there are many of.
+///
+/// Never is before everything. [`Mono::FAR`] is not told from the point before it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct When(Option<NonZeroU64>);
+
+impl When {
+    /// It has not come.
+    pub const NEVER: Self = Self(None);
+
+    /// It came then.
+    pub const fn at(at: Mono) -> Self {
+        Self(NonZeroU64::new(at.0.saturating_add(1)))
+    }
+
+    /// When it came.
+    pub const fn get(self) -> Option<Mono> {
+        match self.0 {
+            Some(after) => Some(Mono(after.get() - 1)),
+            None => None,
+        }
+    }
+
+    /// Whether it came.
+    pub const fn has_come(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// It came then, unless it had come before. When it came.
+    pub const fn get_or_set(&mut self, at: Mono) -> Mono {
+        match self.get() {
+            Some(before) => before,
+            None => {
+                *self = Self::at(at);
+                at
+            }
+        }
+    }
+
+    /// How long ago it came.
+    pub fn since(self, now: Mono) -> Option<Duration> {
+        self.get().map(|at| now.saturating_since(at))
+    }
+}
+
+impl From<Option<Mono>> for When {
+    fn from(at: Option<Mono>) -> Self {
+        at.map_or(Self::NEVER, Self::at)
+    }
+}
+
+impl fmt::Debug for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
 /// The present: both clocks a node needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Now {
@@ -77,6 +135,21 @@ impl Now {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_that_may_not_have_come_is_small_and_orders_as_an_option() {
+        assert_eq!((size_of::<When>(), size_of::<Option<Mono>>()), (8, 16));
+        let options = [None, Some(Mono::ZERO), Some(Mono(1)), Some(Mono(u64::MAX - 1))];
+        for one in options {
+            assert_eq!((When::from(one).get(), When::from(one).has_come()), (one, one.is_some()));
+            for other in options {
+                assert_eq!(When::from(one).cmp(&When::from(other)), one.cmp(&other));
+            }
+        }
+        let mut when = When::NEVER;
+        assert_eq!((when.get_or_set(Mono(5)), when.get_or_set(Mono(9))), (Mono(5), Mono(5)));
+        assert_eq!((when.since(Mono(7)), When::NEVER.since(Mono(7))), (Some(Duration::from_micros(2)), None));
+    }
 
     #[test]
     fn time_saturates_at_both_ends() {
