@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use zt_wire::{Address, Mono};
 
-use crate::fast_map::FastMap;
+use crate::address_index::AddressIndex;
 use crate::peer::Peer;
 
 /// Most peers in memory.
@@ -24,35 +24,32 @@ const REMOVED: &str = "a peer is removed by its table only, with its id";
 /// See the module.
 #[derive(Default)]
 pub(crate) struct PeerTable {
-    by_address: FastMap<Address, PeerId>,
-    slab: Vec<Option<Entry>>,
+    by_address: AddressIndex,
+    /// By id, and apart from what is needed seldom: eight bytes for each, which caches hold of many.
+    slab: Vec<Option<Box<Peer>>>,
+    /// When each is to be looked at; [`Mono::FAR`] = never. `due` has the same.
+    looks: Vec<Mono>,
     free: Vec<PeerId>,
     due: BTreeSet<(Mono, PeerId)>,
 }
 
-struct Entry {
-    peer: Box<Peer>,
-    /// When it is to be looked at; [`Mono::FAR`] = never. `due` of the table has the same.
-    due: Mono,
-}
-
 impl PeerTable {
     pub(crate) fn id(&self, address: Address) -> Option<PeerId> {
-        self.by_address.get(&address).copied()
+        self.by_address.get(address).map(PeerId)
     }
 
     /// As [`PeerTable::id`], from what it was some time ago.
     pub(crate) fn still(&self, id: PeerId, address: Address) -> Option<PeerId> {
-        let entry = self.slab.get(id.0 as usize).and_then(Option::as_ref);
-        if entry.is_some_and(|e| e.peer.address() == address) { Some(id) } else { self.id(address) }
+        let peer = self.slab.get(id.0 as usize).and_then(Option::as_ref);
+        if peer.is_some_and(|p| p.address() == address) { Some(id) } else { self.id(address) }
     }
 
     pub(crate) fn get(&self, id: PeerId) -> &Peer {
-        &self.slab[id.0 as usize].as_ref().expect(REMOVED).peer
+        self.slab[id.0 as usize].as_ref().expect(REMOVED)
     }
 
     pub(crate) fn get_mut(&mut self, id: PeerId) -> &mut Peer {
-        &mut self.entry(id).peer
+        self.slab[id.0 as usize].as_mut().expect(REMOVED)
     }
 
     pub(crate) fn find(&self, address: Address) -> Option<&Peer> {
@@ -70,17 +67,19 @@ impl PeerTable {
         }
         let id = self.free.pop().unwrap_or_else(|| {
             self.slab.push(None);
+            self.looks.push(Mono::FAR);
             PeerId(u32::try_from(self.slab.len() - 1).expect("fewer peers than addresses"))
         });
-        self.slab[id.0 as usize] = Some(Entry { peer: Box::new(peer), due: Mono::FAR });
-        self.by_address.insert(address, id);
+        self.slab[id.0 as usize] = Some(Box::new(peer));
+        self.looks[id.0 as usize] = Mono::FAR;
+        self.by_address.insert(address, id.0);
         id
     }
 
     pub(crate) fn remove(&mut self, id: PeerId) -> Option<Box<Peer>> {
-        let Entry { peer, due } = self.slab.get_mut(id.0 as usize)?.take()?;
-        self.by_address.remove(&peer.address());
-        self.due.remove(&(due, id));
+        let peer = self.slab.get_mut(id.0 as usize)?.take()?;
+        self.by_address.remove(peer.address());
+        self.due.remove(&(self.looks[id.0 as usize], id));
         self.free.push(id);
         Some(peer)
     }
@@ -92,14 +91,14 @@ impl PeerTable {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + '_ {
-        self.slab.iter().flatten().map(|e| &*e.peer)
+        self.slab.iter().flatten().map(|peer| &**peer)
     }
 
     /// Looks at a peer at `at` or earlier.
     pub(crate) fn arm(&mut self, id: PeerId, at: Mono) {
-        let entry = self.entry(id);
-        if at < entry.due {
-            let before = std::mem::replace(&mut entry.due, at);
+        let look = &mut self.looks[id.0 as usize];
+        if at < *look {
+            let before = std::mem::replace(look, at);
             self.due.remove(&(before, id));
             self.due.insert((at, id));
         }
@@ -107,7 +106,7 @@ impl PeerTable {
 
     /// Whether a peer is to be looked at some time.
     pub(crate) fn is_armed(&self, id: PeerId) -> bool {
-        self.slab[id.0 as usize].as_ref().is_some_and(|e| e.due != Mono::FAR)
+        self.looks[id.0 as usize] != Mono::FAR
     }
 
     /// Takes the next peer that is due.
@@ -117,15 +116,11 @@ impl PeerTable {
             return None;
         }
         self.due.remove(&(at, id));
-        self.entry(id).due = Mono::FAR;
+        self.looks[id.0 as usize] = Mono::FAR;
         Some(id)
     }
 
     pub(crate) fn next_due(&self) -> Option<Mono> {
         self.due.first().map(|(at, _)| *at)
-    }
-
-    fn entry(&mut self, id: PeerId) -> &mut Entry {
-        self.slab[id.0 as usize].as_mut().expect(REMOVED)
     }
 }
