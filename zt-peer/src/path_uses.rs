@@ -1,6 +1,6 @@
 //! Paths by which peers are reached, whoever they are, and which of them are trusted (03 §4).
 
-use zt_wire::Mono;
+use zt_wire::{Mono, When};
 
 use crate::fast_map::FastMap;
 use crate::link::Path;
@@ -15,7 +15,7 @@ struct PathUse {
     /// Number of peers that have it.
     users: u32,
     /// Last packet by it that established trust.
-    trusted: Option<Mono>,
+    trusted: When,
 }
 
 impl PathUses {
@@ -45,14 +45,14 @@ impl PathUses {
     /// A packet by it proved a relation to us.
     pub(crate) fn trust(&mut self, now: Mono, path: &Path) {
         if let Some(used) = self.0.get_mut(path) {
-            used.trusted = Some(now);
+            used.trusted = When::at(now);
         }
     }
 
     /// Whether members proved themselves by it lately.
     pub(crate) fn is_trusted(&self, now: Mono, path: &Path) -> bool {
-        let trusted = self.0.get(path).and_then(|u| u.trusted);
-        trusted.is_some_and(|t| now.saturating_since(t) < TRUST)
+        let trusted = self.0.get(path).and_then(|u| u.trusted.since(now));
+        trusted.is_some_and(|passed| passed < TRUST)
     }
 }
 

@@ -40,17 +40,20 @@ pub(crate) use paths::{Adopted, Dropped, PathProbe, Probe, Proof, RouteChange, S
 pub use software::PeerVersion;
 
 /// A peer in memory: its identity was validated, its keys are agreed upon.
+// What a root needs for each packet that it hands on comes first, so that it lies together.
+#[repr(C)]
 pub(crate) struct Peer {
+    paths: Paths,
+    united: United,
     identity: Identity,
     keys: Arc<PeerKeys>,
     software: Software,
     activity: Activity,
-    paths: Paths,
-    detour: Detour,
+    /// `None`: it was always reached directly.
+    detour: Option<Box<Detour>>,
     greetings: Greetings,
     gates: Gates,
     ledger: Ledger,
-    united: United,
     sought: Sought,
     /// Its paths are used together.
     bond: Option<Box<Bond>>,
@@ -124,7 +127,7 @@ impl Peer {
             software: Software::default(),
             activity: Activity::new(now),
             paths: Paths::default(),
-            detour: Detour::default(),
+            detour: None,
             greetings: Greetings::default(),
             gates: Gates::new(),
             ledger: Ledger::default(),
@@ -172,12 +175,12 @@ impl Peer {
         &mut self.paths
     }
 
-    pub(crate) const fn detour(&self) -> &Detour {
-        &self.detour
+    pub(crate) fn detour(&self) -> &Detour {
+        self.detour.as_deref().unwrap_or(&Detour::NONE)
     }
 
-    pub(crate) const fn detour_mut(&mut self) -> &mut Detour {
-        &mut self.detour
+    pub(crate) fn detour_mut(&mut self) -> &mut Detour {
+        self.detour.get_or_insert_default()
     }
 
     pub(crate) const fn greetings_mut(&mut self) -> &mut Greetings {
@@ -215,7 +218,9 @@ impl Peer {
     /// Takes account of a packet (03 §7.1).
     pub(crate) fn heard(&mut self, now: Mono, packet: &Heard) -> Whence {
         self.activity.heard(now, packet.nontrivial);
-        self.detour.heard();
+        if let Some(detour) = &mut self.detour {
+            detour.heard();
+        }
         if packet.trust {
             self.activity.trust(now);
         }

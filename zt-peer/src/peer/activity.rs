@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zt_wire::Mono;
+use zt_wire::{Mono, When};
 
 use crate::rate::{PEER_ACTIVITY, TRUST};
 
@@ -13,37 +13,38 @@ const NOWADAYS: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Activity {
     created: Mono,
-    received: Option<Mono>,
-    nontrivial: Option<Mono>,
-    traffic_out: Option<Mono>,
-    trusted: Option<Mono>,
+    received: When,
+    nontrivial: When,
+    traffic_out: When,
+    trusted: When,
 }
 
 impl Activity {
     pub(super) const fn new(now: Mono) -> Self {
-        Self { created: now, received: None, nontrivial: None, traffic_out: None, trusted: None }
+        let never = When::NEVER;
+        Self { created: now, received: never, nontrivial: never, traffic_out: never, trusted: never }
     }
 
     /// Something valid came from it, over others or not; `nontrivial`: more than keep-alive.
     pub(super) const fn heard(&mut self, now: Mono, nontrivial: bool) {
-        self.received = Some(now);
+        self.received = When::at(now);
         if nontrivial {
-            self.nontrivial = Some(now);
+            self.nontrivial = When::at(now);
         }
     }
 
     /// Traffic goes to it.
     pub(super) const fn sends(&mut self, now: Mono) {
-        self.traffic_out = Some(now);
+        self.traffic_out = When::at(now);
     }
 
     /// It proved a relation to us.
     pub(super) const fn trust(&mut self, now: Mono) {
-        self.trusted = Some(now);
+        self.trusted = When::at(now);
     }
 
     pub(crate) const fn last_heard(&self) -> Option<Mono> {
-        self.received
+        self.received.get()
     }
 
     pub(crate) fn heard_within(&self, now: Mono, time: Duration) -> bool {
@@ -56,7 +57,7 @@ impl Activity {
 
     /// Whether it ever was trusted.
     pub(crate) const fn was_trusted(&self) -> bool {
-        self.trusted.is_some()
+        self.trusted.has_come()
     }
 
     pub(crate) fn is_active(&self, now: Mono) -> bool {
@@ -74,8 +75,8 @@ impl Activity {
     }
 }
 
-fn is_within(now: Mono, at: Option<Mono>, time: Duration) -> bool {
-    at.is_some_and(|t| now.saturating_since(t) < time)
+fn is_within(now: Mono, at: When, time: Duration) -> bool {
+    at.since(now).is_some_and(|passed| passed < time)
 }
 
 #[cfg(test)]

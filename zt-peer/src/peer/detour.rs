@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zt_wire::{Address, Gate, Mono};
+use zt_wire::{Address, Gate, Mono, When};
 
 use crate::rate::MEMORISED;
 
@@ -19,7 +19,7 @@ pub(crate) struct Detour {
     /// Root through which its packets came last when they did not come directly.
     via: Option<Address>,
     /// First traffic sent over a root since anything was heard.
-    unheard: Option<Mono>,
+    unheard: When,
     asked_over_roots: Gate,
     tried_memorised: Gate,
     /// When the owner was asked for an address.
@@ -27,6 +27,15 @@ pub(crate) struct Detour {
 }
 
 impl Detour {
+    /// Of a peer that was always reached directly.
+    pub(super) const NONE: Self = Self {
+        via: None,
+        unheard: When::NEVER,
+        asked_over_roots: Gate::OPEN,
+        tried_memorised: Gate::OPEN,
+        wanted_address: Gate::OPEN,
+    };
+
     /// The root through which its packets came last.
     pub(crate) const fn via(&self) -> Option<Address> {
         self.via
@@ -39,23 +48,23 @@ impl Detour {
 
     /// Traffic leaves for the peer without a direct path.
     pub(crate) fn sends(&mut self, now: Mono) {
-        self.unheard.get_or_insert(now);
+        self.unheard.get_or_set(now);
     }
 
     /// Something came from the peer.
     pub(super) const fn heard(&mut self) {
-        self.unheard = None;
+        self.unheard = When::NEVER;
     }
 
     /// How often another root was to be taken, because nothing comes back: the peer may be connected to another one.
     pub(crate) fn turn(&self, now: Mono) -> usize {
-        let waited = self.unheard.map_or(Duration::ZERO, |t| now.saturating_since(t));
+        let waited = self.unheard.since(now).unwrap_or(Duration::ZERO);
         usize::try_from(waited.as_millis() / RELAY_PATIENCE.as_millis()).unwrap_or(usize::MAX)
     }
 
     /// Whether the peer is to be asked over each root now, because nothing comes back.
     pub(crate) fn asks_over_roots(&mut self, now: Mono) -> bool {
-        let in_vain = self.unheard.is_some_and(|t| now.saturating_since(t) >= RELAY_QUESTION);
+        let in_vain = self.unheard.since(now).is_some_and(|waited| waited >= RELAY_QUESTION);
         in_vain && self.asked_over_roots.pass(now, RELAY_QUESTION)
     }
 

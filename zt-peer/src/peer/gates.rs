@@ -17,12 +17,7 @@ const MAX_GATED: usize = 16;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Gates {
-    /// HELLOs and ECHOs that confirm an unknown path (03 §7.1).
-    confirming: PathGate,
-    /// ECHOs answered.
-    echoes: PathGate,
-    /// Introductions followed.
-    introduced: PathGate,
+    by_path: PathGates,
     whois_answered: Gate,
     error_sent: Gate,
     /// Last ERROR that named a frame of ours.
@@ -37,9 +32,7 @@ pub(crate) struct Gates {
 impl Gates {
     pub(super) const fn new() -> Self {
         Self {
-            confirming: PathGate::new(CONFIRM),
-            echoes: PathGate::new(ECHO_ANSWER),
-            introduced: PathGate::new(CONFIRM),
+            by_path: PathGates(Vec::new()),
             whois_answered: Gate::OPEN,
             error_sent: Gate::OPEN,
             frame_error: Gate::OPEN,
@@ -52,21 +45,21 @@ impl Gates {
 
     /// Whether to ask at a path that is none of the peer's, because it was heard there.
     pub(crate) fn confirms(&mut self, now: Mono, path: Path) -> bool {
-        self.confirming.pass(now, path)
+        self.by_path.pass(now, PathGate::Confirming, path)
     }
 
     /// Whether that was asked just now.
     pub(crate) fn is_confirming(&self, now: Mono, path: Path) -> bool {
-        self.confirming.passed(now, path)
+        self.by_path.passed(now, PathGate::Confirming, path)
     }
 
     pub(crate) fn answers_echo(&mut self, now: Mono, path: Path) -> bool {
-        self.echoes.pass(now, path)
+        self.by_path.pass(now, PathGate::Echoes, path)
     }
 
     /// Whether to follow an introduction of the peer. A recorded one, played back again and again, moves us once a second.
     pub(crate) fn follows_introduction(&mut self, now: Mono, path: Path) -> bool {
-        self.introduced.pass(now, path)
+        self.by_path.pass(now, PathGate::Introduced, path)
     }
 
     pub(crate) fn answers_whois(&mut self, now: Mono) -> bool {
@@ -117,39 +110,52 @@ impl Gates {
     }
 }
 
-/// Lets each path of a peer pass once per interval. Full: no further path of this peer passes, and other peers do not
-/// feel it.
-// What zt_wire::Gates does, in a list: a peer has three of these, there may be 131,072 peers, and 16 entries are looked
-// through as fast as they are found in a tree.
-#[derive(Debug)]
-struct PathGate {
-    interval: Duration,
-    passed: Vec<(Path, Mono)>,
+/// What each path of a peer may do once in a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PathGate {
+    /// HELLOs and ECHOs that confirm an unknown path (03 §7.1).
+    Confirming,
+    /// ECHOs answered.
+    Echoes,
+    /// Introductions followed.
+    Introduced,
 }
 
 impl PathGate {
-    const fn new(interval: Duration) -> Self {
-        Self { interval, passed: Vec::new() }
+    const fn interval(self) -> Duration {
+        match self {
+            Self::Confirming | Self::Introduced => CONFIRM,
+            Self::Echoes => ECHO_ANSWER,
+        }
+    }
+}
+
+/// Lets each path of a peer pass each of its gates once per interval. A full gate: no further path of this peer passes it,
+/// and other peers do not feel it.
+// What zt_wire::Gates does, in one list for all gates: there may be 131,072 peers, most of which have one path or none here,
+// and a few entries are looked through as fast as they are found in a tree.
+#[derive(Debug)]
+struct PathGates(Vec<(PathGate, Path, Mono)>);
+
+impl PathGates {
+    /// Whether the gate let this path pass within its interval.
+    fn passed(&self, now: Mono, gate: PathGate, path: Path) -> bool {
+        self.0.iter().any(|(g, p, t)| *g == gate && *p == path && now.saturating_since(*t) < gate.interval())
     }
 
-    /// Whether it let this path pass within its interval.
-    fn passed(&self, now: Mono, path: Path) -> bool {
-        self.passed.iter().any(|(p, t)| *p == path && now.saturating_since(*t) < self.interval)
-    }
-
-    fn pass(&mut self, now: Mono, path: Path) -> bool {
-        let interval = self.interval;
-        if let Some(entry) = self.passed.iter_mut().find(|(p, _)| *p == path) {
-            let open = now.saturating_since(entry.1) >= interval;
+    fn pass(&mut self, now: Mono, gate: PathGate, path: Path) -> bool {
+        if let Some(entry) = self.0.iter_mut().find(|(g, p, _)| *g == gate && *p == path) {
+            let open = now.saturating_since(entry.2) >= gate.interval();
             if open {
-                entry.1 = now;
+                entry.2 = now;
             }
             return open;
         }
-        self.passed.retain(|(_, t)| now.saturating_since(*t) < interval);
-        let room = self.passed.len() < MAX_GATED;
+        self.0.retain(|(g, _, t)| now.saturating_since(*t) < g.interval());
+        let room = self.0.iter().filter(|(g, ..)| *g == gate).count() < MAX_GATED;
         if room {
-            self.passed.push((path, now));
+            self.0.reserve_exact(1);
+            self.0.push((gate, path, now));
         }
         room
     }

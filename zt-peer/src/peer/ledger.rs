@@ -11,14 +11,14 @@ use crate::rate::PUSH_RELAYED;
 const MAX_ACCOUNTS: usize = 16;
 /// Most bytes that an unproved address may have to its credit, and how many of them after some silence: the answers to a
 /// newcomer's first packets go by them, not a flood at somebody who was quiet.
-const MAX_CREDIT: usize = 1 << 10;
-const QUIET_CREDIT: usize = 128;
+const MAX_CREDIT: u32 = 1 << 10;
+const QUIET_CREDIT: u32 = 128;
 const CREDIT_LASTS: Duration = Duration::from_millis(250);
 /// Most bytes that a peer may have saved for probes of addresses that it names.
-const MAX_SAVINGS: usize = 4 << 10;
+const MAX_SAVINGS: u32 = 4 << 10;
 /// Members of a common network get so many bytes of probes once in [`PUSH_RELAYED`], whatever they sent: they meet soon
 /// then, and a stranger has no part in it.
-const ALLOWANCE: usize = 4 << 10;
+const ALLOWANCE: u32 = 4 << 10;
 /// Most addresses that a peer named which wait until its savings suffice.
 const MAX_NAMED: usize = 16;
 /// Length of an answer to an empty ECHO.
@@ -28,9 +28,9 @@ const SHORT_ANSWER: usize = 37;
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     accounts: Vec<Account>,
-    savings: usize,
+    savings: u32,
     /// Bytes of probes that a member has beyond that, and since when.
-    allowance: usize,
+    allowance: u32,
     allowed: Gate,
     /// Addresses it named that are still to be probed.
     named: Vec<Endpoint>,
@@ -40,7 +40,7 @@ pub(crate) struct Ledger {
 #[derive(Clone, Copy, Debug)]
 struct Account {
     path: Path,
-    credit: usize,
+    credit: u32,
     heard: Mono,
 }
 
@@ -54,6 +54,7 @@ impl Ledger {
                     let oldest = (0..self.accounts.len()).min_by_key(|i| self.accounts[*i].heard);
                     self.accounts.swap_remove(oldest.unwrap_or(0));
                 }
+                self.accounts.reserve_exact(1);
                 self.accounts.push(Account { path, credit: 0, heard: now });
                 self.accounts.last_mut().expect("pushed above")
             }
@@ -62,17 +63,17 @@ impl Ledger {
             account.credit = account.credit.min(QUIET_CREDIT);
         }
         account.heard = now;
-        account.credit = (account.credit + len).min(MAX_CREDIT);
+        account.credit = account.credit.saturating_add(bytes(len)).min(MAX_CREDIT);
     }
 
     /// A packet of `len` bytes came by a proved path.
     pub(crate) fn save(&mut self, len: usize) {
-        self.savings = (self.savings + len).min(MAX_SAVINGS);
+        self.savings = self.savings.saturating_add(bytes(len)).min(MAX_SAVINGS);
     }
 
     /// Bytes that may be sent to an unproved address.
     pub(crate) fn credit(&self, path: Path) -> usize {
-        self.accounts.iter().find(|a| a.path == path).map_or(0, |a| a.credit)
+        self.accounts.iter().find(|a| a.path == path).map_or(0, |a| a.credit as usize)
     }
 
     /// Pays for a packet of `len` bytes that costs `price` to an unproved address. Where we ask for the peer ourselves
@@ -89,7 +90,7 @@ impl Ledger {
 
     /// The same from a proved one. Something is left for the answers to what comes back.
     pub(crate) fn spend_saved(&mut self, len: usize) -> bool {
-        let rest = self.savings.saturating_sub(SHORT_ANSWER);
+        let rest = (self.savings as usize).saturating_sub(SHORT_ANSWER);
         take(&mut self.allowance, len) || rest >= len && take(&mut self.savings, len)
     }
 
@@ -105,7 +106,7 @@ impl Ledger {
         let (closed, open) =
             std::mem::take(&mut self.accounts).into_iter().partition(|a| a.path.remote.same_host(host));
         self.accounts = open;
-        let left: usize = Vec::into_iter(closed).map(|a: Account| a.credit).sum();
+        let left: usize = Vec::into_iter(closed).map(|a: Account| a.credit as usize).sum();
         self.save(left);
     }
 
@@ -137,10 +138,15 @@ impl Ledger {
     }
 }
 
-fn take(from: &mut usize, len: usize) -> bool {
-    let enough = *from >= len;
+/// A length, of which no account holds more than some thousands.
+fn bytes(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+fn take(from: &mut u32, len: usize) -> bool {
+    let enough = *from >= bytes(len);
     if enough {
-        *from -= len;
+        *from -= bytes(len);
     }
     enough
 }
@@ -165,9 +171,9 @@ mod tests {
         assert!(l.spend_at(at(1), 60) && !l.spend_at(at(1), 41) && l.spend_at(at(1), 40));
         assert_eq!((l.credit(at(1)), l.credit(at(2))), (0, 7));
         l.earn_at(T, at(1), usize::MAX / 2);
-        assert_eq!(l.credit(at(1)), MAX_CREDIT);
+        assert_eq!(l.credit(at(1)), MAX_CREDIT as usize);
         l.earn_at(T + CREDIT_LASTS, at(1), 5);
-        assert_eq!(l.credit(at(1)), QUIET_CREDIT + 5);
+        assert_eq!(l.credit(at(1)), QUIET_CREDIT as usize + 5);
     }
 
     #[test]
@@ -180,7 +186,7 @@ mod tests {
         assert_eq!((l.credit(at(999)), l.credit(at(0))), (100, 0));
         l.close(&at(5).remote);
         assert!(l.accounts.is_empty());
-        assert_eq!(l.savings, MAX_ACCOUNTS * 100);
+        assert_eq!(l.savings, 100 * MAX_ACCOUNTS as u32);
     }
 
     #[test]
@@ -188,7 +194,7 @@ mod tests {
         let mut l = Ledger::default();
         l.save(10);
         l.allow(T);
-        assert!(take(&mut l.allowance, ALLOWANCE) && !take(&mut l.allowance, 1));
+        assert!(take(&mut l.allowance, ALLOWANCE as usize) && !take(&mut l.allowance, 1));
         l.allow(T);
         assert_eq!((l.allowance, l.savings), (0, 10));
         l.allow(T + PUSH_RELAYED);
@@ -219,7 +225,7 @@ mod tests {
         l.save(1);
         assert!(l.spend_saved(28) && !l.spend_saved(1));
         l.allow(T);
-        assert!(l.spend_saved(ALLOWANCE) && l.savings == SHORT_ANSWER);
+        assert!(l.spend_saved(ALLOWANCE as usize) && l.savings as usize == SHORT_ANSWER);
         l.name((0..1000).map(|n| at(n).remote));
         assert_eq!(l.take_named().len(), MAX_NAMED);
     }

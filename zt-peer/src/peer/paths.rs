@@ -13,7 +13,7 @@ mod suspect;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use zt_wire::{Gate, Mono};
+use zt_wire::{Gate, Mono, When};
 
 use crate::bond::Fact;
 use crate::link::{Endpoint, LinkId, Path, Room};
@@ -45,10 +45,18 @@ pub(crate) struct Paths {
     slots: Vec<Slot>,
     /// Index of the slot that traffic takes; `None` = over a root.
     route: Option<usize>,
+    /// The path of that slot, as a copy: a root that hands on packets needs nothing else of a peer.
+    used: Option<Path>,
     /// Its primary port, as it told: it outlives a restart, others are drawn anew.
     primary_port: Option<u16>,
     /// Addresses it had: tried again when there is no path.
     remembered: Vec<Endpoint>,
+    /// What few peers have, and none of those that a root only relays for.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default)]
+struct Rare {
     /// Where we sent to before we heard anything from there.
     tried: Vec<(Path, Spread)>,
     /// An address it was heard from while another port of the same host was fresh: tried when that one is in doubt.
@@ -65,7 +73,7 @@ pub(crate) struct Slot {
     live: Liveness,
     last_sent: Gate,
     heard_first: bool,
-    last_probe: Option<Mono>,
+    last_probe: When,
     size: Size,
     trusted: Option<u64>,
     lasting: bool,
@@ -133,7 +141,7 @@ impl Slot {
 
     /// Last HELLO or ECHO of ours there.
     pub(crate) const fn last_probe(&self) -> Option<Mono> {
-        self.last_probe
+        self.last_probe.get()
     }
 
     /// The peer was heard there before we sent anything there.
@@ -190,7 +198,7 @@ impl Slot {
     /// Notes a probe, of which the answer is waited for.
     fn ask(&mut self, now: Mono, kind: Probe) -> PathProbe {
         self.live.sent_probe(now);
-        (self.last_sent, self.last_probe) = (Gate::passed(now), Some(now));
+        (self.last_sent, self.last_probe) = (Gate::passed(now), When::at(now));
         PathProbe { path: self.path, kind, overdue: now + self.live.timeout() }
     }
 
@@ -228,7 +236,7 @@ impl Paths {
     }
 
     pub(crate) fn contains(&self, path: Path) -> bool {
-        self.index(path).is_some()
+        self.used == Some(path) || self.index(path).is_some()
     }
 
     /// The path that traffic takes.
@@ -282,7 +290,7 @@ impl Paths {
 
     /// Whether we sent to some address before anything was heard from there; `reaches`: it may be answered from there.
     pub(crate) fn has_tried(&self, reaches: impl Fn(Path, Spread) -> bool) -> bool {
-        self.tried.iter().any(|(asked, spread)| reaches(*asked, *spread))
+        self.rare.iter().flat_map(|rare| &rare.tried).any(|(asked, spread)| reaches(*asked, *spread))
     }
 
     /// Keeps an address for later.
@@ -291,23 +299,29 @@ impl Paths {
             if self.remembered.len() == MAX_REMEMBERED {
                 self.remembered.remove(0);
             }
+            // Most peers have one address.
+            self.remembered.reserve_exact(1);
             self.remembered.push(remote);
         }
     }
 
     /// Notes that we send to an address where the peer was not heard.
     pub(crate) fn note_tried(&mut self, path: Path, spread: Spread) {
-        if !self.contains(path) && !self.tried.contains(&(path, spread)) {
-            if self.tried.len() == MAX_TRIED {
-                self.tried.remove(0);
+        if self.contains(path) {
+            return;
+        }
+        let tried = &mut self.rare.get_or_insert_default().tried;
+        if !tried.contains(&(path, spread)) {
+            if tried.len() == MAX_TRIED {
+                tried.remove(0);
             }
-            self.tried.push((path, spread));
+            tried.push((path, spread));
         }
     }
 
     /// Notes that the peer was heard at an address that is not worth a question yet.
-    pub(crate) const fn note_candidate(&mut self, now: Mono, path: Path) {
-        self.candidate = Some((path, now));
+    pub(crate) fn note_candidate(&mut self, now: Mono, path: Path) {
+        self.rare.get_or_insert_default().candidate = Some((path, now));
     }
 
     pub(crate) const fn set_primary_port(&mut self, port: u16) {
@@ -330,7 +344,7 @@ impl Paths {
         let known = slot.is_some();
         if let Some(slot) = slot {
             slot.last_sent.note(now);
-            slot.last_probe = Some(now);
+            slot.last_probe = When::at(now);
         }
         known
     }
@@ -348,9 +362,14 @@ impl Paths {
     }
 
     /// The same for a packet that we forward: with a choice of paths we notice when one dies; without one there is
-    /// nothing to decide.
-    pub(crate) fn forward_by_any(&mut self, now: Mono) -> Option<Way> {
-        self.use_any(now, self.slots.len() > 1, 0)
+    /// nothing to decide. Besides: when the peer is to be looked at because of it.
+    pub(crate) fn forward_by_any(&mut self, now: Mono) -> Option<(Path, Option<Mono>)> {
+        if let (Some(path), [only]) = (self.used, self.slots.as_mut_slice()) {
+            only.last_sent.note(now);
+            return Some((path, None));
+        }
+        let way = self.use_any(now, self.slots.len() > 1, 0)?;
+        Some((way.path, way.look_at))
     }
 
     /// The path that [`Paths::use_any`] would take.
@@ -376,7 +395,10 @@ impl Paths {
 
     /// Traffic takes this path from now on, as long as it can be used; `None`: the best one.
     pub(crate) fn pin(&mut self, now: Mono, path: Option<Path>) -> Option<RouteChange> {
-        let changed = std::mem::replace(&mut self.pinned, path) != path;
+        let changed = self.pinned() != path;
+        if changed {
+            self.rare.get_or_insert_default().pinned = path;
+        }
         if changed { self.choose_route(now) } else { None }
     }
 
@@ -471,6 +493,10 @@ impl Paths {
         addresses
     }
 
+    fn pinned(&self) -> Option<Path> {
+        self.rare.as_ref()?.pinned
+    }
+
     fn index(&self, path: Path) -> Option<usize> {
         self.slots.iter().position(|s| s.path == path)
     }
@@ -479,8 +505,13 @@ impl Paths {
         self.slots.iter_mut().find(|s| s.path == path)
     }
 
-    fn route_path(&self) -> Option<Path> {
-        self.route().map(|s| s.path)
+    const fn route_path(&self) -> Option<Path> {
+        self.used
+    }
+
+    fn set_route(&mut self, route: Option<usize>) {
+        self.route = route;
+        self.used = self.route().map(|s| s.path);
     }
 
     fn any(&self, now: Mono) -> Option<usize> {
@@ -488,8 +519,8 @@ impl Paths {
     }
 
     fn change_route(&mut self, now: Mono, before: Option<Path>) -> Option<RouteChange> {
-        let pinned = self.slots.iter().position(|s| Some(s.path) == self.pinned && s.is_usable(now));
-        self.route = pinned.or_else(|| choice::choose(&self.slots, self.route, self.primary_port, now));
+        let pinned = self.pinned().and_then(|p| self.slots.iter().position(|s| s.path == p && s.is_usable(now)));
+        self.set_route(pinned.or_else(|| choice::choose(&self.slots, self.route, self.primary_port, now)));
         let after = self.route_path();
         (before != after).then_some(RouteChange { from: before, to: after })
     }
@@ -505,7 +536,7 @@ impl Paths {
             }
             !drop
         });
-        self.route = present.and_then(|p| self.index(p));
+        self.set_route(present.and_then(|p| self.index(p)));
         paths
     }
 }

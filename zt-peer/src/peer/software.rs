@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zt_crypto::Suite;
-use zt_wire::{Mono, SoftwareVersion};
+use zt_wire::{Mono, SoftwareVersion, When};
 
 use crate::rate::{ECHO_ANSWER, ECHO_ANSWER_OLD, ECHO_MARGIN, HELLO_DRIFT_MS};
 
@@ -35,7 +35,7 @@ pub(crate) struct Software {
     /// It has sealed something with AES: it is of protocol 12.
     proved_aes: bool,
     /// Time in the latest HELLO, and when that came.
-    hello_clock: Option<(i64, Mono)>,
+    hello_clock: (i64, When),
 }
 
 impl Software {
@@ -73,14 +73,15 @@ impl Software {
     /// peer that proved AES back to older ciphers. A peer that truly went back answers a challenge.
     pub(crate) fn judge_hello(&self, now: Mono, unix_ms: i64, protocol: u8) -> bool {
         let downgrade = self.proved_aes && protocol < 12;
-        let back = self.hello_clock.is_some_and(|clock| unix_ms < expected(clock, now).saturating_sub(HELLO_DRIFT_MS));
+        let back =
+            self.hello_clock().is_some_and(|clock| unix_ms < expected(clock, now).saturating_sub(HELLO_DRIFT_MS));
         !downgrade && !back
     }
 
     /// Takes over what a plausible HELLO says.
     pub(crate) fn accept_hello(&mut self, now: Mono, unix_ms: i64, version: PeerVersion) {
-        if self.hello_clock.is_none_or(|clock| unix_ms > expected(clock, now)) {
-            self.hello_clock = Some((unix_ms, now));
+        if self.hello_clock().is_none_or(|clock| unix_ms > expected(clock, now)) {
+            self.hello_clock = (unix_ms, When::at(now));
         }
         self.version = Some(version);
     }
@@ -91,9 +92,14 @@ impl Software {
             self.proved_aes = false;
         }
         if challenged {
-            self.hello_clock = None;
+            self.hello_clock = (0, When::NEVER);
         }
         self.version = Some(version);
+    }
+
+    fn hello_clock(&self) -> Option<(i64, Mono)> {
+        let (unix_ms, came) = self.hello_clock;
+        Some((unix_ms, came.get()?))
     }
 }
 

@@ -47,7 +47,7 @@ impl Vl1 {
         packet.set_hops(hops + 1);
         if let Some(id) = self.direct_hop(now.mono, to) {
             self.forward(now.mono, id, datagram, out);
-            self.unite(now, path, from, to, out);
+            self.unite(now, path, from, id, out);
             return Ok(());
         }
         // Towards the best root, never back to the packet's source.
@@ -71,10 +71,10 @@ impl Vl1 {
     }
 
     fn forward(&mut self, now: Mono, id: PeerId, datagram: &[u8], out: &mut Transmits) {
-        let Some(way) = self.peers.get_mut(id).paths_mut().forward_by_any(now) else { return };
-        if let Some(at) = way.look_at {
+        let Some((path, look_at)) = self.peers.get_mut(id).paths_mut().forward_by_any(now) else { return };
+        if let Some(at) = look_at {
             self.peers.arm(id, at);
         }
-        out.push_datagram(way.path, datagram, None);
+        out.push_datagram(path, datagram, None);
     }
 }

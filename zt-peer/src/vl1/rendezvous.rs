@@ -10,7 +10,7 @@ use crate::config::SendOptions;
 use crate::drop_reason::DropReason;
 use crate::inbound::{Handled, ReplyTo, Ticket};
 use crate::link::{Endpoint, Path};
-use crate::peer::Probe;
+use crate::peer::{Peer, Probe};
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
@@ -19,18 +19,28 @@ const OPENER_TTL: u8 = 2;
 
 impl Vl1 {
     /// Tells two peers, whose packet we just forwarded, of each other: once in 30 s per pair. `path`: by which it came.
-    pub(super) fn unite(&mut self, now: Now, path: Path, source: Address, destination: Address, out: &mut Transmits) {
-        let (Some(s), Some(d)) = (self.peers.id(source), self.peers.id(destination)) else { return };
-        // Nothing in a relayed packet is proved: it must at least come from where its sender or another root is.
-        let has_path = |id: PeerId| self.peers.get(id).paths().contains(path);
-        if s == d || !(has_path(s) || self.upstream_ids().into_iter().any(has_path)) {
-            return;
-        }
+    pub(super) fn unite(&mut self, now: Now, path: Path, source: Address, d: PeerId, out: &mut Transmits) {
+        let Some(s) = self.peers.id(source).filter(|s| *s != d) else { return };
+        let destination = self.peers.get(d).address();
         let (us, ud) = (self.peers.get(s).united(), self.peers.get(d).united());
-        let lately = us.is_fresh(now.mono, destination, ud.moved_at()) || ud.is_fresh(now.mono, source, us.moved_at());
-        if lately || !self.peers.get_mut(s).united_mut().note(now.mono, destination) {
+        // Most packets end here, whether they come from where they say or not.
+        let t = now.mono;
+        let at_once = us.was_last(t, destination, ud.moved_at()) || ud.was_last(t, source, us.moved_at());
+        if at_once || us.is_used_up(t) {
             return;
         }
+        // Nothing in a relayed packet is proved: it must at least come from where its sender or another root is.
+        let has_path = |peer: &Peer| peer.paths().contains(path);
+        if !has_path(self.peers.get(s)) && !self.upstreams_but(None).any(|(_, root)| has_path(root)) {
+            return;
+        }
+        if us.is_fresh(t, destination, ud.moved_at()) || ud.is_fresh(t, source, us.moved_at()) {
+            return;
+        }
+        if !self.peers.get_mut(s).united_mut().note(t, destination) {
+            return;
+        }
+        self.peers.get_mut(d).united_mut().is_last(t, source);
         let Some((path_of_d, path_of_s)) = self.common_ground(now.mono, d, s) else { return };
         let mut both = [(destination, path_of_d, source, path_of_s), (source, path_of_s, destination, path_of_d)];
         if self.wire.random_below(2) == 1 {

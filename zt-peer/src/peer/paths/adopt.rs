@@ -1,6 +1,6 @@
 //! A proved address becomes a path (03 §7.1 step 3c).
 
-use zt_wire::{Gate, Mono};
+use zt_wire::{Gate, Mono, When};
 
 use super::liveness::{Liveness, Probe};
 use super::size::Size;
@@ -46,13 +46,15 @@ impl Paths {
         debug_assert!(!self.contains(proof.path), "an answer by a known path proves that one");
         let before = self.route_path();
         let gone = self.make_room(proof.path);
+        // Most peers have one path, and there may be many peers.
+        self.slots.reserve_exact(1);
         self.slots.push(Slot {
             path: proof.path,
             rank: proof.rank,
             live: Liveness::new(now, proof.probe.then(|| now.saturating_since(proof.sent))),
             last_sent: Gate::passed(proof.sent),
             heard_first: proof.heard_first,
-            last_probe: Some(proof.sent).filter(|_| proof.probe),
+            last_probe: if proof.probe { When::at(proof.sent) } else { When::NEVER },
             size: Size::new(proof.room),
             trusted: proof.trusted,
             lasting: proof.lasting,

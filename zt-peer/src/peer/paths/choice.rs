@@ -69,7 +69,7 @@ mod tests {
             live: Liveness::new(Mono::from_millis(heard), Some(Duration::from_millis(ms))),
             last_sent: zt_wire::Gate::OPEN,
             heard_first: false,
-            last_probe: None,
+            last_probe: zt_wire::When::NEVER,
             size: Size::new(Room::fixed(1432)),
             trusted: None,
             lasting: true,

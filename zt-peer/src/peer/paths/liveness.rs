@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use zt_wire::Mono;
+use zt_wire::{Mono, When};
 
 /// Shortest time after which a probe counts as unanswered.
 const RTO_FLOOR: Duration = Duration::from_millis(250);
@@ -109,19 +109,19 @@ pub(super) struct Liveness {
     /// Last valid packet.
     heard: Mono,
     /// First traffic sent since something was heard.
-    unheard: Option<Mono>,
-    last_traffic_out: Option<Mono>,
-    last_traffic_in: Option<Mono>,
+    unheard: When,
+    last_traffic_out: When,
+    last_traffic_in: When,
     /// When the probes awaiting an answer were sent.
     outstanding: Vec<Mono>,
-    suspected: Option<Mono>,
+    suspected: When,
     /// When the first of the probes was sent that made it suspect.
     doubt_began: Mono,
     /// The peer has shown that it left this path.
     left: bool,
     /// Something newer may have replaced it: not preferred until a probe is answered.
     doubted: bool,
-    last_probe: Option<Mono>,
+    last_probe: When,
 }
 
 impl Liveness {
@@ -137,15 +137,15 @@ impl Liveness {
             lost_lately: 0.0,
             proved: now,
             heard: now,
-            unheard: None,
-            last_traffic_out: None,
-            last_traffic_in: None,
+            unheard: When::NEVER,
+            last_traffic_out: When::NEVER,
+            last_traffic_in: When::NEVER,
             outstanding: Vec::new(),
-            suspected: None,
+            suspected: When::NEVER,
             doubt_began: Mono::ZERO,
             left: false,
             doubted: false,
-            last_probe: None,
+            last_probe: When::NEVER,
         }
     }
 
@@ -182,7 +182,7 @@ impl Liveness {
     }
 
     pub(super) const fn is_suspected(&self) -> bool {
-        self.suspected.is_some()
+        self.suspected.has_come()
     }
 
     pub(super) const fn is_doubted(&self) -> bool {
@@ -191,7 +191,7 @@ impl Liveness {
 
     /// In doubt after some unanswered probes: since when.
     pub(super) fn deep_doubt(&self) -> Option<Mono> {
-        let deep = self.suspected.is_none() && self.outstanding.len() >= DEEP_DOUBT;
+        let deep = !self.suspected.has_come() && self.outstanding.len() >= DEEP_DOUBT;
         self.outstanding.first().copied().filter(|_| deep)
     }
 
@@ -205,13 +205,13 @@ impl Liveness {
     }
 
     pub(super) fn is_probed_since(&self, since: Mono) -> bool {
-        self.last_probe.is_some_and(|t| t >= since)
+        self.last_probe >= When::at(since)
     }
 
     /// Another path of the peer is dead, and this one has not proved itself since: not trusted either.
     pub(super) fn suspect(&mut self, now: Mono) {
         self.doubt_began = self.outstanding.first().copied().unwrap_or(now);
-        self.suspected = Some(now);
+        self.suspected = When::at(now);
         self.left = false;
         self.outstanding.clear();
     }
@@ -221,8 +221,8 @@ impl Liveness {
     pub(super) fn peer_left(&mut self, now: Mono, said: bool) -> bool {
         let timeout = self.rtt.timeout();
         let heard = !said && now.saturating_since(self.heard) < timeout;
-        let proving = self.outstanding.is_empty() && self.last_probe.is_some_and(|t| t + PROVE_EVERY > now);
-        if self.left || self.suspected.is_some() || heard || proving || now.saturating_since(self.proved) < timeout {
+        let proving = self.outstanding.is_empty() && self.last_probe.get().is_some_and(|t| t + PROVE_EVERY > now);
+        if self.left || self.suspected.has_come() || heard || proving || now.saturating_since(self.proved) < timeout {
             return false;
         }
         self.left = true;
@@ -241,14 +241,15 @@ impl Liveness {
 
     /// Whether traffic uses it in one direction or the other.
     pub(super) fn is_wanted(&self, now: Mono) -> bool {
-        [self.last_traffic_out, self.last_traffic_in].iter().flatten().any(|t| now.saturating_since(*t) < INTEREST)
+        let lately = |at: When| at.since(now).is_some_and(|passed| passed < INTEREST);
+        lately(self.last_traffic_out) || lately(self.last_traffic_in)
     }
 
     /// Traffic leaves by this path (or would, if it were not suspected). Returns when to look at it.
     pub(super) fn traffic_out(&mut self, now: Mono) -> Mono {
-        self.last_traffic_out = Some(now);
-        let unheard = *self.unheard.get_or_insert(now);
-        if self.suspected.is_some() {
+        self.last_traffic_out = When::at(now);
+        let unheard = self.unheard.get_or_set(now);
+        if self.suspected.has_come() {
             return self.behind_due();
         }
         if let Some(first) = self.outstanding.first() {
@@ -260,17 +261,17 @@ impl Liveness {
     /// Something valid arrived by this path. `traffic`: more than keep-alive. Returns when to look at it.
     pub(super) fn heard(&mut self, now: Mono, traffic: bool) -> Option<Mono> {
         self.heard = now;
-        self.unheard = None;
+        self.unheard = When::NEVER;
         if !traffic {
             return None;
         }
-        self.last_traffic_in = Some(now);
-        (self.suspected.is_none() && self.outstanding.is_empty()).then(|| now + self.stopped())
+        self.last_traffic_in = When::at(now);
+        (!self.suspected.has_come() && self.outstanding.is_empty()).then(|| now + self.stopped())
     }
 
     /// A probe left.
     pub(super) fn sent_probe(&mut self, now: Mono) {
-        self.last_probe = Some(now);
+        self.last_probe = When::at(now);
         if self.outstanding.len() == MAX_OUTSTANDING {
             self.outstanding.remove(0);
         }
@@ -282,7 +283,7 @@ impl Liveness {
         self.rtt.sample(now.saturating_since(sent));
         self.proved = now;
         self.heard = now;
-        self.unheard = None;
+        self.unheard = When::NEVER;
         let timeout = self.rtt.timeout();
         let lost = self.outstanding.iter().filter(|s| **s < sent && now.saturating_since(**s) >= timeout).count();
         for _ in 0..lost {
@@ -292,19 +293,19 @@ impl Liveness {
         self.outstanding.retain(|s| *s > sent);
         self.left = false;
         let doubted = std::mem::take(&mut self.doubted);
-        self.suspected.take().is_some() || doubted
+        std::mem::take(&mut self.suspected).has_come() || doubted
     }
 
     /// Our address changed: what was proved is proved no more.
     pub(super) fn shaken(&mut self, now: Mono) {
         self.proved = Mono::ZERO;
-        self.unheard.get_or_insert(now);
-        self.last_traffic_out.get_or_insert(now);
+        self.unheard.get_or_set(now);
+        self.last_traffic_out.get_or_set(now);
     }
 
     /// What is to be done now. `wanted`: the peer has traffic that would use the path if it worked.
     pub(super) fn due(&mut self, now: Mono, wanted: bool) -> Due {
-        if self.suspected.is_some() {
+        if self.suspected.has_come() {
             return self.due_behind(now, wanted);
         }
         if self.outstanding.is_empty() {
@@ -335,15 +336,15 @@ impl Liveness {
         }
         let mut next = Mono::FAR;
         let mut consider = |at: Mono| next = next.min(at);
-        if let Some(out) = self.last_traffic_out
+        if let Some(out) = self.last_traffic_out.get()
             && out > self.proved
         {
             consider(self.proved + PROVE_EVERY);
-            if let Some(unheard) = self.unheard {
+            if let Some(unheard) = self.unheard.get() {
                 consider(unheard + self.quiet());
             }
         }
-        if let Some(t) = self.last_traffic_in
+        if let Some(t) = self.last_traffic_in.get()
             && t > self.proved
         {
             consider(t + self.stopped());
@@ -360,8 +361,8 @@ impl Liveness {
     }
 
     fn behind_due(&self) -> Mono {
-        let since = self.suspected.unwrap_or(Mono::ZERO);
-        let last = self.last_probe.unwrap_or(since);
+        let since = self.suspected.get().unwrap_or(Mono::ZERO);
+        let last = self.last_probe.get().unwrap_or(since);
         let spacing = if last.saturating_since(since) < Duration::from_secs(20) { BEHIND } else { BEHIND_LATER };
         last + spacing
     }

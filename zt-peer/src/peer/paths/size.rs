@@ -78,6 +78,77 @@ struct Trial {
 pub(super) struct Size {
     room: Room,
     used: u16,
+    /// `None`: no long datagram left yet, as by the paths of most peers of a root.
+    search: Option<Box<Search>>,
+}
+
+impl Size {
+    pub(super) const fn new(room: Room) -> Self {
+        Self { room, used: room.base, search: None }
+    }
+
+    /// The largest datagram that packets are cut for.
+    pub(super) const fn used(&self) -> u16 {
+        self.used
+    }
+
+    /// The largest datagram for packets that a relay hands on: nobody knows what the rest of their way carries.
+    pub(super) const fn relayed(&self) -> u16 {
+        if self.used < self.room.base { self.used } else { self.room.base }
+    }
+
+    /// The link, or what is configured for it, is another. What was found out holds as far as it fits.
+    pub(super) fn set_room(&mut self, room: Room) {
+        if room != self.room {
+            self.room = room;
+            if let Some(search) = &mut self.search {
+                search.set_room(room);
+            }
+            self.used = self.search.as_ref().map_or(room.base, |search| search.used);
+        }
+    }
+
+    /// A datagram of `len` bytes leaves. Returns when the path is to be looked at for it.
+    pub(super) fn sent(&mut self, now: Mono, len: usize) -> Option<Mono> {
+        if len <= usize::from(SURE) || !self.room.probed {
+            return None;
+        }
+        self.search().sent(now)
+    }
+
+    /// A probe went out within this time: another ECHO would meet the peer's gate.
+    pub(super) fn asked_within(&self, now: Mono, time: Duration) -> bool {
+        let last = self.search.as_ref().and_then(|search| search.last_sent);
+        last.is_some_and(|at| now.saturating_since(at) < time)
+    }
+
+    /// What is due. A probe that is sent is noted. An answer is overdue after `patience`, which is no shorter than the
+    /// peer's gate for ECHO; `heard`: when something valid of the peer last came by the path.
+    pub(super) fn due(&mut self, now: Mono, patience: Duration, heard: Mono) -> SizeDue {
+        let Some(search) = &mut self.search else { return SizeDue::Wait(Mono::FAR) };
+        let due = search.due(now, patience, heard);
+        self.used = search.used;
+        due
+    }
+
+    /// A probe of `size`, sent at `sent`, was answered. True when packets are cut otherwise by that.
+    pub(super) fn answered(&mut self, now: Mono, size: u16, sent: Mono) -> bool {
+        let larger = self.search().answered(now, size, sent);
+        self.used = self.search().used;
+        larger
+    }
+
+    fn search(&mut self) -> &mut Search {
+        let room = self.room;
+        self.search.get_or_insert_with(|| Box::new(Search::new(room)))
+    }
+}
+
+/// What is known and sought while long datagrams leave.
+#[derive(Clone, Debug)]
+struct Search {
+    room: Room,
+    used: u16,
     /// When the last question was sent that proved the size in use.
     proved: Option<Mono>,
     /// The least size that was lost.
@@ -98,8 +169,8 @@ pub(super) struct Size {
     growing: Vec<u16>,
 }
 
-impl Size {
-    pub(super) fn new(room: Room) -> Self {
+impl Search {
+    fn new(room: Room) -> Self {
         Self {
             used: room.base,
             bound: above(room.most),
@@ -118,30 +189,14 @@ impl Size {
         }
     }
 
-    /// The largest datagram that packets are cut for.
-    pub(super) const fn used(&self) -> u16 {
-        self.used
+    fn set_room(&mut self, room: Room) {
+        let keeps = room.probed && self.room.probed && self.proved.is_some() && self.used <= room.most;
+        let used = if keeps { self.used } else { room.base };
+        *self = Self { used, proved: self.proved.filter(|_| keeps), ..Self::new(room) };
     }
 
-    /// The largest datagram for packets that a relay hands on: nobody knows what the rest of their way carries.
-    pub(super) const fn relayed(&self) -> u16 {
-        if self.used < self.room.base { self.used } else { self.room.base }
-    }
-
-    /// The link, or what is configured for it, is another. What was found out holds as far as it fits.
-    pub(super) fn set_room(&mut self, room: Room) {
-        if room != self.room {
-            let keeps = room.probed && self.room.probed && self.proved.is_some() && self.used <= room.most;
-            let used = if keeps { self.used } else { room.base };
-            *self = Self { used, proved: self.proved.filter(|_| keeps), ..Self::new(room) };
-        }
-    }
-
-    /// A datagram of `len` bytes leaves. Returns when the path is to be looked at for it.
-    pub(super) fn sent(&mut self, now: Mono, len: usize) -> Option<Mono> {
-        if len <= usize::from(SURE) || !self.room.probed {
-            return None;
-        }
+    /// A long datagram leaves.
+    fn sent(&mut self, now: Mono) -> Option<Mono> {
         self.long = self.long.saturating_add(1);
         self.last_long = Some(now);
         if self.trial.is_some() || self.long > 1 && self.long != MANY {
@@ -151,14 +206,7 @@ impl Size {
         Some(self.confirm_at().max(now))
     }
 
-    /// A probe went out within this time: another ECHO would meet the peer's gate.
-    pub(super) fn asked_within(&self, now: Mono, time: Duration) -> bool {
-        self.last_sent.is_some_and(|at| now.saturating_since(at) < time)
-    }
-
-    /// What is due. A probe that is sent is noted. An answer is overdue after `patience`, which is no shorter than the
-    /// peer's gate for ECHO; `heard`: when something valid of the peer last came by the path.
-    pub(super) fn due(&mut self, now: Mono, patience: Duration, heard: Mono) -> SizeDue {
+    fn due(&mut self, now: Mono, patience: Duration, heard: Mono) -> SizeDue {
         if self.last_long.is_none_or(|at| now.saturating_since(at) >= INTEREST) {
             (self.trial, self.long) = (None, 0);
             return SizeDue::Wait(Mono::FAR);
@@ -194,8 +242,7 @@ impl Size {
         }
     }
 
-    /// A probe of `size`, sent at `sent`, was answered. True when packets are cut otherwise by that.
-    pub(super) fn answered(&mut self, now: Mono, size: u16, sent: Mono) -> bool {
+    fn answered(&mut self, now: Mono, size: u16, sent: Mono) -> bool {
         let given_up = size == self.given_up || size == self.again;
         let asked = self.trial.is_some_and(|t| t.size == size) || given_up || size == self.used;
         if !asked || !self.room.probed || size > self.room.most || size < self.used {

@@ -135,7 +135,7 @@ impl Paths {
 
     /// The address that the peer was heard from besides: it may be where it is.
     fn take_candidate(&mut self, now: Mono) -> Option<Path> {
-        let (path, at) = self.candidate.take()?;
+        let (path, at) = self.rare.as_mut()?.candidate.take()?;
         (now.saturating_since(at) < CANDIDATE && !self.contains(path)).then_some(path)
     }
 
