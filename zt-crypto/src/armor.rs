@@ -1,6 +1,7 @@
 //! Sealing and opening of whole packets, in place (01 §5, §6).
 
 use core::fmt;
+use std::sync::OnceLock;
 
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -86,23 +87,50 @@ pub enum ArmorError {
 /// assert_eq!(packet[27..], plain[27..]);
 /// ```
 pub struct PeerKeys {
-    salsa: Zeroizing<[u8; 32]>,
+    key: SharedKey,
+    aes: OnceLock<Box<AesKeys>>,
+}
+
+/// What cipher 3 needs: some hundred bytes of key schedules.
+struct AesKeys {
     gmac: Gmac,
     aes: Aes,
 }
 
-impl PeerKeys {
-    /// Derives the keys; about a microsecond.
-    #[must_use]
-    pub fn new(key: SharedKey) -> Self {
+impl AesKeys {
+    fn new(key: &SharedKey) -> Self {
         let key = key.as_bytes();
         let k0 = kbkdf(key, b'0', 0, 0);
         let k1 = kbkdf(key, b'1', 0, 0);
-        Self {
-            salsa: Zeroizing::new(*first32(key)),
-            gmac: Gmac::new(first32(&k0[..])),
-            aes: Aes::new(first32(&k1[..])),
-        }
+        Self { gmac: Gmac::new(first32(&k0[..])), aes: Aes::new(first32(&k1[..])) }
+    }
+}
+
+impl PeerKeys {
+    /// The keys of those who share this one. The schedules of cipher 3 are made by the first packet that needs them, in a
+    /// microsecond or two, and kept.
+    #[must_use]
+    pub const fn new(key: SharedKey) -> Self {
+        Self { key, aes: OnceLock::new() }
+    }
+
+    /// Forgets the schedules of cipher 3 until they are needed again: of many peers that are silent only the key stays in
+    /// memory.
+    pub fn rest(&mut self) {
+        self.aes = OnceLock::new();
+    }
+
+    /// Whether there are no schedules in memory.
+    pub fn is_at_rest(&self) -> bool {
+        self.aes.get().is_none()
+    }
+
+    fn aes(&self) -> &AesKeys {
+        self.aes.get_or_init(|| Box::new(AesKeys::new(&self.key)))
+    }
+
+    fn salsa(&self) -> &[u8; 32] {
+        first32(self.key.as_bytes())
     }
 
     /// Protects a whole packet in place and returns its ID as it is on the wire.
@@ -152,7 +180,7 @@ impl PeerKeys {
     pub fn mask_hello_tail(&self, packet_id: PacketId, tail: &mut [u8]) {
         // Quirk (01 §6): the three low bits were once changed at sending; the rule remains.
         let nonce = (packet_id.0 & !7).to_be_bytes();
-        Salsa12::new(&self.salsa, &nonce).apply(tail);
+        Salsa12::new(self.salsa(), &nonce).apply(tail);
     }
 
     fn seal_salsa(&self, packet: &mut [u8], encrypt: bool) {
@@ -181,7 +209,7 @@ impl PeerKeys {
 
     /// The key stream of a packet (01 §5.2).
     fn start_salsa(&self, packet: &[u8]) -> PacketStream {
-        let mut key = self.salsa.clone();
+        let mut key = Zeroizing::new(*self.salsa());
         // The header enters the key and not the MAC: whoever changes a bit of it or the length has the MAC of another key.
         for (byte, header) in key.iter_mut().zip(&packet[..FLAGS]) {
             *byte ^= header;
@@ -194,9 +222,10 @@ impl PeerKeys {
 
     fn seal_aes(&self, packet: &mut [u8]) {
         let iv = field(packet, 0);
-        let mac = self.folded_gmac(iv, packet);
-        let opaque = self.aes.encrypt_block(join(iv, mac));
-        self.aes.apply_counter(first_counter(opaque), &mut packet[BODY..]);
+        let AesKeys { gmac, aes } = self.aes();
+        let mac = folded_gmac(gmac, iv, packet);
+        let opaque = aes.encrypt_block(join(iv, mac));
+        aes.apply_counter(first_counter(opaque), &mut packet[BODY..]);
         packet[..8].copy_from_slice(&opaque[..8]);
         packet[MAC..BODY].copy_from_slice(&opaque[8..]);
     }
@@ -204,30 +233,15 @@ impl PeerKeys {
     fn open_aes(&self, packet: &mut [u8]) -> bool {
         let opaque = join(field(packet, 0), field(packet, MAC));
         // This MAC is over the plain body, so decrypting comes first here; what was not authentic is wiped, nobody may act on it.
-        self.aes.apply_counter(first_counter(opaque), &mut packet[BODY..]);
-        let plain = self.aes.decrypt_block(opaque);
-        let mac = self.folded_gmac(field(&plain, 0), packet);
+        let AesKeys { gmac, aes } = self.aes();
+        aes.apply_counter(first_counter(opaque), &mut packet[BODY..]);
+        let plain = aes.decrypt_block(opaque);
+        let mac = folded_gmac(gmac, field(&plain, 0), packet);
         let authentic = bool::from(mac.ct_eq(&plain[8..]));
         if !authentic {
             packet[BODY..].zeroize();
         }
         authentic
-    }
-
-    /// GMAC over addresses, byte 18 without hops, padding and body, folded to 8 bytes (01 §5.3).
-    ///
-    /// The additional data is put directly before the body for the time of the call, so that one pass over one
-    /// slice does it without a copy; the header is the same afterwards.
-    fn folded_gmac(&self, iv: [u8; 8], packet: &mut [u8]) -> [u8; 8] {
-        let header: [u8; 16] = packet[AAD_ROOM..BODY].try_into().expect("16 bytes");
-        packet.copy_within(OFFSET_DESTINATION..MAC, AAD_ROOM);
-        packet[AAD_ROOM + 10] &= NOT_HOPS;
-        packet[AAD_ROOM + 11..BODY].fill(0);
-        let mut nonce = [0; 12];
-        nonce[..8].copy_from_slice(&iv);
-        let tag = self.gmac.tag(nonce, &packet[AAD_ROOM..]);
-        packet[AAD_ROOM..BODY].copy_from_slice(&header);
-        core::array::from_fn(|i| tag[i] ^ tag[i + 8])
     }
 }
 
@@ -235,6 +249,22 @@ impl fmt::Debug for PeerKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PeerKeys(..)")
     }
+}
+
+/// GMAC over addresses, byte 18 without hops, padding and body, folded to 8 bytes (01 §5.3).
+///
+/// The additional data is put directly before the body for the time of the call, so that one pass over one
+/// slice does it without a copy; the header is the same afterwards.
+fn folded_gmac(gmac: &Gmac, iv: [u8; 8], packet: &mut [u8]) -> [u8; 8] {
+    let header: [u8; 16] = packet[AAD_ROOM..BODY].try_into().expect("16 bytes");
+    packet.copy_within(OFFSET_DESTINATION..MAC, AAD_ROOM);
+    packet[AAD_ROOM + 10] &= NOT_HOPS;
+    packet[AAD_ROOM + 11..BODY].fill(0);
+    let mut nonce = [0; 12];
+    nonce[..8].copy_from_slice(&iv);
+    let tag = gmac.tag(nonce, &packet[AAD_ROOM..]);
+    packet[AAD_ROOM..BODY].copy_from_slice(&header);
+    core::array::from_fn(|i| tag[i] ^ tag[i + 8])
 }
 
 /// Writes the cipher into byte 18; the deprecated "encrypted" bit goes with cipher 1 (01 §5.1).

@@ -24,7 +24,7 @@ use zt_wire::{Address, Identity, Mono};
 use crate::bond::Bond;
 use crate::link::Path;
 use crate::periods::Periods;
-use crate::rate::{PEER_ACTIVITY, ROOT_ASKED};
+use crate::rate::{PEER_ACTIVITY, REST, ROOT_ASKED};
 
 use activity::Activity;
 use detour::Detour;
@@ -251,6 +251,18 @@ impl Peer {
     /// It was heard lately or is wanted now.
     pub(crate) fn is_missed(&self, now: Mono) -> bool {
         self.activity.is_active(now) || self.activity.is_wanted(now)
+    }
+
+    /// In every round: of a peer that is silent only what is needed to hear it again stays in memory.
+    pub(crate) fn rest(&mut self, now: Mono) {
+        if self.activity.heard_within(now, REST) || self.activity.is_wanted(now) {
+            return;
+        }
+        // A packet of it may be with a worker: then in the next round.
+        if let Some(keys) = Arc::get_mut(&mut self.keys) {
+            keys.rest();
+        }
+        self.gates.rest(now);
     }
 
     /// How it stands among the roots.

@@ -61,6 +61,8 @@ pub(crate) const PATH_EXPIRY: Duration = ms(243_000);
 pub(crate) const PATH_ALIVE: Duration = ms(19_000);
 /// A peer is active, and stays in memory, for this long.
 pub(crate) const PEER_ACTIVITY: Duration = ms(500_000);
+/// Who is silent for this long takes less memory from the next round on.
+pub(crate) const REST: Duration = ms(8_000);
 /// Trust lasts this long.
 pub(crate) const TRUST: Duration = ms(600_000);
 /// Life of an entry of self-awareness (03 §9).

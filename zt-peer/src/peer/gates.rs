@@ -18,6 +18,13 @@ const MAX_GATED: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Gates {
     by_path: PathGates,
+    pushed: Gate,
+    /// What most peers of a root never pass.
+    seldom: Option<Box<Seldom>>,
+}
+
+#[derive(Debug, Default)]
+struct Seldom {
     whois_answered: Gate,
     error_sent: Gate,
     /// Last ERROR that named a frame of ours.
@@ -25,22 +32,22 @@ pub(crate) struct Gates {
     /// Last ERROR that asked for credentials on the peer's own account.
     question: Gate,
     pushes_taken: (u32, Gate),
-    pushed: Gate,
     traces: Pace,
 }
 
 impl Gates {
     pub(super) const fn new() -> Self {
-        Self {
-            by_path: PathGates(Vec::new()),
-            whois_answered: Gate::OPEN,
-            error_sent: Gate::OPEN,
-            frame_error: Gate::OPEN,
-            question: Gate::OPEN,
-            pushes_taken: (0, Gate::OPEN),
-            pushed: Gate::OPEN,
-            traces: Pace::RESTED,
-        }
+        Self { by_path: PathGates(Vec::new()), pushed: Gate::OPEN, seldom: None }
+    }
+
+    /// Forgets what is over: the peer was silent for a while.
+    pub(super) fn rest(&mut self, now: Mono) {
+        self.by_path.forget_open(now);
+        self.by_path.0.shrink_to_fit();
+    }
+
+    fn seldom(&mut self) -> &mut Seldom {
+        self.seldom.get_or_insert_default()
     }
 
     /// Whether to ask at a path that is none of the peer's, because it was heard there.
@@ -63,39 +70,39 @@ impl Gates {
     }
 
     pub(crate) fn answers_whois(&mut self, now: Mono) -> bool {
-        self.whois_answered.pass(now, WHOIS_ANSWER)
+        self.seldom().whois_answered.pass(now, WHOIS_ANSWER)
     }
 
     /// Whether a trace of the peer is read: a little more than an honest one sends (04 §8).
     pub(crate) fn takes_trace(&mut self, now: Mono) -> bool {
-        self.traces.pass(now, TRACE, TRACE_BURST)
+        self.seldom().traces.pass(now, TRACE, TRACE_BURST)
     }
 
     /// Whether a frame that was refused is answered by an ERROR.
     pub(crate) fn sends_error(&mut self, now: Mono) -> bool {
-        self.error_sent.pass(now, ERROR_OUT)
+        self.seldom().error_sent.pass(now, ERROR_OUT)
     }
 
     /// Whether an ERROR that names a frame counts; if it does, [`Gates::took_error`] says so.
     pub(crate) fn may_take_error(&self, now: Mono) -> bool {
-        self.frame_error.is_open(now, FRAME_ERROR_AGAIN)
+        self.seldom.as_ref().is_none_or(|seldom| seldom.frame_error.is_open(now, FRAME_ERROR_AGAIN))
     }
 
-    pub(crate) const fn took_error(&mut self, now: Mono) {
-        self.frame_error.note(now);
+    pub(crate) fn took_error(&mut self, now: Mono) {
+        self.seldom().frame_error.note(now);
     }
 
     /// Whether an ERROR that names no frame, but asks for credentials, counts.
     pub(crate) fn takes_question(&mut self, now: Mono) -> bool {
-        self.question.pass(now, QUESTION)
+        self.seldom().question.pass(now, QUESTION)
     }
 
     /// Breaker of PUSH_DIRECT_PATHS (02 §6.17): whether the content of one received now counts.
     pub(crate) fn takes_push(&mut self, now: Mono) -> bool {
-        let (count, last) = self.pushes_taken;
+        let (count, last) = self.seldom().pushes_taken;
         let soon = last.since(now).is_some_and(|passed| passed <= PUSH_GAP);
         let count = if soon { count.saturating_add(1) } else { 0 };
-        self.pushes_taken = (count, Gate::passed(now));
+        self.seldom().pushes_taken = (count, Gate::passed(now));
         count < PUSH_BREAKER
     }
 
@@ -151,13 +158,17 @@ impl PathGates {
             }
             return open;
         }
-        self.0.retain(|(g, _, t)| now.saturating_since(*t) < g.interval());
+        self.forget_open(now);
         let room = self.0.iter().filter(|(g, ..)| *g == gate).count() < MAX_GATED;
         if room {
             self.0.reserve_exact(1);
             self.0.push((gate, path, now));
         }
         room
+    }
+
+    fn forget_open(&mut self, now: Mono) {
+        self.0.retain(|(g, _, t)| now.saturating_since(*t) < g.interval());
     }
 }
 
