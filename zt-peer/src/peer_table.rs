@@ -1,6 +1,7 @@
 //! All peers: found by address, kept in a fixed order, and due at some time.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use zt_wire::{Address, Mono};
 
@@ -86,8 +87,19 @@ impl PeerTable {
 
     /// All ids, always in the same order.
     pub(crate) fn ids(&self) -> Vec<PeerId> {
+        self.ids_within(0..self.places())
+    }
+
+    /// Those at some of the places.
+    pub(crate) fn ids_within(&self, places: Range<usize>) -> Vec<PeerId> {
         let index = |i: usize| PeerId(u32::try_from(i).expect("bounded by insert"));
-        self.slab.iter().enumerate().filter(|(_, p)| p.is_some()).map(|(i, _)| index(i)).collect()
+        let taken = |i: &usize| self.slab.get(*i).is_some_and(Option::is_some);
+        places.filter(taken).map(index).collect()
+    }
+
+    /// Places of peers, free ones too.
+    pub(crate) const fn places(&self) -> usize {
+        self.slab.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + '_ {

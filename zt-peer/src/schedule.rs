@@ -1,14 +1,39 @@
 //! When VL1 has something to do that concerns no single peer (03 §6).
 
+use std::ops::Range;
+
 use zt_wire::Mono;
 
 use crate::periods::Periods;
 use crate::rate::{HOUSEKEEPING, QUEUE_RETRY, ROOT_WATCH, TRAFFIC_LINGERS};
 
+/// Peers that a walk looks at in one call; the rest follows in the next, so that packets need not wait for all of them.
+const PART: usize = 512;
+
+/// A look at each peer in turn.
+#[derive(Default)]
+struct Walk {
+    /// The place that is next, and since when it is due; `None`: it is over.
+    at: Option<(usize, Mono)>,
+}
+
+impl Walk {
+    /// The places that are next, and whether they are the last ones.
+    fn part(&mut self, places: usize) -> Option<(Range<usize>, bool)> {
+        let (from, since) = self.at?;
+        let to = (from + PART).min(places);
+        let is_last = to == places;
+        self.at = (!is_last).then_some((to, since));
+        Some((from.min(to)..to, is_last))
+    }
+}
+
 /// The clocks of the whole machine; `Mono::FAR` means never.
 pub(crate) struct Schedule {
     round: Mono,
+    rounding: Walk,
     housekeeping: Mono,
+    keeping: Walk,
     /// Next try for what waits to be sent.
     queue: Mono,
     /// Next look at the best root while there is traffic.
@@ -21,7 +46,9 @@ impl Schedule {
     pub(crate) fn new(now: Mono) -> Self {
         Self {
             round: now + Periods::USUAL.round,
+            rounding: Walk::default(),
             housekeeping: now + HOUSEKEEPING,
+            keeping: Walk::default(),
             queue: Mono::FAR,
             watch: Mono::FAR,
             last_traffic: Mono::ZERO,
@@ -55,22 +82,35 @@ impl Schedule {
         self.round = self.round.min(now);
     }
 
-    /// Whether the round over all peers is due; if so, the next one is set.
+    /// Whether the round over all peers begins; if so, the next one is set.
     pub(crate) fn takes_round(&mut self, now: Mono) -> bool {
         let due = now >= self.round;
         if due {
             self.round = now + self.periods.round;
+            // One that is still under way begins anew: what hurried it may concern all.
+            self.rounding.at = Some((0, now));
         }
         due
     }
 
-    /// Whether housekeeping is due; if so, the next one is set.
+    /// Of so many places of peers those that the round looks at now, and whether they are its last ones.
+    pub(crate) fn round_part(&mut self, places: usize) -> Option<(Range<usize>, bool)> {
+        self.rounding.part(places)
+    }
+
+    /// Whether housekeeping begins; if so, the next one is set.
     pub(crate) fn takes_housekeeping(&mut self, now: Mono) -> bool {
         let due = now >= self.housekeeping;
         if due {
             self.housekeeping = now + HOUSEKEEPING;
+            self.keeping.at = Some((0, now));
         }
         due
+    }
+
+    /// As [`Schedule::round_part`], for housekeeping.
+    pub(crate) fn keeping_part(&mut self, places: usize) -> Option<Range<usize>> {
+        self.keeping.part(places).map(|(part, _)| part)
     }
 
     /// Whether what waits is to be tried again; if so, nothing waits until somebody says so.
@@ -99,6 +139,8 @@ impl Schedule {
             (self.watch, "watch the best root"),
             (self.round, "keep-alive round"),
             (self.housekeeping, "housekeeping"),
+            (self.rounding.at.map_or(Mono::FAR, |(_, since)| since), "rest of the round"),
+            (self.keeping.at.map_or(Mono::FAR, |(_, since)| since), "rest of housekeeping"),
         ];
         all.into_iter().filter(|(at, _)| *at != Mono::FAR)
     }
@@ -122,6 +164,26 @@ mod tests {
         schedule.set_low_bandwidth(true);
         assert!(schedule.takes_round(T + usual) && !schedule.takes_round(T + usual * 2), "the next one is later");
         assert!(schedule.takes_housekeeping(T + HOUSEKEEPING) && !schedule.takes_housekeeping(T + HOUSEKEEPING));
+    }
+
+    #[test]
+    fn a_round_over_many_takes_them_in_parts_and_leaves_nobody_out() {
+        let mut schedule = Schedule::new(T);
+        assert_eq!(schedule.round_part(2_000), None, "none is under way");
+        schedule.hurry_round(T);
+        assert!(schedule.takes_round(T));
+        let mut seen = Vec::new();
+        let mut calls = 0;
+        while let Some((part, is_last)) = schedule.round_part(2_000) {
+            seen.extend(part);
+            calls += 1;
+            let rest = schedule.deadlines().any(|(at, why)| at == T && why == "rest of the round");
+            assert_ne!(rest, is_last, "what is left is due at once");
+        }
+        assert!(seen == (0..2_000).collect::<Vec<_>>() && calls == 4);
+        schedule.hurry_round(T);
+        assert!(schedule.takes_round(T));
+        assert_eq!((schedule.round_part(0), schedule.round_part(0)), (Some((0..0, true)), None), "of nobody, once");
     }
 
     #[test]

@@ -249,6 +249,15 @@ impl Paths {
         self.route.is_some() || self.slots.iter().any(|s| !s.is_expired(now))
     }
 
+    /// Whether there is nothing to choose and nothing to drop: no path, or a single one that works and is in use.
+    pub(crate) fn are_settled(&self, now: Mono) -> bool {
+        match self.slots.as_slice() {
+            [] => true,
+            [only] => self.route.is_some() && only.is_usable(now),
+            _ => false,
+        }
+    }
+
     /// Whether one by a link of such a rank is neither expired nor suspected.
     pub(crate) fn reach(&self, now: Mono, rank: impl Fn(i32) -> bool) -> bool {
         self.slots.iter().any(|s| s.is_usable(now) && rank(s.rank))

@@ -1,5 +1,7 @@
 //! Timers: peers that are due, the queues, the round of keep-alives, and housekeeping (03 §6).
 
+use std::ops::Range;
+
 use zt_wire::{Mono, Now};
 
 use super::Vl1;
@@ -31,11 +33,22 @@ impl Vl1 {
         if self.links.deadline().is_some_and(|t| now.mono >= t) {
             self.tend_level(now, out);
         }
-        if self.schedule.takes_round(now.mono) {
-            self.round(now, out);
+        if self.schedule.takes_round(now.mono)
+            && self.roots.upstream_identities().any(|i| self.peers.id(i.address).is_none())
+        {
+            self.roots_changed(now, out);
+        }
+        if let Some((places, is_last)) = self.schedule.round_part(self.peers.places()) {
+            self.round(now, places, out);
+            if is_last {
+                self.end_round(now, out);
+            }
         }
         if self.schedule.takes_housekeeping(now.mono) {
             self.housekeeping(now);
+        }
+        if let Some(places) = self.schedule.keeping_part(self.peers.places()) {
+            self.forget_silent(now, places);
         }
     }
 
@@ -53,13 +66,12 @@ impl Vl1 {
         self.ask_all(now, root, question, out);
     }
 
-    fn round(&mut self, now: Now, out: &mut Transmits) {
+    /// The round over the peers at some places.
+    fn round(&mut self, now: Now, places: Range<usize>, out: &mut Transmits) {
         let t = now.mono;
-        if self.roots.upstream_identities().any(|i| self.peers.id(i.address).is_none()) {
-            self.roots_changed(now, out);
-        }
         let best = self.best_upstream(t, None);
-        for id in self.peers.ids() {
+        for id in self.peers.ids_within(places) {
+            self.peers.get_mut(id).rest(t);
             self.expire_paths(now, id, out);
             if self.bonding.in_use {
                 self.tend_bond(now, id, out);
@@ -75,6 +87,9 @@ impl Vl1 {
                 self.ask_all(now, id, questions, out);
             }
         }
+    }
+
+    fn end_round(&mut self, now: Now, out: &mut Transmits) {
         for address in self.roots.contacts() {
             self.whois(now, address, out);
         }
@@ -84,6 +99,9 @@ impl Vl1 {
     }
 
     fn expire_paths(&mut self, now: Now, id: PeerId, out: &mut Transmits) {
+        if self.peers.get(id).paths().are_settled(now.mono) {
+            return;
+        }
         self.drop_paths(now, id, |s| s.is_expired(now.mono), out);
     }
 
@@ -95,7 +113,11 @@ impl Vl1 {
             self.refresh_mtus();
         }
         self.directory.expire(t);
-        for id in self.peers.ids() {
+    }
+
+    fn forget_silent(&mut self, now: Now, places: Range<usize>) {
+        let t = now.mono;
+        for id in self.peers.ids_within(places) {
             let peer = self.peers.get(id);
             let address = peer.address();
             if peer.activity().is_silent(t) && !self.roots.keeps(address) {
