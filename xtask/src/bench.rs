@@ -3,13 +3,18 @@
 use crate::cargo;
 use anyhow::{Result, bail};
 
-/// Runs one benchmark or all that need no stock binaries.
+/// Runs one benchmark, or all that are short and need no stock binaries.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("crypto") => cargo(&["bench", "--quiet", "-p", "zt-crypto"]),
         Some("codec") => cargo(&["bench", "--quiet", "-p", "zt-wire"]),
         Some("engine") => cargo(&["bench", "--quiet", "-p", "zt-node"]),
-        Some("rules") => cargo(&["bench", "--quiet", "-p", "zt-test-sim"]),
+        Some("rules") => cargo(&["bench", "--quiet", "-p", "zt-test-sim", "--bench", "rules"]),
+        Some("scale") => {
+            let mut all = vec!["bench", "--quiet", "-p", "zt-test-sim", "--bench", "scale", "--"];
+            all.extend(arguments.iter().skip(1).map(String::as_str));
+            cargo(&all)
+        }
         Some("capi") => cargo(&["bench", "--quiet", "-p", "zt-capi"]),
         Some(whole @ ("tunnel" | "bonding" | "streams")) => {
             between_daemons(whole, arguments.get(1..).unwrap_or_default())
@@ -18,10 +23,10 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             cargo(&["bench", "--quiet", "-p", "zt-crypto"])?;
             cargo(&["bench", "--quiet", "-p", "zt-wire"])?;
             cargo(&["bench", "--quiet", "-p", "zt-node"])?;
-            cargo(&["bench", "--quiet", "-p", "zt-test-sim"])
+            cargo(&["bench", "--quiet", "-p", "zt-test-sim", "--bench", "rules"])
         }
         Some(other) => {
-            bail!("unknown benchmark `{other}`: tunnel, bonding, streams, crypto, codec, engine, rules or capi")
+            bail!("unknown benchmark `{other}`: tunnel, bonding, streams, crypto, codec, engine, rules, scale or capi")
         }
     }
 }

@@ -1,0 +1,115 @@
+//! What one more peer costs a root.
+
+use crate::figures::{Figures, Measure, Target, Unit};
+use crate::rounds;
+use crate::sys;
+use crate::town::{LINK, ROOT, Town, guest, home};
+use std::time::Duration;
+use zt_node::engine::Input;
+use zt_peer::Endpoint;
+use zt_test_sim::Dice;
+use zt_wire::packet::HEADER_LEN;
+use zt_wire::{Address, Packet, Verb, write_header};
+
+/// Reads of the socket that the driver hands in before it sends.
+const BATCH: usize = 32;
+/// Datagrams of one round.
+const DATAGRAMS: usize = 1 << 16;
+/// Conversations that keep the caches warm.
+const FEW: usize = 64;
+/// Time that passes with each batch: some 500,000 datagrams a second.
+const PACE: Duration = Duration::from_micros(64);
+/// Length of a datagram.
+const LEN: usize = 128;
+
+/// One who sends to another, over the root.
+struct Talk {
+    from: Endpoint,
+    datagram: [u8; LEN],
+}
+
+/// A root that knows so many peers, and what they cost it.
+pub(crate) fn measure(figures: &mut Figures, peers: usize) {
+    let mut town = Town::new();
+    let before = sys::held();
+    (0..peers).for_each(|number| town.visit(number, |_, _| {}));
+    let each = || ((sys::held() - before) as f64 / peers as f64, 0.0);
+    let bytes = each();
+    let known = town.stations[ROOT].engine.vl1().peers(town.now).len();
+    assert_eq!(known, peers, "all guests are known");
+    let line = |what, unit, target| Measure { whose: "root", of: "peers", what, unit, target };
+    let most = (peers >= 100).then_some(Target::Most(2000.0));
+    figures.add(line("memory for each, just heard", Unit::Bytes, None), peers, bytes);
+    town.pass(Duration::from_secs(20));
+    figures.add(line("memory for each, silent for 20 s", Unit::Bytes, most), peers, each());
+
+    let mut talks = talks(peers);
+    // Introductions are made once in 30 s for a pair: they are not counted here.
+    relay(&mut town, &talks, &mut 0, peers, 1);
+    figures.add(line("the same, each sends to another over it", Unit::Bytes, None), peers, each());
+    let growth = |most| Some(Target::Growth(100, most));
+    let mut next = 0;
+    let cold = rounds::time(DATAGRAMS, || relay(&mut town, &talks, &mut next, DATAGRAMS, 1));
+    figures.add(line("relays a packet, each of another peer", Unit::Nanoseconds, growth(1.3)), peers, cold.time);
+    figures.add(line("the same", Unit::Allocations, Some(Target::Most(0.001))), peers, (cold.allocations, 0.0));
+    let trains = rounds::time(DATAGRAMS, || relay(&mut town, &talks, &mut next, DATAGRAMS, 16));
+    figures.add(line("relays trains of 16, each of another peer", Unit::Nanoseconds, growth(1.3)), peers, trains.time);
+    talks.truncate(FEW);
+    next = 0;
+    let warm = rounds::time(DATAGRAMS, || relay(&mut town, &talks, &mut next, DATAGRAMS, 1));
+    figures.add(line("relays a packet, of 64 conversations", Unit::Nanoseconds, growth(1.1)), peers, warm.time);
+}
+
+/// Each guest sends to another, in an order that nothing can guess. They lie in that order, so that the benchmark itself
+/// misses no cache.
+fn talks(peers: usize) -> Vec<Talk> {
+    let mut dice = Dice::new(9);
+    let address: Vec<Address> = (0..peers).map(|number| guest(number).address()).collect();
+    let mut order: Vec<usize> = (0..peers).collect();
+    for at in (1..peers).rev() {
+        order.swap(at, dice.below(at as u64 + 1) as usize);
+    }
+    let turn = peers / 2;
+    let talk = |at: usize| {
+        let (from, to) = (order[at], order[(at + turn) % peers]);
+        let mut datagram = [0x5a; LEN];
+        let header = (&mut datagram[..HEADER_LEN]).try_into().expect("as long");
+        write_header(header, address[to], address[from], Verb::FRAME);
+        let mut packet = Packet::new_checked(&mut datagram[..]).expect("has a header");
+        packet.set_id(zt_wire::PacketId(dice_id(from)));
+        Talk { from: Endpoint::Ip(home(from)), datagram }
+    };
+    (0..peers).map(talk).collect()
+}
+
+fn dice_id(number: usize) -> u64 {
+    Dice::new(number as u64).roll()
+}
+
+/// Relays datagrams in trains of so many, from the talks in turn.
+fn relay(town: &mut Town, talks: &[Talk], next: &mut usize, datagrams: usize, train: usize) {
+    let mut bytes = vec![0; LEN * train];
+    let trains = datagrams / train;
+    for number in 0..trains {
+        let talk = &talks[*next % talks.len()];
+        *next += 1;
+        bytes.chunks_mut(LEN).for_each(|datagram| datagram.copy_from_slice(&talk.datagram));
+        let station = &mut town.stations[ROOT];
+        let input = Input::Datagrams { link: LINK, remote: talk.from, bytes: &mut bytes, stride: LEN };
+        station.engine.handle(town.now, input, &mut station.outbox);
+        if (number + 1) % BATCH == 0 || number + 1 == trains {
+            send(town);
+        }
+    }
+}
+
+/// What follows on a batch: timers that are due, and everything leaves.
+fn send(town: &mut Town) {
+    town.now = town.now.plus(PACE);
+    let station = &mut town.stations[ROOT];
+    if station.due().is_some_and(|due| due <= town.now.mono) {
+        station.engine.handle(town.now, Input::Timeout, &mut station.outbox);
+    }
+    station.poll(town.now);
+    station.leave();
+}
