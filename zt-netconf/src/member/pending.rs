@@ -2,7 +2,7 @@
 //! certificates that frames of ours wait for, when nobody answered.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zt_wire::ident::Address;
 use zt_wire::time::Mono;
@@ -25,73 +25,112 @@ pub(crate) struct Part {
     pub(crate) number: usize,
     /// The configuration whose credentials are pushed.
     pub(crate) generation: u64,
-    due: Mono,
 }
 
 /// A member that was asked for its certificate.
 #[derive(Clone, Copy, Debug)]
 struct Question {
     since: Mono,
-    due: Mono,
+}
+
+/// Things of members that are due some time, one of each member.
+#[derive(Debug)]
+struct Timed<T> {
+    of: BTreeMap<Address, (Mono, T)>,
+    order: BTreeSet<(Mono, Address)>,
+}
+
+impl<T> Default for Timed<T> {
+    fn default() -> Self {
+        Self { of: BTreeMap::new(), order: BTreeSet::new() }
+    }
+}
+
+impl<T: Copy> Timed<T> {
+    fn get(&self, of: Address) -> Option<&T> {
+        self.of.get(&of).map(|(_, thing)| thing)
+    }
+
+    fn get_mut(&mut self, of: Address) -> Option<&mut T> {
+        self.of.get_mut(&of).map(|(_, thing)| thing)
+    }
+
+    fn set(&mut self, of: Address, due: Mono, thing: T) {
+        self.remove(of);
+        self.of.insert(of, (due, thing));
+        self.order.insert((due, of));
+    }
+
+    fn remove(&mut self, of: Address) {
+        if let Some((due, _)) = self.of.remove(&of) {
+            self.order.remove(&(due, of));
+        }
+    }
+
+    fn next(&self) -> Option<Mono> {
+        self.order.first().map(|(due, _)| *due)
+    }
+
+    /// Takes one that is due.
+    fn take_due(&mut self, now: Mono) -> Option<(Address, T)> {
+        let (_, of) = self.order.first().copied().filter(|(due, _)| *due <= now)?;
+        let thing = *self.get(of)?;
+        self.remove(of);
+        Some((of, thing))
+    }
 }
 
 /// At most one part for each record of a member, and a bounded number of questions.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    parts: BTreeMap<Address, Part>,
-    questions: BTreeMap<Address, Question>,
+    parts: Timed<Part>,
+    questions: Timed<Question>,
 }
 
 impl Pending {
     /// Notes the part of a push that comes next; what was owed before is not.
     pub(crate) fn owe(&mut self, now: Mono, to: Address, number: usize, generation: u64) {
-        self.parts.insert(to, Part { number, generation, due: now + APART });
+        self.parts.set(to, now + APART, Part { number, generation });
     }
 
     /// True while the rest of a push of this configuration is on its way.
     pub(crate) fn owes(&self, to: Address, generation: u64) -> bool {
-        self.parts.get(&to).is_some_and(|part| part.generation == generation)
+        self.parts.get(to).is_some_and(|part| part.generation == generation)
     }
 
     /// Notes that no part is owed.
     pub(crate) fn clear(&mut self, to: Address) {
-        self.parts.remove(&to);
+        self.parts.remove(to);
     }
 
     /// Takes one part that is due.
     pub(crate) fn part_due(&mut self, now: Mono) -> Option<(Address, Part)> {
-        let (to, part) = self.parts.iter().find(|(_, part)| part.due <= now)?;
-        let due = (*to, *part);
-        self.parts.remove(&due.0);
-        Some(due)
+        self.parts.take_due(now)
     }
 
     /// Notes that a frame waits for the certificate of a member, which was asked for it.
     pub(crate) fn await_certificate(&mut self, now: Mono, of: Address) {
-        if self.questions.len() < QUESTIONS || self.questions.contains_key(&of) {
-            let question = self.questions.entry(of).or_insert(Question { since: now, due: now + AGAIN });
+        if let Some(question) = self.questions.get_mut(of) {
             question.since = now;
+        } else if self.questions.of.len() < QUESTIONS {
+            self.questions.set(of, now + AGAIN, Question { since: now });
         }
     }
 
     /// Takes one question that is due; it has to be noted again ([`ask_again`](Self::ask_again)) when it is still open.
     pub(crate) fn question_due(&mut self, now: Mono) -> Option<(Address, Mono)> {
-        let (of, question) = self.questions.iter().find(|(_, question)| question.due <= now)?;
-        let due = (*of, question.since);
-        self.questions.remove(&due.0);
-        Some(due)
+        self.questions.take_due(now).map(|(of, question)| (of, question.since))
     }
 
     /// Notes that a question was repeated; it is forgotten when no frame can wait any longer.
     pub(crate) fn ask_again(&mut self, now: Mono, of: Address, since: Mono) {
         if now.saturating_since(since) + AGAIN < OPEN {
-            self.questions.insert(of, Question { since, due: now + AGAIN });
+            self.questions.set(of, now + AGAIN, Question { since });
         }
     }
 
     /// When the next thing is due.
     pub(crate) fn next(&self) -> Option<Mono> {
-        let parts = self.parts.values().map(|part| part.due);
-        parts.chain(self.questions.values().map(|question| question.due)).min()
+        [self.parts.next(), self.questions.next()].into_iter().flatten().min()
     }
 }

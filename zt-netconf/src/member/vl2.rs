@@ -3,11 +3,12 @@
 mod answers;
 mod chunks;
 mod network_credentials;
+mod networks;
 mod remote_trace;
 mod service;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use zt_crypto::Entropy;
 use zt_wire::ether::EthernetRef;
@@ -26,6 +27,7 @@ use super::shared::Shared;
 use super::subscriptions::Standing;
 use crate::config::NetworkConfig;
 use chunks::Carried;
+use networks::Networks;
 
 /// How often subscriptions are looked through.
 const EXPIRE: Duration = Duration::from_millis(30_000);
@@ -50,7 +52,7 @@ pub enum LocalAnswer<'a> {
 #[derive(Debug)]
 pub struct Vl2 {
     shared: Shared,
-    networks: BTreeMap<NetworkId, Network>,
+    networks: Networks,
     next_expire: Option<Mono>,
     low_bandwidth: bool,
 }
@@ -60,7 +62,7 @@ impl Vl2 {
     pub fn new(own: Identity, version: SoftwareVersion, entropy: Box<dyn Entropy + Send>) -> Self {
         Self {
             shared: Shared::new(own, version, entropy),
-            networks: BTreeMap::new(),
+            networks: Networks::default(),
             next_expire: None,
             low_bandwidth: false,
         }
@@ -286,8 +288,10 @@ impl Vl2 {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now, c: &mut dyn Carrier) {
-        for network in self.networks.values_mut() {
-            network.handle_timeout(&mut self.shared, now, c);
+        for id in self.networks.due(now.mono) {
+            if let Some(network) = self.networks.get_mut(&id) {
+                network.handle_timeout(&mut self.shared, now, c);
+            }
         }
         if self.next_expire.is_none_or(|at| at <= now.mono) {
             self.next_expire = Some(now.mono + EXPIRE);
@@ -298,7 +302,7 @@ impl Vl2 {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why.
     pub fn poll_timeout(&self) -> Option<(Mono, &'static str)> {
-        let networks = self.networks.values().map(Network::next_timeout);
+        let networks = self.networks.next_timeout().into_iter();
         let expire = self.next_expire.map(|at| (at, "subscriptions"));
         // A root has subscriptions to look after without a network of its own.
         let first = (expire.is_none() && self.shared.subscriptions.len() > 0).then_some((Mono(0), "subscriptions"));
@@ -308,7 +312,12 @@ impl Vl2 {
 
     /// What the owner has to act on.
     pub fn poll_event(&mut self) -> Option<Vl2Event> {
-        self.shared.events.pop()
+        let event = self.shared.events.pop();
+        if event.is_none() {
+            // The owner asks next when something is due.
+            self.networks.settle();
+        }
+        event
     }
 
     /// The joined networks in order of ID.
@@ -338,7 +347,7 @@ impl Vl2 {
         self.shared.subscriptions.len()
     }
 
-    pub(crate) fn parts(&mut self) -> (&mut Shared, &mut BTreeMap<NetworkId, Network>) {
+    pub(crate) fn parts(&mut self) -> (&mut Shared, &mut Networks) {
         (&mut self.shared, &mut self.networks)
     }
 }
