@@ -3,6 +3,7 @@
 //! A root files what anybody says. So that nobody can be crowded out, the table has two shares: one for members of the
 //! networks that this node belongs to or controls, one for strangers. In each, whoever has the most entries gives way.
 
+use core::ops::Bound;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -46,6 +47,23 @@ pub(crate) enum Added {
     New,
     Known,
     Full,
+}
+
+/// Members of a group drawn one after the other, each once, from an address on that is drawn by chance: nobody has to look
+/// through all of them to find some.
+#[derive(Debug)]
+pub(crate) struct Draw {
+    start: Address,
+    /// Drawn last; `None` at the beginning and when it starts anew with the least address.
+    last: Option<Address>,
+    /// The largest address was passed.
+    is_around: bool,
+}
+
+impl Draw {
+    pub(crate) const fn from(start: Address) -> Self {
+        Self { start, last: None, is_around: false }
+    }
 }
 
 /// All subscriptions this node knows, also of networks it is not a member of (roots and controllers serve those).
@@ -131,6 +149,38 @@ impl Subscriptions {
         self.seen.range(first..=last).map(|(place, _)| subscriber(place))
     }
 
+    /// Draws the next members of a group: at most so many, put to the end of `list`. False: everybody was drawn.
+    pub(crate) fn draw(
+        &self,
+        (network, group): (NetworkId, MulticastGroup),
+        draw: &mut Draw,
+        most: usize,
+        list: &mut Vec<Address>,
+    ) -> bool {
+        let before = list.len();
+        let at = |address| place(network, group, address);
+        if !draw.is_around {
+            let first = draw.last.map_or(Bound::Included(at(draw.start)), |last| Bound::Excluded(at(last)));
+            let rest = self.seen.range((first, Bound::Included(at(Address::new(u64::MAX)))));
+            list.extend(rest.map(|(place, _)| subscriber(place)).take(most));
+            draw.is_around = list.len() - before < most;
+            draw.last = if draw.is_around { None } else { list.last().copied() };
+        }
+        if draw.is_around {
+            let first = draw.last.map_or(Bound::Included(at(Address::new(0))), |last| Bound::Excluded(at(last)));
+            if first_is_before(&first, &at(draw.start)) {
+                let rest = self.seen.range((first, Bound::Excluded(at(draw.start))));
+                let room = most - (list.len() - before);
+                let begin = list.len();
+                list.extend(rest.map(|(place, _)| subscriber(place)).take(room));
+                if list.len() > begin {
+                    draw.last = list.last().copied();
+                }
+            }
+        }
+        list.len() > before
+    }
+
     /// True when the subscriber was more than a stranger when it said so.
     pub(crate) fn is_known(&self, network: NetworkId, group: MulticastGroup, member: Address) -> bool {
         self.known.contains(&holding(network, group, member))
@@ -194,6 +244,13 @@ impl Subscriptions {
     /// Number of subscriptions.
     pub(crate) fn len(&self) -> usize {
         self.seen.len()
+    }
+}
+
+fn first_is_before(first: &Bound<Place>, end: &Place) -> bool {
+    match first {
+        Bound::Included(first) | Bound::Excluded(first) => first < end,
+        Bound::Unbounded => true,
     }
 }
 
@@ -351,6 +408,32 @@ mod tests {
     impl Subscriptions {
         fn share_of(&self, standing: Standing) -> &Share {
             if standing == Standing::Known { &self.known } else { &self.strangers }
+        }
+    }
+
+    #[test]
+    fn everybody_is_drawn_once_wherever_it_starts_and_however_many_at_a_time() {
+        let mut table = Subscriptions::default();
+        for n in 1..=100u64 {
+            for group in [group(1), group(2)] {
+                table.add(Mono(1), NET, group, Address::new(n * 10), Standing::Known);
+            }
+        }
+        for (start, most) in
+            [(0, 1), (5, 7), (500, 100), (500, 101), (505, 33), (1000, 10), (1001, 64), ((1 << 40) - 1, 3)]
+        {
+            let (mut draw, mut list) = (Draw::from(Address::new(start)), Vec::new());
+            loop {
+                let before = list.len();
+                let more = table.draw((NET, group(1)), &mut draw, most, &mut list);
+                assert!(list.len() - before <= most && more == (list.len() > before));
+                if !more {
+                    break;
+                }
+            }
+            assert!(list.len() == 100 && list[0].as_u64() >= start.min(10), "from {start}, {most} at a time");
+            list.sort_unstable();
+            assert_eq!(list, table.members(NET, group(1)).collect::<Vec<_>>());
         }
     }
 }

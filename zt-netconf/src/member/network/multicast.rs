@@ -15,6 +15,7 @@ use crate::member::drop_reason::DropReason;
 use crate::member::gather::{first, shuffle};
 use crate::member::outgoing::{Outgoing, Queued};
 use crate::member::shared::Shared;
+use crate::member::subscriptions::Draw;
 
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);
@@ -25,6 +26,8 @@ const GATHER_ANYBODY: Duration = Duration::from_millis(1_000);
 const GATHER_TARGETS: usize = 16;
 /// Most frames waiting in one group; the oldest makes room.
 const QUEUE: usize = 32;
+/// Members drawn at a time. A frame does not cost more because a group has more members than it goes to.
+const AT_ONCE: usize = 64;
 /// Latency from which a replicator counts as unusable.
 const REPLICATOR_LATENCY: Duration = Duration::from_millis(0xffff);
 
@@ -36,6 +39,12 @@ enum Copy {
     Held,
     /// A rule does not let it pass.
     Refused,
+}
+
+/// So many were drawn, and so many of them may receive frames.
+struct Drawn {
+    of: usize,
+    members: usize,
 }
 
 impl Network {
@@ -55,9 +64,16 @@ impl Network {
         }
         let mut recipients = core::mem::take(&mut shared.recipients);
         recipients.clear();
-        recipients.extend(shared.subscriptions.members(self.id, out.group));
-        shuffle(shared, &mut recipients);
-        let members = first(&mut recipients, |to| self.may_receive(to, c));
+        let mut draw = Draw::from(Address::new(shared.below(1 << 40) as u64));
+        let mut members = 0;
+        while members < limit
+            && let Some(more) = self.draw(shared, out.group, &mut draw, &mut recipients, c)
+        {
+            // Those who belong here before those who only say so, of all that were drawn.
+            let drawn = recipients.len() - more.of;
+            recipients[members..drawn + more.members].rotate_right(more.members);
+            members += more.members;
+        }
         let enough = members >= limit;
         let gather = if enough { 1 } else { (limit - members + 1) as u32 };
         if !enough {
@@ -66,17 +82,18 @@ impl Network {
         // Bridges first; a bridge that is a member too gets one copy.
         let (own, config) = (self.own, self.held.ready());
         let bridges = config.into_iter().flat_map(|config| config.active_bridges()).collect::<Vec<_>>();
-        recipients.retain(|address| !bridges.contains(address));
-        let all = bridges.into_iter().chain(recipients.iter().copied());
+        recipients.splice(0..0, bridges.iter().copied());
         // Quirk (04 §7.5): the origin counts as one copy when the frame is queued.
         let mut copies = usize::from(!enough && !out.origin.is_nil());
-        let (mut sent, mut held) = (0, 0);
+        let (mut sent, mut held, mut next) = (0, 0, 0);
         let mut had = Vec::new();
-        for to in all {
-            if copies >= limit || held >= limit {
+        while copies < limit && held < limit {
+            if next == recipients.len() && self.draw(shared, out.group, &mut draw, &mut recipients, c).is_none() {
                 break;
             }
-            if to == own || to == out.origin {
+            let to = recipients[next];
+            next += 1;
+            if to == own || to == out.origin || next > bridges.len() && bridges.contains(&to) {
                 continue;
             }
             match self.send_copy(shared, now, out, to, gather, c) {
@@ -96,6 +113,23 @@ impl Network {
             self.queue(shared, now, out, gather, (limit, copies), had);
         }
         sent
+    }
+
+    /// Draws some more members of a group, in any order; those who belong to the network before the others.
+    fn draw(
+        &mut self,
+        shared: &mut Shared,
+        group: MulticastGroup,
+        draw: &mut Draw,
+        recipients: &mut Vec<Address>,
+        c: &dyn Carrier,
+    ) -> Option<Drawn> {
+        let before = recipients.len();
+        let more = shared.subscriptions.draw((self.id, group), draw, AT_ONCE, recipients);
+        let drawn = &mut recipients[before..];
+        shuffle(shared, drawn);
+        let members = first(drawn, |to| self.may_receive(to, c));
+        more.then_some(Drawn { of: drawn.len(), members })
     }
 
     /// True when a node may get copies of multicast frames.
