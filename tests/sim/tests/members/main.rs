@@ -1,9 +1,13 @@
 //! Two thousand members without UDP at one root: all are served, and what each costs the root. A test program of its own,
-//! because it counts what is allocated.
+//! because it counts what is allocated. `growth` counts what peers and packets cost.
 
 #![expect(clippy::print_stdout, reason = "figures are wanted when the test is watched")]
 
+mod growth;
 mod sys;
+#[path = "../../benches/scale/town.rs"]
+#[expect(dead_code, reason = "a module of a benchmark, of which a test needs a part")]
+mod town;
 
 use std::time::Duration;
 use zt_peer::LinkKind;

@@ -1,23 +1,28 @@
-//! The allocator that knows how much is held.
+//! The allocator that knows how much a thread holds, and how often it asked. Each test has its own thread.
 
 #![expect(unsafe_code, reason = "an allocator cannot be written otherwise")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
 
-static HELD: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static ASKED: Cell<usize> = const { Cell::new(0) };
+}
 
 struct Holding;
 
 // SAFETY: every call goes to the system allocator unchanged.
 unsafe impl GlobalAlloc for Holding {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        // A thread that ends has no counters any more.
+        let _ = HELD.try_with(|held| held.set(held.get().wrapping_add(layout.size())));
+        let _ = ASKED.try_with(|asked| asked.set(asked.get() + 1));
         // SAFETY: the caller's contract is passed on.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        let _ = HELD.try_with(|held| held.set(held.get().wrapping_sub(layout.size())));
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -26,7 +31,12 @@ unsafe impl GlobalAlloc for Holding {
 #[global_allocator]
 static ALLOCATOR: Holding = Holding;
 
-/// Bytes that this process has taken and not given back.
+/// Bytes that this thread has taken and not given back.
 pub(crate) fn held() -> usize {
-    HELD.load(Ordering::Relaxed)
+    HELD.get()
+}
+
+/// Times that this thread has asked for memory.
+pub(crate) fn asked() -> usize {
+    ASKED.get()
 }
