@@ -30,7 +30,8 @@ fn key() -> [u8; 32] {
 #[test]
 fn the_units_that_this_processor_has_are_used() {
     #[cfg(target_arch = "x86_64")]
-    let found = is_x86_feature_detected!("vaes") && is_x86_feature_detected!("vpclmulqdq");
+    let found =
+        is_x86_feature_detected!("vaes") && is_x86_feature_detected!("vpclmulqdq") && is_x86_feature_detected!("aes");
     #[cfg(target_arch = "aarch64")]
     let found = is_aarch64_feature_detected!("aes") && is_aarch64_feature_detected!("pmull");
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
