@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::peers::Folders;
+use super::report::Section;
 
 /// What the command line takes.
 pub const HELP: &str =
@@ -16,7 +17,8 @@ Measures our tunnel beside every other one that this machine has, in namespaces,
 
   --peer DIR      folder with the zerotier-one of today to compare with
   --old DIR       folder with a zerotier-one that knows no AES: 1.2.12
-  --only NAMES    some tunnels only, by their names with commas between; --list says which there are
+  --only NAMES    some tunnels only, by their names with commas between, or direct, relayed or mixed; --list says which
+                  there are
   --rounds N      how often each is measured [5]
   --seconds S     how long each TCP stream goes [2]
   --quick         one round, one second; to see that it works, not to compare
@@ -116,8 +118,8 @@ impl Options {
 
     /// Whether a tunnel is to be measured.
     #[must_use]
-    pub fn wants(&self, id: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| name == id)
+    pub fn wants(&self, id: &str, section: Section) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == id || name == section.id())
     }
 }
 
@@ -134,7 +136,10 @@ mod tests {
         let options =
             read("--peer /x --rounds 2 --quick --only ours,raw --json a.json").expect("good").expect("no help");
         assert_eq!((options.rounds, options.time), (2, Duration::from_secs(1)));
-        assert!(options.wants("raw") && !options.wants("stock"));
+        let wants = |id: &str| options.wants(id, Section::Direct);
+        assert!(wants("raw") && !wants("stock"));
+        let all_relayed = read("--only relayed").expect("good").expect("no help");
+        assert!(all_relayed.wants("stock-relayed", Section::Relayed) && !all_relayed.wants("stock", Section::Direct));
         assert_eq!(options.folders.stock, Some(PathBuf::from("/x")));
         assert!(options.command.ends_with("tunnel --peer /x --rounds 2 --quick --only ours,raw --json a.json"));
         assert_eq!(read("").expect("good"), Some(Options::default()));

@@ -9,7 +9,7 @@ use super::measure::{Measure, figure};
 use super::options::Options;
 use super::peers::{self, Peer, Tunnel};
 use super::rate::RateSearch;
-use super::report::{Absent, Report, Row};
+use super::report::{Absent, Report, Row, Section};
 use super::series::quantile;
 use super::traffic::{Generator, Streams, Way, round_trips};
 use super::usage::{self, Memory};
@@ -102,13 +102,14 @@ pub type Found = (Box<dyn Peer>, String);
 pub fn choose(options: &Options) -> Result<(Vec<Found>, Vec<Absent>)> {
     let all = peers::all(&options.folders);
     for name in &options.only {
-        if !all.iter().any(|peer| peer.id() == name) {
-            let names: Vec<&str> = all.iter().map(|peer| peer.id()).collect();
-            bail!("--only {name}: there are {}", names.join(", "));
+        let is_section = Section::ALL.iter().any(|section| section.id() == name);
+        if !is_section && !all.iter().any(|peer| peer.id() == name) {
+            let names = all.iter().map(|peer| peer.id()).chain(Section::ALL.map(Section::id));
+            bail!("--only {name}: there are {}", names.collect::<Vec<_>>().join(", "));
         }
     }
     let (mut chosen, mut absent) = (Vec::new(), Vec::new());
-    for peer in all.into_iter().filter(|peer| options.wants(peer.id())) {
+    for peer in all.into_iter().filter(|peer| options.wants(peer.id(), peer.section())) {
         match peer.find() {
             Ok(version) => chosen.push((peer, version)),
             Err(error) => absent.push(Absent { id: peer.id(), why: format!("{error:#}") }),
