@@ -54,12 +54,12 @@ impl RateSearch {
         let rate = self.next;
         self.trials = self.trials.saturating_sub(1);
         if trial.lost < MOST_LOST && trial.delivered > 0.0 {
-            self.best = self.best.max(trial.delivered);
-            self.good = Some(self.good.map_or(rate, |good| good.max(rate)));
-            // More is asked for than can be sent: what was sent is all there is.
-            if trial.sent < rate * KEPT_UP {
+            // More is asked for than can be sent, and more than that brings no more: what was sent is all there is.
+            if trial.sent < rate * KEPT_UP && trial.delivered < self.best * GROWN {
                 self.trials = 0;
             }
+            self.best = self.best.max(trial.delivered);
+            self.good = Some(self.good.map_or(rate, |good| good.max(rate)));
         } else {
             self.bad = Some(self.bad.map_or(rate, |bad| bad.min(rate)));
         }
@@ -87,6 +87,8 @@ const NEAR: f64 = 1.1;
 const CLOSE: f64 = 1.04;
 /// Part of the rate that a sender has to reach to have kept up.
 const KEPT_UP: f64 = 0.95;
+/// What a higher rate has to bring, as a factor, to have brought more.
+const GROWN: f64 = 1.05;
 /// A rate below which a search makes no sense.
 const LEAST: f64 = 100.0;
 
@@ -119,8 +121,13 @@ mod tests {
 
     #[test]
     fn a_sender_that_cannot_more_ends_the_search() {
+        // One that is late once may still do more.
+        let mut search = RateSearch::new(50_000.0, 12);
+        search.record(Trial { sent: 40_000.0, delivered: 40_000.0, lost: 0.0 });
+        assert_eq!(search.next(), Some(100_000.0));
+
         let (found, trials) = run(RateSearch::new(50_000.0, 12), 900_000.0, 120_000.0);
-        assert_eq!((found, trials), (120_000.0, 3));
+        assert_eq!((found, trials), (120_000.0, 4));
     }
 
     #[test]

@@ -261,8 +261,9 @@ impl Rounds<'_> {
             Some(rate) => RateSearch::near(rate, TRIALS),
             None => RateSearch::new(START, self.options.trials),
         };
-        let (mut overtaken, mut per_core) = (0.0, 0.0);
+        let (mut overtaken, mut per_core, mut last) = (0.0, 0.0, 0.0);
         while let Some(rate) = search.next() {
+            last = rate;
             let before = tunnel.relay().map(usage::of_process).transpose()?;
             let flow = self.load.udp(Way::through(tunnel), payload, rate, TRIAL.min(self.options.time))?;
             let after = tunnel.relay().map(usage::of_process).transpose()?;
@@ -274,9 +275,12 @@ impl Rounds<'_> {
             }
         }
         let mut figures = vec![(measure, search.best())];
-        if search.best() > 0.0 {
-            *found = Some(search.best());
+        if search.best() == 0.0 {
+            // Wherever it was before, it is not there now.
+            *found = None;
+            bail!("1 % or more was lost at every rate that was tried, at last at {} a second", figure(last));
         }
+        *found = Some(search.best());
         if measure == Measure::Udp64 && per_core > 0.0 {
             figures.push((Measure::PerRelayCore, per_core));
         }

@@ -35,8 +35,29 @@ pub(super) fn udp(way: Way<'_>, payload: usize, rate: f64, time: Duration) -> Re
     // Its timer decides how long the bursts are in which it sends: one of a tenth of a millisecond, for buffers of
     // receivers are small.
     let words = ["-u", "-l", &payload.to_string(), "-b", &format!("{bits:.0}"), "--pacing-timer", "100"];
-    flow(&run(way, &words.map(str::to_owned), time)?)
+    let words: Vec<String> = words.map(str::to_owned).into_iter().chain(buffers()).collect();
+    flow(&run(way, &words, time)?)
 }
+
+/// Socket buffers as large as the kernel allows, where that is more than what they have anyway: iperf3 ends when it gets less
+/// than it asks for.
+fn buffers() -> Vec<String> {
+    let most = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/net/core/{name}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    match (most("rmem_max"), most("wmem_max")) {
+        (Some(receive), Some(send)) if receive.min(send) > USUAL_BUFFER => {
+            vec!["-w".to_owned(), receive.min(send).min(LARGEST_BUFFER).to_string()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// What Linux gives a socket that asks for nothing.
+const USUAL_BUFFER: u64 = 212_992;
+/// Enough for what comes while a receiver does not run.
+const LARGEST_BUFFER: u64 = 4 << 20;
 
 pub(super) fn stream(way: Way<'_>, most: Duration) -> Result<Running> {
     let (server, port) = server(way)?;
