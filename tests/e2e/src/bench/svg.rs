@@ -45,7 +45,12 @@ pub fn svg(report: &Report) -> String {
         }
         top += pair.iter().map(|(_, rows)| height_of(rows.len())).fold(0.0, f64::max);
     }
-    let measured = format!("medians of {} rounds with their range; load by {}", report.rounds, report.load);
+    let rounds = if report.rounds == 1 {
+        "one round".to_owned()
+    } else {
+        format!("medians of {} rounds with their range", report.rounds)
+    };
+    let measured = format!("{rounds}; load by {}", report.load);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{top:.0}\" viewBox=\"0 0 {WIDTH} {top:.0}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n<style>text{{fill:#222}}.dim{{fill:#666}}.ours{{fill:#0b6e4f}}\
