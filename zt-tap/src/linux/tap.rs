@@ -104,7 +104,8 @@ impl LinuxTap {
     }
 
     /// Whether the device had nothing left when frames were last read.
-    pub(super) fn is_drained(&self) -> bool {
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
         self.long.as_ref().map_or(self.is_drained, Super::is_drained)
     }
 
