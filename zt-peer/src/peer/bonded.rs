@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zt_wire::packet::HEADER_LEN;
 use zt_wire::{FlowId, Mono};
 
-use super::{Peer, Probe, Task, Way};
+use super::{Peer, Task, Way};
 use crate::bond::{Bond, BondTask, BondTemplate};
 
 impl Peer {
@@ -41,6 +41,7 @@ impl Peer {
 
     /// Looks at the bond. Returns when to look again.
     pub(super) fn tend_bond(&mut self, now: Mono, tasks: &mut Vec<Task>) -> Option<Mono> {
+        let echo_gate = self.software.echo_gate();
         let bond = self.bond.as_mut()?;
         let (busy, active) = (self.activity.is_wanted(now), self.activity.is_active(now));
         let (wants, next) = bond.tend(now, &self.paths.facts(now), busy, busy || active);
@@ -48,7 +49,7 @@ impl Peer {
         tasks.extend(self.paths.pin(now, pin).map(Task::Route));
         for want in wants {
             match want {
-                BondTask::Heartbeat(path) => tasks.extend(self.paths.probe(now, path, Probe::Echo).map(Task::Probe)),
+                BondTask::Heartbeat(path) => tasks.extend(self.paths.heartbeat(now, path, echo_gate).map(Task::Probe)),
                 other => tasks.push(Task::Bond(other)),
             }
         }

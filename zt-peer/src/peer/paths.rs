@@ -198,6 +198,9 @@ impl Slot {
     /// Notes a probe, of which the answer is waited for.
     fn ask(&mut self, now: Mono, kind: Probe) -> PathProbe {
         self.live.sent_probe(now);
+        if kind == Probe::Echo {
+            self.size.echoed(now);
+        }
         (self.last_sent, self.last_probe) = (Gate::passed(now), When::at(now));
         PathProbe { path: self.path, kind, overdue: now + self.live.timeout() }
     }
@@ -392,9 +395,12 @@ impl Paths {
         Some(self.slots.get_mut(slot)?.ask(now, kind))
     }
 
-    /// A probe of that path, if it is one.
-    pub(crate) fn probe(&mut self, now: Mono, path: Path, kind: Probe) -> Option<PathProbe> {
-        Some(self.slot_mut(path)?.ask(now, kind))
+    /// A probe of that path for a bond, if it is one: one that the peer answers, which lets an ECHO pass in this time, and that
+    /// takes the place of no probe of its size.
+    pub(crate) fn heartbeat(&mut self, now: Mono, path: Path, echo_gate: Duration) -> Option<PathProbe> {
+        let slot = self.slot_mut(path)?;
+        let is_free = !slot.size.is_sought(now) && slot.size.gate_closed(now, echo_gate).is_none();
+        Some(slot.ask(now, if is_free { Probe::Echo } else { Probe::Hello }))
     }
 
     /// What a bond wants to know of each path.

@@ -116,10 +116,23 @@ impl Size {
         self.search().sent(now)
     }
 
-    /// A probe went out within this time: another ECHO would meet the peer's gate.
-    pub(super) fn asked_within(&self, now: Mono, time: Duration) -> bool {
-        let last = self.search.as_ref().and_then(|search| search.last_sent);
-        last.is_some_and(|at| now.saturating_since(at) < time)
+    /// An ECHO of the least length leaves by the path.
+    pub(super) fn echoed(&mut self, now: Mono) {
+        if let Some(search) = &mut self.search {
+            search.last_echo = Some(now);
+        }
+    }
+
+    /// Until when another ECHO would meet the peer's gate, which lets one pass in this time.
+    pub(super) fn gate_closed(&self, now: Mono, gate: Duration) -> Option<Mono> {
+        let search = self.search.as_ref()?;
+        search.last_echo.max(search.last_sent).map(|at| at + gate).filter(|open| now < *open)
+    }
+
+    /// Whether long datagrams leave: then ECHOs are for their size, and whether the path works is asked otherwise.
+    pub(super) fn is_sought(&self, now: Mono) -> bool {
+        let last = self.search.as_ref().and_then(|search| search.last_long);
+        self.room.probed && last.is_some_and(|at| now.saturating_since(at) < INTEREST)
     }
 
     /// What is due. A probe that is sent is noted. An answer is overdue after `patience`, which is no shorter than the
@@ -159,6 +172,8 @@ struct Search {
     /// The largest size that was in use and was given up, until it was tried once more.
     again: u16,
     last_sent: Option<Mono>,
+    /// When the last other ECHO left.
+    last_echo: Option<Mono>,
     long: u32,
     last_long: Option<Mono>,
     /// The part of the answered probes that had to be repeated.
@@ -180,6 +195,7 @@ impl Search {
             given_up: 0,
             again: 0,
             last_sent: None,
+            last_echo: None,
             long: 0,
             last_long: None,
             misses: 0.0,

@@ -51,7 +51,7 @@ impl Paths {
                 }
                 Due::Send(kind) => {
                     // Answered without a gate.
-                    let kind = if s.size.asked_within(now, echo_gate) { Probe::Hello } else { kind };
+                    let kind = if s.size.gate_closed(now, echo_gate).is_some() { Probe::Hello } else { kind };
                     let question = s.ask(now, kind);
                     if kind == Probe::Hello {
                         tasks.extend(self.take_candidate(now).map(Task::TryCandidate));
@@ -72,6 +72,13 @@ impl Paths {
         let mut next: Option<Mono> = None;
         for s in self.slots.iter_mut().filter(|s| !s.is_suspected()) {
             let patience = s.live.timeout().max(echo_gate);
+            if s.size.is_sought(now)
+                && let Some(open) = s.size.gate_closed(now, echo_gate)
+            {
+                // The peer would not answer, and that would say nothing about the size.
+                next = Some(next.map_or(open, |n| n.min(open)));
+                continue;
+            }
             let at = match s.size.due(now, patience, s.live.last_heard()) {
                 SizeDue::Wait(at) if at == Mono::FAR => continue,
                 SizeDue::Wait(at) => at,

@@ -227,3 +227,45 @@ fn our_own_new_address_makes_every_path_prove_itself_again() {
     let suspected: Vec<_> = rig.paths.iter().map(Slot::is_suspected).collect();
     assert_eq!(suspected, [false, true]);
 }
+
+/// A bond asks its paths eight times a second at most; a peer answers one ECHO in a sixth of one.
+#[test]
+fn what_a_bond_asks_takes_no_answer_from_probes_of_the_size() {
+    let (path, gate) = (at(2, 9993), Duration::from_millis(186));
+    let mut rig = Rig::new(&[path]);
+    rig.paths.set_rooms(|_| Room { base: 1432, most: 1472, headers: 28, probed: true });
+    let (mut echoes, mut sizes, mut hellos) = (Vec::new(), Vec::new(), 0);
+    for step in 0..15_000_u64 {
+        rig.now = rig.now + Duration::from_millis(1);
+        rig.paths.heard(rig.now, path, true);
+        // Long datagrams leave for a third of the time; their size is of interest for as long again.
+        if step < 5000 {
+            rig.paths.use_path(rig.now, path, true, 2800);
+        }
+        let mut tasks = Vec::new();
+        if step % 125 == 7 {
+            tasks.extend(rig.paths.heartbeat(rig.now, path, gate).map(Task::Probe));
+        }
+        rig.paths.check(rig.now, true, gate, &mut tasks);
+        for task in tasks {
+            match task {
+                Task::Probe(question) => {
+                    rig.paths.answered(rig.now, path, rig.now);
+                    match question.kind {
+                        Probe::Hello => hellos += 1,
+                        Probe::Echo => echoes.push(rig.now),
+                    }
+                }
+                Task::Size(_, size) => {
+                    echoes.push(rig.now);
+                    sizes.push(rig.now);
+                    rig.paths.carried(rig.now, path, size, rig.now);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(echoes.windows(2).all(|two| two[1].saturating_since(two[0]) >= gate), "{echoes:?}");
+    assert!((8..20).contains(&sizes.len()), "the size is asked for all the time: {sizes:?}");
+    assert!(hellos >= 40 && echoes.len() - sizes.len() > 5, "{hellos} HELLOs, {} ECHOs", echoes.len());
+}
