@@ -1,7 +1,7 @@
 //! Whom we asked for the members of a group: who was not asked, or not about this group, teaches nothing (04 §7.5).
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use zt_wire::ident::{Address, MulticastGroup, NetworkId};
 use zt_wire::time::Mono;
@@ -18,25 +18,42 @@ struct Question {
     left: u32,
 }
 
+type Key = (NetworkId, MulticastGroup, Address);
+
 /// Open questions, bounded.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
-    open: BTreeMap<(NetworkId, MulticastGroup, Address), Question>,
+    open: BTreeMap<Key, Question>,
+    /// Each once, in the order in which they were asked or were looked at last: every copy of a frame to a group asks, so that
+    /// nobody looks through all of them.
+    order: VecDeque<(Mono, Key)>,
 }
 
 impl Asked {
     /// Notes that `whom` was asked for at most `limit` members of a group.
     pub(crate) fn note(&mut self, now: Mono, network: NetworkId, group: MulticastGroup, whom: Address, limit: u32) {
         let question = Question { at: now, left: limit };
-        if let Some(open) = self.open.get_mut(&(network, group, whom)) {
+        let key = (network, group, whom);
+        if let Some(open) = self.open.get_mut(&key) {
             *open = question;
             return;
         }
         if self.open.len() >= QUESTIONS {
-            self.open.retain(|_, q| now.saturating_since(q.at) < OPEN);
+            self.expire(now);
         }
         if self.open.len() < QUESTIONS {
-            self.open.insert((network, group, whom), question);
+            self.open.insert(key, question);
+            self.order.push_back((now, key));
+        }
+    }
+
+    /// Forgets what was asked long ago. What was asked again since takes its place at the end.
+    fn expire(&mut self, now: Mono) {
+        while let Some((_, key)) = self.order.pop_front_if(|(at, _)| now.saturating_since(*at) >= OPEN) {
+            match self.open.get(&key).map(|question| question.at) {
+                Some(at) if now.saturating_since(at) < OPEN => self.order.push_back((at, key)),
+                _ => _ = self.open.remove(&key),
+            }
         }
     }
 
@@ -82,6 +99,16 @@ mod tests {
         for n in 0..2 * QUESTIONS as u64 {
             asked.note(at(40_000), net, group, Address::new(n), 1);
         }
-        assert_eq!(asked.open.len(), QUESTIONS);
+        assert_eq!((asked.open.len(), asked.order.len()), (QUESTIONS, QUESTIONS));
+        // Half of them are asked again; the places of the others are free when their time is over.
+        for n in 0..QUESTIONS as u64 / 2 {
+            asked.note(at(60_000), net, group, Address::new(n), 1);
+        }
+        for n in 0..QUESTIONS as u64 {
+            asked.note(at(75_000), other, group, Address::new(n), 1);
+        }
+        assert_eq!((asked.open.len(), asked.order.len()), (QUESTIONS, QUESTIONS));
+        assert_eq!(asked.answered(at(75_001), net, group, Address::new(7), 1), 1, "asked again");
+        assert_eq!(asked.answered(at(75_001), other, group, Address::new(7), 1), 1, "in the place of another");
     }
 }
