@@ -1,12 +1,17 @@
 //! All peers: found by address, kept in a fixed order, and due at some time.
 
+mod hop;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use zt_wire::{Address, Mono};
 
 use crate::address_index::AddressIndex;
+use crate::link::Path;
 use crate::peer::Peer;
+
+use hop::Hop;
 
 /// Most peers in memory.
 pub(crate) const MAX_PEERS: usize = 1 << 17;
@@ -18,6 +23,8 @@ pub(crate) struct PeerId(u32);
 impl PeerId {
     /// Of somebody who was not looked up.
     pub(crate) const UNKNOWN: Self = Self(u32::MAX);
+    /// Of nobody.
+    pub(crate) const NOBODY: Self = Self(u32::MAX - 1);
 }
 
 const REMOVED: &str = "a peer is removed by its table only, with its id";
@@ -30,6 +37,7 @@ pub(crate) struct PeerTable {
     slab: Vec<Option<Box<Peer>>>,
     /// When each is to be looked at; [`Mono::FAR`] = never. `due` has the same.
     looks: Vec<Mono>,
+    hops: Vec<Hop>,
     free: Vec<PeerId>,
     due: BTreeSet<(Mono, PeerId)>,
 }
@@ -49,8 +57,42 @@ impl PeerTable {
         self.slab[id.0 as usize].as_ref().expect(REMOVED)
     }
 
+    /// To change it.
     pub(crate) fn get_mut(&mut self, id: PeerId) -> &mut Peer {
+        self.note_handed_on(id);
+        self.hops[id.0 as usize] = Hop::VOID;
         self.slab[id.0 as usize].as_mut().expect(REMOVED)
+    }
+
+    /// What is needed of it for a packet that is handed on.
+    pub(crate) fn hop(&mut self, id: PeerId) -> &mut Hop {
+        let at = id.0 as usize;
+        if self.hops[at].is_void() {
+            let peer = self.get(id);
+            let met = peer.united().last().and_then(|(other, _)| self.id(other));
+            self.hops[at] = Hop::new(peer, met);
+        }
+        &mut self.hops[at]
+    }
+
+    /// Whether two were brought together lately, as far as is known at once.
+    pub(crate) fn have_met(&mut self, now: Mono, one: PeerId, other: PeerId) -> bool {
+        let (a, b) = (*self.hop(one), *self.hop(other));
+        a.has_met(now, other, &b) || b.has_met(now, one, &a)
+    }
+
+    /// A peer learns that packets were handed on to it.
+    fn note_handed_on(&mut self, id: PeerId) {
+        if let Some((path, sent)) = self.handed_on(id)
+            && let Some(peer) = self.slab[id.0 as usize].as_mut()
+        {
+            peer.paths_mut().note_sent(sent, path);
+        }
+    }
+
+    /// When a packet was handed on to a peer last, and by which path, if the peer does not know that yet.
+    pub(crate) fn handed_on(&self, id: PeerId) -> Option<(Path, Mono)> {
+        self.hops[id.0 as usize].sent()
     }
 
     pub(crate) fn find(&self, address: Address) -> Option<&Peer> {
@@ -69,6 +111,7 @@ impl PeerTable {
         let id = self.free.pop().unwrap_or_else(|| {
             self.slab.push(None);
             self.looks.push(Mono::FAR);
+            self.hops.push(Hop::VOID);
             PeerId(u32::try_from(self.slab.len() - 1).expect("fewer peers than addresses"))
         });
         self.slab[id.0 as usize] = Some(Box::new(peer));
@@ -79,6 +122,7 @@ impl PeerTable {
 
     pub(crate) fn remove(&mut self, id: PeerId) -> Option<Box<Peer>> {
         let peer = self.slab.get_mut(id.0 as usize)?.take()?;
+        self.hops[id.0 as usize] = Hop::VOID;
         self.by_address.remove(peer.address());
         self.due.remove(&(self.looks[id.0 as usize], id));
         self.free.push(id);

@@ -45,8 +45,6 @@ pub(crate) struct Paths {
     slots: Vec<Slot>,
     /// Index of the slot that traffic takes; `None` = over a root.
     route: Option<usize>,
-    /// The path of that slot, as a copy: a root that hands on packets needs nothing else of a peer.
-    used: Option<Path>,
     /// Its primary port, as it told: it outlives a restart, others are drawn anew.
     primary_port: Option<u16>,
     /// Addresses it had: tried again when there is no path.
@@ -234,12 +232,17 @@ impl Paths {
         all
     }
 
+    /// The only path there is, if it is in use.
+    pub(crate) fn only(&self) -> Option<Path> {
+        if self.slots.len() == 1 { self.route_path() } else { None }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
     pub(crate) fn contains(&self, path: Path) -> bool {
-        self.used == Some(path) || self.index(path).is_some()
+        self.index(path).is_some()
     }
 
     /// The path that traffic takes.
@@ -376,10 +379,6 @@ impl Paths {
     /// The same for a packet that we forward: with a choice of paths we notice when one dies; without one there is
     /// nothing to decide. Besides: when the peer is to be looked at because of it.
     pub(crate) fn forward_by_any(&mut self, now: Mono) -> Option<(Path, Option<Mono>)> {
-        if let (Some(path), [only]) = (self.used, self.slots.as_mut_slice()) {
-            only.last_sent.note(now);
-            return Some((path, None));
-        }
         let way = self.use_any(now, self.slots.len() > 1, 0)?;
         Some((way.path, way.look_at))
     }
@@ -520,13 +519,8 @@ impl Paths {
         self.slots.iter_mut().find(|s| s.path == path)
     }
 
-    const fn route_path(&self) -> Option<Path> {
-        self.used
-    }
-
-    fn set_route(&mut self, route: Option<usize>) {
-        self.route = route;
-        self.used = self.route().map(|s| s.path);
+    fn route_path(&self) -> Option<Path> {
+        self.route().map(|s| s.path)
     }
 
     fn any(&self, now: Mono) -> Option<usize> {
@@ -535,7 +529,7 @@ impl Paths {
 
     fn change_route(&mut self, now: Mono, before: Option<Path>) -> Option<RouteChange> {
         let pinned = self.pinned().and_then(|p| self.slots.iter().position(|s| s.path == p && s.is_usable(now)));
-        self.set_route(pinned.or_else(|| choice::choose(&self.slots, self.route, self.primary_port, now)));
+        self.route = pinned.or_else(|| choice::choose(&self.slots, self.route, self.primary_port, now));
         let after = self.route_path();
         (before != after).then_some(RouteChange { from: before, to: after })
     }
@@ -551,7 +545,7 @@ impl Paths {
             }
             !drop
         });
-        self.set_route(present.and_then(|p| self.index(p)));
+        self.route = present.and_then(|p| self.index(p));
         paths
     }
 }

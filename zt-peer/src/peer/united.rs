@@ -35,6 +35,12 @@ impl United {
         self.moved
     }
 
+    /// The last pair that it is one of, and when that was.
+    pub(crate) fn last(&self) -> Option<(Address, Mono)> {
+        let (other, at) = self.last;
+        Some((other, at.get()?))
+    }
+
     /// Whether they were brought together less than 30 s ago, after the other one moved, as far as is known at once.
     pub(crate) fn was_last(&self, now: Mono, other: Address, moved: Mono) -> bool {
         let (last, at) = self.last;

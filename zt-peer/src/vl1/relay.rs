@@ -65,12 +65,19 @@ impl Vl1 {
     }
 
     /// The destination, if it has a path of its own that has not expired.
-    fn direct_hop(&self, now: Mono, to: Address) -> Option<PeerId> {
+    fn direct_hop(&mut self, now: Mono, to: Address) -> Option<PeerId> {
         let id = self.peers.id(to)?;
-        self.peers.get(id).paths().are_reachable(now).then_some(id)
+        let reachable = self.peers.hop(id).path().is_some() || self.peers.get(id).paths().are_reachable(now);
+        reachable.then_some(id)
     }
 
     fn forward(&mut self, now: Mono, id: PeerId, datagram: &[u8], out: &mut Transmits) {
+        let hop = self.peers.hop(id);
+        if let Some(path) = hop.path() {
+            hop.sends(now);
+            out.push_datagram(path, datagram, None);
+            return;
+        }
         let Some((path, look_at)) = self.peers.get_mut(id).paths_mut().forward_by_any(now) else { return };
         if let Some(at) = look_at {
             self.peers.arm(id, at);

@@ -82,9 +82,11 @@ impl Vl1 {
 
     fn view_of(&self, now: Now, peer: &Peer) -> PeerView {
         let t = now.mono;
+        let handed_on = self.peers.id(peer.address()).and_then(|id| self.peers.handed_on(id));
+        let sent = |s: &Slot| handed_on.filter(|(path, _)| *path == s.path()).map(|(_, at)| at).max(s.last_sent());
         let paths = peer.paths().best_first(t).into_iter().map(|(s, preferred)| PathView {
             path: s.path(),
-            last_sent: s.last_sent().map(|l| t.saturating_since(l)),
+            last_sent: sent(s).map(|l| t.saturating_since(l)),
             last_heard: Some(t.saturating_since(s.last_heard())),
             latency: s.latency(),
             preferred,
