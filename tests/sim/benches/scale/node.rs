@@ -4,7 +4,7 @@ use crate::figures::{Figures, Measure, Target, Unit};
 use crate::rounds;
 use crate::sys;
 use crate::town::{NODE, ROOT, Sealed, Town, guest};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zt_netconf::controller::{Command, NetworkPatch, Pool, Route};
 use zt_node::engine::Input;
 use zt_peer::SendOptions;
@@ -190,22 +190,23 @@ impl Crowd {
     /// A minute in which nothing is said but what keeps the node in touch.
     fn idle(&mut self, figures: &mut Figures, members: usize) {
         let line = |what, unit, target| Measure { whose: "a node", of: "members it knows", what, unit, target };
-        let (begin, mut longest, mut datagrams) = (Instant::now(), Duration::ZERO, 0);
+        let (begin, mut longest, mut datagrams) = (sys::spent(), Duration::ZERO, 0);
         let end = self.town.now.plus(Duration::from_secs(60));
         while let Some(due) = self.town.stations[NODE].due().filter(|due| *due <= end.mono) {
             let now = &mut self.town.now;
             *now = now.plus(due.saturating_since(now.mono).max(Duration::from_micros(1)));
             let now = *now;
-            let call = Instant::now();
+            let call = sys::spent();
             let station = &mut self.town.stations[NODE];
             station.engine.handle(now, Input::Timeout, &mut station.outbox);
             station.poll(now);
-            longest = longest.max(call.elapsed());
+            longest = longest.max(sys::spent() - call);
             datagrams += station.leave();
         }
-        let second = begin.elapsed().as_nanos() as f64 / 60.0;
+        let whole = (sys::spent() - begin).as_nanos() as f64;
+        let second = whole / 60.0;
         figures.add(line("a second in which it idles, whole", Unit::Nanoseconds, None), members, (second, 0.0));
-        let each = begin.elapsed().as_nanos() as f64 / datagrams.max(1) as f64;
+        let each = whole / datagrams.max(1) as f64;
         figures.add(line("the same, for each datagram that it sends", Unit::Nanoseconds, None), members, (each, 0.0));
         let longest = (longest.as_nanos() as f64, 0.0);
         figures.add(line("its longest turn, in which packets wait", Unit::Nanoseconds, None), members, longest);

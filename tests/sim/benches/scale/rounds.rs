@@ -1,7 +1,6 @@
 //! Rounds of work that are timed.
 
 use crate::sys;
-use std::time::Instant;
 
 /// Rounds that count; one before them does not.
 const ROUNDS: usize = 9;
@@ -20,9 +19,9 @@ pub(crate) fn time(packets: usize, mut round: impl FnMut()) -> Cost {
     let asked = sys::asked();
     let mut each: Vec<f64> = (0..ROUNDS)
         .map(|_| {
-            let begin = Instant::now();
+            let begin = sys::spent();
             round();
-            begin.elapsed().as_nanos() as f64 / packets as f64
+            (sys::spent() - begin).as_nanos() as f64 / packets as f64
         })
         .collect();
     let allocations = (sys::asked() - asked) as f64 / (ROUNDS * packets) as f64;
