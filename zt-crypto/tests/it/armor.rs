@@ -163,3 +163,27 @@ fn nothing_secret_is_printed() {
     assert_eq!(format!("{key:?}"), "SharedKey(..)");
     assert_eq!(format!("{:?}", PeerKeys::new(key)), "PeerKeys(..)");
 }
+
+#[test]
+fn keys_that_rested_open_and_seal_as_before() {
+    let plain = *b"8 randomDSTadSRCad\0\0\0\0\0\0\0\0\0\x06some payload";
+    let mut keys = PeerKeys::new(SharedKey::from_bytes([7; 48]));
+    assert!(keys.is_at_rest(), "nothing needed the schedules yet");
+    for suite in [Suite::Poly1305None, Suite::Salsa2012Poly1305, Suite::AesGmacSiv] {
+        let mut packet = plain;
+        keys.seal(&mut packet, suite);
+        assert_eq!(keys.is_at_rest(), suite != Suite::AesGmacSiv);
+        keys.rest();
+        assert!(keys.is_at_rest());
+        let mut again = plain;
+        keys.seal(&mut again, suite);
+        assert_eq!((again, keys.open(&mut packet)), (packet_of(&plain, suite), Ok(suite)));
+    }
+}
+
+/// Sealed by keys that never rested.
+fn packet_of(plain: &[u8; 40], suite: Suite) -> [u8; 40] {
+    let mut packet = *plain;
+    PeerKeys::new(SharedKey::from_bytes([7; 48])).seal(&mut packet, suite);
+    packet
+}
