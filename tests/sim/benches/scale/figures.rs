@@ -27,8 +27,8 @@ impl Unit {
 /// What is to hold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// None is above this.
-    Most(f64),
+    /// From this number on none is above this: what is there once counts for little then.
+    Most(usize, f64),
     /// From this number on the last is at most so many times as much.
     Growth(usize, f64),
 }
@@ -124,8 +124,10 @@ impl Figures {
 impl Line {
     fn judged(&self) -> Option<(bool, String)> {
         match self.target? {
-            Target::Most(most) => {
-                let holds = self.values.iter().all(|(_, median, _)| *median <= most);
+            Target::Most(from, most) => {
+                let mut meant = self.values.iter().filter(|(number, ..)| *number >= from).peekable();
+                meant.peek()?;
+                let holds = meant.all(|(_, median, _)| *median <= most);
                 Some((holds, format!("at most {}", short(most))))
             }
             Target::Growth(from, most) => {
@@ -142,5 +144,10 @@ impl Line {
 }
 
 fn short(value: f64) -> String {
-    if value >= 100.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+    match value {
+        0.0 => "0".to_owned(),
+        ..0.1 => format!("{value:.4}"),
+        ..100.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
 }

@@ -46,10 +46,10 @@ pub(crate) fn measure(figures: &mut Figures, members: usize) {
     let mut next = 0;
     let out = rounds::time(FRAMES, || crowd.send(&mut next, FRAMES));
     time(figures, "sends a frame, each to another member", 2.0, &out);
-    figures.add(line("the same", Unit::Allocations, Some(Target::Most(0.001))), members, (out.allocations, 0.0));
+    figures.add(line("the same", Unit::Allocations, Some(Target::Most(1, 0.001))), members, (out.allocations, 0.0));
     let into = rounds::time(FRAMES, || crowd.receive(&mut next, FRAMES));
     time(figures, "receives a frame, each of another member", 2.0, &into);
-    figures.add(line("the same ", Unit::Allocations, Some(Target::Most(0.001))), members, (into.allocations, 0.0));
+    figures.add(line("the same ", Unit::Allocations, Some(Target::Most(1, 0.001))), members, (into.allocations, 0.0));
     crowd.members.truncate(8);
     crowd.frames.truncate(8);
     let out = rounds::time(FRAMES, || crowd.send(&mut next, FRAMES));

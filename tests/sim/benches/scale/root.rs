@@ -38,7 +38,7 @@ pub(crate) fn measure(figures: &mut Figures, peers: usize) {
     let known = town.stations[ROOT].engine.vl1().peers(town.now).len();
     assert_eq!(known, peers, "all guests are known");
     let line = |what, unit, target| Measure { whose: "root", of: "peers", what, unit, target };
-    let most = (peers >= 100).then_some(Target::Most(2000.0));
+    let most = Some(Target::Most(100, 2000.0));
     figures.add(line("memory for each, just heard", Unit::Bytes, None), peers, bytes);
     town.pass(Duration::from_secs(20));
     figures.add(line("memory for each, silent for 20 s", Unit::Bytes, most), peers, each());
@@ -51,7 +51,7 @@ pub(crate) fn measure(figures: &mut Figures, peers: usize) {
     let mut next = 0;
     let cold = rounds::time(DATAGRAMS, || relay(&mut town, &talks, &mut next, DATAGRAMS, 1));
     figures.add(line("relays a packet, each of another peer", Unit::Nanoseconds, growth(1.3)), peers, cold.time);
-    figures.add(line("the same", Unit::Allocations, Some(Target::Most(0.001))), peers, (cold.allocations, 0.0));
+    figures.add(line("the same", Unit::Allocations, Some(Target::Most(1, 0.001))), peers, (cold.allocations, 0.0));
     let trains = rounds::time(DATAGRAMS, || relay(&mut town, &talks, &mut next, DATAGRAMS, 16));
     figures.add(line("relays trains of 16, each of another peer", Unit::Nanoseconds, growth(1.3)), peers, trains.time);
     talks.truncate(FEW);
