@@ -1,6 +1,6 @@
 //! The records of one network in memory, with what is counted and looked up beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub(super) struct NetworkState {
     /// Who holds an address, authorised or not.
     allocated: BTreeMap<IpAddr, Vec<Address>>,
     candidates: Candidates,
+    /// Members that every configuration lists as bridges: every answer needs them.
+    bridges: BTreeSet<Address>,
     authorized: usize,
 }
 
@@ -29,6 +31,7 @@ impl NetworkState {
             members: BTreeMap::new(),
             allocated: BTreeMap::new(),
             candidates: Candidates::default(),
+            bridges: BTreeSet::new(),
             authorized: 0,
         }
     }
@@ -64,6 +67,11 @@ impl NetworkState {
         match self.members.get(&address).filter(|m| m.is_candidate()) {
             Some(candidate) => self.candidates.add(address, candidate.creation_time),
             None => self.candidates.remove(address),
+        }
+        if self.members.get(&address).is_some_and(|m| m.active_bridge) {
+            self.bridges.insert(address);
+        } else {
+            self.bridges.remove(&address);
         }
         old
     }
@@ -124,7 +132,7 @@ impl NetworkState {
 
     /// Members that every configuration lists as bridges, ascending (authorised or not, 05 §6).
     pub(super) fn active_bridges(&self) -> impl Iterator<Item = Address> {
-        self.members.values().filter(|m| m.active_bridge).map(|m| m.address)
+        self.bridges.iter().copied()
     }
 }
 
