@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 mod figures;
+mod networks;
 mod node;
 mod root;
 mod rounds;
@@ -21,9 +22,17 @@ const PEERS: [usize; 4] = [1, 100, 10_000, 100_000];
 /// Everything else.
 const NUMBERS: [usize; 3] = [1, 100, 10_000];
 
+/// Groups of a port: a node takes so many at most.
+const GROUPS: [usize; 3] = [1, 100, 4_096];
+/// Rules of a network: there is room for 1,024.
+const RULES: [usize; 3] = [1, 101, 1_001];
+
+/// Measures at one number.
+type Part = fn(&mut Figures, usize);
+
 fn main() {
     let arguments = Arguments::read(std::env::args().skip(1)).unwrap_or_else(|fault| {
-        println!("{fault}\nusage: cargo xtask bench scale [--json FILE] [--most NUMBER] [root] [members]");
+        println!("{fault}\nusage: cargo xtask bench scale [--json FILE] [--most NUMBER] [root] [members] [networks] [groups] [rules]");
         std::process::exit(2);
     });
     let mut figures = Figures::default();
@@ -36,6 +45,15 @@ fn main() {
         for members in NUMBERS.into_iter().filter(|number| *number <= arguments.most) {
             node::measure(&mut figures, members);
         }
+    }
+    let parts: [(&str, &[usize], Part); 3] = [
+        ("networks", &NUMBERS, networks::networks),
+        ("groups", &GROUPS, networks::groups),
+        ("rules", &RULES, networks::rules),
+    ];
+    for (name, numbers, part) in parts.into_iter().filter(|(name, ..)| arguments.wants(name)) {
+        println!("measures {name}");
+        numbers.iter().filter(|number| **number <= arguments.most).for_each(|number| part(&mut figures, *number));
     }
     print!("{}", figures.table());
     println!("\n{} targets do not hold", figures.missed());
@@ -63,7 +81,7 @@ impl Arguments {
                 }
                 // What cargo adds.
                 "--bench" => {}
-                "root" | "members" => all.parts.push(word),
+                "root" | "members" | "networks" | "groups" | "rules" => all.parts.push(word),
                 other => return Err(format!("`{other}` is no part of this benchmark")),
             }
         }

@@ -18,6 +18,12 @@ unsafe impl GlobalAlloc for Counting {
         // SAFETY: the caller's contract is passed on.
         unsafe { System.alloc(layout) }
     }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above. Pages that nobody writes to stay untouched.
+        unsafe { System.alloc_zeroed(layout) }
+    }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: as above.
