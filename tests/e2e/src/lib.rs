@@ -23,6 +23,7 @@ mod program;
 pub mod rig;
 pub mod roles;
 pub mod rules;
+pub mod sent;
 pub mod streams;
 pub mod tcp_relay;
 pub mod uplinks;

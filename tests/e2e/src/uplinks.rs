@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use zt_wire::NetworkId;
 
 use crate::load::{Load, Steady, steady_flows};
 use crate::rig::{first, network_settings};
+use crate::sent::Sent;
 use crate::{Cable, Cut, Daemon, Host, Lab, Ping, Program, Switch};
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -59,11 +60,20 @@ pub enum State {
     Cut,
 }
 
-/// What one policy makes of the uplinks, in Mbit/s of payload.
+/// What flows came to, and what it took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rate {
+    /// Mbit/s of payload.
+    pub megabits: f64,
+    /// What A sent meanwhile, for people.
+    pub sent: String,
+}
+
+/// What one policy makes of the uplinks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
     /// One for each of [`State::ALL`].
-    pub rates: Vec<f64>,
+    pub rates: Vec<Rate>,
     /// Steady flows while one uplink is cut and healed, then the other.
     pub failover: Steady,
 }
@@ -194,11 +204,14 @@ impl Uplinks {
     ///
     /// # Errors
     /// No connection.
-    pub fn rate(&self, state: State) -> Result<f64> {
+    pub fn rate(&self, state: State) -> Result<Rate> {
         self.set(state)?;
         let load = Load::start(&self.hosts[0], &self.hosts[1], self.addresses[1], FLOWS.into())?;
         std::thread::sleep(SETTLE);
-        Ok(load.median(WINDOW, WINDOWS))
+        let (before, start) = (Sent::by(&self.hosts[0])?, Instant::now());
+        let megabits = load.median(WINDOW, WINDOWS);
+        let sent = Sent::by(&self.hosts[0])?.since(&before).over(start.elapsed()).to_string();
+        Ok(Rate { megabits, sent })
     }
 
     /// Steady flows from A to B while one uplink is cut and healed, then the other.
@@ -224,7 +237,7 @@ impl Uplinks {
     /// # Errors
     /// Something cannot be measured.
     pub fn figures(&self) -> Result<Figures> {
-        let rates = State::ALL.into_iter().map(|state| self.rate(state)).collect::<Result<Vec<f64>>>()?;
+        let rates = State::ALL.into_iter().map(|state| self.rate(state)).collect::<Result<Vec<Rate>>>()?;
         self.set(State::Good)?;
         Ok(Figures { rates, failover: self.failover()? })
     }

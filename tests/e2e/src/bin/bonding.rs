@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use zt_test_e2e::Program;
-use zt_test_e2e::uplinks::{FLOWS, Figures, RATE, State, Uplinks};
+use zt_test_e2e::uplinks::{FLOWS, Figures, RATE, Rate, State, Uplinks};
 
-const HELP: &str = "usage: bonding [--peer DIR] [--policy NAME] [--pair WHICH]
+const HELP: &str = "usage: bonding [--peer DIR] [--policy NAME] [--pair WHICH] [--sent yes]
 
   --peer DIR      folder with the stock zerotier-one, measured against ours in both directions
   --policy NAME   only this policy [all]
-  --pair WHICH    only ours-ours, ours-stock or stock-ours [all]";
+  --pair WHICH    only ours-ours, ours-stock or stock-ours [all]
+  --sent yes      behind each table what the sender sent in each state: by which uplink, how long, how much again";
 
 /// Policies, the sender's and that of a stock node at the other end.
 const POLICIES: [&str; 6] = ["active-backup", "broadcast", "balance-rr", "balance-xor", "balance-aware", "adaptive"];
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 fn run(words: &[String]) -> Result<()> {
-    let (mut peer, mut policies, mut pair) = (None, POLICIES.to_vec(), None);
+    let (mut peer, mut policies, mut pair, mut shows_sent) = (None, POLICIES.to_vec(), None, false);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} needs a value\n{HELP}"))?;
@@ -39,6 +40,7 @@ fn run(words: &[String]) -> Result<()> {
             "--peer" => peer = Some(PathBuf::from(value)),
             "--policy" => policies.retain(|name| name == value),
             "--pair" => pair = Some(value.as_str()),
+            "--sent" if value == "yes" => shows_sent = true,
             other => bail!("unknown argument {other}\n{HELP}"),
         }
     }
@@ -54,16 +56,22 @@ fn run(words: &[String]) -> Result<()> {
         "{FLOWS} flows over two uplinks of {RATE} Mbit/s; Mbit/s of payload, and against one uplink in the same run"
     );
     for (name, programs) in pairs.iter().filter(|(name, _)| pair.is_none_or(|wanted| wanted == *name)) {
-        table(name, [&programs[0], &programs[1]], &policies)?;
+        let sent = table(name, [&programs[0], &programs[1]], &policies)?;
+        if shows_sent {
+            println!("\n{}", sent.join("\n"));
+        }
     }
     Ok(())
 }
 
-fn table(name: &str, programs: [&Program; 2], policies: &[&str]) -> Result<()> {
+/// Prints a table; what was sent for it, line by line.
+fn table(name: &str, programs: [&Program; 2], policies: &[&str]) -> Result<Vec<String>> {
     let states: String = State::ALL.map(|state| format!(" {state} |")).concat();
     println!("\n| {name} |{states} longest gap | overtaken |\n|---|{}---|---|", "---|".repeat(State::ALL.len()));
     // Without a bond one of the two carries all, whichever it is; a stock node stays on it when it is cut.
-    let alone = scene(programs, ["none"; 2])?.rate(State::Good)?;
+    let first = scene(programs, ["none"; 2])?.rate(State::Good)?;
+    let alone = first.megabits;
+    let mut sent = vec![format!("no bond, {}: {}", State::Good, first.sent)];
     println!("| one uplink, no bond | {alone:.0} | | | | | | |");
     for policy in policies {
         let of = |program: &Program| match (program, *policy) {
@@ -74,11 +82,15 @@ fn table(name: &str, programs: [&Program; 2], policies: &[&str]) -> Result<()> {
             continue;
         }
         match scene(programs, programs.map(of)).and_then(|scene| scene.figures()) {
-            Ok(figures) => println!("| `{policy}` |{}", row(&figures, alone, policy)),
+            Ok(figures) => {
+                println!("| `{policy}` |{}", row(&figures, alone, policy));
+                let states = State::ALL.into_iter().zip(&figures.rates);
+                sent.extend(states.map(|(state, rate)| format!("{policy}, {state}: {}", rate.sent)));
+            }
             Err(error) => println!("| `{policy}` | {error:#} |"),
         }
     }
-    Ok(())
+    Ok(sent)
 }
 
 fn scene(programs: [&Program; 2], policies: [&str; 2]) -> Result<Uplinks> {
@@ -88,7 +100,8 @@ fn scene(programs: [&Program; 2], policies: [&str; 2]) -> Result<Uplinks> {
 /// What falls short is marked.
 fn row(figures: &Figures, alone: f64, policy: &str) -> String {
     let wanted = |state| if state == State::Good && policy.starts_with("bal") { GAIN } else { FLOOR };
-    let cell = |(state, rate): (State, &f64)| {
+    let cell = |(state, rate): (State, &Rate)| {
+        let rate = rate.megabits;
         let mark = if rate / alone < wanted(state) { " (!)" } else { "" };
         format!(" {rate:.0} = {:.2}{mark} |", rate / alone)
     };
