@@ -104,7 +104,11 @@ impl Bond {
     pub(super) fn reconsider(&mut self, now: Mono) {
         let present = self.active.member.and_then(|id| Some((id, self.members.get(id)?)));
         let Some((id, present)) = present.filter(|_| self.template.reselect != Reselect::Failure) else { return };
-        let (full, rate) = (present.meters.throughput.is_full(), present.meters.throughput.rate());
+        let throughput = &present.meters.throughput;
+        let full = throughput.is_full();
+        // What leaves in one second, while others of our packets are lost, says less than what is known of the path.
+        let known = throughput.carries(now).filter(|_| full).unwrap_or_default();
+        let rate = throughput.rate().max(known);
         let alike = |m: &Member| {
             m.leads && m.alive && m.eligible && m.rank == present.rank && m.link.primary == present.link.primary
         };

@@ -74,7 +74,8 @@ impl Throughput {
             // Slowly, as what leaves in one second depends on much.
             Some(before) if self.is_full() => self.carries = Some((f32::midpoint(before, self.rate), now)),
             None if self.is_full() => self.carries = Some((self.rate, now)),
-            Some(before) if self.rate > before => self.carries = Some((self.rate, now)),
+            // What leaves while a queue builds up may be lost in it.
+            Some(before) if self.rate > before && !full => self.carries = Some((self.rate, now)),
             _ => {}
         }
     }
@@ -131,6 +132,8 @@ mod tests {
         second(&mut path, 12, 1500, 10);
         assert_eq!(path.carries(Mono::from_millis(12_000)), Some(1.5e6), "it carried more than was thought");
         assert_eq!(path.carries(Mono::from_millis(612_001)), None, "that was long ago");
+        second(&mut path, 13, 3000, 60);
+        assert_eq!(path.carries(Mono::from_millis(13_000)), Some(1.5e6), "who knows what of that arrived");
     }
 
     #[test]
