@@ -115,14 +115,6 @@ impl Io {
         }
     }
 
-    /// As [`LinkIo::poll_send`].
-    fn poll_send(&mut self, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>) -> Poll<Result<usize, SendError>> {
-        match self {
-            Self::Udp(udp, _) => udp.poll_send(now, cx, train),
-            Self::Sourced(io) => io.poll_send(now, cx, train),
-        }
-    }
-
     fn udp(&self) -> Option<&UdpLink> {
         match self {
             Self::Udp(udp, _) => Some(udp),
@@ -519,6 +511,7 @@ impl Line {
     /// Hands datagrams to the link until it takes no more, and returns how many are dealt with: sent, or counted as lost.
     fn offer(&mut self, now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>, tally: &mut Tally) -> usize {
         let Self { link, io, ended } = self;
+        let io = io.io();
         let mut done = 0;
         while ended.is_none() {
             let rest = train.after(done);
@@ -528,7 +521,7 @@ impl Line {
             }
             let polled = io.poll_send(now, cx, &rest);
             let path = |(remote, size)| (Path { link: link.id, remote }, size);
-            tally.narrow.extend(io.io().take_path_mtu().map(path));
+            tally.narrow.extend(io.take_path_mtu().map(path));
             match polled {
                 Poll::Pending => return done,
                 Poll::Ready(Ok(count)) => {
