@@ -1,5 +1,7 @@
 //! What leaves: datagrams in one buffer owned by the caller, sealed after the decisions are made.
 
+mod buffer;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,13 +11,15 @@ use zt_wire::{Address, FlowId, Lane, PacketId};
 
 use crate::link::Path;
 
+use buffer::Buffer;
+
 /// A batch of outgoing datagrams; make one, reuse it.
 ///
 /// [`Vl1`](crate::Vl1) appends to it. Packets of the fast path are still plain: call [`Transmits::seal`] (or
 /// [`Vl1::seal`](crate::Vl1::seal)) before reading them with [`Transmits::iter`].
 #[derive(Default)]
 pub struct Transmits {
-    buffer: Vec<u8>,
+    buffer: Buffer,
     items: Vec<Item>,
     unsealed: usize,
     lane: Lane,
@@ -106,7 +110,7 @@ impl<'a> Transmit<'a> {
 impl Transmits {
     /// An empty batch.
     pub const fn new() -> Self {
-        Self { buffer: Vec::new(), items: Vec::new(), unsealed: 0, lane: Lane::USUAL, flow: None }
+        Self { buffer: Buffer::new(), items: Vec::new(), unsealed: 0, lane: Lane::USUAL, flow: None }
     }
 
     /// Whether nothing is to be sent.
@@ -139,13 +143,12 @@ impl Transmits {
         self.buffer.clear();
         self.items.clear();
         self.unsealed = 0;
-        self.buffer.shrink_to(256 * 1024);
     }
 
     /// Moves everything out of `other` to the end of this batch.
     pub fn append(&mut self, other: &mut Self) {
         let shift = self.buffer.len();
-        self.buffer.extend_from_slice(&other.buffer);
+        self.buffer.push(&other.buffer);
         let moved = other.items.drain(..).map(|mut item| {
             item.range = item.range.start + shift..item.range.end + shift;
             item
@@ -192,7 +195,7 @@ impl Transmits {
         let (start, end) = (item.range.start, item.range.end);
         let at = self.buffer.len();
         let copy = Item { path, range: at..at + (end - start), seal: None, ..*item };
-        self.buffer.extend_from_within(start..end);
+        self.buffer.push_within(start, end);
         self.items.push(copy);
     }
 
@@ -277,7 +280,7 @@ impl Transmits {
     /// Appends a packet that was taken out.
     pub(crate) fn put(&mut self, path: Path, packet: &Taken) {
         let start = self.buffer.len();
-        self.buffer.extend_from_slice(&packet.bytes);
+        self.buffer.push(&packet.bytes);
         let range = start..self.buffer.len();
         let Taken { bytes, mtu, spam } = packet;
         let (packet_len, mtu, spam) = (bytes.len(), *mtu, *spam);
@@ -289,7 +292,7 @@ impl Transmits {
     /// Appends one finished datagram.
     pub(crate) fn push_datagram(&mut self, path: Path, bytes: &[u8], ttl: Option<u8>) -> &mut [u8] {
         let start = self.buffer.len();
-        self.buffer.extend_from_slice(bytes);
+        self.buffer.push(bytes);
         let range = start..self.buffer.len();
         self.items.push(Item {
             path,
@@ -307,10 +310,10 @@ impl Transmits {
         &mut self.buffer[range]
     }
 
-    /// Starts a packet: room for `len` bytes, zeroed, at the end of the buffer.
+    /// Starts a packet: room for `len` bytes at the end of the buffer. All of them are to be written, or the draft is given up.
     pub(crate) fn room(&mut self, len: usize) -> Draft {
         let start = self.buffer.len();
-        self.buffer.resize(start + len, 0);
+        self.buffer.grow(len);
         Draft { start }
     }
 
@@ -338,7 +341,7 @@ impl Transmits {
         let total = packet_len + (pieces - 1) * FRAGMENT_HEADER_LEN;
         // Pieces of one size: any split is legal (02 §3.3), and equal datagrams leave in one system call.
         let mtu = if pieces == 1 { mtu } else { u16::try_from(total.div_ceil(pieces)).unwrap_or(mtu) };
-        self.buffer.resize(draft.start + total, 0);
+        self.buffer.grow(total - packet_len);
         let range = draft.start..draft.start + total;
         let lane = self.lane;
         let (to, ttl, spam, dont_fragment) = (Some(to), None, false, false);

@@ -34,6 +34,7 @@ mod route;
 mod seek;
 mod send;
 mod strangers;
+mod train;
 mod view;
 mod whois;
 mod worlds;
@@ -83,6 +84,7 @@ pub struct Vl1 {
     hear_traces: bool,
     drops: DropCounters,
     schedule: Schedule,
+    train: train::Train,
 }
 
 impl Vl1 {
@@ -106,6 +108,7 @@ impl Vl1 {
             hear_traces: hear_messages,
             drops: DropCounters::new(),
             schedule: Schedule::new(now.mono),
+            train: train::Train::None,
         }
     }
 

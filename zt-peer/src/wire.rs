@@ -156,7 +156,8 @@ impl Wire {
         body: &dyn Body,
         out: &mut Transmits,
     ) -> Result<Option<PacketId>, SendError> {
-        let len = HEADER_LEN + body.encoded_len();
+        let payload_len = body.encoded_len();
+        let len = HEADER_LEN + payload_len;
         if len > MAX_PACKET_LEN {
             return Err(SendError::TooLong);
         }
@@ -165,7 +166,9 @@ impl Wire {
         let bytes = out.draft(&draft);
         let (header, payload) = bytes.split_at_mut(HEADER_LEN);
         write_header(header.try_into().expect("split at its length"), o.to, self.own.address, verb);
-        if body.emit(&mut Writer::new(payload)).is_err() {
+        let mut writer = Writer::new(payload);
+        // A body that is shorter than it says would leave bytes of an earlier packet behind it.
+        if body.emit(&mut writer).is_err() || writer.written() != payload_len {
             debug_assert!(false, "encoded_len of {verb} is wrong");
             out.cancel(draft);
             return Err(SendError::TooLong);

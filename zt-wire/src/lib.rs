@@ -29,6 +29,7 @@ pub mod record;
 pub mod rules;
 pub mod tcp_relay;
 pub mod time;
+pub mod train;
 pub mod tunnel;
 pub mod verb;
 pub mod version;

@@ -28,6 +28,7 @@ use zt_netconf::{Managed, Settings, Verdict, Vl2, Vl2Event};
 use zt_peer::{Endpoint, Inbound, LinkId, Look, Path, Place, Scratch, Ticket, Vl1, Vl1Config, Vl1Event};
 use zt_wire::ether::EthernetRef;
 use zt_wire::time::Now;
+use zt_wire::train::{Train, Unit};
 use zt_wire::{Address, FlowId, Identity, Lane, NetworkId, SoftwareVersion};
 
 /// The software version told to peers: the version of ZeroTier One whose protocol documents this follows.
@@ -135,9 +136,16 @@ impl Engine {
             }
             Input::PathMtu { link, remote, size } => self.vl1.learn_path_mtu(now, Path { link, remote }, size),
             Input::Datagrams { link, remote, bytes, stride } => {
-                for datagram in bytes.chunks_mut(stride.max(1)) {
-                    self.handle_datagram(now, link, remote, datagram, outbox);
+                let own = self.address();
+                self.vl1.begin_train();
+                let mut train = Train::new(bytes, stride);
+                while let Some(unit) = train.next_for(own) {
+                    match unit {
+                        Unit::Datagram(datagram) => self.handle_datagram(now, link, remote, datagram, outbox),
+                        Unit::Packet(packet) => self.handle_joined(now, link, remote, packet, outbox),
+                    }
                 }
+                self.vl1.end_train();
             }
             Input::Opened { ticket, opened, packet } => self.handle_opened(now, ticket, opened, packet, outbox),
             Input::Frames(network, frames) => self.handle_frames(now, network, frames, outbox),
@@ -202,6 +210,14 @@ impl Engine {
             self.handle_opened(now, open.ticket, opened, packet, outbox);
         }
         self.assembled = assembled;
+    }
+
+    /// A packet of which all pieces came at once.
+    fn handle_joined(&mut self, now: Now, link: LinkId, remote: Endpoint, packet: &mut [u8], outbox: &mut Outbox) {
+        if let Look::Open(open) = self.vl1.look_joined(now, link, remote, packet, &mut outbox.transmits) {
+            let opened = open.open(packet);
+            self.handle_opened(now, open.ticket, opened, packet, outbox);
+        }
     }
 
     fn handle_opened(

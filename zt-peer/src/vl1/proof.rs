@@ -12,7 +12,7 @@ use crate::transmit::Transmits;
 impl Vl1 {
     /// Takes down what a packet of `len` bytes is worth.
     pub(super) fn earn(&mut self, now: Mono, c: &Ticket, len: usize) {
-        let proved = self.is_proved(c.id, c.path, c.hops > 0);
+        let proved = self.train.has_proved(c) || self.is_proved(c.id, c.path, c.hops > 0);
         let ledger = self.peers.get_mut(c.id).ledger_mut();
         if proved { ledger.save(len) } else { ledger.earn_at(now, c.path, len) }
     }

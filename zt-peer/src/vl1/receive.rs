@@ -5,9 +5,12 @@ use std::sync::Arc;
 use zt_crypto::{ArmorError, Suite, trusted_path_id_matches};
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, Opened, PROTO_VERSION_MIN};
 use zt_wire::verb::{ErrorCode, ErrorReply, Message, OkBody, OkEcho, OkReply, Verb};
-use zt_wire::{Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4};
+use zt_wire::{
+    Address, Cipher, Datagram, Fragment, Identity, Mono, Now, Packet, PacketId, Parse, Reader, classify, lz4,
+};
 
 use super::Vl1;
+use super::train::Account;
 use crate::config::SendOptions;
 use crate::directory::strangers::Source;
 use crate::directory::whois::Asker;
@@ -42,6 +45,35 @@ impl Vl1 {
             Datagram::Head => self.look_head(now, path, datagram, assembled, out),
         };
         result.unwrap_or_else(|reason| Look::Dropped(self.refuse(reason)))
+    }
+
+    /// [`Vl1::look`] at a packet for this node that came in pieces and was put together by [`Train`](zt_wire::train::Train).
+    pub fn look_joined(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        remote: Endpoint,
+        packet: &[u8],
+        out: &mut Transmits,
+    ) -> Look {
+        let path = Path { link, remote };
+        let result = match Packet::new_checked(packet) {
+            _ if self.links.get(link).is_none() => Err(DropReason::UnknownLink),
+            Err(_) => Err(DropReason::TooLong),
+            Ok(packet) => self
+                .may_be_from(packet.source())
+                .and_then(|()| self.look_packet(now, path, packet, Place::Datagram, out)),
+        };
+        result.unwrap_or_else(|reason| Look::Dropped(self.refuse(reason)))
+    }
+
+    /// Whether an address can be that of another node.
+    fn may_be_from(&self, source: Address) -> Result<(), DropReason> {
+        match source {
+            source if source == self.wire.address() => Err(DropReason::FromOurself),
+            source if source.is_reserved() => Err(DropReason::ReservedAddress),
+            _ => Ok(()),
+        }
     }
 
     fn look_fragment(
@@ -80,13 +112,7 @@ impl Vl1 {
         out: &mut Transmits,
     ) -> Result<Look, DropReason> {
         let packet = Packet::new_checked(&*datagram).map_err(|_| DropReason::TooLong)?;
-        let source = packet.source();
-        if source == self.wire.address() {
-            return Err(DropReason::FromOurself);
-        }
-        if source.is_reserved() {
-            return Err(DropReason::ReservedAddress);
-        }
+        self.may_be_from(packet.source())?;
         if packet.destination() != self.wire.address() {
             return self.relay_head(now, path, datagram, out).map(|()| Look::Done);
         }
@@ -358,7 +384,7 @@ impl Vl1 {
 
     /// Packets of this sender that the layer above wanted to see again ([`Outcome::Defer`]) are due now: what they waited
     /// for may have come.
-    pub fn hurry(&mut self, from: zt_wire::Address) {
+    pub fn hurry(&mut self, from: Address) {
         self.waiting.hurry_from(from);
     }
 
@@ -406,6 +432,10 @@ impl Vl1 {
     /// Account of a received packet (03 §7.1): liveness, trust, learning of paths.
     pub(super) fn account(&mut self, now: Now, c: &Ticket, trust: bool, out: &mut Transmits) {
         let t = now.mono;
+        let account = Account::of(c, trust);
+        if account.is_some_and(|account| self.train.repeats(&account)) {
+            return self.bond_heard(t, c);
+        }
         let nontrivial = matches!(
             c.verb,
             Verb::FRAME | Verb::EXT_FRAME | Verb::NETWORK_CONFIG_REQUEST | Verb::NETWORK_CONFIG | Verb::MULTICAST_FRAME
@@ -420,6 +450,7 @@ impl Vl1 {
         if trust {
             self.paths.trust(t, &c.path);
         }
+        let by_path = matches!(whence, Whence::Path(_));
         match whence {
             Whence::Path(look_at) => self.heard_by_path(now, c, look_at, out),
             Whence::Elsewhere => self.heard_elsewhere(now, c, out),
@@ -430,13 +461,15 @@ impl Vl1 {
                 }
             }
         }
-        if self.peers.get(c.id).activity().is_trusted(t) && self.is_proved(c.id, c.path, c.hops > 0) {
+        let proved = self.is_proved(c.id, c.path, c.hops > 0);
+        if self.peers.get(c.id).activity().is_trusted(t) && proved {
             self.maybe_push_paths(now, c, out);
         }
         if self.peers.get(c.id).ledger().has_named() {
             self.probe_named(now, c, out);
         }
         self.release_held(t, c.id, out);
+        self.train.note(account, by_path && proved && !self.peers.get(c.id).ledger().has_named());
     }
 
     fn heard_by_path(&mut self, now: Now, c: &Ticket, look_at: Option<Mono>, out: &mut Transmits) {
