@@ -71,6 +71,19 @@ pub(super) fn set_coalescing(socket: BorrowedFd<'_>, on: bool) -> io::Result<()>
     set_option(socket, libc::SOL_UDP, libc::UDP_GRO, on.into())
 }
 
+/// Stops the kernel from telling more of each datagram than its sender and how it was joined: quinn-udp has it tell when and
+/// where each came, and how it was marked, which takes longer than the datagram's copy.
+pub(super) fn ask_for_bytes_only(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 0)?;
+    if ipv6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 0)?;
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 0)
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 0)?;
+        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 0)
+    }
+}
+
 /// Gives a socket receive and send buffers of a size even above the host's limit: whoever runs the network may.
 pub(super) fn force_buffers(socket: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)?;

@@ -1,7 +1,7 @@
 //! All links of a node, each with what waits for it.
 
 use super::queue::Queue;
-use super::udp::{UdpLink, UdpOffloads};
+use super::udp::{self, UdpLink, UdpOffloads};
 use super::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, Share, UnsentCounts};
 use crate::driver::ready::{Knock, ReadySet};
 use crate::driver::trace;
@@ -19,8 +19,8 @@ use zt_wire::time::Mono;
 const MOST_OF_A_SOURCE: usize = 64;
 /// Trains that are tried in one call.
 const TOGETHER: usize = 32;
-/// Room that links share to receive in.
-const BUFFER: usize = 512 << 10;
+/// Of the room that links share to receive in, what others than UDP sockets use.
+const SOURCED: usize = 512 << 10;
 
 /// All links of a node.
 pub(in crate::driver) struct Links {
@@ -111,7 +111,7 @@ impl Io {
                 knock.look();
                 udp.poll_receive(&mut Context::from_waker(waker), buffer, each)
             }
-            Self::Sourced(io) => io.poll_receive(cx, buffer, each),
+            Self::Sourced(io) => io.poll_receive(cx, &mut buffer[..SOURCED], each),
         }
     }
 
@@ -142,7 +142,7 @@ impl Links {
             told_of_buffers: false,
             sources,
             locals: Vec::new(),
-            buffer: vec![0; BUFFER].into_boxed_slice(),
+            buffer: vec![0; udp::BUFFER].into_boxed_slice(),
             is_backlogged: false,
             sourced: Vec::new(),
             ready: Arc::default(),

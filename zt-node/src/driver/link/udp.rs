@@ -16,9 +16,16 @@ use zt_peer::Endpoint;
 use zt_tap::LocalAddress;
 use zt_wire::time::Mono;
 
-/// Trains received in one call, and the room for each: enough for a coalesced one.
-const BATCH: usize = 8;
+/// Room for each message that is received in one call: enough for a coalesced train.
 const ROOM: usize = 65_536;
+/// Messages received in one call where each is a long train: what a processor's cache holds well. Where they are single
+/// datagrams, as of senders that send no trains, or of many, more of them cost less each.
+const TRAINS: usize = 8;
+const SINGLES: usize = 32;
+/// Bytes of one call from which on its messages count as trains.
+const LONG: usize = 128 << 10;
+/// Memory that [`LinkIo::poll_receive`] of this link wants.
+pub(super) const BUFFER: usize = SINGLES * ROOM;
 /// Wanted size of the kernel's socket buffers, and what is told as too little (06 §5.1 asks for 1 MiB).
 const SOCKET_BUFFER: usize = 4 << 20;
 const SMALL_BUFFER: usize = 1 << 20;
@@ -55,6 +62,8 @@ pub(in crate::driver) struct UdpLink {
     state: UdpSocketState,
     /// The most segments that the kernel cuts in one call.
     cuts: usize,
+    /// Messages to receive in the next call.
+    batch: usize,
     /// The system call; another one in tests.
     send: fn(BorrowedFd<'_>, &[Message<'_>]) -> io::Result<usize>,
 }
@@ -72,6 +81,7 @@ impl UdpLink {
         socket.set_nonblocking(true)?;
         let socket: std::net::UdpSocket = socket.into();
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        sys::ask_for_bytes_only(socket.as_fd(), local.is_ipv6())?;
         if !offloads.receive {
             // A kernel that does not know the option does not join either.
             let _ = sys::set_coalescing(socket.as_fd(), false);
@@ -80,7 +90,7 @@ impl UdpLink {
         sys::allow_fragmentation(socket.as_fd(), local.is_ipv6())?;
         let local = socket.local_addr()?;
         let (refusals, io) = (Refusals::default(), sys::register(socket)?);
-        Ok(Self { local, interface, refusals, learnt: None, io, state, cuts, send: sys::send })
+        Ok(Self { local, interface, refusals, learnt: None, io, state, cuts, batch: TRAINS, send: sys::send })
     }
 
     /// Bytes that wait for the node, and for the network, before datagrams are lost; `None` when that is as much as it should be.
@@ -106,6 +116,15 @@ impl UdpLink {
     pub(super) fn set_interface(&mut self, interface: LocalAddress) {
         self.interface = Some(interface);
         self.refusals.clear();
+    }
+
+    /// Messages came in one call: how many the next one asks for.
+    fn note_batch(&mut self, count: usize, bytes: usize) {
+        if bytes >= LONG {
+            self.batch = TRAINS;
+        } else if count == self.batch {
+            self.batch = SINGLES;
+        }
     }
 
     fn takes_trains(&self, now: Mono, remote: SocketAddr, segment: usize, segments: usize) -> bool {
@@ -228,18 +247,23 @@ impl LinkIo for UdpLink {
                 Poll::Ready(guard) => guard?,
                 Poll::Pending => return Poll::Pending,
             };
-            let mut meta = [RecvMeta::default(); BATCH];
+            let mut meta = [RecvMeta::default(); SINGLES];
+            let asked = self.batch.min(buffer.len() / ROOM);
             let mut chunks = buffer.chunks_exact_mut(ROOM);
-            let mut slices: [IoSliceMut<'_>; BATCH] =
+            let mut slices: [IoSliceMut<'_>; SINGLES] =
                 std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-            let result = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), &mut slices, &mut meta));
+            let (slices, meta) = (&mut slices[..asked], &mut meta[..asked]);
+            let result = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), slices, meta));
             match result {
                 Ok(Ok(count)) => {
-                    if count < BATCH && cfg!(target_os = "linux") {
+                    if count < asked && cfg!(target_os = "linux") {
                         // There was no more (recvmmsg): the next call need not find that out by one more read.
                         guard.clear_ready();
                     }
-                    for (meta, bytes) in meta.iter().zip(buffer.chunks_exact_mut(ROOM)).take(count) {
+                    drop(guard);
+                    let meta = &meta[..count];
+                    self.note_batch(count, meta.iter().map(|meta| meta.len).sum());
+                    for (meta, bytes) in meta.iter().zip(buffer.chunks_exact_mut(ROOM)) {
                         let (remote, bytes) = (Endpoint::Ip(unmap(meta.addr)), &mut bytes[..meta.len]);
                         each(Received { remote, bytes, stride: meta.stride });
                     }
@@ -519,7 +543,7 @@ mod tests {
             assert_eq!(ASKED.get(), 0);
 
             let bytes = [7; 5000];
-            let mut buffer = vec![0; BATCH * ROOM];
+            let mut buffer = vec![0; BUFFER];
             for (receive, arrived) in [(true, vec![5000]), (false, vec![1400, 1400, 1400, 800])] {
                 let mut sender = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
                 if sender.cuts == 1 {
