@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use zt_wire::ident::{Address, NetworkId};
 use zt_wire::time::Mono;
 
+use super::sweep::{Look, Sweep};
+
 /// How long a controller's answer opens our subscription service to a member (04 §7.4).
 const LASTS: Duration = Duration::from_millis(180_000);
 /// Most members remembered.
@@ -15,13 +17,14 @@ const PLACES: usize = 65_536;
 #[derive(Debug, Default)]
 pub(super) struct Authorised {
     answered: BTreeMap<(NetworkId, Address), Mono>,
+    sweep: Sweep<(NetworkId, Address)>,
 }
 
 impl Authorised {
     /// Notes an answer; false when there is no place for one more.
     pub(super) fn note(&mut self, now: Mono, network: NetworkId, member: Address) -> bool {
         if self.answered.len() >= PLACES && !self.answered.contains_key(&(network, member)) {
-            self.expire(now);
+            self.answered.retain(|_, at| is_lately(now, *at));
             if self.answered.len() >= PLACES {
                 return false;
             }
@@ -32,18 +35,31 @@ impl Authorised {
 
     /// True when the controller answered this member lately.
     pub(super) fn has(&self, now: Mono, network: NetworkId, member: Address) -> bool {
-        self.answered.get(&(network, member)).is_some_and(|at| now.saturating_since(*at) < LASTS)
+        self.answered.get(&(network, member)).is_some_and(|at| is_lately(now, *at))
     }
 
-    /// Forgets whom it answered long ago.
+    /// Who was answered long ago is to be forgotten: [`Authorised::expire`] does it, in parts.
+    pub(super) fn begin_expiry(&mut self, now: Mono) {
+        self.sweep.begin(now);
+    }
+
+    /// Since when the next part is due.
+    pub(super) const fn expiry(&self) -> Option<Mono> {
+        self.sweep.due()
+    }
+
     pub(super) fn expire(&mut self, now: Mono) {
-        self.answered.retain(|_, at| now.saturating_since(*at) < LASTS);
+        self.sweep.part(&mut self.answered, |_, at| if is_lately(now, *at) { Look::Stays } else { Look::Goes });
     }
 
     /// True when nobody is remembered.
     pub(super) fn is_empty(&self) -> bool {
         self.answered.is_empty()
     }
+}
+
+fn is_lately(now: Mono, at: Mono) -> bool {
+    now.saturating_since(at) < LASTS
 }
 
 #[cfg(test)]
@@ -65,6 +81,7 @@ mod tests {
         assert!(!authorised.has(t(1000), other, first));
         assert!(authorised.note(t(180_000), other, first), "the others are over");
         assert_eq!(authorised.answered.len(), 2);
+        authorised.begin_expiry(t(360_000));
         authorised.expire(t(360_000));
         assert!(authorised.is_empty());
     }

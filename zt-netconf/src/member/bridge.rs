@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use zt_wire::ident::{Address, Mac};
 use zt_wire::time::Mono;
 
+use super::sweep::{Look, Sweep};
+
 /// Most MACs remembered behind one bridge.
 const PER_BRIDGE: usize = 8192;
 /// Most MACs remembered in one network.
@@ -18,6 +20,7 @@ const LIFETIME: Duration = Duration::from_secs(1200);
 pub(crate) struct Bridges {
     routes: BTreeMap<Mac, (Address, Mono)>,
     per_bridge: BTreeMap<Address, usize>,
+    sweep: Sweep<Mac>,
 }
 
 impl Bridges {
@@ -61,17 +64,27 @@ impl Bridges {
         self.routes.get(&mac).map(|(bridge, _)| *bridge)
     }
 
-    /// Forgets what was not seen for a while and what lies behind nodes that are no bridges any longer.
+    /// What was not seen for a while is to be forgotten, and what lies behind nodes that are no bridges any longer:
+    /// [`Bridges::expire`] does it, in parts.
+    pub(crate) fn begin_expiry(&mut self, now: Mono) {
+        if !self.routes.is_empty() {
+            self.sweep.begin(now);
+        }
+    }
+
+    /// Since when the next part is due.
+    pub(crate) const fn expiry(&self) -> Option<Mono> {
+        self.sweep.due()
+    }
+
     pub(crate) fn expire(&mut self, now: Mono, still_bridge: impl Fn(Address) -> bool) {
-        let per_bridge = &mut self.per_bridge;
-        per_bridge.clear();
-        self.routes.retain(|_, (bridge, seen)| {
+        let gone = self.sweep.part(&mut self.routes, |_, (bridge, seen)| {
             let keep = now.saturating_since(*seen) < LIFETIME && still_bridge(*bridge);
-            if keep {
-                *per_bridge.entry(*bridge).or_default() += 1;
-            }
-            keep
+            if keep { Look::Stays } else { Look::Goes }
         });
+        for (_, (bridge, _)) in gone {
+            self.release(bridge);
+        }
     }
 
     /// Number of routes.
@@ -98,6 +111,13 @@ mod tests {
         Mac([0x0a, 0, b[0], b[1], b[2], b[3]])
     }
 
+    fn expire(bridges: &mut Bridges, now: Mono, still_bridge: impl Fn(Address) -> bool) {
+        bridges.begin_expiry(now);
+        while bridges.expiry().is_some() {
+            bridges.expire(now, &still_bridge);
+        }
+    }
+
     #[test]
     fn newest_wins_and_entries_age() {
         let mut bridges = Bridges::default();
@@ -106,9 +126,9 @@ mod tests {
         bridges.learn(Mono(1), mac(1), b);
         assert_eq!(bridges.bridge_of(mac(1)), Some(b));
         assert_eq!(bridges.per_bridge.get(&a), None);
-        bridges.expire(Mono(2), |_| true);
+        expire(&mut bridges, Mono(2), |_| true);
         assert_eq!(bridges.len(), 1);
-        bridges.expire(Mono(1) + LIFETIME, |_| true);
+        expire(&mut bridges, Mono(1) + LIFETIME, |_| true);
         assert_eq!(bridges.len(), 0);
         assert!(bridges.per_bridge.is_empty());
     }
@@ -126,7 +146,7 @@ mod tests {
         assert_eq!(bridges.bridge_of(mac(1_000_000)), Some(a));
         assert_eq!(bridges.bridge_of(mac(39_999)), Some(a), "the newest are known");
         bridges.learn(Mono(0), mac(50_000), b);
-        bridges.expire(Mono(40_000), |address| address != a);
+        expire(&mut bridges, Mono(40_000), |address| address != a);
         assert_eq!(bridges.len(), 1);
     }
 

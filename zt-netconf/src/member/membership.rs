@@ -11,6 +11,7 @@ use zt_wire::time::Mono;
 use zt_wire::{Capability, Credential, CredentialKind, Membership, Ownership, Tag};
 
 use super::contact::Contact;
+use super::sweep::{Look, Sweep};
 use crate::config::NetworkConfig;
 use crate::rules::{PeerPolicy, Policy};
 
@@ -189,7 +190,7 @@ impl Member {
     }
 
     /// True when the record may be forgotten.
-    fn is_stale(&self, now: Mono, config: Option<&NetworkConfig>) -> bool {
+    pub(crate) fn is_stale(&self, now: Mono, config: Option<&NetworkConfig>) -> bool {
         // A revocation is never repeated: it must be kept while a certificate it voids could still agree with ours.
         let newest = self.revocations.values().copied().fold(self.threshold, i64::max);
         if newest > 0 {
@@ -249,13 +250,9 @@ impl Members {
         self.table.iter().map(|(address, member)| (*address, member))
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Address, &mut Member)> {
-        self.table.iter_mut().map(|(address, member)| (*address, member))
-    }
-
-    /// Forgets stale records.
-    pub(crate) fn expire(&mut self, now: Mono, config: Option<&NetworkConfig>) {
-        self.table.retain(|_, member| !member.is_stale(now, config));
+    /// Looks at the next records of a sweep over all of them.
+    pub(crate) fn part(&mut self, sweep: &mut Sweep<Address>, mut look: impl FnMut(Address, &mut Member) -> Look) {
+        sweep.part(&mut self.table, |address, member| look(*address, member));
     }
 
     pub(crate) fn len(&self) -> usize {

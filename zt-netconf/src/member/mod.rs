@@ -26,6 +26,7 @@ mod request;
 mod shared;
 mod shares;
 mod subscriptions;
+mod sweep;
 mod trace;
 
 pub use network::frame::MAX_PORT_MTU;

@@ -34,8 +34,10 @@ use super::pending::Pending;
 use super::request::{self, Polling};
 use super::rule_counters::RuleCounters;
 use super::shared::Shared;
+use super::sweep::Effort;
 use crate::config::NetworkConfig;
 use crate::rules::script::explain::statement;
+use announce::Announcing;
 
 /// Status of a network as shown to users (04 §2.2), with its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,8 +157,7 @@ pub struct Network {
     port_error: Option<i32>,
     polling: Polling,
     pub(super) groups: Groups,
-    next_tick: Mono,
-    pub(super) upstream_announced: Gate,
+    announcing: Announcing,
     doubted: Gate,
 }
 
@@ -175,8 +176,7 @@ impl Network {
             port_error: None,
             polling: Polling::new(now.mono),
             groups: Groups::default(),
-            next_tick: now.mono + TICK,
-            upstream_announced: Gate::OPEN,
+            announcing: Announcing::new(now.mono + TICK),
             doubted: Gate::OPEN,
         }
     }
@@ -285,25 +285,32 @@ impl Network {
 
     pub(crate) fn next_timeout(&self) -> (Mono, &'static str) {
         let request = (self.polling.next(), "network configuration request");
-        let tick = (self.next_tick, "network announcements");
+        let tick = (self.announcing.next_tick, "network announcements");
         let rest = self.pending.next().map(|at| (at, "credentials of members"));
-        [Some(request), Some(tick), rest].into_iter().flatten().min_by_key(|(at, _)| *at).unwrap_or(tick)
+        let members = self.announcing.due().map(|at| (at, "more members"));
+        let bridges = self.bridges.expiry().map(|at| (at, "hosts behind bridges"));
+        let all = [Some(request), Some(tick), rest, members, bridges];
+        all.into_iter().flatten().min_by_key(|(at, _)| *at).unwrap_or(tick)
     }
 
-    pub(crate) fn handle_timeout(&mut self, shared: &mut Shared, now: Now, c: &mut dyn Carrier) {
+    pub(crate) fn handle_timeout(&mut self, shared: &mut Shared, now: Now, effort: &mut Effort, c: &mut dyn Carrier) {
+        effort.spend(1);
         if self.polling.next() <= now.mono {
             self.request(shared, now, c);
         }
-        self.push_rest(now, c);
-        self.ask_again(shared, now, c);
-        if self.next_tick <= now.mono {
-            self.next_tick = now.mono + TICK;
+        self.push_rest(now, effort, c);
+        self.ask_again(shared, now, effort, c);
+        if self.announcing.next_tick <= now.mono {
+            self.announcing.next_tick = now.mono + TICK;
             self.groups.expire(now.mono);
-            let config = self.held.config.as_ref();
-            self.bridges.expire(now.mono, |address| config.is_some_and(|c| c.is_active_bridge(address)));
-            self.members.expire(now.mono, config);
-            self.announce(now, c);
+            self.bridges.begin_expiry(now.mono);
+            self.announce(now, effort, c);
+        } else {
+            self.tend_members(now, effort, c);
         }
+        self.tell_news(effort, c);
+        let config = self.held.config.as_ref();
+        self.bridges.expire(now.mono, |address| config.is_some_and(|c| c.is_active_bridge(address)));
     }
 
     /// Asks the controller (04 §2.3), or makes the configuration of an ad-hoc network.
@@ -377,8 +384,8 @@ impl Network {
         }
         shared.events.push(Vl2Event::ConfigUpdated { network: self.id });
         if first {
-            self.upstream_announced.reopen();
-            self.announce(now, c);
+            self.announcing.upstream.reopen();
+            self.announce(now, &mut Effort::of_a_call(), c);
         }
         Ok(())
     }
@@ -411,9 +418,13 @@ impl Network {
     }
 
     /// The node reaches a root, perhaps again: what waited for that is done at once.
-    pub(crate) fn handle_online(&mut self, now: Now, c: &mut dyn Carrier) {
-        self.upstream_announced.reopen();
-        self.announce(now, c);
+    pub(crate) fn handle_online(&mut self, now: Now, effort: &mut Effort, c: &mut dyn Carrier) {
+        self.announcing.upstream.reopen();
+        if effort.is_spent() {
+            self.announcing.next_tick = now.mono;
+        } else {
+            self.announce(now, effort, c);
+        }
         let stale = self.held.last_update.is_none_or(|at| now.mono.saturating_since(at) >= self.refresh());
         if !self.id.is_ad_hoc() && (stale || self.failure.is_some()) {
             self.polling.hurry(now.mono);

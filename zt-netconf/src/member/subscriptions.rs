@@ -13,6 +13,7 @@ use zt_wire::time::Mono;
 
 use super::outgoing::Queued;
 use super::shares::{Holding, Room, Share};
+use super::sweep::{Look, Sweep};
 
 /// How long a subscription lasts after the last LIKE or gather result that named it.
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -73,6 +74,8 @@ pub(crate) struct Subscriptions {
     known: Share,
     strangers: Share,
     groups: BTreeMap<(NetworkId, MulticastGroup), Group>,
+    expiry: Sweep<Place>,
+    group_expiry: Sweep<(NetworkId, MulticastGroup)>,
 }
 
 impl Default for Subscriptions {
@@ -83,7 +86,14 @@ impl Default for Subscriptions {
 
 impl Subscriptions {
     const fn with_shares(known: Share, strangers: Share) -> Self {
-        Self { seen: BTreeMap::new(), known, strangers, groups: BTreeMap::new() }
+        Self {
+            seen: BTreeMap::new(),
+            known,
+            strangers,
+            groups: BTreeMap::new(),
+            expiry: Sweep::over(),
+            group_expiry: Sweep::over(),
+        }
     }
 
     fn share(&mut self, standing: Standing) -> &mut Share {
@@ -137,9 +147,13 @@ impl Subscriptions {
 
     fn drop_place(&mut self, place: &Place) {
         if self.seen.remove(place).is_some() {
-            let holding = holding_of(place);
-            let _ = self.known.remove(&holding) || self.strangers.remove(&holding);
+            self.leave_share(place);
         }
+    }
+
+    fn leave_share(&mut self, place: &Place) {
+        let holding = holding_of(place);
+        let _ = self.known.remove(&holding) || self.strangers.remove(&holding);
     }
 
     /// Subscribers of a group in order of address.
@@ -217,16 +231,27 @@ impl Subscriptions {
         all.filter(|(_, state)| !state.queue.is_empty()).map(|((_, group), _)| *group).collect()
     }
 
-    /// Forgets what was not refreshed, and what is of no use any more.
+    /// What was not refreshed is to be forgotten, and what is of no use any more: [`Subscriptions::expire`] does it, in parts.
+    pub(crate) fn begin_expiry(&mut self, now: Mono) {
+        self.expiry.begin(now);
+        self.group_expiry.begin(now);
+    }
+
+    /// Since when the next part is due.
+    pub(crate) fn expiry(&self) -> Option<Mono> {
+        self.expiry.due().or(self.group_expiry.due())
+    }
+
     pub(crate) fn expire(&mut self, now: Mono) {
-        let old = self.seen.iter().filter(|(_, seen)| now.saturating_since(**seen) >= LIFETIME);
-        let old: Vec<_> = old.map(|(place, _)| *place).collect();
-        for place in old {
-            self.drop_place(&place);
+        let old = |seen: Mono| now.saturating_since(seen) >= LIFETIME;
+        let gone = self.expiry.part(&mut self.seen, |_, seen| if old(*seen) { Look::Goes } else { Look::Stays });
+        for (place, _) in gone {
+            self.leave_share(&place);
         }
-        self.groups.retain(|_, group| {
+        self.group_expiry.part(&mut self.groups, |_, group| {
             group.queue.retain(|frame| frame.is_alive(now));
-            !group.last_gather.is_open(now, LIFETIME) || !group.queue.is_empty()
+            let is_used = !group.last_gather.is_open(now, LIFETIME) || !group.queue.is_empty();
+            if is_used { Look::Stays } else { Look::Goes }
         });
     }
 
@@ -298,6 +323,13 @@ mod tests {
         MulticastGroup { adi, ..MulticastGroup::BROADCAST }
     }
 
+    fn expire(table: &mut Subscriptions, now: Mono) {
+        table.begin_expiry(now);
+        while table.expiry().is_some() {
+            table.expire(now);
+        }
+    }
+
     #[test]
     fn subscriptions_last_600_seconds() {
         let mut table = Subscriptions::default();
@@ -305,9 +337,9 @@ mod tests {
         let add = |table: &mut Subscriptions, at| table.add(Mono(at), NET, group(0), member, Standing::Known);
         assert_eq!(add(&mut table, 0), Added::New);
         assert_eq!(add(&mut table, 1_000_000), Added::Known);
-        table.expire(Mono(600_500_000));
+        expire(&mut table, Mono(600_500_000));
         assert_eq!(table.len(), 1);
-        table.expire(Mono(601_000_000));
+        expire(&mut table, Mono(601_000_000));
         assert_eq!((table.len(), table.known.len()), (0, 0));
     }
 
@@ -363,7 +395,7 @@ mod tests {
         assert_eq!((table.strangers.len(), table.known.len()), (0, 1));
         // And does not stay there by what it says as a stranger.
         table.add(Mono(500_000_000), NET, group(0), member, Standing::Stranger);
-        table.expire(Mono(600_000_001));
+        expire(&mut table, Mono(600_000_001));
         assert_eq!(table.len(), 0);
     }
 

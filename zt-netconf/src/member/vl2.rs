@@ -25,6 +25,7 @@ use super::drop_reason::DropReason;
 use super::network::{Authentication, Failure, Network, Origin};
 use super::shared::Shared;
 use super::subscriptions::Standing;
+use super::sweep::Effort;
 use crate::config::NetworkConfig;
 use chunks::Carried;
 use networks::Networks;
@@ -266,8 +267,9 @@ impl Vl2 {
     /// Notes that this node reaches a root, for the first time or again: groups are announced at once, and networks
     /// that wait for their controller ask it at the next [`handle_timeout`](Self::handle_timeout), due now.
     pub fn handle_online(&mut self, now: Now, c: &mut dyn Carrier) {
+        let mut effort = Effort::of_a_call();
         for network in self.networks.values_mut() {
-            network.handle_online(now, c);
+            network.handle_online(now, &mut effort, c);
         }
     }
 
@@ -286,18 +288,24 @@ impl Vl2 {
         }
     }
 
-    /// Does what is due.
+    /// Does what is due, but no more than a millisecond takes: the rest is due at once, and packets come in between.
     pub fn handle_timeout(&mut self, now: Now, c: &mut dyn Carrier) {
-        for id in self.networks.due(now.mono) {
+        let mut effort = Effort::of_a_call();
+        for id in self.networks.due(now.mono, Effort::CALL) {
+            if effort.is_spent() {
+                break;
+            }
             if let Some(network) = self.networks.get_mut(&id) {
-                network.handle_timeout(&mut self.shared, now, c);
+                network.handle_timeout(&mut self.shared, now, &mut effort, c);
             }
         }
         if self.next_expire.is_none_or(|at| at <= now.mono) {
             self.next_expire = Some(now.mono + EXPIRE);
-            self.shared.subscriptions.expire(now.mono);
-            self.shared.authorised.expire(now.mono);
+            self.shared.subscriptions.begin_expiry(now.mono);
+            self.shared.authorised.begin_expiry(now.mono);
         }
+        self.shared.subscriptions.expire(now.mono);
+        self.shared.authorised.expire(now.mono);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why.
@@ -307,7 +315,8 @@ impl Vl2 {
         // A root has subscriptions to look after without a network of its own.
         let first = (expire.is_none() && self.shared.subscriptions.len() > 0).then_some((Mono(0), "subscriptions"));
         let expire = expire.filter(|_| self.shared.subscriptions.len() > 0 || !self.shared.authorised.is_empty());
-        networks.chain(expire).chain(first).min()
+        let expiry = self.shared.subscriptions.expiry().into_iter().chain(self.shared.authorised.expiry());
+        networks.chain(expire).chain(first).chain(expiry.map(|at| (at, "more subscriptions"))).min()
     }
 
     /// What the owner has to act on.

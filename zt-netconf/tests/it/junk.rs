@@ -79,7 +79,7 @@ fn a_crowd_on_a_public_network_is_bounded() {
     assert!((15_000..=16_384).contains(&node.network().member_count()));
     // They are forgotten when nothing happens for 10 minutes.
     let later = now.plus(std::time::Duration::from_secs(700));
-    node.vl2.handle_timeout(later, &mut node.wire);
+    node.tend(later);
     assert_eq!(node.network().member_count(), 0);
 }
 

@@ -12,6 +12,7 @@ mod managed;
 mod model;
 mod multicast;
 mod odd_shapes;
+mod parts;
 mod revoked;
 mod script;
 mod why;

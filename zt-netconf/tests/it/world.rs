@@ -199,6 +199,14 @@ impl Node {
         self.vl2.handle_frame(now, NET, frame, &mut self.wire)
     }
 
+    /// Does all that is due, in as many calls as that takes.
+    pub(crate) fn tend(&mut self, now: Now) {
+        while self.vl2.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
+            self.vl2.handle_timeout(now, &mut self.wire);
+            self.collect();
+        }
+    }
+
     pub(crate) fn collect(&mut self) {
         while let Some(event) = self.vl2.poll_event() {
             self.events.push(event);
@@ -489,10 +497,7 @@ impl World {
             self.now = self.now.plus(Duration::from_millis(250));
             let now = self.now;
             for node in self.nodes.values_mut() {
-                if node.vl2.poll_timeout().is_some_and(|(at, _)| at <= now.mono) {
-                    node.vl2.handle_timeout(now, &mut node.wire);
-                    node.collect();
-                }
+                node.tend(now);
             }
             if step % 2 == 0 {
                 self.retry();

@@ -8,8 +8,8 @@ use super::Vl1;
 use crate::peer_table::PeerId;
 use crate::transmit::Transmits;
 
-/// Most peers looked at in one call; the rest follows in the next.
-const DUE_PER_CALL: usize = 4096;
+/// Most peers looked at in one call because it is time for them; the rest follows in the next, so that packets need not wait.
+pub(super) const DUE_PER_CALL: usize = 64;
 
 impl Vl1 {
     /// Does what is due.

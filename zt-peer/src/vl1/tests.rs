@@ -93,3 +93,25 @@ fn a_flood_that_nobody_polls_loses_no_state() {
         2 * PEERS + 200_002
     );
 }
+
+/// However many peers are due at once, packets come in between.
+#[test]
+fn thousands_that_are_due_at_once_are_looked_at_in_parts() {
+    const PEERS: u64 = 1_000;
+    let (mut vl1, mut out) = (machine(), Transmits::new());
+    for address in (0..PEERS).map(|n| Address::new(0x20_0000_0000 + n)) {
+        learn(&mut vl1, address, &mut out);
+    }
+    let ids = vl1.peers.ids();
+    ids.iter().for_each(|id| vl1.peers.arm(*id, NOW.mono));
+    let waiting = |vl1: &Vl1| ids.iter().filter(|id| vl1.peers.is_armed(**id)).count();
+    let (mut before, mut calls) = (waiting(&vl1), 0);
+    assert_eq!(before as u64, PEERS);
+    while vl1.peers.next_due().is_some_and(|at| at <= NOW.mono) {
+        vl1.handle_timeout(NOW, &mut out);
+        let after = waiting(&vl1);
+        assert!(before.saturating_sub(after) <= round::DUE_PER_CALL);
+        (before, calls) = (after, calls + 1);
+    }
+    assert_eq!(calls, (PEERS as usize).div_ceil(round::DUE_PER_CALL));
+}

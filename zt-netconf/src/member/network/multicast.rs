@@ -16,6 +16,7 @@ use crate::member::gather::{first, shuffle};
 use crate::member::outgoing::{Outgoing, Queued};
 use crate::member::shared::Shared;
 use crate::member::subscriptions::Draw;
+use crate::member::sweep::Effort;
 
 /// How often members of one group are asked for.
 const GATHER: Duration = Duration::from_millis(60_000);
@@ -333,8 +334,11 @@ impl Network {
     }
 
     /// Asks once more for certificates that frames wait for: questions and answers are lost too.
-    pub(super) fn ask_again(&mut self, shared: &mut Shared, now: Now, c: &mut dyn Carrier) {
-        while let Some((member, since)) = self.pending.question_due(now.mono) {
+    pub(super) fn ask_again(&mut self, shared: &mut Shared, now: Now, effort: &mut Effort, c: &mut dyn Carrier) {
+        while !effort.is_spent()
+            && let Some((member, since)) = self.pending.question_due(now.mono)
+        {
+            effort.spend(1);
             if !self.may_receive(member, c) {
                 self.ask_for_membership(shared, now, member, c);
                 self.pending.ask_again(now.mono, member, since);

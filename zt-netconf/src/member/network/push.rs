@@ -10,6 +10,7 @@ use zt_wire::{Capability, Emit, Membership, Ownership, Tag};
 
 use super::Network;
 use crate::member::carrier::{Carrier, SendOptions};
+use crate::member::sweep::Effort;
 
 /// Our credentials are pushed again to a peer we send to after this time (04 §4.7).
 const PUSH_AGAIN: Duration = Duration::from_millis(500_000);
@@ -19,6 +20,8 @@ const PUSH_AGAIN: Duration = Duration::from_millis(500_000);
 const PUSH_TWICE: Duration = Duration::from_secs(3);
 /// A peer that asks for our credentials gets them at most once in this time.
 const PUSH_DEMANDED: Duration = Duration::from_millis(1_000);
+/// What a packet of credentials is, in messages of usual length.
+const PUSH_EFFORT: usize = 8;
 /// Bytes of credentials in one packet; the limit of a packet is 10 024.
 const PUSH_BYTES: usize = 9_800;
 
@@ -66,8 +69,11 @@ impl Network {
     }
 
     /// Sends what is due of pushes that take several packets.
-    pub(crate) fn push_rest(&mut self, now: Now, c: &mut dyn Carrier) {
-        while let Some((to, part)) = self.pending.part_due(now.mono) {
+    pub(crate) fn push_rest(&mut self, now: Now, effort: &mut Effort, c: &mut dyn Carrier) {
+        while !effort.is_spent()
+            && let Some((to, part)) = self.pending.part_due(now.mono)
+        {
+            effort.spend(PUSH_EFFORT);
             // A newer configuration is pushed from its beginning, with the next frame.
             if part.generation == self.held.generation && self.members.get(to).is_some() {
                 self.push_part(now, to, part.number, c);

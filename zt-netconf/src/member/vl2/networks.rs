@@ -86,10 +86,11 @@ impl Networks {
         }
     }
 
-    /// Those that are due, in order of ID.
-    pub(crate) fn due(&mut self, now: Mono) -> Vec<NetworkId> {
+    /// Those that are due, in order of ID; of many those that are due longest.
+    pub(crate) fn due(&mut self, now: Mono, most: usize) -> Vec<NetworkId> {
         self.settle();
-        let mut due: Vec<_> = self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect();
+        let due = self.due.iter().take_while(|(at, _)| *at <= now).take(most);
+        let mut due: Vec<_> = due.map(|(_, id)| *id).collect();
         due.sort_unstable();
         due
     }
