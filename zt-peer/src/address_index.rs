@@ -35,6 +35,12 @@ impl AddressIndex {
         }
     }
 
+    /// What lies where the search for an address begins: for [`PeerTable::touch`](crate::peer_table::PeerTable::touch).
+    pub(crate) fn begin(&self, address: Address) -> u64 {
+        let mask = self.places.len().wrapping_sub(1);
+        self.places.get(home(address) & mask).copied().unwrap_or(0)
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

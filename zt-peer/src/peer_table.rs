@@ -3,6 +3,7 @@
 mod hop;
 
 use std::collections::BTreeSet;
+use std::hint::black_box;
 use std::ops::Range;
 
 use zt_wire::{Address, Mono};
@@ -73,6 +74,17 @@ impl PeerTable {
             self.hops[at] = Hop::new(peer, met);
         }
         &mut self.hops[at]
+    }
+
+    /// Reads what is needed of peers for packets that are handed on, and does nothing with it but that the processor's caches
+    /// have it then. No read but that of the hop waits for another, so that the processor does them side by side: first
+    /// all places of the index, then all hops.
+    pub(crate) fn touch(&self, addresses: &[Address]) {
+        let places = addresses.iter().map(|a| self.by_address.begin(*a)).fold(0, u64::wrapping_add);
+        black_box(places);
+        let begin = |id: PeerId| self.hops.get(id.0 as usize).map(Hop::begin);
+        let hops = addresses.iter().filter_map(|a| self.id(*a).and_then(begin)).fold(0, u64::wrapping_add);
+        black_box(hops);
     }
 
     /// Whether two were brought together lately, as far as is known at once.

@@ -9,12 +9,14 @@
 //! 5. `whois`, `worlds`, `level`: who is asked for, who is a root, how bad a link may be;
 //! 6. `bonds`, `paths`: what a peer decided about its paths is done;
 //! 7. `hello`, `push_paths`, `rendezvous`, `relay`: verbs;
-//! 8. `receive`, then `strangers`, `jobs`, `round`, `send`, `links`, `mtu`, `consent`, `view`: what the owner calls.
+//! 8. `receive`, then `foresight`, `strangers`, `jobs`, `round`, `send`, `links`, `mtu`, `consent`, `view`: what the owner
+//!    calls.
 
 mod ask;
 mod bonds;
 mod care;
 mod consent;
+mod foresight;
 mod hello;
 mod jobs;
 mod known;

@@ -119,8 +119,12 @@ impl Driver {
             progress = true;
         }
         let Self { links, engine, outbox, .. } = self;
-        progress |= links.poll_receive(cx, |link, Received { remote, bytes, stride }| {
-            engine.handle(now, Input::Datagrams { link, remote, bytes, stride }, outbox);
+        progress |= links.poll_receive(cx, |link, together| {
+            engine.foresee(together.iter().flat_map(|received| received.bytes.chunks(received.stride)));
+            for Received { remote, bytes, stride } in together {
+                let (remote, stride) = (*remote, *stride);
+                engine.handle(now, Input::Datagrams { link, remote, bytes, stride }, outbox);
+            }
         });
         progress
     }

@@ -183,6 +183,11 @@ impl Engine {
         Output::Wait(machines.into_iter().flatten().map(|(due, _)| due).min())
     }
 
+    /// Looks ahead at datagrams that are about to be handed in: see [`Vl1::foresee`]. It changes nothing.
+    pub fn foresee<'d>(&self, datagrams: impl IntoIterator<Item = &'d [u8]>) {
+        self.vl1.foresee(datagrams);
+    }
+
     /// First step of receiving by hand: classifies, relays or reassembles a datagram and names the keys of what is to be
     /// opened. `assembled` gets the packet when it came in pieces. Open it on any thread, in any order, then hand it
     /// in as [`Input::Opened`]; [`Input::Datagrams`] is all steps in one.

@@ -12,6 +12,7 @@ use crate::rate::UNITE;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(crate) struct Hop {
     /// The only path of the peer, in use; `None`: it has none or several, of which the peer itself decides.
     path: Option<Path>,
@@ -42,6 +43,11 @@ impl Hop {
 
     pub(crate) const fn path(&self) -> Option<Path> {
         self.path
+    }
+
+    /// A part of it, so that its line of the cache is there: for [`PeerTable::touch`](super::PeerTable::touch).
+    pub(crate) const fn begin(&self) -> u64 {
+        self.met.0 as u64
     }
 
     /// A packet is handed on.
@@ -80,6 +86,6 @@ mod tests {
 
     #[test]
     fn it_fills_one_line_of_the_cache() {
-        assert_eq!(size_of::<Hop>(), 64);
+        assert_eq!((size_of::<Hop>(), align_of::<Hop>()), (64, 64));
     }
 }

@@ -115,3 +115,27 @@ fn thousands_that_are_due_at_once_are_looked_at_in_parts() {
     }
     assert_eq!(calls, (PEERS as usize).div_ceil(round::DUE_PER_CALL));
 }
+
+/// Whatever comes, looking ahead at it does no harm, with few peers and with many.
+#[test]
+fn looking_ahead_takes_any_bytes() {
+    let (mut vl1, mut out) = (machine(), Transmits::new());
+    let junk: Vec<Vec<u8>> = (0..300_usize).map(|n| (0..n % 70).map(|at| (n * 31 + at * 7) as u8).collect()).collect();
+    let look = |vl1: &Vl1| vl1.foresee(junk.iter().map(Vec::as_slice));
+    look(&vl1);
+    for n in 0..foresight::MANY as u64 {
+        learn(&mut vl1, Address::new(0x20_0000_0000 + n), &mut out);
+    }
+    let packet = |n: u64| {
+        let mut head = [0; zt_wire::packet::HEADER_LEN];
+        let (to, from) = (Address::new(0x20_0000_0000 + n), Address::new(0x20_0000_0000 + 2 * n));
+        zt_wire::write_header(&mut head, to, from, zt_wire::Verb::FRAME);
+        head
+    };
+    let packets: Vec<_> = (0..foresight::MANY as u64).map(packet).collect();
+    vl1.foresee(packets.iter().map(<[u8; _]>::as_slice));
+    look(&vl1);
+    vl1.foresee([]);
+    let drops: u64 = vl1.drops().map(|(_, n)| n).sum();
+    assert_eq!((drops, vl1.peers.len()), (0, foresight::MANY), "nothing was done");
+}

@@ -99,19 +99,19 @@ impl Io {
         }
     }
 
-    /// As [`LinkIo::poll_receive`]; a socket wakes the task with its own waker.
+    /// As [`LinkIo::poll_receive`], with what came together, where that is known; a socket wakes the task with its own waker.
     fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        each: &mut dyn FnMut(Received<'_>),
+        all: &mut dyn FnMut(&mut [Received<'_>]),
     ) -> Poll<io::Result<()>> {
         match self {
             Self::Udp(udp, Bell { knock, waker }) => {
                 knock.look();
-                udp.poll_receive(&mut Context::from_waker(waker), buffer, each)
+                udp.poll_receive_together(&mut Context::from_waker(waker), buffer, all)
             }
-            Self::Sourced(io) => io.poll_receive(cx, &mut buffer[..SOURCED], each),
+            Self::Sourced(io) => io.poll_receive(cx, &mut buffer[..SOURCED], &mut |one| all(&mut [one])),
         }
     }
 
@@ -304,7 +304,7 @@ impl Links {
     pub(in crate::driver) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
-        mut each: impl FnMut(LinkId, Received<'_>),
+        mut all: impl FnMut(LinkId, &mut [Received<'_>]),
     ) -> bool {
         let mut progress = false;
         let mut due = std::mem::take(&mut self.due);
@@ -316,14 +316,14 @@ impl Links {
                 return false;
             }
             let traffic = &mut self.tally.traffic;
-            let mut take = |received: Received<'_>| {
-                let stride = received.stride.max(1);
-                traffic.datagrams_in += received.bytes.len().div_ceil(stride) as u64;
-                traffic.bytes_in += received.bytes.len() as u64;
-                trace::datagrams("in", link.local, received.remote, received.bytes, stride);
-                if !received.bytes.is_empty() {
-                    each(link.id, Received { stride, ..received });
+            let mut take = |together: &mut [Received<'_>]| {
+                for received in together.iter_mut() {
+                    received.stride = received.stride.max(1);
+                    traffic.datagrams_in += received.bytes.len().div_ceil(received.stride) as u64;
+                    traffic.bytes_in += received.bytes.len() as u64;
+                    trace::datagrams("in", link.local, received.remote, received.bytes, received.stride);
                 }
+                all(link.id, together);
             };
             match io.poll_receive(cx, &mut self.buffer, &mut take) {
                 Poll::Ready(result) => {

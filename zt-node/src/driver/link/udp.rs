@@ -127,6 +127,48 @@ impl UdpLink {
         }
     }
 
+    /// As [`LinkIo::poll_receive`], but what one read gave is handed on at a time.
+    pub(super) fn poll_receive_together(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        all: &mut dyn FnMut(&mut [Received<'_>]),
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut guard = match self.io.poll_read_ready(cx) {
+                Poll::Ready(guard) => guard?,
+                Poll::Pending => return Poll::Pending,
+            };
+            let mut metas = [RecvMeta::default(); SINGLES];
+            let asked = self.batch.min(buffer.len() / ROOM);
+            let mut chunks = buffer.chunks_exact_mut(ROOM);
+            let mut slices: [IoSliceMut<'_>; SINGLES] =
+                std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+            let (slices, meta) = (&mut slices[..asked], &mut metas[..asked]);
+            let result = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), slices, meta));
+            match result {
+                Ok(Ok(count)) => {
+                    if count < asked && cfg!(target_os = "linux") {
+                        // There was no more (recvmmsg): the next call need not find that out by one more read.
+                        guard.clear_ready();
+                    }
+                    drop(guard);
+                    self.note_batch(count, meta[..count].iter().map(|meta| meta.len).sum());
+                    let mut chunks = buffer.chunks_exact_mut(ROOM);
+                    let mut received = metas.map(|RecvMeta { addr, len, stride, .. }| {
+                        let bytes = chunks.next().unwrap_or_default();
+                        Received { remote: Endpoint::Ip(unmap(addr)), bytes: &mut bytes[..len], stride }
+                    });
+                    all(&mut received[..count]);
+                    return Poll::Ready(Ok(()));
+                }
+                Ok(Err(error)) if is_transient(&error) => return Poll::Ready(Ok(())),
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
     fn takes_trains(&self, now: Mono, remote: SocketAddr, segment: usize, segments: usize) -> bool {
         segments <= self.cuts && !self.refusals.refuses(now, remote, segment)
     }
@@ -242,38 +284,11 @@ impl LinkIo for UdpLink {
         buffer: &mut [u8],
         each: &mut dyn FnMut(Received<'_>),
     ) -> Poll<io::Result<()>> {
-        loop {
-            let mut guard = match self.io.poll_read_ready(cx) {
-                Poll::Ready(guard) => guard?,
-                Poll::Pending => return Poll::Pending,
-            };
-            let mut meta = [RecvMeta::default(); SINGLES];
-            let asked = self.batch.min(buffer.len() / ROOM);
-            let mut chunks = buffer.chunks_exact_mut(ROOM);
-            let mut slices: [IoSliceMut<'_>; SINGLES] =
-                std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-            let (slices, meta) = (&mut slices[..asked], &mut meta[..asked]);
-            let result = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), slices, meta));
-            match result {
-                Ok(Ok(count)) => {
-                    if count < asked && cfg!(target_os = "linux") {
-                        // There was no more (recvmmsg): the next call need not find that out by one more read.
-                        guard.clear_ready();
-                    }
-                    drop(guard);
-                    let meta = &meta[..count];
-                    self.note_batch(count, meta.iter().map(|meta| meta.len).sum());
-                    for (meta, bytes) in meta.iter().zip(buffer.chunks_exact_mut(ROOM)) {
-                        let (remote, bytes) = (Endpoint::Ip(unmap(meta.addr)), &mut bytes[..meta.len]);
-                        each(Received { remote, bytes, stride: meta.stride });
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(Err(error)) if is_transient(&error) => return Poll::Ready(Ok(())),
-                Ok(Err(error)) => return Poll::Ready(Err(error)),
-                Err(_would_block) => {}
+        self.poll_receive_together(cx, buffer, &mut |all| {
+            for Received { remote, bytes, stride } in all {
+                each(Received { remote: *remote, bytes, stride: *stride });
             }
-        }
+        })
     }
 
     /// A train which the kernel refuses as such leaves as single datagrams at once, fragmented by IP if need be. When the
