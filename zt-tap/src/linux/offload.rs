@@ -1,5 +1,6 @@
 //! The offload side of a TAP device: long frames from and to the kernel.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,13 +37,39 @@ pub(super) struct Super {
     offloads: Offloads,
     /// What we leave to the kernel, less when it refused once.
     joins: Offloads,
-    buffer: Vec<u8>,
-    /// What was read, as long as not all of it was given out, and its length.
-    cut: Option<(Cut, usize)>,
+    /// What was read, as long as not all of it was given out.
+    left: Option<Left>,
     /// The last read found nothing more.
     is_drained: bool,
     plan: Plan,
     write: Write,
+}
+
+/// A frame of the kernel's, of which some is to be given out.
+struct Left {
+    cut: Cut,
+    buffer: Vec<u8>,
+    len: usize,
+}
+
+thread_local! {
+    /// Room for what is read. Devices share it, so that one more costs nothing while it rests: each has a buffer of its own
+    /// only as long as something is left in it.
+    static ROOM: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+/// Buffers that a thread keeps.
+const KEPT: usize = 2;
+
+fn take_room() -> Vec<u8> {
+    ROOM.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; LONGEST])
+}
+
+fn give_back(buffer: Vec<u8>) {
+    ROOM.with_borrow_mut(|room| {
+        if room.len() < KEPT {
+            room.push(buffer);
+        }
+    });
 }
 
 /// The system call that writes a frame in parts; another one in tests.
@@ -74,8 +101,7 @@ impl Super {
         Self {
             offloads,
             joins: offloads,
-            buffer: vec![0; LONGEST],
-            cut: None,
+            left: None,
             is_drained: false,
             plan: Plan::default(),
             write: |fd, parts| rustix::io::writev(fd, parts),
@@ -120,19 +146,31 @@ impl Super {
     /// Reads one frame of the kernel's; false when it is not to be understood.
     fn read(&mut self, fd: &OwnedFd) -> Result<bool, Errno> {
         let mut header = [0; HEADER_LEN];
-        let mut parts = [IoSliceMut::new(&mut header), IoSliceMut::new(&mut self.buffer)];
-        let read = rustix::io::readv(fd, &mut parts)?;
-        let Some(len) = read.checked_sub(HEADER_LEN).filter(|len| *len <= self.buffer.len()) else { return Ok(false) };
-        let cut = VnetHeader::from_bytes(&header).map(|header| Cut::new(&header, &self.buffer[..len]));
-        self.cut = cut.and_then(Result::ok).map(|cut| (cut, len));
-        Ok(self.cut.is_some())
+        let mut buffer = take_room();
+        let mut parts = [IoSliceMut::new(&mut header), IoSliceMut::new(&mut buffer)];
+        let read = rustix::io::readv(fd, &mut parts);
+        let len = read.map(|read| read.checked_sub(HEADER_LEN).filter(|len| *len <= buffer.len()));
+        let cut = len.map(|len| {
+            let (len, header) = (len?, VnetHeader::from_bytes(&header)?);
+            Some((Cut::new(&header, &buffer[..len]).ok()?, len))
+        });
+        match cut {
+            Ok(Some((cut, len))) => {
+                self.left = Some(Left { cut, buffer, len });
+                Ok(true)
+            }
+            other => {
+                give_back(buffer);
+                other.map(|_| false)
+            }
+        }
     }
 
     /// Appends what is left of the frame that was read, as far as there is room.
     fn give(&mut self, counts: &mut TapCounts, batch: &mut FrameBatch) -> usize {
         let mut given = 0;
-        let Some((cut, len)) = &mut self.cut else { return 0 };
-        let frame = &self.buffer[..*len];
+        let Some(Left { cut, buffer, len }) = &mut self.left else { return 0 };
+        let frame = &buffer[..*len];
         while !cut.is_done() {
             match batch.push_up_to(cut.next_len(), |slot| cut.next(frame, slot)) {
                 None => return given,
@@ -140,7 +178,9 @@ impl Super {
                 Some(Err(CutError::TooLong | CutError::Malformed)) => counts.too_long += 1,
             }
         }
-        self.cut = None;
+        if let Some(left) = self.left.take() {
+            give_back(left.buffer);
+        }
         given
     }
 
@@ -268,8 +308,7 @@ mod tests {
         Super {
             offloads: Offloads::All,
             joins: Offloads::All,
-            buffer: Vec::new(),
-            cut: None,
+            left: None,
             is_drained: false,
             plan: Plan::default(),
             write,
@@ -348,6 +387,16 @@ mod tests {
         device.write = |fd, parts| rustix::io::writev(fd, parts);
         sends(&mut device, &ours, &batch);
         assert_eq!(written(&theirs).len(), 1, "together again");
+    }
+
+    #[test]
+    fn devices_share_their_room_and_a_thread_keeps_little_of_it() {
+        let taken: Vec<_> = (0..KEPT + 3).map(|_| take_room()).collect();
+        assert!(taken.iter().all(|buffer| buffer.len() == LONGEST));
+        taken.into_iter().for_each(give_back);
+        assert_eq!(ROOM.with_borrow(Vec::len), KEPT);
+        let _one = take_room();
+        assert_eq!(ROOM.with_borrow(Vec::len), KEPT - 1, "it is used again");
     }
 
     #[test]

@@ -26,7 +26,6 @@ pub use rule::Rule;
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
-    buffer: Vec<u8>,
 }
 
 impl Netlink {
@@ -40,7 +39,7 @@ impl Netlink {
         socket.connect(&SocketAddr::new(0, 0))?;
         // Lets the kernel filter dumps; old kernels send all, and the answers are filtered here too.
         let _ = socket.set_netlink_get_strict_chk(true);
-        Ok(Self { socket, sequence: 0, buffer: Vec::with_capacity(RECEIVE_BUFFER) })
+        Ok(Self { socket, sequence: 0 })
     }
 
     fn create(&mut self, message: RouteNetlinkMessage) -> io::Result<()> {
@@ -83,16 +82,18 @@ impl Netlink {
     fn receive(&mut self) -> io::Result<(Vec<RouteNetlinkMessage>, bool)> {
         let mut answers = Vec::new();
         let mut interrupted = false;
+        // Not kept: there is a socket for each port.
+        let mut buffer = Vec::with_capacity(RECEIVE_BUFFER);
         loop {
-            self.buffer.clear();
-            let len = match self.socket.recv(&mut self.buffer, 0) {
+            buffer.clear();
+            let len = match self.socket.recv(&mut buffer, 0) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 len => len?,
             };
             if len == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            for bytes in messages(&self.buffer) {
+            for bytes in messages(&buffer) {
                 let Ok(message) = NetlinkMessage::<RouteNetlinkMessage>::deserialize(bytes) else {
                     // A kind of device or route that the decoder does not know.
                     continue;
