@@ -33,6 +33,8 @@ pub struct FrameBatch {
     slots: Vec<Slot>,
     first: usize,
     end: usize,
+    /// Most slots that were in use since [`FrameBatch::trim`], as far as `end` does not say it.
+    peak: usize,
     max_frames: usize,
     headroom: usize,
     frame_size: usize,
@@ -110,7 +112,7 @@ impl FrameBatch {
     /// As [`FrameBatch::new`], with `headroom` free bytes before each frame.
     #[must_use]
     pub fn with_headroom(max_frames: usize, frame_size: usize, headroom: usize) -> Self {
-        Self { slots: Vec::new(), first: 0, end: 0, max_frames, headroom, frame_size }
+        Self { slots: Vec::new(), first: 0, end: 0, peak: 0, max_frames, headroom, frame_size }
     }
 
     /// Number of frames.
@@ -145,8 +147,26 @@ impl FrameBatch {
 
     /// Forgets all frames and keeps the buffers.
     pub fn clear(&mut self) {
+        self.peak = self.peak.max(self.end);
         self.first = 0;
         self.end = 0;
+    }
+
+    /// Gives back the buffers that no frame has used since the last call: what a burst took goes when it
+    /// is over. For now and then; a call for each batch would take them again and again.
+    pub fn trim(&mut self) {
+        let used = core::mem::take(&mut self.peak).max(self.end);
+        if used < self.slots.len() {
+            self.slots.truncate(used);
+            self.slots.shrink_to_fit();
+        }
+    }
+
+    /// Bytes of memory that it holds.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let buffers: usize = self.slots.iter().map(|slot| slot.buffer.capacity()).sum();
+        buffers + self.slots.capacity() * size_of::<Slot>()
     }
 
     /// Forgets the first `count` frames (all of them if there are fewer): what a port took.
@@ -372,6 +392,38 @@ mod tests {
         assert_eq!(batch.push(&vec![7; MAX_FRAME_LEN + 1]), Err(PushError::TooLong));
         assert_eq!(batch.push_up_to(100, |room| Ok::<_, ()>(room.len())), Some(Ok(())));
         assert_eq!(batch.frame(0).expect("frame").bytes.len(), 100);
+    }
+
+    #[test]
+    fn what_a_burst_took_is_given_back_when_it_is_over() {
+        let mut batch = FrameBatch::with_headroom(64, MAX_FRAME_LEN, 0);
+        let carry = |batch: &mut FrameBatch, frames: usize| {
+            (0..frames).for_each(|_| batch.push(&[7; 2814]).expect("room"));
+            assert_eq!(batch.len(), frames);
+            batch.consume(frames);
+        };
+        assert_eq!(batch.memory(), 0, "nothing before the first frame");
+        carry(&mut batch, 64);
+        let most = batch.memory();
+        assert!(most > 64 * 2814);
+        // In use until now: it is needed perhaps again.
+        batch.trim();
+        carry(&mut batch, 2);
+        assert_eq!(batch.memory(), most);
+        batch.trim();
+        let little = batch.memory();
+        assert!(little < 2 * 4096);
+        carry(&mut batch, 2);
+        assert_eq!(batch.memory(), little, "what is in use stays");
+        // Frames that wait stay.
+        batch.push(&[8; 60]).expect("room");
+        batch.trim();
+        batch.trim();
+        assert_eq!(batch.frame(0).expect("it waits").bytes, [8; 60]);
+        batch.clear();
+        batch.trim();
+        batch.trim();
+        assert_eq!(batch.memory(), 0);
     }
 
     #[test]

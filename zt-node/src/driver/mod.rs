@@ -135,6 +135,8 @@ enum WorkResult {
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// How often old records of peers are looked for (03 §12).
 const OLD_PEERS: Duration = Duration::from_secs(3600);
+/// How often memory goes back that a burst of frames took.
+const REST: Duration = Duration::from_secs(30);
 /// Time for the last writes of a node that was asked to stop.
 const LAST_WRITES: Duration = Duration::from_secs(20);
 /// Calls from other tasks that may wait.
@@ -173,6 +175,7 @@ pub struct Driver {
     engine_due: Option<Mono>,
     housekeeping_due: Mono,
     peers_discarded: Gate,
+    rested: Gate,
     stop: bool,
 }
 
@@ -247,6 +250,7 @@ impl Driver {
             engine_due: None,
             housekeeping_due: now.mono + HOUSEKEEPING,
             peers_discarded: Gate::OPEN,
+            rested: Gate::OPEN,
             stop: false,
         };
         driver.start(now, config.planets, config.controller, config.state)?;
@@ -387,6 +391,10 @@ impl Driver {
         self.scan_groups(now);
         if self.peers_discarded.pass(now.mono, OLD_PEERS) {
             self.persistence.discard_old_peers();
+        }
+        if self.rested.pass(now.mono, REST) {
+            self.outbox.rest();
+            self.incoming.trim();
         }
         self.persistence.write_records();
         let retry = std::mem::take(&mut self.waiting_jobs);

@@ -95,6 +95,12 @@ impl Outbox {
         Self { list: Some(FrameList::default()), ..Self::default() }
     }
 
+    /// Gives back the memory of frames that was not needed since the last call: a network that rests costs next to nothing.
+    /// For now and then, half a minute or so.
+    pub fn rest(&mut self) {
+        self.frames.values_mut().for_each(FrameBatch::trim);
+    }
+
     pub(super) fn deliver(&mut self, network: NetworkId, frame: EthernetRef<'_>) {
         let delivered = match &mut self.list {
             Some(list) => list.push(network, &frame),
