@@ -82,11 +82,16 @@ pub struct Vl1 {
     surface: Surface,
     held: HeldAnswers,
     events: Events,
-    hear_messages: bool,
-    hear_traces: bool,
+    hears: Hears,
     drops: DropCounters,
     schedule: Schedule,
     train: train::Train,
+}
+
+/// Which messages the owner wants.
+struct Hears {
+    messages: bool,
+    traces: bool,
 }
 
 impl Vl1 {
@@ -106,8 +111,7 @@ impl Vl1 {
             surface: Surface::default(),
             held: HeldAnswers::default(),
             events: Events::default(),
-            hear_messages,
-            hear_traces: hear_messages,
+            hears: Hears { messages: hear_messages, traces: hear_messages },
             drops: DropCounters::new(),
             schedule: Schedule::new(now.mono),
             train: train::Train::None,
@@ -131,7 +135,7 @@ impl Vl1 {
 
     /// The owner wants REMOTE_TRACE, although no other messages ([`Vl1Config::hear_messages`]): a controller does.
     pub fn hear_traces(&mut self) {
-        self.hear_traces = true;
+        self.hears.traces = true;
     }
 
     /// Nothing is encrypted with AES from now on, in either direction: peers are told a protocol that has none (01 §5.5), and

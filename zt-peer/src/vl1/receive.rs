@@ -281,8 +281,8 @@ impl Vl1 {
             return Inbound::Dropped(self.refuse(DropReason::Copy));
         }
         let heard = match ticket.verb {
-            Verb::USER_MESSAGE => self.hear_messages,
-            Verb::REMOTE_TRACE if self.hear_traces => {
+            Verb::USER_MESSAGE => self.hears.messages,
+            Verb::REMOTE_TRACE if self.hears.traces => {
                 // Security (04 §8): anybody may send them, so that each peer has its pace.
                 let paced = self.peers.get_mut(ticket.id).gates_mut().takes_trace(now.mono);
                 if !paced {
