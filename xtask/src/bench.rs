@@ -9,6 +9,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         Some("crypto") => cargo(&["bench", "--quiet", "-p", "zt-crypto"]),
         Some("codec") => cargo(&["bench", "--quiet", "-p", "zt-wire"]),
         Some("engine") => cargo(&["bench", "--quiet", "-p", "zt-node"]),
+        Some("offload") => cargo(&["bench", "--quiet", "-p", "zt-tap"]),
         Some("rules") => cargo(&["bench", "--quiet", "-p", "zt-test-sim", "--bench", "rules"]),
         Some("scale") => {
             let mut all = vec!["bench", "--quiet", "-p", "zt-test-sim", "--bench", "scale", "--"];
@@ -22,11 +23,14 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         None => {
             cargo(&["bench", "--quiet", "-p", "zt-crypto"])?;
             cargo(&["bench", "--quiet", "-p", "zt-wire"])?;
+            cargo(&["bench", "--quiet", "-p", "zt-tap"])?;
             cargo(&["bench", "--quiet", "-p", "zt-node"])?;
             cargo(&["bench", "--quiet", "-p", "zt-test-sim", "--bench", "rules"])
         }
         Some(other) => {
-            bail!("unknown benchmark `{other}`: tunnel, bonding, streams, crypto, codec, engine, rules, scale or capi")
+            bail!(
+                "unknown benchmark `{other}`: tunnel, bonding, streams, crypto, codec, offload, engine, rules, scale or capi"
+            )
         }
     }
 }
