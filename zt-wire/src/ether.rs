@@ -299,31 +299,36 @@ fn words(bytes: &[u8]) -> u64 {
 
 /// The sum of `bytes` as 16-bit words, folded (RFC 1071); an odd last byte counts as the higher half of a word.
 ///
-/// Words are added in this machine's byte order, which the sum does not mind, and put right at the end.
+/// Words are added in this machine's byte order, which the sum does not mind, and put right at the end: 64-bit words whole
+/// and their higher halves once more, so that what got lost of the whole is known. Compilers make vectors of that.
 pub fn sum_words(bytes: &[u8]) -> u16 {
-    let (blocks, rest) = bytes.as_chunks::<32>();
-    // Eight lanes that do not wait for each other, of 32-bit words: none overflows in less than 16 GiB.
-    let mut lanes = [0_u64; 8];
-    for block in blocks {
-        for (lane, word) in lanes.iter_mut().zip(block.as_chunks::<4>().0) {
-            *lane += u64::from(u32::from_ne_bytes(*word));
-        }
+    let (words, rest) = bytes.as_chunks::<8>();
+    // Neither the sum of the higher halves nor both together overflow in less than 16 GiB.
+    let (mut whole, mut high) = (0_u64, 0_u64);
+    for word in words {
+        let word = u64::from_ne_bytes(*word);
+        whole = whole.wrapping_add(word);
+        high += word >> 32;
     }
-    let (words, odd) = rest.as_chunks::<2>();
-    let mut total: u64 = lanes.iter().map(|lane| u64::from(fold(*lane))).sum();
-    total += words.iter().map(|word| u64::from(u16::from_ne_bytes(*word))).sum::<u64>();
-    if let [last] = odd {
-        total += u64::from(u16::from_ne_bytes([*last, 0]));
-    }
-    u16::from_be(fold(total))
+    let low = whole.wrapping_sub(high << 32);
+    u16::from_be(fold(low + high + sum_rest(rest)))
+}
+
+/// The sum of less than 8 bytes, in this machine's byte order.
+fn sum_rest(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let (halves, odd) = rest.as_chunks::<2>();
+    let word = words.first().map_or(0, |word| u64::from(u32::from_ne_bytes(*word)));
+    let half = halves.first().map_or(0, |half| u64::from(u16::from_ne_bytes(*half)));
+    let odd = odd.first().map_or(0, |last| u64::from(u16::from_ne_bytes([*last, 0])));
+    word + half + odd
 }
 
 /// Adds the carries of a sum of 16-bit words back in until none is left.
-pub fn fold(mut sum: u64) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
+pub fn fold(sum: u64) -> u16 {
+    // Halves are added both ways round: the lower one carries into the higher.
+    let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 /// Source address a frame claims: ARP sender, IPv4 or IPv6 source, or the target of an advertisement.

@@ -1,5 +1,6 @@
 //! Tests of the public API.
 
+mod checksum;
 mod header;
 mod junk;
 mod layouts;
