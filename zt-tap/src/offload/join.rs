@@ -1,6 +1,7 @@
 //! Runs of frames of one flow, which go to the kernel as one.
 
 use zt_wire::FrameBatch;
+use zt_wire::ether::fold;
 
 use super::checksum::{add, sum};
 use super::layout::{IPV4_LEN, IPV6_LEN, TCP, TCP_LEN, UDP, UDP_LEN, Version, network, number, put};
@@ -33,7 +34,8 @@ pub struct Run {
     pub count: usize,
     last: usize,
     segment: usize,
-    payload: usize,
+    /// Of what may be joined.
+    shape: Option<Shape>,
 }
 
 /// The runs of a batch, in the order in which they go. Reused, it allocates nothing.
@@ -105,7 +107,10 @@ impl Plan {
         self.open.clear();
         for (index, frame) in batch.iter().enumerate() {
             self.next.push(usize::MAX);
-            self.place(batch, index, frame.bytes, with_udp);
+            // Nearly all frames of a stream come next in a run, and need not be looked at from scratch.
+            if !self.joins(batch, index, frame.bytes) {
+                self.place(batch, index, frame.bytes, with_udp);
+            }
         }
     }
 
@@ -123,21 +128,18 @@ impl Plan {
     /// Where the payload of each frame of a run begins.
     #[must_use]
     pub fn payload_at(run: &Run) -> usize {
-        run.payload
+        run.shape.map_or(0, |shape| shape.payload)
     }
 
     /// The headers of a run of several frames; `None` for a frame by itself, which goes as it is.
     #[must_use]
     pub fn headers(&self, run: &Run, batch: &FrameBatch) -> Option<Headers> {
-        if run.count < 2 {
-            return None;
-        }
+        let shape = run.shape.filter(|_| run.count > 1)?;
         let (first, last) = (batch.frame(run.first)?.bytes, batch.frame(run.last)?.bytes);
-        let Sort::Segment(shape) = sort(first, true) else { return None };
         let mut bytes = [0; HEADERS];
         let head = &mut bytes[..shape.payload];
         head.copy_from_slice(&first[..shape.payload]);
-        let behind = (run.count - 1) * run.segment + last.len() - run.payload;
+        let behind = (run.count - 1) * run.segment + last.len() - shape.payload;
         let transport_len = shape.payload - shape.transport + behind;
         if shape.version == Version::V4 {
             put(head, shape.network + 2, (IPV4_LEN + transport_len) as u16);
@@ -147,7 +149,8 @@ impl Plan {
         } else {
             put(head, shape.network + 4, transport_len as u16);
         }
-        let pseudo = add(shape.addresses(head), add(shape.protocol().into(), transport_len as u16));
+        let addresses = sum(&head[shape.addresses()..shape.transport]);
+        let pseudo = add(addresses, add(shape.protocol().into(), transport_len as u16));
         if shape.is_tcp {
             head[shape.transport + 13] |= last[shape.transport + 13] & PSH;
         } else {
@@ -170,34 +173,52 @@ impl Plan {
         Some(Headers { vnet, bytes, len: shape.payload })
     }
 
+    /// Appends a frame to the open run that it continues, if there is one.
+    fn joins(&mut self, batch: &FrameBatch, index: usize, frame: &[u8]) -> bool {
+        for at in 0..self.open.len() {
+            let open = &mut self.open[at];
+            let (run, shape) = (&self.runs[open.run], open.shape);
+            if !open.is_next(frame) {
+                continue;
+            }
+            let Some(first) = batch.frame(run.first) else { continue };
+            if !run.has_room(frame.len()) || !shape.is_alike(first.bytes, frame) {
+                continue;
+            }
+            // What arrives with a wrong checksum must not get a right one here.
+            open.is_verified = open.is_verified || shape.is_intact(first.bytes);
+            if !open.is_verified || !shape.is_intact(frame) {
+                return false;
+            }
+            self.append(at, index, frame, shape);
+            return true;
+        }
+        false
+    }
+
+    /// Begins a run with a frame that continues none: what is open of its flow ends.
     fn place(&mut self, batch: &FrameBatch, index: usize, frame: &[u8], with_udp: bool) {
         match sort(frame, with_udp) {
-            Sort::Foreign => self.begin(index, 0, 0),
+            Sort::Foreign => self.begin(index, 0, None),
             Sort::Unknown => {
                 self.open.clear();
-                self.begin(index, 0, 0);
+                self.begin(index, 0, None);
             }
             Sort::Single(shape) => {
-                if let Some(at) = self.find(batch, frame, &shape) {
-                    self.open.swap_remove(at);
-                }
-                self.begin(index, 0, 0);
+                self.end(batch, frame, shape);
+                self.begin(index, 0, None);
             }
-            Sort::Segment(shape) => self.segment(batch, index, frame, shape),
+            Sort::Segment(shape) => {
+                self.end(batch, frame, shape);
+                self.segment(index, frame, shape);
+            }
         }
     }
 
-    fn segment(&mut self, batch: &FrameBatch, index: usize, frame: &[u8], shape: Shape) {
-        let found = self.find(batch, frame, &shape);
-        if let Some(at) = found {
-            if self.joins(batch, at, frame, &shape) {
-                return self.append(at, index, frame, &shape);
-            }
-            self.open.swap_remove(at);
-        }
-        self.begin(index, shape.payload, frame.len() - shape.payload);
+    fn segment(&mut self, index: usize, frame: &[u8], shape: Shape) {
+        self.begin(index, frame.len() - shape.payload, Some(shape));
         // What was pushed is not waited with.
-        if shape.is_tcp && frame[shape.transport + 13] & PSH != 0 {
+        if shape.is_pushed(frame) {
             return;
         }
         if self.open.len() == FLOWS {
@@ -212,43 +233,21 @@ impl Plan {
         });
     }
 
-    fn begin(&mut self, index: usize, payload: usize, segment: usize) {
-        self.runs.push(Run { first: index, count: 1, last: index, segment, payload });
+    fn begin(&mut self, index: usize, segment: usize, shape: Option<Shape>) {
+        self.runs.push(Run { first: index, count: 1, last: index, segment, shape });
     }
 
-    fn find(&self, batch: &FrameBatch, frame: &[u8], shape: &Shape) -> Option<usize> {
-        self.open.iter().position(|open| {
+    fn end(&mut self, batch: &FrameBatch, frame: &[u8], shape: Shape) {
+        let found = self.open.iter().position(|open| {
             let first = batch.frame(self.runs[open.run].first).map(|first| first.bytes).unwrap_or_default();
             open.shape.is_same_flow(first, shape, frame)
-        })
+        });
+        if let Some(at) = found {
+            self.open.swap_remove(at);
+        }
     }
 
-    /// Whether a frame of the flow of an open run continues it.
-    fn joins(&mut self, batch: &FrameBatch, at: usize, frame: &[u8], shape: &Shape) -> bool {
-        let open = &mut self.open[at];
-        let run = &self.runs[open.run];
-        let Some(first) = batch.frame(run.first) else { return false };
-        let payload = frame.len() - shape.payload;
-        let behind = shape.payload - shape.network + run.count * run.segment + payload;
-        if open.shape != *shape || payload > run.segment || run.count == MOST || behind > LONGEST {
-            return false;
-        }
-        if shape.is_tcp && shape.sequence(frame) != open.sequence {
-            return false;
-        }
-        let is_whole = shape.version == Version::V6 || frame[shape.network + 6] & DONT_FRAGMENT != 0;
-        if !is_whole && shape.identification(frame) != open.identification {
-            return false;
-        }
-        if !shape.is_alike(first.bytes, frame) {
-            return false;
-        }
-        // What arrives with a wrong checksum must not get a right one here.
-        open.is_verified = open.is_verified || shape.is_intact(first.bytes);
-        open.is_verified && shape.is_intact(frame)
-    }
-
-    fn append(&mut self, at: usize, index: usize, frame: &[u8], shape: &Shape) {
+    fn append(&mut self, at: usize, index: usize, frame: &[u8], shape: Shape) {
         let open = &mut self.open[at];
         let run = &mut self.runs[open.run];
         self.next[run.last] = index;
@@ -257,10 +256,33 @@ impl Plan {
         let payload = frame.len() - shape.payload;
         open.sequence = open.sequence.wrapping_add(payload as u32);
         open.identification = open.identification.wrapping_add(1);
-        let is_pushed = shape.is_tcp && frame[shape.transport + 13] & PSH != 0;
-        if payload < run.segment || is_pushed {
+        if payload < run.segment || shape.is_pushed(frame) {
             self.open.swap_remove(at);
         }
+    }
+}
+
+impl Run {
+    /// Whether it may have one more frame of this length.
+    fn has_room(&self, len: usize) -> bool {
+        self.shape.is_some_and(|shape| {
+            let payload = len.saturating_sub(shape.payload);
+            let behind = shape.payload - shape.network + self.count * self.segment + payload;
+            payload <= self.segment && self.count < MOST && behind <= LONGEST
+        })
+    }
+}
+
+impl Open {
+    /// Whether the numbers in a frame are those that come next.
+    fn is_next(&self, frame: &[u8]) -> bool {
+        let shape = self.shape;
+        if frame.len() <= shape.payload || shape.is_tcp && shape.sequence(frame) != self.sequence {
+            return false;
+        }
+        // What nobody may fragment gets any identification.
+        let is_whole = shape.version == Version::V6 || frame[shape.network + 6] & DONT_FRAGMENT != 0;
+        is_whole || shape.identification(frame) == self.identification
     }
 }
 
@@ -286,53 +308,64 @@ impl Shape {
         if self.version == Version::V4 { number(frame, self.network + 4) } else { 0 }
     }
 
-    /// The bytes of both IP addresses.
-    fn address_bytes(self, frame: &[u8]) -> &[u8] {
-        match self.version {
-            Version::V4 => &frame[self.network + 12..self.network + 20],
-            Version::V6 => &frame[self.network + 8..self.network + 40],
-        }
+    fn is_pushed(self, frame: &[u8]) -> bool {
+        self.is_tcp && frame[self.transport + 13] & PSH != 0
     }
 
-    fn addresses(self, frame: &[u8]) -> u16 {
-        sum(self.address_bytes(frame))
+    /// Where both IP addresses are, which end at the transport header; the ports follow.
+    fn addresses(self) -> usize {
+        self.network + if self.version == Version::V4 { 12 } else { 8 }
     }
 
-    fn is_same_flow(&self, first: &[u8], other: &Self, frame: &[u8]) -> bool {
+    fn is_same_flow(self, first: &[u8], other: Self, frame: &[u8]) -> bool {
         self.version == other.version
             && self.is_tcp == other.is_tcp
             && self.network == other.network
+            && first[self.addresses()..self.transport + 4] == frame[self.addresses()..self.transport + 4]
             && first[..self.network] == frame[..self.network]
-            && self.address_bytes(first) == other.address_bytes(frame)
-            && first[self.transport..self.transport + 4] == frame[other.transport..other.transport + 4]
     }
 
-    /// Whether all fields are the same that segments of one long frame have in common.
+    /// Whether all fields are the same that segments of one long frame have in common, and the lengths are right: a frame
+    /// that is longer than the headers of the first, which has this shape, is a segment of the same flow and shape then.
     fn is_alike(self, first: &[u8], frame: &[u8]) -> bool {
-        let same = |from: usize, to: usize| first[from..to] == frame[from..to];
-        let network = match self.version {
-            // Version, length, TOS; flags, fragment offset, time to live, protocol.
-            Version::V4 => same(self.network, self.network + 2) && same(self.network + 6, self.network + 10),
-            // Version, class, flow label; next header, hop limit.
-            Version::V6 => same(self.network, self.network + 4) && same(self.network + 6, self.network + 8),
+        let same = |at: usize, len: usize| first[at..at + len] == frame[at..at + len];
+        let (network, transport) = (self.network, self.transport);
+        let packet = match self.version {
+            // Version, length, TOS; flags, fragment offset, time to live, protocol; behind the checksum addresses and ports.
+            Version::V4 => {
+                usize::from(number(frame, network + 2)) == frame.len() - network
+                    && same(network, 2)
+                    && same(network + 6, 4)
+                    && same(network + 12, 12)
+            }
+            // Version, class, flow label; next header, hop limit, addresses and ports.
+            Version::V6 => {
+                usize::from(number(frame, network + 4)) == frame.len() - transport
+                    && same(network, 4)
+                    && same(network + 6, 38)
+            }
         };
-        let transport = self.transport;
-        // Acknowledged, length, then window; urgent pointer and options. Flags may differ by PSH.
-        let tcp = || {
-            same(transport + 8, transport + 13)
-                && (first[transport + 13] ^ frame[transport + 13]) & !PSH == 0
-                && same(transport + 14, transport + 16)
-                && same(transport + 18, self.payload)
+        let segment = || {
+            if self.is_tcp {
+                // Acknowledged, length, then window; urgent pointer and options. Flags may differ by PSH.
+                same(transport + 8, 5)
+                    && (first[transport + 13] ^ frame[transport + 13]) & !PSH == 0
+                    && same(transport + 14, 2)
+                    && same(transport + 18, self.payload - transport - 18)
+            } else {
+                usize::from(number(frame, transport + 4)) == frame.len() - transport
+                    && number(frame, transport + 6) != 0
+            }
         };
-        network && (!self.is_tcp || tcp())
+        packet && same(0, network) && segment()
     }
 
     /// Whether the checksums of the IPv4 header and of the transport are right.
     fn is_intact(self, frame: &[u8]) -> bool {
         let header = self.version == Version::V6 || sum(&frame[self.network..self.transport]) == 0xffff;
-        let length = (frame.len() - self.transport) as u16;
-        let pseudo = add(self.addresses(frame), add(self.protocol().into(), length));
-        header && add(pseudo, sum(&frame[self.transport..])) == 0xffff
+        // The pseudo header: the addresses, which lie before what is summed, length and protocol.
+        let pseudo = (frame.len() - self.transport) as u64 + u64::from(self.protocol());
+        header && fold(pseudo + u64::from(sum(&frame[self.addresses()..]))) == 0xffff
     }
 }
 
