@@ -1,12 +1,14 @@
 //! A frame of the kernel's, taken apart.
 
-use super::checksum::{add, subtract, sum};
+use zt_wire::ether::fold;
+
+use super::checksum::{copy_sum, subtract, sum};
 use super::layout::{IPV4_LEN, IPV6_LEN, TCP_LEN, UDP_LEN, Version, network, number, put};
 use super::vnet::{Gso, VnetHeader};
 
 /// Flags in the 14th byte of a TCP header: those of the last segment alone (FIN, PSH), and that of the first (CWR).
-const TCP_LAST: u8 = 0x01 | 0x08;
-const TCP_FIRST: u8 = 0x80;
+const TCP_LAST: u16 = 0x01 | 0x08;
+const TCP_FIRST: u16 = 0x80;
 /// Where the checksum of UDP is in its header.
 const UDP_CHECKSUM: u16 = 6;
 
@@ -44,16 +46,36 @@ struct Pending {
     at: usize,
 }
 
+/// A long frame: where its parts are, and what the headers of all segments come to, so that each costs no more than its
+/// copy and the sum of its payload.
 #[derive(Clone, Copy, Debug)]
 struct Long {
     gso: Gso,
+    version: Version,
     network: usize,
     transport: usize,
     payload: usize,
     segment: usize,
     ecn: bool,
-    /// Sum of the pseudo header without the length.
-    pseudo: u16,
+    /// Identification of the first segment, of IPv4.
+    identification: u16,
+    /// Sum of the IPv4 header without length, identification and checksum.
+    network_sum: u16,
+    /// TCP: sequence number of the first segment.
+    sequence: u32,
+    /// TCP: length of the header, and flags.
+    flags: u16,
+    /// Sum of pseudo header and transport header without lengths, sequence number, flags and checksum.
+    transport_sum: u16,
+}
+
+/// Where a segment is in its long frame.
+struct Place {
+    /// Payload before it.
+    from: usize,
+    /// Segments before it.
+    index: u16,
+    is_last: bool,
 }
 
 impl Cut {
@@ -102,18 +124,14 @@ impl Cut {
         }
         let slot = slot.get_mut(..len).ok_or(CutError::TooLong)?;
         match &self.kind {
-            Kind::Whole(pending) => {
-                slot.copy_from_slice(&frame[..len]);
-                if let Some(pending) = pending {
-                    let checksum = !sum(&slot[pending.start..]);
-                    put(slot, pending.at, if pending.is_udp() { never_zero(checksum) } else { checksum });
-                }
-            }
+            Kind::Whole(None) => slot.copy_from_slice(&frame[..len]),
+            Kind::Whole(Some(pending)) => pending.fill(&frame[..len], slot),
             Kind::Long(long) => {
                 let is_last = long.payload + self.given == self.len;
-                slot[..long.payload].copy_from_slice(&frame[..long.payload]);
-                slot[long.payload..].copy_from_slice(&frame[long.payload + from..][..len - long.payload]);
-                long.finish(slot, from, index, is_last);
+                let (headers, payload) = slot.split_at_mut(long.payload);
+                headers.copy_from_slice(&frame[..long.payload]);
+                let sum = copy_sum(&frame[long.payload + from..][..payload.len()], payload);
+                long.finish(headers, payload.len(), sum, Place { from, index, is_last });
             }
         }
         Ok(len)
@@ -125,6 +143,14 @@ impl Pending {
         let start = usize::from(header.checksum_start);
         let at = start + usize::from(header.checksum_offset);
         if at + 2 > frame.len() { Err(CutError::Malformed) } else { Ok(Self { start, at }) }
+    }
+
+    /// Copies the frame, and stores the checksum where it belongs.
+    fn fill(&self, frame: &[u8], slot: &mut [u8]) {
+        let (before, summed) = slot.split_at_mut(self.start);
+        before.copy_from_slice(&frame[..self.start]);
+        let checksum = !copy_sum(&frame[self.start..], summed);
+        put(slot, self.at, if self.is_udp() { never_zero(checksum) } else { checksum });
     }
 
     fn is_udp(&self) -> bool {
@@ -157,49 +183,78 @@ impl Long {
         if payload < transport + least || frame.len() <= payload || !header.needs_checksum {
             return Err(malformed);
         }
-        // The field holds the pseudo header of the whole frame: of addresses, protocol and length. The addresses may be
-        // others than those of the IP header, where there is a routing header.
-        let checksum = transport + if gso == Gso::Udp { 6 } else { 16 };
+        let mut long = Self {
+            gso,
+            version,
+            network,
+            transport,
+            payload,
+            segment: header.segment.into(),
+            ecn: header.ecn,
+            identification: 0,
+            network_sum: 0,
+            sequence: 0,
+            flags: 0,
+            transport_sum: 0,
+        };
         let length = u16::try_from(frame.len() - transport).map_err(|_| malformed)?;
-        let pseudo = subtract(number(frame, checksum), length);
-        Ok(Self { gso, network, transport, payload, segment: header.segment.into(), ecn: header.ecn, pseudo })
+        long.take_sums(frame, length);
+        Ok(long)
     }
 
-    /// Makes of a copy of the headers and a part of the payload, which begins at `from`, a frame.
-    fn finish(&self, frame: &mut [u8], from: usize, index: u16, is_last: bool) {
-        let length = frame.len();
-        if frame[self.network] >> 4 == 4 {
-            put(frame, self.network + 2, (length - self.network) as u16);
-            let identification = number(frame, self.network + 4).wrapping_add(index);
-            put(frame, self.network + 4, identification);
-            put(frame, self.network + 10, 0);
-            let checksum = !sum(&frame[self.network..self.transport]);
-            put(frame, self.network + 10, checksum);
-        } else {
-            put(frame, self.network + 4, (length - self.network - IPV6_LEN) as u16);
+    /// The fields that differ between segments, and the sums of all others.
+    fn take_sums(&mut self, frame: &[u8], length: u16) {
+        let Self { network, transport, payload, .. } = *self;
+        if self.version == Version::V4 {
+            self.identification = number(frame, network + 4);
+            let differ = [2, 4, 10].map(|at| number(frame, network + at));
+            self.network_sum = differ.into_iter().fold(sum(&frame[network..transport]), subtract);
         }
-        let transport_len = (length - self.transport) as u16;
-        let pseudo = add(self.pseudo, transport_len);
+        // The checksum field holds the pseudo header of the whole frame: of addresses, protocol and length. The addresses
+        // may be others than those of the IP header, where there is a routing header.
+        let mut all = subtract(sum(&frame[transport..payload]), length);
         if self.gso == Gso::Udp {
-            put(frame, self.transport + 4, transport_len);
-            put(frame, self.transport + 6, pseudo);
-            let checksum = never_zero(!sum(&frame[self.transport..]));
-            put(frame, self.transport + 6, checksum);
+            all = subtract(all, number(frame, transport + 4));
+        } else {
+            self.flags = number(frame, transport + 12);
+            let at = [number(frame, transport + 4), number(frame, transport + 6)];
+            self.sequence = u32::from(at[0]) << 16 | u32::from(at[1]);
+            all = [at[0], at[1], self.flags].into_iter().fold(all, subtract);
+        }
+        self.transport_sum = all;
+    }
+
+    /// Makes of a copy of the headers those of one segment, whose payload has this length and sum.
+    fn finish(&self, headers: &mut [u8], payload: usize, sum: u16, place: Place) {
+        let length = headers.len() + payload - self.network;
+        if self.version == Version::V4 {
+            let identification = self.identification.wrapping_add(place.index);
+            let total = u64::from(self.network_sum) + length as u64 + u64::from(identification);
+            put(headers, self.network + 2, length as u16);
+            put(headers, self.network + 4, identification);
+            put(headers, self.network + 10, !fold(total));
+        } else {
+            put(headers, self.network + 4, (length - IPV6_LEN) as u16);
+        }
+        let length = headers.len() + payload - self.transport;
+        let total = u64::from(self.transport_sum) + u64::from(sum) + length as u64;
+        if self.gso == Gso::Udp {
+            put(headers, self.transport + 4, length as u16);
+            put(headers, self.transport + 6, never_zero(!fold(total + length as u64)));
             return;
         }
-        let at = self.transport + 4;
-        let sequence = u32::from_be_bytes(frame[at..at + 4].try_into().expect("4 bytes"));
-        frame[at..at + 4].copy_from_slice(&sequence.wrapping_add(from as u32).to_be_bytes());
-        let flags = &mut frame[self.transport + 13];
-        if !is_last {
-            *flags &= !TCP_LAST;
+        let sequence = self.sequence.wrapping_add(place.from as u32);
+        let mut flags = self.flags;
+        if !place.is_last {
+            flags &= !TCP_LAST;
         }
-        if self.ecn && index > 0 {
-            *flags &= !TCP_FIRST;
+        if self.ecn && place.index > 0 {
+            flags &= !TCP_FIRST;
         }
-        put(frame, self.transport + 16, pseudo);
-        let checksum = !sum(&frame[self.transport..]);
-        put(frame, self.transport + 16, checksum);
+        headers[self.transport + 4..self.transport + 8].copy_from_slice(&sequence.to_be_bytes());
+        put(headers, self.transport + 12, flags);
+        // A sum of 32-bit words is one of 16-bit words as soon as it is folded.
+        put(headers, self.transport + 16, !fold(total + u64::from(sequence) + u64::from(flags)));
     }
 }
 

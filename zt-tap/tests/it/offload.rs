@@ -16,6 +16,8 @@ struct Flow {
     options: usize,
     dont_fragment: bool,
     acknowledged: u32,
+    /// Options of IPv4 or an extension header of IPv6, in units of 8 bytes.
+    extension: usize,
 }
 
 fn flow() -> impl Strategy<Value = Flow> {
@@ -30,8 +32,14 @@ fn flow() -> impl Strategy<Value = Flow> {
             options: if is_tcp { options } else { 0 },
             dont_fragment,
             acknowledged,
+            extension: 0,
         },
     )
+}
+
+/// What only the kernel joins.
+fn extended_flow() -> impl Strategy<Value = Flow> {
+    (flow(), 0usize..=5).prop_map(|(flow, extension)| Flow { extension, ..flow })
 }
 
 /// Where a frame is in its flow.
@@ -53,7 +61,7 @@ impl Flow {
     }
 
     fn transport(&self) -> usize {
-        self.network() + if self.is_v6 { 40 } else { 20 }
+        self.network() + if self.is_v6 { 40 } else { 20 } + 8 * self.extension
     }
 
     fn payload(&self) -> usize {
@@ -74,16 +82,24 @@ impl Flow {
         let protocol = if self.is_tcp { 6 } else { 17 };
         if self.is_v6 {
             frame.extend([0x86, 0xdd, 0x60, 0x12, 0x34, 0x56]);
-            frame.extend((transport_len as u16).to_be_bytes());
-            frame.extend([protocol, 64]);
+            frame.extend((8 * self.extension as u16 + transport_len as u16).to_be_bytes());
+            frame.extend([if self.extension == 0 { protocol } else { 60 }, 64]);
             frame.extend([0xfd; 16]);
             frame.extend([self.host; 16]);
+            if let Some(behind) = self.extension.checked_sub(1) {
+                // Options for the destination: one that fills.
+                frame.extend([protocol, behind as u8, 1, 4 + 8 * behind as u8]);
+                frame.extend(vec![0; 4 + 8 * behind]);
+            }
         } else {
             let fragment = if self.dont_fragment { 0x40 } else { 0 };
-            frame.extend([0x08, 0x00, 0x45, 0x02]);
-            frame.extend((20 + transport_len as u16).to_be_bytes());
+            let header_len = 20 + 8 * self.extension as u16;
+            frame.extend([0x08, 0x00, 0x40 | (header_len / 4) as u8, 0x02]);
+            frame.extend((header_len + transport_len as u16).to_be_bytes());
             frame.extend(place.identification.to_be_bytes());
             frame.extend([fragment, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 1, self.host]);
+            // Options that do nothing.
+            frame.extend(vec![1; 8 * self.extension]);
             let checksum = !plain_sum(&frame[self.network()..]);
             frame[self.network() + 10..self.network() + 12].copy_from_slice(&checksum.to_be_bytes());
         }
@@ -98,8 +114,8 @@ impl Flow {
             frame.extend((transport_len as u16).to_be_bytes());
             frame.extend([0, 0]);
         }
-        let addresses = if self.is_v6 { self.network() + 8 } else { self.network() + 12 };
-        let mut pseudo = frame[addresses..self.transport()].to_vec();
+        let (addresses, len) = if self.is_v6 { (self.network() + 8, 32) } else { (self.network() + 12, 8) };
+        let mut pseudo = frame[addresses..addresses + len].to_vec();
         pseudo.extend((transport_len as u16).to_be_bytes());
         pseudo.extend([0, protocol]);
         let pseudo = plain_sum(&pseudo);
@@ -117,6 +133,23 @@ impl Flow {
         }
         frame[self.checksum()..self.checksum() + 2].copy_from_slice(&checksum.to_be_bytes());
         frame
+    }
+
+    /// Makes the checksums right again.
+    fn mend(&self, frame: &mut [u8]) {
+        let (network, transport, checksum) = (self.network(), self.transport(), self.checksum());
+        if !self.is_v6 {
+            frame[network + 10..network + 12].fill(0);
+            let sum = !plain_sum(&frame[network..transport]);
+            frame[network + 10..network + 12].copy_from_slice(&sum.to_be_bytes());
+        }
+        frame[checksum..checksum + 2].fill(0);
+        let mut summed = frame[transport - if self.is_v6 { 32 } else { 8 }..].to_vec();
+        // The pseudo header's length and protocol; what is summed may have an odd end.
+        summed.splice(0..0, [0, if self.is_tcp { 6 } else { 17 }]);
+        summed.splice(0..0, ((frame.len() - transport) as u16).to_be_bytes());
+        let sum = !plain_sum(&summed);
+        frame[checksum..checksum + 2].copy_from_slice(&sum.to_be_bytes());
     }
 
     fn header(&self, segment: u16, ecn: bool) -> VnetHeader {
@@ -190,7 +223,7 @@ fn written(plan: &Plan, run: &Run, batch: &FrameBatch) -> Option<(VnetHeader, Ve
 proptest! {
     #[test]
     fn long_frames_are_cut_as_by_a_plain_segmenter(
-        flow in flow(), sequence: u32, identification: u16, segment in 1usize..3000, len in 1usize..9000,
+        flow in extended_flow(), sequence: u32, identification: u16, segment in 1usize..3000, len in 1usize..9000,
         is_last_pushed: bool, is_end: bool, ecn: bool,
     ) {
         let payload: Vec<u8> = (0..len).map(|at| (at * 7 + at / 251) as u8).collect();
@@ -215,7 +248,7 @@ proptest! {
     }
 
     #[test]
-    fn a_checksum_that_was_left_open_is_filled_in(flow in flow(), payload in vec(any::<u8>(), 0..2000)) {
+    fn a_checksum_that_was_left_open_is_filled_in(flow in extended_flow(), payload in vec(any::<u8>(), 0..2000)) {
         let place = Place { flags: ACK, ..Place::default() };
         let header = VnetHeader { gso: None, segment: 0, ..flow.header(0, false) };
         prop_assert!(cut(&header, &flow.open(place, &payload)) == Ok(vec![flow.frame(place, &payload)]));
@@ -324,6 +357,7 @@ fn a_stream_is_one_run_and_so_is_a_burst_of_datagrams() {
                 options: 3 * usize::from(is_tcp),
                 dont_fragment: true,
                 acknowledged: 9,
+                extension: 0,
             };
             let frames: Vec<Vec<u8>> = (0..20)
                 .map(|at| {
@@ -352,6 +386,7 @@ fn streams_that_alternate_are_one_run_each() {
             options: 0,
             dont_fragment: true,
             acknowledged: 9,
+            extension: 0,
         })
         .collect();
     let frames: Vec<Vec<u8>> = (0..8u32)
@@ -378,6 +413,7 @@ fn a_run_ends_where_an_ip_packet_does() {
         options: 0,
         dont_fragment: true,
         acknowledged: 9,
+        extension: 0,
     };
     let frames: Vec<Vec<u8>> = (0..30)
         .map(|at| flow.frame(Place { sequence: at * 2760, identification: 0, flags: ACK }, &[7; 2760]))
@@ -386,4 +422,48 @@ fn a_run_ends_where_an_ip_packet_does() {
     let mut plan = Plan::default();
     plan.make(&batch, true);
     assert_eq!(plan.runs().iter().map(|run| run.count).collect::<Vec<_>>(), [23, 7]);
+}
+
+#[test]
+fn a_frame_that_differs_in_any_bit_is_not_joined_or_comes_back_as_it_was() {
+    for kind in 0..8 {
+        let flow = Flow {
+            is_v6: kind & 1 != 0,
+            is_tcp: kind & 2 != 0,
+            tags: kind >> 2,
+            host: 1,
+            port: 5,
+            options: 3,
+            dont_fragment: false,
+            acknowledged: 9,
+            extension: 0,
+        };
+        let flow = Flow { options: if flow.is_tcp { 3 } else { 0 }, ..flow };
+        let place = |at: u16| Place {
+            sequence: 7 + 500 * u32::from(at),
+            identification: 0xfffe_u16.wrapping_add(at),
+            flags: ACK,
+        };
+        let frames: Vec<Vec<u8>> = (0..3).map(|at| flow.frame(place(at), &[at as u8; 500])).collect();
+        let mut plan = Plan::default();
+        plan.make(&batch(&frames), true);
+        assert_eq!(plan.runs().len(), 1, "as they are: {flow:?}");
+        for bit in 0..8 * flow.payload() {
+            let mut frames = frames.clone();
+            frames[1][bit / 8] ^= 1 << (bit % 8);
+            for is_mended in [false, true] {
+                if is_mended {
+                    flow.mend(&mut frames[1]);
+                }
+                let batch = batch(&frames);
+                plan.make(&batch, true);
+                assert_eq!(plan.runs().iter().map(|run| run.count).sum::<usize>(), 3);
+                for run in plan.runs() {
+                    let Some((header, frame)) = written(&plan, run, &batch) else { continue };
+                    let originals: Vec<Vec<u8>> = plan.frames(run).map(|index| frames[index].clone()).collect();
+                    assert!(cut(&header, &frame) == Ok(originals), "bit {bit}, mended {is_mended}, {flow:?}");
+                }
+            }
+        }
+    }
 }
