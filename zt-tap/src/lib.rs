@@ -29,8 +29,10 @@ pub use interfaces::{
 pub use linux::{AsyncTap, LinuxInterfaces, LinuxTaps};
 #[cfg(target_os = "linux")]
 #[doc(inline)]
-pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap, Offloads};
+pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap};
 #[cfg(all(target_os = "linux", feature = "dns"))]
 #[doc(inline)]
 pub use linux::{LinuxDns, ResolverPlaces};
+#[doc(inline)]
+pub use offload::Offloads;
 pub use tap::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};

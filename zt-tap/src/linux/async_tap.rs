@@ -4,7 +4,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::unix::AsyncFd;
 use zt_wire::{FrameBatch, MulticastGroup};
 
-use super::{LinuxTap, Offloads};
+use super::LinuxTap;
+use crate::offload::Offloads;
 use crate::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec, sys};
 
 /// A [`LinuxTap`] whose tasks are woken by the tokio reactor.

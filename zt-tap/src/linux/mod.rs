@@ -18,7 +18,6 @@ pub use async_tap::{AsyncTap, LinuxTaps};
 pub use async_watch::LinuxInterfaces;
 #[cfg(feature = "dns")]
 pub use dns::{LinuxDns, ResolverPlaces};
-pub use offload::Offloads;
 pub use tap::LinuxTap;
 pub use watch::InterfaceWatcher;
 

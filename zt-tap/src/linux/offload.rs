@@ -9,27 +9,13 @@ use rustix::io::Errno;
 use zt_wire::FrameBatch;
 
 use super::tap::is_too_long;
-use crate::offload::{Cut, CutError, HEADER_LEN, Plan, Run, VnetHeader};
+use crate::offload::{Cut, CutError, HEADER_LEN, Offloads, Plan, Run, VnetHeader};
 use crate::{TapCounts, sys};
 
 /// Longest frame the kernel hands over: an IP packet of 64 KiB, with its Ethernet header and VLAN tags.
 const LONGEST: usize = 65_535 + 14 + 8;
 /// Parts of a frame that is written: the header before it, its headers, the payload of each frame of a run.
 const PARTS: usize = 2 + 64;
-
-/// What the kernel and a TAP device leave to each other, each level with what is below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Offloads {
-    /// Nothing: every frame is complete, and goes by itself.
-    None,
-    /// The kernel leaves checksums to us.
-    Checksums,
-    /// Segments of a TCP stream go as one, both ways.
-    Tcp,
-    /// UDP datagrams of one flow as well (Linux 6.2).
-    #[default]
-    All,
-}
 
 /// A device whose frames have a header for what is left to do with them.
 pub(super) struct Super {

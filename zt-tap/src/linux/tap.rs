@@ -9,7 +9,8 @@ use zt_wire::{FrameBatch, MulticastGroup};
 
 use super::multicast;
 use super::netlink::{LinkChange, Netlink};
-use super::offload::{Offloads, Super};
+use super::offload::Super;
+use crate::offload::Offloads;
 use crate::{PortState, TapCounts, TapInfo, TapSpec, sys};
 
 /// A TAP device of Linux (06 §8.2): non-blocking, without packet information, closed on exec,

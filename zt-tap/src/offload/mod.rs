@@ -12,8 +12,10 @@ mod checksum;
 mod cut;
 mod join;
 mod layout;
+mod level;
 mod vnet;
 
 pub use cut::{Cut, CutError};
 pub use join::{Plan, Run};
+pub use level::Offloads;
 pub use vnet::{Gso, HEADER_LEN, VnetHeader};

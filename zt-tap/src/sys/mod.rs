@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
 
-use crate::linux::Offloads;
+use crate::offload::Offloads;
 
 #[cfg(feature = "netns")]
 mod namespace;
