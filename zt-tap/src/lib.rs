@@ -12,7 +12,6 @@ pub mod middleware;
 pub mod netns;
 pub mod null;
 pub mod offload;
-#[cfg(target_os = "linux")]
 mod sys;
 mod tap;
 

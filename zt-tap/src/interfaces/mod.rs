@@ -14,6 +14,7 @@ use zt_wire::{IpPrefix, Mac};
 pub use bindable::{Bindable, Holder};
 pub use cable::NoCable;
 pub use filter::InterfaceFilter;
+#[cfg(target_os = "linux")]
 pub(crate) use filter::is_physical_scope;
 pub use memory::MemoryInterfaces;
 

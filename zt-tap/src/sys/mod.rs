@@ -1,8 +1,9 @@
 //! The unsafe calls of this crate, and nothing else.
-#![expect(unsafe_code, reason = "system calls without a safe wrapper, and vector units")]
 
+#[cfg(target_os = "linux")]
 mod linux;
 mod sum;
 
+#[cfg(target_os = "linux")]
 pub(crate) use linux::*;
 pub(crate) use sum::sum;

@@ -1,4 +1,5 @@
 //! The sum of the Internet checksum on vector units: each long frame is summed where it is taken apart or joined.
+#![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "vector units that the compiler cannot see"))]
 
 use zt_wire::ether::sum_words;
 

@@ -1,4 +1,5 @@
-//! System calls of Linux without a safe wrapper.
+//! System calls of Linux.
+#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
