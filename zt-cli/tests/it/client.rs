@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use super::Folder;
-use super::node::Fake;
+use super::fake::Fake;
 use zt_cli::client::Client;
 
 /// A server that sends fixed bytes to one caller.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::node::Fake;
+use super::fake::Fake;
 
 /// Longer than any deadline of the interface; a read that takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,6 +1,7 @@
 //! Tests of the crate through its public interface.
 
 mod client;
+mod fake;
 mod http;
 mod identity;
 mod network_rules;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Folder;
-use super::node::Fake;
+use super::fake::Fake;
 
 const DEPARTMENTS: &str = "tag department id 1000 enum 1 finance enum 2 sales;
 cap admin id 7 accept ipprotocol tcp and dport 22; ;
