@@ -22,6 +22,8 @@ pub struct Transmits {
     buffer: Buffer,
     items: Vec<Item>,
     unsealed: usize,
+    /// How many of them were sealed and told ([`Transmits::told`]).
+    told: usize,
     lane: Lane,
     flow: Option<FlowId>,
 }
@@ -110,7 +112,7 @@ impl<'a> Transmit<'a> {
 impl Transmits {
     /// An empty batch.
     pub const fn new() -> Self {
-        Self { buffer: Buffer::new(), items: Vec::new(), unsealed: 0, lane: Lane::USUAL, flow: None }
+        Self { buffer: Buffer::new(), items: Vec::new(), unsealed: 0, told: 0, lane: Lane::USUAL, flow: None }
     }
 
     /// Whether nothing is to be sent.
@@ -143,6 +145,7 @@ impl Transmits {
         self.buffer.clear();
         self.items.clear();
         self.unsealed = 0;
+        self.told = 0;
     }
 
     /// Moves everything out of `other` to the end of this batch.
@@ -163,7 +166,7 @@ impl Transmits {
         if self.unsealed == 0 {
             return;
         }
-        for item in &mut self.items {
+        for item in &mut self.items[self.told..] {
             if let Some((keys, suite)) = item.seal.take() {
                 seal_item(&mut self.buffer, item, &keys, suite);
             }
@@ -171,15 +174,25 @@ impl Transmits {
         self.unsealed = 0;
     }
 
-    /// Peer and wire packet ID of the sealed packets that may be answered by an ERROR; input of
-    /// [`Vl1::handle_sealed`](crate::Vl1::handle_sealed).
-    pub(crate) fn sealed(&self) -> impl Iterator<Item = (Address, PacketId)> + '_ {
-        self.items.iter().filter(|i| i.frame && i.seal.is_none()).filter_map(|i| Some((i.to?, self.id_of(i)?)))
+    /// All that is sealed by now was told to those who want to know.
+    pub(crate) fn told(&mut self) {
+        if self.unsealed == 0 {
+            self.told = self.items.len();
+        }
     }
 
-    /// Receiver, path and wire packet ID of every sealed packet of ours.
+    /// Peer and wire packet ID of the sealed packets that may be answered by an ERROR, but for those that were told; input of
+    /// [`Vl1::handle_sealed`](crate::Vl1::handle_sealed).
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = (Address, PacketId)> + '_ {
+        self.items[self.told..]
+            .iter()
+            .filter(|i| i.frame && i.seal.is_none())
+            .filter_map(|i| Some((i.to?, self.id_of(i)?)))
+    }
+
+    /// Receiver, path and wire packet ID of every sealed packet of ours, but for those that were told.
     pub(crate) fn leaving(&self) -> impl Iterator<Item = (Address, Path, PacketId)> + '_ {
-        let sealed = self.items.iter().filter(|i| i.seal.is_none());
+        let sealed = self.items[self.told..].iter().filter(|i| i.seal.is_none());
         sealed.filter_map(|i| Some((i.to?, i.path, self.id_of(i)?)))
     }
 
@@ -271,6 +284,7 @@ impl Transmits {
     /// Takes the last packet out again; only of one that is sealed.
     pub(crate) fn take_last(&mut self) -> Option<Taken> {
         let item = self.items.pop()?;
+        self.told = self.told.min(self.items.len());
         debug_assert!(item.seal.is_none(), "its bytes are final");
         let bytes = self.buffer.get(item.range.clone())?.to_vec();
         self.buffer.truncate(item.range.start);

@@ -20,7 +20,7 @@ use zt_wire::time::Now;
 use zt_wire::{FrameBatch, MulticastGroup, NetworkId};
 
 /// Frames read from a port before they are handed in.
-const BATCH: usize = 64;
+const BATCH: usize = 8;
 /// Names tried for one device (06 §8.1).
 const NAMES: u64 = 64;
 /// How often a port that could not be had is tried for again.

@@ -1,18 +1,26 @@
 //! The one loop: wait for one thing, hand it to the engine, drain, perform.
 
 use super::link::{Ended, Received, Share};
+use super::ports::Port;
 use super::trace::At;
 use super::{Control, Driver};
 use crate::engine::{Input, Output};
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 use zt_peer::{LinkKind, Path};
 use zt_wire::time::{Mono, Now};
+use zt_wire::{FrameBatch, NetworkId};
 
 /// Rounds in one poll before other tasks get their turn.
 const ROUNDS: usize = 32;
+/// Frames for one port from which on they are written before more datagrams are looked at: a train of the usual MTU has 22.
+const MANY: usize = 20;
+/// How often a port is read in a round.
+const PARTS: usize = 8;
 
 impl Driver {
     /// One poll of the node: ready when it was asked to stop. No link, however full, ends it for the others.
@@ -118,14 +126,24 @@ impl Driver {
             self.hand_in(now, Input::LinkUp(link));
             progress = true;
         }
-        let Self { links, engine, outbox, .. } = self;
+        let mut failed = Vec::new();
+        let Self { links, engine, outbox, ports, lost_frames, .. } = self;
         progress |= links.poll_receive(cx, |link, together| {
             engine.foresee(together.iter().flat_map(|received| received.bytes.chunks(received.stride)));
             for Received { remote, bytes, stride } in together {
                 let (remote, stride) = (*remote, *stride);
                 engine.handle(now, Input::Datagrams { link, remote, bytes, stride }, outbox);
+                // A train's frames are written while they are in the cache, and before more come than a network's queue
+                // holds. What cannot be written now is tried again at the end of the round, with a waker that counts.
+                if outbox.frames.values().any(|batch| batch.len() >= MANY) {
+                    let mut cx = Context::from_waker(Waker::noop());
+                    failed.extend(write_frames(ports, &mut outbox.frames, &mut lost_frames.no_port, &mut cx));
+                }
             }
         });
+        for (network, error) in failed {
+            self.port_failed(now, network, &error);
+        }
         progress
     }
 
@@ -133,15 +151,22 @@ impl Driver {
         let mut progress = false;
         let mut failed = Vec::new();
         for (&network, port) in &mut self.ports {
-            // One batch of each port in a round: a busy port makes neither another nor the links wait.
-            self.incoming.clear();
-            match port.tap.poll_recv(cx, &mut self.incoming) {
-                Poll::Ready(Ok(_)) => {
-                    progress = true;
-                    self.engine.handle(now, Input::Frames(network, &self.incoming), &mut self.outbox);
+            // So many frames of each port in a round: a busy port makes neither another nor the links wait.
+            for _ in 0..PARTS {
+                // What was decided on a few frames is sealed while they are in the processor's nearest cache.
+                self.incoming.clear();
+                match port.tap.poll_recv(cx, &mut self.incoming) {
+                    Poll::Ready(Ok(_)) => {
+                        progress = true;
+                        self.engine.handle(now, Input::Frames(network, &self.incoming), &mut self.outbox);
+                        self.engine.seal(now, &mut self.outbox);
+                    }
+                    Poll::Ready(Err(error)) => failed.push((network, error)),
+                    Poll::Pending => {}
                 }
-                Poll::Ready(Err(error)) => failed.push((network, error)),
-                Poll::Pending => {}
+                if !self.incoming.is_full() {
+                    break;
+                }
             }
         }
         for (network, error) in failed {
@@ -213,27 +238,39 @@ impl Driver {
     }
 
     fn write_frames(&mut self, cx: &mut Context<'_>, now: Now) {
-        let mut failed = Vec::new();
-        for (network, batch) in &mut self.outbox.frames {
-            let Some(port) = self.ports.get_mut(network) else {
-                // The port was closed, or could not be had, while these were on their way to it.
-                self.lost_frames.no_port += batch.len() as u64;
-                batch.clear();
-                continue;
-            };
-            while !batch.is_empty() {
-                match port.tap.poll_send(cx, batch) {
-                    Poll::Ready(Ok(count)) => batch.consume(count),
-                    Poll::Ready(Err(error)) => {
-                        failed.push((*network, error));
-                        batch.clear();
-                    }
-                    Poll::Pending => break,
-                }
-            }
-        }
+        let Self { ports, outbox, lost_frames, .. } = self;
+        let failed = write_frames(ports, &mut outbox.frames, &mut lost_frames.no_port, cx);
         for (network, error) in failed {
             self.port_failed(now, network, &error);
         }
     }
+}
+
+/// Writes what waits for the ports; those that are gone.
+fn write_frames(
+    ports: &mut BTreeMap<NetworkId, Port>,
+    frames: &mut BTreeMap<NetworkId, FrameBatch>,
+    no_port: &mut u64,
+    cx: &mut Context<'_>,
+) -> Vec<(NetworkId, io::Error)> {
+    let mut failed = Vec::new();
+    for (network, batch) in frames {
+        let Some(port) = ports.get_mut(network) else {
+            // The port was closed, or could not be had, while these were on their way to it.
+            *no_port += batch.len() as u64;
+            batch.clear();
+            continue;
+        };
+        while !batch.is_empty() {
+            match port.tap.poll_send(cx, batch) {
+                Poll::Ready(Ok(count)) => batch.consume(count),
+                Poll::Ready(Err(error)) => {
+                    failed.push((*network, error));
+                    batch.clear();
+                }
+                Poll::Pending => break,
+            }
+        }
+    }
+    failed
 }

@@ -44,8 +44,9 @@ impl Vl1 {
 
     /// Remembers the packet IDs of frames, once they are sealed: ERRORs that name none of them are refused. Only
     /// needed by an owner that calls [`Transmits::seal`] itself.
-    pub fn handle_sealed(&mut self, now: Now, out: &Transmits) {
+    pub fn handle_sealed(&mut self, now: Now, out: &mut Transmits) {
         self.wire.note_sealed(now.mono, out);
         self.bonds_sealed(now.mono, out);
+        out.told();
     }
 }

@@ -1,7 +1,6 @@
 //! Datagrams that came together from one sender: what the account of one packet said holds for the next ones.
 
 use crate::inbound::Ticket;
-use crate::link::Path;
 use crate::outgoing::is_frame;
 use crate::peer_table::PeerId;
 
@@ -19,11 +18,10 @@ pub(super) enum Train {
     Accounted(Account),
 }
 
-/// All that the account of a frame depends on but the time, which is one for a train.
+/// All that the account of a frame depends on but the time and the path, which are one for a train.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Account {
     id: PeerId,
-    path: Path,
     hops: u8,
     trust: bool,
 }
@@ -31,8 +29,7 @@ pub(super) struct Account {
 impl Account {
     /// Of a frame; other packets teach or ask something, and are never like another.
     pub(super) fn of(c: &Ticket, trust: bool) -> Option<Self> {
-        let Ticket { id, path, hops, .. } = *c;
-        (is_frame(c.verb) && c.teaches.is_none()).then_some(Self { id, path, hops, trust })
+        (is_frame(c.verb) && c.teaches.is_none()).then_some(Self { id: c.id, hops: c.hops, trust })
     }
 }
 
@@ -44,7 +41,7 @@ impl Train {
 
     /// Whether the address by which a packet came is known to be proved.
     pub(super) fn has_proved(&self, c: &Ticket) -> bool {
-        matches!(self, Self::Accounted(before) if before.id == c.id && before.path == c.path && before.hops == c.hops)
+        matches!(self, Self::Accounted(before) if before.id == c.id && before.hops == c.hops)
     }
 
     /// A packet was put to account; `settled`: by a path of its sender that is proved, with nothing left that waits for it.

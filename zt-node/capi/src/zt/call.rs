@@ -163,7 +163,7 @@ impl Node {
             outbox.transmits.seal();
             let mut machine = self.core.lock()?;
             let now = machine.clock.now();
-            machine.engine.vl1_mut().handle_sealed(now, &outbox.transmits);
+            machine.engine.vl1_mut().handle_sealed(now, &mut outbox.transmits);
             drop(machine);
             for transmit in outbox.transmits.iter() {
                 let Some(remote) = transmit.path.remote.socket_addr() else { continue };
