@@ -54,6 +54,47 @@ pub struct Status {
     /// Our own addition: interfaces of `settings.ethernet`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zt_ethernet: Vec<EthernetPort>,
+    /// Our own addition: what the kernel and the node leave to each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zt_offload: Option<Offload>,
+}
+
+/// What the kernel and the node leave to each other now, in the words of the settings (docs/offload.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offload {
+    /// At all UDP sockets, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp: Option<UdpOffload>,
+    /// At virtual ports.
+    pub tap: Vec<TapOffload>,
+}
+
+/// What is left to the kernel at all UDP sockets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UdpOffload {
+    /// `all`, `send`, `receive` or `none`.
+    pub level: String,
+    /// Destinations whose trains leave one by one, as one was refused in the last two minutes.
+    pub refusing: usize,
+    /// Bytes in the smallest buffer for what arrives.
+    pub receive_buffer: usize,
+    /// Bytes in the smallest buffer for what leaves.
+    pub send_buffer: usize,
+}
+
+/// What a virtual port and its kernel leave to each other: `all`, `tcp`, `checksums` or `none`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TapOffload {
+    /// Network ID, 16 hex digits.
+    pub network: String,
+    /// Name of the device.
+    pub device: String,
+    /// What the kernel leaves to the node.
+    pub from_kernel: String,
+    /// What the node leaves to the kernel: the same, or less since the kernel refused.
+    pub to_kernel: String,
 }
 
 /// An interface on which members find each other without IP (docs/ethernet.md).

@@ -30,6 +30,44 @@ pub struct NodeStatus {
     pub drops: Vec<(DropReason, u64)>,
     /// Datagrams and bytes since start.
     pub traffic: Traffic,
+    /// What the kernel and the node leave to each other.
+    pub offload: OffloadStatus,
+}
+
+/// What the kernel and a node leave to each other now (docs/offload.md), in the words of the settings; an engine without
+/// sockets and devices has none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OffloadStatus {
+    /// At the UDP sockets; `None` when there is none.
+    pub udp: Option<UdpOffloadStatus>,
+    /// At virtual ports that are devices.
+    pub ports: Vec<PortOffloadStatus>,
+}
+
+/// What all UDP sockets of a node have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UdpOffloadStatus {
+    /// What is in effect at every socket: `all`, `send`, `receive` or `none`.
+    pub level: &'static str,
+    /// Destinations whose trains leave one by one, all or the longer ones, as one was refused in the last two minutes.
+    pub refusing: usize,
+    /// Bytes in the smallest buffer for what arrives.
+    pub receive_buffer: usize,
+    /// Bytes in the smallest buffer for what leaves.
+    pub send_buffer: usize,
+}
+
+/// What a virtual port and its kernel leave to each other: `all`, `tcp`, `checksums` or `none`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortOffloadStatus {
+    /// Its network.
+    pub network: NetworkId,
+    /// Name of the device.
+    pub device: String,
+    /// What the kernel leaves to the node: what both could when the port was opened.
+    pub from_kernel: &'static str,
+    /// What the node leaves to the kernel: the same, or less since the kernel refused.
+    pub to_kernel: &'static str,
 }
 
 /// Counters of physical traffic.

@@ -33,5 +33,5 @@ pub use linux::{InterfaceWatcher, LinuxHost, LinuxTap};
 #[doc(inline)]
 pub use linux::{LinuxDns, ResolverPlaces};
 #[doc(inline)]
-pub use offload::Offloads;
+pub use offload::{Offloads, TapOffloads};
 pub use tap::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec};

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 
 use zt_wire::{FrameBatch, Mac, MulticastGroup};
 
+use crate::offload::TapOffloads;
+
 /// What a port is: its name on the host, its MAC address and its MTU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TapInfo {
@@ -112,6 +114,11 @@ pub trait Tap: Send {
     fn counts(&self) -> TapCounts {
         TapCounts::default()
     }
+
+    /// What the port and a kernel leave to each other; `None` for ports that are no devices.
+    fn offloads(&self) -> Option<TapOffloads> {
+        None
+    }
 }
 
 impl<T: Tap + ?Sized> Tap for Box<T> {
@@ -141,6 +148,10 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
 
     fn counts(&self) -> TapCounts {
         (**self).counts()
+    }
+
+    fn offloads(&self) -> Option<TapOffloads> {
+        (**self).offloads()
     }
 }
 

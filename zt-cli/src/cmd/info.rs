@@ -48,6 +48,7 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
         if items.is_empty() { "-".to_owned() } else { items.join(", ") }
     };
     let online = if status.online { ("ONLINE", Tone::Good) } else { ("OFFLINE", Tone::Bad) };
+    let offload = status.zt_offload.as_ref();
     let mut text = facts(
         &[
             ("address", status.address.clone()),
@@ -56,6 +57,11 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
             ("listening on", list("listeningOn")),
             ("seen by others as", list("surfaceAddresses")),
             ("mapped port", status.zt_port_mapping.as_ref().map_or_else(|| "-".to_owned(), mapping)),
+            (
+                "UDP offload",
+                offload.and_then(|offload| offload.udp.as_ref()).map_or_else(|| "-".to_owned(), udp_offload),
+            ),
+            ("TAP offload", offload.map_or_else(|| "-".to_owned(), |offload| tap_offload(&offload.tap))),
         ],
         console.color,
     );
@@ -78,6 +84,25 @@ fn mapping(mapping: &api::PortMapping) -> String {
     let api::PortMapping { protocol, external, internal, offered } = mapping;
     let told = if *offered { "" } else { "; peers are not told, as the roots see another address" };
     format!("{external} to {internal} by {protocol}{told}")
+}
+
+fn udp_offload(udp: &api::UdpOffload) -> String {
+    let api::UdpOffload { level, refusing, receive_buffer, send_buffer } = udp;
+    let refused = match refusing {
+        0 => String::new(),
+        1 => "; to 1 destination datagrams leave one by one".to_owned(),
+        count => format!("; to {count} destinations datagrams leave one by one"),
+    };
+    format!("{level}; buffers of {} KiB in, {} KiB out{refused}", receive_buffer / 1024, send_buffer / 1024)
+}
+
+fn tap_offload(ports: &[api::TapOffload]) -> String {
+    let port = |port: &api::TapOffload| {
+        let api::TapOffload { device, from_kernel, to_kernel, .. } = port;
+        let less = if from_kernel == to_kernel { String::new() } else { format!(" (to the kernel {to_kernel})") };
+        format!("{device} {from_kernel}{less}")
+    };
+    if ports.is_empty() { "-".to_owned() } else { ports.iter().map(port).collect::<Vec<_>>().join(", ") }
 }
 
 /// Version of the node's program, which is not always this one.

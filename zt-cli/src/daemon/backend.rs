@@ -10,7 +10,7 @@ use zt_netconf::trace::key;
 use zt_netconf::{NetworkType, NoAnswer, Question};
 use zt_node::Handle;
 use zt_node::driver::{EthernetHandle, EthernetPort, KeptTrace, Stopped, TcpRelayHandle};
-use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, WithheldStatus};
+use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, OffloadStatus, WithheldStatus};
 use zt_peer::BondMtuError;
 use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
 
@@ -114,6 +114,7 @@ impl Backend for NodeBackend {
             version_rev: COMPATIBLE_VERSION.revision,
             zt_version: Some(VERSION.to_owned()),
             zt_ethernet: self.ethernet.ports().into_iter().map(ethernet_port).collect(),
+            zt_offload: Some(offload(&status.offload)),
             zt_port_mapping: self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }
@@ -273,6 +274,22 @@ fn ethernet_port(port: EthernetPort) -> api::EthernetPort {
     let EthernetPort { interface, state } = port;
     let (mac, mtu) = state.as_ref().ok().map(|(mac, mtu)| (mac.to_string(), *mtu)).unzip();
     api::EthernetPort { interface, mac, mtu, problem: state.err() }
+}
+
+fn offload(status: &OffloadStatus) -> api::Offload {
+    let udp = status.udp.as_ref().map(|udp| api::UdpOffload {
+        level: udp.level.to_owned(),
+        refusing: udp.refusing,
+        receive_buffer: udp.receive_buffer,
+        send_buffer: udp.send_buffer,
+    });
+    let tap = status.ports.iter().map(|port| api::TapOffload {
+        network: port.network.to_string(),
+        device: port.device.clone(),
+        from_kernel: port.from_kernel.to_owned(),
+        to_kernel: port.to_kernel.to_owned(),
+    });
+    api::Offload { udp, tap: tap.collect() }
 }
 
 /// It works until the process ends, which is not what was asked for.

@@ -31,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) controller: Option<Controller>,
     /// Version of its program, if it says.
     pub(crate) version: Option<String>,
+    /// What it leaves to its kernel, if it says.
+    pub(crate) offload: Value,
     /// Bytes of long bodies in its hands, now and at most.
     pub(crate) held: (usize, usize),
 }
@@ -81,9 +83,12 @@ fn network(id: NetworkId) -> api::Network {
 
 impl Backend for Node {
     async fn status(&self) -> Answer<api::Status> {
-        let ours = self.told().version.clone();
+        let (ours, offload) = {
+            let told = self.told();
+            (told.version.clone(), told.offload.clone())
+        };
         Ok(serde_json::from_value(json!({
-            "ztVersion": ours, "address": "fe39e980ad", "clock": 1, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": true,
+            "ztVersion": ours, "ztOffload": offload, "address": "fe39e980ad", "clock": 1, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": true,
             "planetWorldId": 1, "planetWorldTimestamp": 2, "publicIdentity": "fe39e980ad:0:…", "tcpFallbackActive": false,
             "version": "1.14.1", "versionBuild": 0, "versionMajor": 1, "versionMinor": 14, "versionRev": 1
         }))

@@ -210,6 +210,30 @@ fn bonds_are_listed_shown_rotated_and_sized() {
 }
 
 #[test]
+fn what_is_left_to_the_kernel_is_shown_with_what_it_refuses() {
+    let node = Fake::start();
+    let folder = node.folder();
+    let shows = |lines: [&str; 2]| {
+        let info = folder.ok("zt info");
+        let told: Vec<&str> = info.lines().filter(|line| line.contains("offload")).collect();
+        let told: Vec<String> = told.iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(told, lines, "{info}");
+    };
+    let is = |offload: Value| node.told.lock().expect("no panic").offload = offload;
+    shows(["UDP offload: -", "TAP offload: -"]);
+    let udp =
+        |refusing: u8| json!({"level": "all", "refusing": refusing, "receiveBuffer": 4_194_304, "sendBuffer": 212_992});
+    let port = |device: &str, to_kernel: &str| json!({"network": "8056c2e21c000001", "device": device, "fromKernel": "all", "toKernel": to_kernel});
+    is(json!({"udp": udp(0), "tap": []}));
+    shows(["UDP offload: all; buffers of 4096 KiB in, 208 KiB out", "TAP offload: -"]);
+    is(json!({"udp": udp(1), "tap": [port("zt0", "all"), port("zt1", "checksums")]}));
+    shows([
+        "UDP offload: all; buffers of 4096 KiB in, 208 KiB out; to 1 destination datagrams leave one by one",
+        "TAP offload: zt0 all, zt1 all (to the kernel checksums)",
+    ]);
+}
+
+#[test]
 fn the_version_shown_is_the_nodes_own() {
     let node = Fake::start();
     let folder = node.folder();

@@ -2,10 +2,11 @@
 
 use super::Driver;
 use super::interfaces::Wish;
+use super::ports::Port;
 use super::store::Unwritten;
 use super::trace_log::KeptTrace;
 use crate::engine::Engine;
-use crate::status::{NetworkStatus, NodeStatus};
+use crate::status::{NetworkStatus, NodeStatus, PortOffloadStatus};
 use std::io;
 use std::sync::Arc;
 use zt_netconf::controller::{Answered, ApiOutcome, Command, CommandError};
@@ -43,7 +44,18 @@ impl<'a> Control<'a> {
         status.traffic = self.driver.links.traffic();
         status.drops.extend(self.driver.links.unsent().iter());
         status.drops.extend(self.driver.port_drops());
+        status.offload.udp = self.driver.links.udp_offload(self.now.mono);
+        status.offload.ports = self.port_offloads().collect();
         status
+    }
+
+    /// What ports that are devices and the kernel leave to each other.
+    fn port_offloads(&self) -> impl Iterator<Item = PortOffloadStatus> {
+        self.driver.ports.iter().filter_map(|(&network, Port { tap, .. })| {
+            let offloads = tap.offloads()?;
+            let (from_kernel, to_kernel) = (offloads.from_host.name(), offloads.to_host.name());
+            Some(PortOffloadStatus { network, device: tap.info().name.clone(), from_kernel, to_kernel })
+        })
     }
 
     /// State of all joined networks.

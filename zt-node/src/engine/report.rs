@@ -2,7 +2,8 @@
 
 use super::Engine;
 use crate::status::{
-    DropReason, MoonStatus, NetworkStatus, NodeStatus, PathStatus, PeerStatus, RouteStatus, RulesStatus, Traffic,
+    DropReason, MoonStatus, NetworkStatus, NodeStatus, OffloadStatus, PathStatus, PeerStatus, RouteStatus, RulesStatus,
+    Traffic,
 };
 use std::time::Duration;
 use zt_netconf::{Failure, Network, NoAnswer, Question, SignOn, Why};
@@ -26,6 +27,7 @@ impl Engine {
             clock: now.unix_ms,
             drops: self.drops(),
             traffic: Traffic::default(),
+            offload: OffloadStatus::default(),
         }
     }
 

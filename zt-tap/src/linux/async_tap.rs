@@ -5,7 +5,7 @@ use tokio::io::unix::AsyncFd;
 use zt_wire::{FrameBatch, MulticastGroup};
 
 use super::LinuxTap;
-use crate::offload::Offloads;
+use crate::offload::{Offloads, TapOffloads};
 use crate::{PortState, Tap, TapCounts, TapFactory, TapInfo, TapSpec, sys};
 
 /// A [`LinuxTap`] whose tasks are woken by the tokio reactor.
@@ -78,6 +78,10 @@ impl Tap for AsyncTap {
 
     fn counts(&self) -> TapCounts {
         self.fd.get_ref().counts()
+    }
+
+    fn offloads(&self) -> Option<TapOffloads> {
+        Some(self.fd.get_ref().offloads())
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use zt_wire::FrameBatch;
 
 use super::tap::is_too_long;
-use crate::offload::{Cut, CutError, HEADER_LEN, Offloads, Plan, Run, VnetHeader};
+use crate::offload::{Cut, CutError, HEADER_LEN, Offloads, Plan, Run, TapOffloads, VnetHeader};
 use crate::{TapCounts, sys};
 
 /// Longest frame the kernel hands over: an IP packet of 64 KiB, with its Ethernet header and VLAN tags.
@@ -94,8 +94,8 @@ impl Super {
         }
     }
 
-    pub(super) fn offloads(&self) -> Offloads {
-        self.offloads
+    pub(super) fn offloads(&self) -> TapOffloads {
+        TapOffloads { from_host: self.offloads, to_host: self.joins }
     }
 
     /// Whether nothing was left when frames were last read.
@@ -359,7 +359,7 @@ mod tests {
         for joins in [Offloads::Tcp, Offloads::Checksums, Offloads::Checksums] {
             assert_eq!(sends(&mut device, &ours, &batch), TapCounts::default());
             assert_eq!(written(&theirs), singly(&batch));
-            assert_eq!(device.joins, joins);
+            assert_eq!(device.offloads(), TapOffloads { from_host: Offloads::All, to_host: joins });
         }
     }
 

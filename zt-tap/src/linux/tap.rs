@@ -10,7 +10,7 @@ use zt_wire::{FrameBatch, MulticastGroup};
 use super::multicast;
 use super::netlink::{LinkChange, Netlink};
 use super::offload::Super;
-use crate::offload::Offloads;
+use crate::offload::{Offloads, TapOffloads};
 use crate::{PortState, TapCounts, TapInfo, TapSpec, sys};
 
 /// A TAP device of Linux (06 §8.2): non-blocking, without packet information, closed on exec,
@@ -100,8 +100,9 @@ impl LinuxTap {
 
     /// What the kernel and this device leave to each other.
     #[must_use]
-    pub fn offloads(&self) -> Offloads {
-        self.long.as_ref().map_or(Offloads::None, Super::offloads)
+    pub fn offloads(&self) -> TapOffloads {
+        let none = TapOffloads { from_host: Offloads::None, to_host: Offloads::None };
+        self.long.as_ref().map_or(none, Super::offloads)
     }
 
     /// Whether the device had nothing left when frames were last read.

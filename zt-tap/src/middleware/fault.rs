@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use zt_wire::batch::FrameRef;
 use zt_wire::{FrameBatch, MulticastGroup};
 
-use crate::{PortState, Tap, TapCounts, TapInfo};
+use crate::{PortState, Tap, TapCounts, TapInfo, TapOffloads};
 
 /// Which faults, as chances between 0.0 (never) and 1.0 (always).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -190,5 +190,9 @@ impl<T: Tap> Tap for Fault<T> {
 
     fn counts(&self) -> TapCounts {
         self.inner.counts()
+    }
+
+    fn offloads(&self) -> Option<TapOffloads> {
+        self.inner.offloads()
     }
 }

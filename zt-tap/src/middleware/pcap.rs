@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use zt_wire::{FrameBatch, MulticastGroup};
 
-use crate::{PortState, Tap, TapCounts, TapInfo};
+use crate::{PortState, Tap, TapCounts, TapInfo, TapOffloads};
 
 /// Writes frames as a pcap file (microseconds, Ethernet), which tcpdump and Wireshark read.
 #[derive(Debug)]
@@ -137,5 +137,9 @@ impl<T: Tap, W: Write + Send> Tap for Pcap<T, W> {
 
     fn counts(&self) -> TapCounts {
         self.inner.counts()
+    }
+
+    fn offloads(&self) -> Option<TapOffloads> {
+        self.inner.offloads()
     }
 }

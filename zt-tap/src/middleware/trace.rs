@@ -6,7 +6,7 @@ use zt_wire::batch::FrameRef;
 use zt_wire::{FrameBatch, MulticastGroup};
 
 use super::Direction;
-use crate::{PortState, Tap, TapCounts, TapInfo};
+use crate::{PortState, Tap, TapCounts, TapInfo, TapOffloads};
 
 /// Shows every frame that passes a port to a function.
 pub struct Trace<T, F> {
@@ -73,5 +73,9 @@ where
 
     fn counts(&self) -> TapCounts {
         self.inner.counts()
+    }
+
+    fn offloads(&self) -> Option<TapOffloads> {
+        self.inner.offloads()
     }
 }

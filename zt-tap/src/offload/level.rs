@@ -13,3 +13,28 @@ pub enum Offloads {
     #[default]
     All,
 }
+
+impl Offloads {
+    /// All levels, the least first.
+    pub const LEVELS: [Self; 4] = [Self::None, Self::Checksums, Self::Tcp, Self::All];
+
+    /// The word that settings and reports have for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Checksums => "checksums",
+            Self::Tcp => "tcp",
+            Self::All => "all",
+        }
+    }
+}
+
+/// What a port and its host leave to each other now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TapOffloads {
+    /// What the host leaves to the port: what it agreed to when the port was opened.
+    pub from_host: Offloads,
+    /// What the port leaves to the host: the same, or less since it refused.
+    pub to_host: Offloads,
+}

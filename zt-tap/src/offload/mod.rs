@@ -17,5 +17,5 @@ mod vnet;
 
 pub use cut::{Cut, CutError};
 pub use join::{Plan, Run};
-pub use level::Offloads;
+pub use level::{Offloads, TapOffloads};
 pub use vnet::{Gso, HEADER_LEN, VnetHeader};

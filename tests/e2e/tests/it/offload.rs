@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::json;
 use zt_test_e2e::rig::network_settings;
 use zt_test_e2e::{Daemon, Host, Lab, Program, tcp, udp};
@@ -40,6 +40,15 @@ fn members_of_every_level_carry_tcp_and_udp_to_those_of_every_other() -> Result<
         .collect::<Result<_>>()?;
     let addresses =
         members.iter().map(|(_, daemon)| daemon.wait_joined(network, PATIENCE)).collect::<Result<Vec<_>>>()?;
+
+    for ((_, daemon), (tap, udp)) in members.iter().zip(LEVELS) {
+        let offload = daemon.api().get("/status")?["ztOffload"].clone();
+        let port = &offload["tap"][0];
+        // A kernel before 6.2 has no more than TCP.
+        ensure!(port["fromKernel"] == tap || tap == "all" && port["fromKernel"] == "tcp", "{tap}: {offload}");
+        ensure!(port["toKernel"] == port["fromKernel"] && offload["udp"]["level"] == udp, "{tap}, {udp}: {offload}");
+        ensure!(offload["udp"]["receiveBuffer"].as_u64() >= Some(4 << 20), "a root may have any: {offload}");
+    }
 
     for (from, _) in &members {
         for ((to, _), addresses) in members.iter().zip(&addresses).filter(|((to, _), _)| to.name() != from.name()) {

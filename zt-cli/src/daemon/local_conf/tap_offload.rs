@@ -7,17 +7,11 @@ use super::LocalConf;
 
 impl LocalConf {
     pub(super) fn read_tap_offload(&mut self, value: &Value) {
-        let level = match value.as_str() {
-            Some("none") => Offloads::None,
-            Some("checksums") => Offloads::Checksums,
-            Some("tcp") => Offloads::Tcp,
-            Some("all") => Offloads::All,
-            _ => {
-                return self.remark(format!(
-                    "settings.tapOffload: {value} ignored; write \"all\", \"tcp\", \"checksums\" or \"none\""
-                ));
-            }
-        };
-        self.settings.tap_offload = level;
+        match Offloads::LEVELS.into_iter().find(|level| value.as_str() == Some(level.name())) {
+            Some(level) => self.settings.tap_offload = level,
+            None => self.remark(format!(
+                "settings.tapOffload: {value} ignored; write \"all\", \"tcp\", \"checksums\" or \"none\""
+            )),
+        }
     }
 }

@@ -7,17 +7,11 @@ use super::LocalConf;
 
 impl LocalConf {
     pub(super) fn read_udp_offload(&mut self, value: &Value) {
-        let (send, receive) = match value.as_str() {
-            Some("none") => (false, false),
-            Some("send") => (true, false),
-            Some("receive") => (false, true),
-            Some("all") => (true, true),
-            _ => {
-                return self.remark(format!(
-                    "settings.udpOffload: {value} ignored; write \"all\", \"send\", \"receive\" or \"none\""
-                ));
-            }
-        };
-        self.settings.udp_offload = UdpOffloads { send, receive };
+        match UdpOffloads::LEVELS.into_iter().find(|level| value.as_str() == Some(level.name())) {
+            Some(level) => self.settings.udp_offload = level,
+            None => self.remark(format!(
+                "settings.udpOffload: {value} ignored; write \"all\", \"send\", \"receive\" or \"none\""
+            )),
+        }
     }
 }

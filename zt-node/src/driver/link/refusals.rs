@@ -44,6 +44,11 @@ impl Refusals {
         cause
     }
 
+    /// How many destinations refuse trains.
+    pub(super) fn count(&self, now: Mono) -> usize {
+        self.0.values().filter(|refusal| now.saturating_since(refusal.at) < VALID).count()
+    }
+
     /// Forgets everything: the interface is another.
     pub(super) fn clear(&mut self) {
         self.0.clear();
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!(refusals.note(T, remote(1), 1432, Some(payload(1420, false))), Some(1392));
         assert!(refusals.refuses(T, remote(1), 1432) && !refusals.refuses(T, remote(1), 1392));
         assert!(!refusals.refuses(T, remote(2), 1432));
+        assert_eq!((refusals.count(T), refusals.count(T + VALID)), (1, 0));
         assert!(!refusals.refuses(T + VALID, remote(1), 1432), "a wider path is noticed");
     }
 

@@ -5,7 +5,7 @@ use super::udp::{self, UdpLink, UdpOffloads};
 use super::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, Share, UnsentCounts};
 use crate::driver::ready::{Knock, ReadySet};
 use crate::driver::trace;
-use crate::status::{Traffic, Unsent};
+use crate::status::{Traffic, UdpOffloadStatus, Unsent};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -159,6 +159,23 @@ impl Links {
     /// Datagrams that did not leave.
     pub(in crate::driver) fn unsent(&self) -> UnsentCounts {
         self.tally.unsent
+    }
+
+    /// What all UDP sockets have of the kernel; `None` when there is none.
+    pub(in crate::driver) fn udp_offload(&self, now: Mono) -> Option<UdpOffloadStatus> {
+        self.udp().next()?;
+        let buffers = self.udp().filter_map(UdpLink::buffers);
+        let [receive_buffer, send_buffer] = buffers.fold([usize::MAX; 2], |[a, b], [c, d]| [a.min(c), b.min(d)]);
+        Some(UdpOffloadStatus {
+            level: UdpOffloads {
+                send: self.udp().all(|socket| socket.offloads().send),
+                receive: self.udp().all(|socket| socket.offloads().receive),
+            }
+            .name(),
+            refusing: self.udp().map(|socket| socket.refusing(now)).sum(),
+            receive_buffer,
+            send_buffer,
+        })
     }
 
     /// The UDP sockets.

@@ -50,6 +50,27 @@ impl Default for UdpOffloads {
     }
 }
 
+impl UdpOffloads {
+    /// Nothing, either, both.
+    pub const LEVELS: [Self; 4] = [
+        Self { send: false, receive: false },
+        Self { send: true, receive: false },
+        Self { send: false, receive: true },
+        Self { send: true, receive: true },
+    ];
+
+    /// The word that settings and reports have for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match (self.send, self.receive) {
+            (false, false) => "none",
+            (true, false) => "send",
+            (false, true) => "receive",
+            (true, true) => "all",
+        }
+    }
+}
+
 /// One bound UDP socket.
 pub(in crate::driver) struct UdpLink {
     pub(in crate::driver) local: SocketAddr,
@@ -64,6 +85,8 @@ pub(in crate::driver) struct UdpLink {
     cuts: usize,
     /// Messages to receive in the next call.
     batch: usize,
+    /// The kernel joins what arrives.
+    is_joined: bool,
     /// The system call; another one in tests.
     send: fn(BorrowedFd<'_>, &[Message<'_>]) -> io::Result<usize>,
 }
@@ -87,18 +110,44 @@ impl UdpLink {
             let _ = sys::set_coalescing(socket.as_fd(), false);
         }
         let cuts = if offloads.send { state.max_gso_segments() } else { 1 };
+        let is_joined = offloads.receive && state.gro_segments() > 1;
         sys::allow_fragmentation(socket.as_fd(), local.is_ipv6())?;
         let local = socket.local_addr()?;
         let (refusals, io) = (Refusals::default(), sys::register(socket)?);
-        Ok(Self { local, interface, refusals, learnt: None, io, state, cuts, batch: TRAINS, send: sys::send })
+        Ok(Self {
+            local,
+            interface,
+            refusals,
+            learnt: None,
+            io,
+            state,
+            cuts,
+            is_joined,
+            batch: TRAINS,
+            send: sys::send,
+        })
     }
 
-    /// Bytes that wait for the node, and for the network, before datagrams are lost; `None` when that is as much as it should be.
-    pub(super) fn small_buffers(&self) -> Option<[usize; 2]> {
+    /// What the socket and the kernel leave to each other.
+    pub(super) fn offloads(&self) -> UdpOffloads {
+        UdpOffloads { send: self.cuts > 1, receive: self.is_joined }
+    }
+
+    /// Destinations that trains leave to one by one, all or the longer ones.
+    pub(super) fn refusing(&self, now: Mono) -> usize {
+        self.refusals.count(now)
+    }
+
+    /// Bytes that wait for the node, and for the network, before datagrams are lost.
+    pub(super) fn buffers(&self) -> Option<[usize; 2]> {
         let socket = SockRef::from(self.io.get_ref());
         // The kernel doubles what it is asked for, for its own part, and says so.
-        let sizes = [socket.recv_buffer_size().ok()? / 2, socket.send_buffer_size().ok()? / 2];
-        sizes.iter().any(|size| *size < SMALL_BUFFER).then_some(sizes)
+        Some([socket.recv_buffer_size().ok()? / 2, socket.send_buffer_size().ok()? / 2])
+    }
+
+    /// The same; `None` when that is as much as it should be.
+    pub(super) fn small_buffers(&self) -> Option<[usize; 2]> {
+        self.buffers().filter(|sizes| sizes.iter().any(|size| *size < SMALL_BUFFER))
     }
 
     /// Largest payload as a [`Link`](zt_peer::Link) has it: that of the interface, if it is known.
@@ -477,6 +526,7 @@ mod tests {
                     assert_eq!(send(&mut link, &receiver, 1400).await, None, "the path is not narrow");
                 }
                 assert_eq!(ASKED.get(), 1, "asked once, and not again while that is remembered");
+                assert_eq!((link.refusing(Mono::ZERO), link.offloads().send), (1, true));
             }
         });
     }
@@ -574,6 +624,17 @@ mod tests {
                     poll_fn(|cx| link.poll_receive(cx, &mut buffer, &mut each)).await.expect("received");
                 }
                 assert_eq!(lengths, arrived);
+            }
+        });
+    }
+
+    #[test]
+    fn what_is_in_effect_is_what_was_asked_for() {
+        on_loopback(async |local, _| {
+            for asked in UdpOffloads::LEVELS {
+                let link = UdpLink::bind(local, None, asked).expect("a socket");
+                // Linux 5.0 has both.
+                assert_eq!((link.offloads(), link.refusing(Mono::ZERO)), (asked, 0));
             }
         });
     }
