@@ -35,7 +35,7 @@ impl AddressIndex {
         }
     }
 
-    /// What lies where the search for an address begins: for [`PeerTable::touch`](crate::peer_table::PeerTable::touch).
+    /// What lies where the search for an address begins: what is read ahead.
     pub(crate) fn begin(&self, address: Address) -> u64 {
         let mask = self.places.len().wrapping_sub(1);
         self.places.get(home(address) & mask).copied().unwrap_or(0)

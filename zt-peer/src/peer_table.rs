@@ -1,6 +1,7 @@
 //! All peers: found by address, kept in a fixed order, and due at some time.
 
 mod hop;
+mod moves;
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -10,9 +11,10 @@ use zt_wire::{Address, Mono};
 
 use crate::address_index::AddressIndex;
 use crate::link::Path;
-use crate::peer::Peer;
+use crate::peer::{Adopted, Peer, Proof};
 
 use hop::Hop;
+use moves::Moves;
 
 /// Most peers in memory.
 pub(crate) const MAX_PEERS: usize = 1 << 17;
@@ -24,8 +26,6 @@ pub(crate) struct PeerId(u32);
 impl PeerId {
     /// Of somebody who was not looked up.
     pub(crate) const UNKNOWN: Self = Self(u32::MAX);
-    /// Of nobody.
-    pub(crate) const NOBODY: Self = Self(u32::MAX - 1);
 }
 
 const REMOVED: &str = "a peer is removed by its table only, with its id";
@@ -39,6 +39,7 @@ pub(crate) struct PeerTable {
     /// When each is to be looked at; [`Mono::FAR`] = never. `due` has the same.
     looks: Vec<Mono>,
     hops: Vec<Hop>,
+    moves: Moves,
     free: Vec<PeerId>,
     due: BTreeSet<(Mono, PeerId)>,
 }
@@ -69,28 +70,38 @@ impl PeerTable {
     pub(crate) fn hop(&mut self, id: PeerId) -> &mut Hop {
         let at = id.0 as usize;
         if self.hops[at].is_void() {
-            let peer = self.get(id);
-            let met = peer.united().last().and_then(|(other, _)| self.id(other));
-            self.hops[at] = Hop::new(peer, met);
+            self.hops[at] = Hop::new(self.get(id));
         }
         &mut self.hops[at]
     }
 
     /// Reads what is needed of peers for packets that are handed on, and does nothing with it but that the processor's caches
-    /// have it then. No read but that of the hop waits for another, so that the processor does them side by side: first
-    /// all places of the index, then all hops.
-    pub(crate) fn touch(&self, addresses: &[Address]) {
-        let places = addresses.iter().map(|a| self.by_address.begin(*a)).fold(0, u64::wrapping_add);
-        black_box(places);
-        let begin = |id: PeerId| self.hops.get(id.0 as usize).map(Hop::begin);
-        let hops = addresses.iter().filter_map(|a| self.id(*a).and_then(begin)).fold(0, u64::wrapping_add);
-        black_box(hops);
+    /// have it then. `ends`: destination and source of each.
+    pub(crate) fn touch(&self, ends: &[[Address; 2]]) {
+        self.touch_each(ends.iter().map(|[to, _]| *to));
+        let has_met = |to: Address, from: Address| self.id(to).is_none_or(|id| self.hops[id.0 as usize].met() == from);
+        self.touch_each(ends.iter().filter(|[to, from]| !has_met(*to, *from)).map(|[_, from]| *from));
     }
 
-    /// Whether two were brought together lately, as far as is known at once.
-    pub(crate) fn have_met(&mut self, now: Mono, one: PeerId, other: PeerId) -> bool {
-        let (a, b) = (*self.hop(one), *self.hop(other));
-        a.has_met(now, other, &b) || b.has_met(now, one, &a)
+    /// No read but that of a hop waits for another, so that the processor does them side by side: first all places of the
+    /// index, then all hops.
+    fn touch_each(&self, addresses: impl Iterator<Item = Address> + Clone) {
+        black_box(addresses.clone().map(|a| self.by_address.begin(a)).fold(0, u64::wrapping_add));
+        let begin = |id: PeerId| self.hops.get(id.0 as usize).map(|hop| hop.met().as_u64());
+        black_box(addresses.filter_map(|a| self.id(a).and_then(begin)).fold(0, u64::wrapping_add));
+    }
+
+    /// Whether a peer was brought together with another lately, who has not moved since, as far as is known at once: nothing
+    /// of the other one is needed.
+    pub(crate) fn has_met(&mut self, now: Mono, id: PeerId, other: Address) -> bool {
+        self.hop(id).met_lately(now, other).is_some_and(|at| self.moves.stayed_since(other, at))
+    }
+
+    /// An answer proved an address of a peer that is none of its paths yet.
+    pub(crate) fn adopt(&mut self, now: Mono, id: PeerId, proof: &Proof) -> Adopted {
+        let adopted = self.get_mut(id).adopt(now, proof);
+        self.moves.note(self.get(id).address(), now, self.len());
+        adopted
     }
 
     /// A peer learns that packets were handed on to it.

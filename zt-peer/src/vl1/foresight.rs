@@ -10,7 +10,7 @@ use super::Vl1;
 
 /// With fewer peers the caches hold all that would be read.
 pub(super) const MANY: usize = 6_000;
-/// Addresses that are read side by side: as many as processors have reads under way, and some.
+/// Packets that are looked ahead at a time: some more than processors have reads under way.
 const AHEAD: usize = 32;
 
 impl Vl1 {
@@ -21,20 +21,19 @@ impl Vl1 {
         if self.peers.len() < MANY {
             return;
         }
-        let mut ahead = [Address::new(0); AHEAD];
-        let (mut len, mut last) = (0, None);
+        let mut ahead = [[Address::NIL; 2]; AHEAD];
+        let mut len = 0;
         for ends in datagrams.into_iter().filter_map(ends) {
             // Trains are of one peer for another, mostly.
-            if last == Some(ends) {
+            if len > 0 && ahead[len - 1] == ends {
                 continue;
             }
-            last = Some(ends);
-            if len + ends.len() > AHEAD {
-                self.peers.touch(&ahead[..len]);
+            if len == AHEAD {
+                self.peers.touch(&ahead);
                 len = 0;
             }
-            ahead[len..len + ends.len()].copy_from_slice(&ends);
-            len += ends.len();
+            ahead[len] = ends;
+            len += 1;
         }
         self.peers.touch(&ahead[..len]);
     }

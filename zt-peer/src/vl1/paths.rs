@@ -99,8 +99,8 @@ impl Vl1 {
             trusted: self.links.trusted_id(&path.remote),
             lasting: kind.has_lasting_addresses(),
         };
-        let peer = self.peers.get_mut(id);
-        let Adopted { gone, doubted, route } = peer.adopt(now.mono, &proof);
+        let Adopted { gone, doubted, route } = self.peers.adopt(now.mono, id, &proof);
+        let peer = self.peers.get(id);
         let (address, nameless) = (peer.address(), peer.software().version().is_none());
         self.paths.claim(path);
         self.paths.release(&gone);

@@ -47,7 +47,7 @@ impl Vl1 {
         packet.set_hops(hops + 1);
         if let Some(id) = self.direct_hop(now.mono, to) {
             self.forward(now.mono, id, datagram, out);
-            self.unite(now, path, from, id, out);
+            self.unite(now, path, from, (to, id), out);
             return Ok(());
         }
         // Towards the best root, never back to the packet's source.

@@ -19,13 +19,22 @@ const OPENER_TTL: u8 = 2;
 
 impl Vl1 {
     /// Tells two peers, whose packet we just forwarded, of each other: once in 30 s per pair. `path`: by which it came.
-    pub(super) fn unite(&mut self, now: Now, path: Path, source: Address, d: PeerId, out: &mut Transmits) {
-        let Some(s) = self.peers.id(source).filter(|s| *s != d) else { return };
-        // Most packets end here, whether they come from where they say or not.
-        if self.peers.have_met(now.mono, s, d) {
+    pub(super) fn unite(
+        &mut self,
+        now: Now,
+        path: Path,
+        source: Address,
+        (destination, d): (Address, PeerId),
+        out: &mut Transmits,
+    ) {
+        // Most packets end here, whether they come from where they say or not: nothing of their source is needed.
+        if self.peers.has_met(now.mono, d, source) {
             return;
         }
-        let destination = self.peers.get(d).address();
+        let Some(s) = self.peers.id(source).filter(|s| *s != d) else { return };
+        if self.peers.has_met(now.mono, s, destination) {
+            return;
+        }
         let (us, ud) = (self.peers.get(s).united(), self.peers.get(d).united());
         let t = now.mono;
         let at_once = us.was_last(t, destination, ud.moved_at()) || ud.was_last(t, source, us.moved_at());

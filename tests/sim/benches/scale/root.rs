@@ -13,8 +13,8 @@ use zt_wire::{Address, Packet, Verb, write_header};
 
 /// Trains that the driver hands in before it sends.
 const BATCH: usize = 32;
-/// Trains of one read of a socket.
-const READ: usize = 8;
+/// Datagrams of one read of a socket while they come singly, and trains.
+const READ: (usize, usize) = (32, 8);
 /// Datagrams of one round.
 const DATAGRAMS: usize = 1 << 16;
 /// Conversations that keep the caches warm.
@@ -89,12 +89,13 @@ fn dice_id(number: usize) -> u64 {
 
 /// Relays datagrams in trains of so many, from the talks in turn: as many at a time as one read of a socket gives.
 fn relay(town: &mut Town, talks: &[Talk], next: &mut usize, datagrams: usize, train: usize) {
-    let mut room = vec![0x5a; LEN * train * READ];
+    let most = if train == 1 { READ.0 } else { READ.1 };
+    let mut room = vec![0x5a; LEN * train * most];
     let trains = datagrams / train;
-    for begin in (0..trains).step_by(READ) {
-        let read = READ.min(trains - begin);
+    for begin in (0..trains).step_by(most) {
+        let read = most.min(trains - begin);
         let room = &mut room[..LEN * train * read];
-        let mut from = [Endpoint::Ip(home(0)); READ];
+        let mut from = [Endpoint::Ip(home(0)); READ.0];
         for (from, bytes) in from.iter_mut().zip(room.chunks_mut(LEN * train)) {
             let talk = &talks[*next % talks.len()];
             *next += 1;
