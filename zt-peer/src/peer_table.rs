@@ -66,6 +66,19 @@ impl PeerTable {
         self.slab[id.0 as usize].as_mut().expect(REMOVED)
     }
 
+    /// The round comes to a peer: [`Peer::rest`]. What its hop says is as true as before; made anew for all of very many peers
+    /// every five seconds, it would cost each packet some.
+    pub(crate) fn rest(&mut self, id: PeerId, now: Mono) {
+        self.note_handed_on(id);
+        self.slab[id.0 as usize].as_mut().expect(REMOVED).rest(now);
+    }
+
+    /// Whether what is needed of it is at hand.
+    #[cfg(test)]
+    pub(crate) fn has_hop(&self, id: PeerId) -> bool {
+        !self.hops[id.0 as usize].is_void()
+    }
+
     /// What is needed of it for a packet that is handed on.
     pub(crate) fn hop(&mut self, id: PeerId) -> &mut Hop {
         let at = id.0 as usize;

@@ -71,7 +71,7 @@ impl Vl1 {
         let t = now.mono;
         let best = self.best_upstream(t, None);
         for id in self.peers.ids_within(places) {
-            self.peers.get_mut(id).rest(t);
+            self.peers.rest(id, t);
             self.expire_paths(now, id, out);
             if self.bonding.in_use {
                 self.tend_bond(now, id, out);

@@ -139,3 +139,16 @@ fn looking_ahead_takes_any_bytes() {
     let drops: u64 = vl1.drops().map(|(_, n)| n).sum();
     assert_eq!((drops, vl1.peers.len()), (0, foresight::MANY), "nothing was done");
 }
+
+#[test]
+fn a_round_leaves_at_hand_what_packets_need_that_are_handed_on() {
+    let (mut vl1, mut out) = (machine(), Transmits::new());
+    learn(&mut vl1, Address::new(0x20_0000_0000), &mut out);
+    let id = vl1.peers.ids()[0];
+    _ = vl1.peers.hop(id);
+    vl1.schedule.hurry_round(NOW.mono);
+    vl1.handle_timeout(NOW, &mut out);
+    assert!(vl1.peers.has_hop(id));
+    _ = vl1.peers.get_mut(id);
+    assert!(!vl1.peers.has_hop(id), "whoever may change the peer voids it");
+}
