@@ -16,7 +16,7 @@ const BATCH: usize = 32;
 /// Datagrams of one read of a socket while they come singly, and trains.
 const READ: (usize, usize) = (32, 8);
 /// Datagrams of one round.
-const DATAGRAMS: usize = 1 << 18;
+const DATAGRAMS: usize = 1 << 16;
 /// Conversations that keep the caches warm.
 const FEW: usize = 64;
 /// Time that passes with each batch: some 500,000 datagrams a second.
