@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 /// Memory that is kept when there is nothing to send: what a root hands on of one batch of received trains.
 const KEPT: usize = 640 * 1024;
 /// It grows in steps, so that a batch that is somewhat longer than the last one needs no more.
-const STEP: usize = 64 * 1024;
+const STEP: usize = 4 * 1024;
 
 /// Bytes of a batch, appended at the end.
 ///
