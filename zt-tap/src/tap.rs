@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use zt_wire::{FrameBatch, Mac, MulticastGroup};
 
@@ -76,6 +76,25 @@ pub trait Tap: Send {
     /// The port is gone (device deleted, other end dropped); it will not come back.
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut FrameBatch) -> Poll<io::Result<usize>>;
 
+    /// As [`Tap::poll_recv`], for an owner that is done with each frame before it sees the next: shows `each` at most `most`
+    /// frames, where they lie if the port can do so. `room` is for ports that cannot, and bounds what they give.
+    ///
+    /// # Errors
+    /// As [`Tap::poll_recv`].
+    fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut FrameBatch,
+        most: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        let _ = most;
+        room.clear();
+        let count = ready!(self.poll_recv(cx, room))?;
+        room.iter().for_each(|frame| each(frame.bytes));
+        Poll::Ready(Ok(count))
+    }
+
     /// Hands frames of `batch` to the host, from the first on, and returns how many it took; the
     /// caller then [consumes](FrameBatch::consume) that many. At least one is taken, or the call
     /// is pending and the task is woken when there is room. Frames the host cannot take (longer
@@ -128,6 +147,16 @@ impl<T: Tap + ?Sized> Tap for Box<T> {
 
     fn poll_recv(&mut self, cx: &mut Context<'_>, batch: &mut FrameBatch) -> Poll<io::Result<usize>> {
         (**self).poll_recv(cx, batch)
+    }
+
+    fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut FrameBatch,
+        most: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_frames(cx, room, most, each)
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &FrameBatch) -> Poll<io::Result<usize>> {

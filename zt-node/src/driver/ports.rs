@@ -6,6 +6,7 @@
 use super::claims::{Share, share_out, without_effect};
 use super::dns::PortDns;
 use super::persist::Place;
+use super::turn::FRAMES;
 use super::{Driver, StateKey};
 use crate::engine::Input;
 use crate::status::{DropReason, WithheldStatus};
@@ -19,8 +20,6 @@ use zt_wire::batch::MAX_FRAME_LEN;
 use zt_wire::time::Now;
 use zt_wire::{FrameBatch, MulticastGroup, NetworkId};
 
-/// Frames read from a port before they are handed in.
-const BATCH: usize = 8;
 /// Names tried for one device (06 §8.1).
 const NAMES: u64 = 64;
 /// How often a port that could not be had is tried for again.
@@ -67,9 +66,9 @@ pub(super) struct LostFrames {
     closed: TapCounts,
 }
 
-/// The buffer for frames just read: as long as any network's frames get, so that it fits whatever MTU a device has.
+/// Room for frames just read, of ports that cannot show them where they are: as long as any network's frames get, so that it fits whatever MTU a device has.
 pub(super) fn incoming() -> FrameBatch {
-    FrameBatch::with_headroom(BATCH, MAX_FRAME_LEN, 0)
+    FrameBatch::with_headroom(FRAMES, MAX_FRAME_LEN, 0)
 }
 
 impl Driver {

@@ -13,14 +13,14 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 use zt_peer::{LinkKind, Path};
 use zt_wire::time::{Mono, Now};
-use zt_wire::{FrameBatch, NetworkId};
+use zt_wire::{EthernetRef, FrameBatch, NetworkId};
 
 /// Rounds in one poll before other tasks get their turn.
 const ROUNDS: usize = 32;
 /// Frames for one port from which on they are written before more datagrams are looked at: a train of the usual MTU has 22.
 const MANY: usize = 20;
-/// How often a port is read in a round.
-const PARTS: usize = 8;
+/// Frames that are read of one port in a round.
+pub(super) const FRAMES: usize = 64;
 
 impl Driver {
     /// One poll of the node: ready when it was asked to stop. No link, however full, ends it for the others.
@@ -150,23 +150,20 @@ impl Driver {
     fn poll_ports(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let mut progress = false;
         let mut failed = Vec::new();
-        for (&network, port) in &mut self.ports {
-            // So many frames of each port in a round: a busy port makes neither another nor the links wait.
-            for _ in 0..PARTS {
-                // What was decided on a few frames is sealed while they are in the processor's nearest cache.
-                self.incoming.clear();
-                match port.tap.poll_recv(cx, &mut self.incoming) {
-                    Poll::Ready(Ok(_)) => {
-                        progress = true;
-                        self.engine.handle(now, Input::Frames(network, &self.incoming), &mut self.outbox);
-                        self.engine.seal(now, &mut self.outbox);
-                    }
-                    Poll::Ready(Err(error)) => failed.push((network, error)),
-                    Poll::Pending => {}
+        let Self { engine, outbox, ports, incoming, .. } = self;
+        for (&network, port) in ports {
+            // So many frames of each port in a round: a busy port makes neither another nor the links wait. Each is sealed at
+            // once, while it is in the processor's nearest cache.
+            let mut each = |frame: &[u8]| {
+                if let Ok(frame) = EthernetRef::new_checked(frame) {
+                    engine.handle(now, Input::Frame(network, frame), outbox);
+                    engine.seal(now, outbox);
                 }
-                if !self.incoming.is_full() {
-                    break;
-                }
+            };
+            match port.tap.poll_frames(cx, incoming, FRAMES, &mut each) {
+                Poll::Ready(Ok(_)) => progress = true,
+                Poll::Ready(Err(error)) => failed.push((network, error)),
+                Poll::Pending => {}
             }
         }
         for (network, error) in failed {

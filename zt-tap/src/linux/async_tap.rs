@@ -51,6 +51,28 @@ impl Tap for AsyncTap {
         }
     }
 
+    fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: &mut FrameBatch,
+        most: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut ready = ready!(self.fd.poll_read_ready_mut(cx))?;
+            match ready.try_io(|fd| fd.get_mut().try_frames(room, most, each)) {
+                Ok(result) => {
+                    // The next call need not find that out by one more read.
+                    if ready.get_inner().is_drained() {
+                        ready.clear_ready();
+                    }
+                    return Poll::Ready(result);
+                }
+                Err(_would_block) => {}
+            }
+        }
+    }
+
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &FrameBatch) -> Poll<io::Result<usize>> {
         if batch.is_empty() {
             return Poll::Ready(Ok(0));

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
 use zt_wire::FrameBatch;
+use zt_wire::batch::MAX_FRAME_LEN;
 
 use super::tap::is_too_long;
 use crate::offload::{Cut, CutError, HEADER_LEN, Offloads, Plan, Run, TapOffloads, VnetHeader};
@@ -127,6 +128,55 @@ impl Super {
             }
         }
         Ok(count)
+    }
+
+    /// As [`LinuxTap::try_frames`](super::LinuxTap::try_frames).
+    pub(super) fn try_frames(
+        &mut self,
+        fd: &OwnedFd,
+        counts: &mut TapCounts,
+        most: usize,
+        each: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<usize> {
+        let mut count = self.show(counts, most, each);
+        self.is_drained = false;
+        while count < most {
+            match self.read(fd) {
+                Ok(true) => count += self.show(counts, most - count, each),
+                Ok(false) => counts.refused += 1,
+                Err(Errno::INTR) => {}
+                Err(error) if count > 0 => {
+                    self.is_drained = error == Errno::AGAIN;
+                    break;
+                }
+                // The device exists but is down: nothing comes until it is up, which wakes a poll.
+                Err(Errno::IO) => return Err(io::ErrorKind::WouldBlock.into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(count)
+    }
+
+    /// Shows what is left of the frame that was read, segment by segment, `most` of them.
+    fn show(&mut self, counts: &mut TapCounts, most: usize, each: &mut dyn FnMut(&[u8])) -> usize {
+        let mut shown = 0;
+        let Some(Left { cut, buffer, len }) = &mut self.left else { return 0 };
+        while !cut.is_done() {
+            if shown == most {
+                return shown;
+            }
+            let frame = cut.next_in_place(&mut buffer[..*len]);
+            if frame.len() <= MAX_FRAME_LEN {
+                each(frame);
+                shown += 1;
+            } else {
+                counts.too_long += 1;
+            }
+        }
+        if let Some(left) = self.left.take() {
+            give_back(left.buffer);
+        }
+        shown
     }
 
     /// Reads one frame of the kernel's; false when it is not to be understood.

@@ -145,6 +145,22 @@ impl LinuxTap {
         multicast::groups_of(self.index)
     }
 
+    /// Shows frames that the host sends to `each`, one by one, at most `most` of them or what is waiting, and returns how many
+    /// those were: at least one. A long frame is cut where it was read, without a copy. `room`: for what a device without long
+    /// frames gives, and bounds how much that is.
+    ///
+    /// # Errors
+    /// As [`LinuxTap::try_recv`].
+    pub fn try_frames(&mut self, room: &mut FrameBatch, most: usize, each: &mut dyn FnMut(&[u8])) -> io::Result<usize> {
+        if let Some(long) = &mut self.long {
+            return long.try_frames(&self.fd, &mut self.counts, most, each);
+        }
+        room.clear();
+        let count = self.try_recv(room)?;
+        room.iter().for_each(|frame| each(frame.bytes));
+        Ok(count)
+    }
+
     /// Appends waiting frames to `batch` until it is full or none is left, and returns how many.
     /// A frame that is longer than a slot is counted and dropped.
     // Deliberate (06 §8.2): what is cut is wrong at the other end, and nobody would know why.

@@ -138,6 +138,37 @@ impl Cut {
     }
 }
 
+impl Cut {
+    /// Makes the next segment where it lies in `frame`, which is the one that [`Cut::new`] looked at: its headers go before its
+    /// payload, over the end of the segment before it, which nobody needs any more.
+    pub fn next_in_place<'f>(&mut self, frame: &'f mut [u8]) -> &'f [u8] {
+        let len = self.next_len();
+        let (from, index) = (self.given, self.index);
+        self.index += 1;
+        match &self.kind {
+            Kind::Whole(pending) => {
+                if let Some(pending) = pending {
+                    pending.fill_in_place(&mut frame[..len]);
+                }
+                &frame[..len]
+            }
+            Kind::Long(long) => {
+                self.given += len - long.payload;
+                let is_last = long.payload + self.given == self.len;
+                if index > 0 {
+                    // Those of the segment before, of which all that differs is written anew.
+                    let before = from - long.segment;
+                    frame.copy_within(before..before + long.payload, from);
+                }
+                let segment = &mut frame[from..from + len];
+                let (headers, payload) = segment.split_at_mut(long.payload);
+                long.finish(headers, payload.len(), sum(payload), Place { from, index, is_last });
+                segment
+            }
+        }
+    }
+}
+
 impl Pending {
     fn of(header: &VnetHeader, frame: &[u8]) -> Result<Self, CutError> {
         let start = usize::from(header.checksum_start);
@@ -151,6 +182,12 @@ impl Pending {
         before.copy_from_slice(&frame[..self.start]);
         let checksum = !copy_sum(&frame[self.start..], summed);
         put(slot, self.at, if self.is_udp() { never_zero(checksum) } else { checksum });
+    }
+
+    /// Stores the checksum where it belongs.
+    fn fill_in_place(&self, frame: &mut [u8]) {
+        let checksum = !sum(&frame[self.start..]);
+        put(frame, self.at, if self.is_udp() { never_zero(checksum) } else { checksum });
     }
 
     fn is_udp(&self) -> bool {

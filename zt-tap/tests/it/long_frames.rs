@@ -36,14 +36,21 @@ impl Cable {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut passed = Passed::default();
-            let mut batch = FrameBatch::with_headroom(64, MAX_FRAME_LEN, 0);
+            let room = || FrameBatch::with_headroom(64, MAX_FRAME_LEN, 0);
+            let (mut batch, mut unused) = (room(), room());
             while !stopped.load(Ordering::Relaxed) {
                 let mut wait = [PollFd::new(&taps[0], PollFlags::IN), PollFd::new(&taps[1], PollFlags::IN)];
                 let tenth = rustix::event::Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
                 poll(&mut wait, Some(&tenth)).expect("poll");
                 for from in [0, 1] {
                     batch.clear();
-                    if taps[from].try_recv(&mut batch).is_err() {
+                    // What comes from the one is shown where it lies, what comes from the other is copied.
+                    let mut keep = |frame: &[u8]| batch.push(frame).expect("room for as many as were asked for");
+                    let read = match from {
+                        0 => taps[0].try_frames(&mut unused, 64, &mut keep),
+                        _ => taps[1].try_recv(&mut batch),
+                    };
+                    if read.is_err() {
                         continue;
                     }
                     for frame in batch.iter() {

@@ -187,6 +187,16 @@ fn cut(header: &VnetHeader, frame: &[u8]) -> Result<Vec<Vec<u8>>, CutError> {
         assert_eq!(cut.next(frame, &mut slot), Ok(slot.len()));
         segments.push(slot);
     }
+    assert!(cut_in_place(header, frame)? == segments, "where they lie as well");
+    Ok(segments)
+}
+
+fn cut_in_place(header: &VnetHeader, frame: &[u8]) -> Result<Vec<Vec<u8>>, CutError> {
+    let mut cut = Cut::new(header, frame)?;
+    let (mut frame, mut segments) = (frame.to_vec(), Vec::new());
+    while !cut.is_done() {
+        segments.push(cut.next_in_place(&mut frame).to_vec());
+    }
     Ok(segments)
 }
 
@@ -270,6 +280,7 @@ proptest! {
                     given += cut.next(&frame, &mut slot).unwrap_or(1);
                 }
                 prop_assert!(given >= 1 || frame.is_empty());
+                prop_assert!(cut_in_place(&header, &frame).is_ok_and(|segments| !segments.is_empty()));
             }
         }
     }
