@@ -1,6 +1,6 @@
 //! Trains: datagrams of one size that came together, one after the other; the last may be shorter.
 
-use crate::packet::{FRAGMENT_HEADER_LEN, MAX_FRAGMENTS, MAX_PACKET_LEN};
+use crate::packet::{FRAGMENT_HEADER_LEN, MAX_PACKET_LEN};
 use crate::{Address, Datagram, Fragment, Packet, PacketId, classify};
 
 /// A train of received datagrams, given out one by one.
@@ -50,21 +50,19 @@ fn pieces(train: &[u8], stride: usize, own: Address) -> Option<usize> {
     let mut datagrams = train.chunks(stride);
     let head = datagrams.next().filter(|head| classify(head) == Datagram::Head)?;
     let head = Packet::new_checked(head).ok().filter(|head| head.is_fragmented() && head.destination() == own)?;
-    let first = next_piece(&mut datagrams, head.id(), own)?;
-    let total = first.total();
-    let mut length = stride + first.body().len();
-    for number in 1..total {
-        if number > 1 {
-            let piece = next_piece(&mut datagrams, head.id(), own)?;
-            if piece.number() != number || piece.total() != total {
-                return None;
-            }
-            length += piece.body().len();
-        } else if first.number() != 1 {
+    let (mut number, mut total, mut length) = (1, None, stride);
+    loop {
+        let piece = next_piece(&mut datagrams, head.id(), own)?;
+        let total = *total.get_or_insert(piece.total());
+        if piece.number() != number || piece.total() != total {
             return None;
         }
+        length += piece.body().len();
+        number += 1;
+        if number == total {
+            return (length <= MAX_PACKET_LEN).then_some(usize::from(total));
+        }
     }
-    (length <= MAX_PACKET_LEN).then_some(usize::from(total))
 }
 
 fn next_piece<'b>(
@@ -91,8 +89,6 @@ fn join(unit: &mut [u8], stride: usize) -> &mut [u8] {
     }
     &mut unit[..end]
 }
-
-const _: () = assert!(MAX_FRAGMENTS < 16, "numbers of pieces fit in four bits");
 
 #[cfg(test)]
 mod tests {
