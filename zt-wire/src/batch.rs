@@ -133,6 +133,12 @@ impl FrameBatch {
         self.end == self.max_frames
     }
 
+    /// How many more frames it takes until it is cleared.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.max_frames - self.end
+    }
+
     /// The most frames it can hold.
     #[must_use]
     pub fn max_frames(&self) -> usize {

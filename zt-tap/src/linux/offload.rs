@@ -10,7 +10,7 @@ use zt_wire::FrameBatch;
 use zt_wire::batch::MAX_FRAME_LEN;
 
 use super::tap::is_too_long;
-use crate::offload::{Cut, CutError, HEADER_LEN, Offloads, Plan, Run, TapOffloads, VnetHeader};
+use crate::offload::{Cut, HEADER_LEN, Offloads, Plan, Run, TapOffloads, VnetHeader};
 use crate::{TapCounts, sys};
 
 /// Longest frame the kernel hands over: an IP packet of 64 KiB, with its Ethernet header and VLAN tags.
@@ -111,23 +111,12 @@ impl Super {
         counts: &mut TapCounts,
         batch: &mut FrameBatch,
     ) -> io::Result<usize> {
-        let mut count = self.give(counts, batch);
-        self.is_drained = false;
-        while !batch.is_full() {
-            match self.read(fd) {
-                Ok(true) => count += self.give(counts, batch),
-                Ok(false) => counts.refused += 1,
-                Err(Errno::INTR) => {}
-                Err(error) if count > 0 => {
-                    self.is_drained = error == Errno::AGAIN;
-                    break;
-                }
-                // The device exists but is down: nothing comes until it is up, which wakes a poll.
-                Err(Errno::IO) => return Err(io::ErrorKind::WouldBlock.into()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(count)
+        let most = batch.room();
+        let limit = batch.frame_size();
+        self.read_frames(fd, counts, (most, limit), &mut |frame| {
+            let pushed = batch.push(frame);
+            debug_assert!(pushed.is_ok(), "there is room for so many of that length");
+        })
     }
 
     /// As [`LinuxTap::try_frames`](super::LinuxTap::try_frames).
@@ -138,11 +127,22 @@ impl Super {
         most: usize,
         each: &mut dyn FnMut(&[u8]),
     ) -> io::Result<usize> {
-        let mut count = self.show(counts, most, each);
+        self.read_frames(fd, counts, (most, MAX_FRAME_LEN), each)
+    }
+
+    /// Reads up to `most` frames, and counts those that are longer than `limit`.
+    fn read_frames(
+        &mut self,
+        fd: &OwnedFd,
+        counts: &mut TapCounts,
+        (most, limit): (usize, usize),
+        each: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<usize> {
+        let mut count = self.show(counts, (most, limit), each);
         self.is_drained = false;
         while count < most {
             match self.read(fd) {
-                Ok(true) => count += self.show(counts, most - count, each),
+                Ok(true) => count += self.show(counts, (most - count, limit), each),
                 Ok(false) => counts.refused += 1,
                 Err(Errno::INTR) => {}
                 Err(error) if count > 0 => {
@@ -158,15 +158,15 @@ impl Super {
     }
 
     /// Shows what is left of the frame that was read, segment by segment, `most` of them.
-    fn show(&mut self, counts: &mut TapCounts, most: usize, each: &mut dyn FnMut(&[u8])) -> usize {
+    fn show(&mut self, counts: &mut TapCounts, (most, limit): (usize, usize), each: &mut dyn FnMut(&[u8])) -> usize {
         let mut shown = 0;
         let Some(Left { cut, buffer, len }) = &mut self.left else { return 0 };
         while !cut.is_done() {
             if shown == most {
                 return shown;
             }
-            let frame = cut.next_in_place(&mut buffer[..*len]);
-            if frame.len() <= MAX_FRAME_LEN {
+            let frame = cut.next(&mut buffer[..*len]);
+            if frame.len() <= limit {
                 each(frame);
                 shown += 1;
             } else {
@@ -200,24 +200,6 @@ impl Super {
                 other.map(|_| false)
             }
         }
-    }
-
-    /// Appends what is left of the frame that was read, as far as there is room.
-    fn give(&mut self, counts: &mut TapCounts, batch: &mut FrameBatch) -> usize {
-        let mut given = 0;
-        let Some(Left { cut, buffer, len }) = &mut self.left else { return 0 };
-        let frame = &buffer[..*len];
-        while !cut.is_done() {
-            match batch.push_up_to(cut.next_len(), |slot| cut.next(frame, slot)) {
-                None => return given,
-                Some(Ok(())) => given += 1,
-                Some(Err(CutError::TooLong | CutError::Malformed)) => counts.too_long += 1,
-            }
-        }
-        if let Some(left) = self.left.take() {
-            give_back(left.buffer);
-        }
-        given
     }
 
     /// As [`LinuxTap::try_send`](super::LinuxTap::try_send): joined frames may overtake those of other flows, so all are

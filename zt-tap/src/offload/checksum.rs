@@ -3,14 +3,6 @@
 pub(super) use crate::sys::sum;
 use zt_wire::ether::fold;
 
-/// Copies `from` to `to`, which is as long, and returns the sum.
-///
-/// One pass that does both was tried and is no faster: what was just copied is at hand.
-pub(super) fn copy_sum(from: &[u8], to: &mut [u8]) -> u16 {
-    to.copy_from_slice(from);
-    sum(from)
-}
-
 /// The sum of two sums.
 pub(super) fn add(a: u16, b: u16) -> u16 {
     fold(u64::from(a) + u64::from(b))

@@ -2,7 +2,7 @@
 
 use zt_wire::ether::fold;
 
-use super::checksum::{copy_sum, subtract, sum};
+use super::checksum::{subtract, sum};
 use super::layout::{IPV4_LEN, IPV6_LEN, TCP_LEN, UDP_LEN, Version, network, number, put};
 use super::vnet::{Gso, VnetHeader};
 
@@ -17,8 +17,6 @@ const UDP_CHECKSUM: u16 = 6;
 pub enum CutError {
     /// The header before the frame names places outside it, or headers that are not there.
     Malformed,
-    /// A segment is longer than the slot it goes to.
-    TooLong,
 }
 
 /// A frame with its checksum left open, or a long one, and how much of it was given out.
@@ -110,45 +108,16 @@ impl Cut {
         }
     }
 
-    /// Writes the next segment of `frame`, which is the one that [`Cut::new`] looked at, and returns its length.
-    ///
-    /// # Errors
-    /// [`CutError::TooLong`]; the segment is passed over then.
-    pub fn next(&mut self, frame: &[u8], slot: &mut [u8]) -> Result<usize, CutError> {
-        let len = self.next_len();
-        let index = self.index;
-        self.index += 1;
-        let from = self.given;
-        if let Kind::Long(long) = &self.kind {
-            self.given += len - long.payload;
-        }
-        let slot = slot.get_mut(..len).ok_or(CutError::TooLong)?;
-        match &self.kind {
-            Kind::Whole(None) => slot.copy_from_slice(&frame[..len]),
-            Kind::Whole(Some(pending)) => pending.fill(&frame[..len], slot),
-            Kind::Long(long) => {
-                let is_last = long.payload + self.given == self.len;
-                let (headers, payload) = slot.split_at_mut(long.payload);
-                headers.copy_from_slice(&frame[..long.payload]);
-                let sum = copy_sum(&frame[long.payload + from..][..payload.len()], payload);
-                long.finish(headers, payload.len(), sum, Place { from, index, is_last });
-            }
-        }
-        Ok(len)
-    }
-}
-
-impl Cut {
     /// Makes the next segment where it lies in `frame`, which is the one that [`Cut::new`] looked at: its headers go before its
     /// payload, over the end of the segment before it, which nobody needs any more.
-    pub fn next_in_place<'f>(&mut self, frame: &'f mut [u8]) -> &'f [u8] {
+    pub fn next<'f>(&mut self, frame: &'f mut [u8]) -> &'f [u8] {
         let len = self.next_len();
         let (from, index) = (self.given, self.index);
         self.index += 1;
         match &self.kind {
             Kind::Whole(pending) => {
                 if let Some(pending) = pending {
-                    pending.fill_in_place(&mut frame[..len]);
+                    pending.fill(&mut frame[..len]);
                 }
                 &frame[..len]
             }
@@ -176,16 +145,8 @@ impl Pending {
         if at + 2 > frame.len() { Err(CutError::Malformed) } else { Ok(Self { start, at }) }
     }
 
-    /// Copies the frame, and stores the checksum where it belongs.
-    fn fill(&self, frame: &[u8], slot: &mut [u8]) {
-        let (before, summed) = slot.split_at_mut(self.start);
-        before.copy_from_slice(&frame[..self.start]);
-        let checksum = !copy_sum(&frame[self.start..], summed);
-        put(slot, self.at, if self.is_udp() { never_zero(checksum) } else { checksum });
-    }
-
     /// Stores the checksum where it belongs.
-    fn fill_in_place(&self, frame: &mut [u8]) {
+    fn fill(&self, frame: &mut [u8]) {
         let checksum = !sum(&frame[self.start..]);
         put(frame, self.at, if self.is_udp() { never_zero(checksum) } else { checksum });
     }
