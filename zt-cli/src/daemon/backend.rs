@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use zt_netconf::trace::key;
-use zt_netconf::{NetworkType, NoAnswer, Question};
+use zt_netconf::{NoAnswer, Question};
 use zt_node::Handle;
 use zt_node::driver::{EthernetHandle, EthernetPort, KeptTrace, Stopped, TcpRelayHandle};
-use zt_node::status::{DnsStatus, MoonStatus, NetworkStatus, NodeStatus, OffloadStatus, WithheldStatus};
+use zt_node::status::{MoonStatus, NodeStatus, OffloadStatus};
 use zt_peer::BondMtuError;
-use zt_wire::{Address, InetAddress, NetworkId, Parse as _, Reader, World, WorldKind};
+use zt_wire::{Address, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::bonded::peer;
-use super::decisions::{rule_counters, told_why};
+use super::decisions::told_why;
 use super::home::Home;
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
+use super::joined::network;
 use super::local_conf::{Effective, LocalConf};
 use super::node::merged;
 use super::port_mapping::Shown;
@@ -302,79 +303,6 @@ fn unforgotten(what: &str, error: &std::io::Error) -> Failure {
     Failure::Internal(format!("the {what} is not used any more, but its file cannot be removed: {error}"))
 }
 
-fn network(status: &NetworkStatus) -> api::Network {
-    let via = |address: InetAddress| address.ip().map(|ip| ip.to_string());
-    let dns = status.dns.as_ref();
-    api::Network {
-        allow_dns: status.settings.allow_dns,
-        allow_default: status.settings.allow_default,
-        allow_global: status.settings.allow_global,
-        allow_managed: status.settings.allow_managed,
-        clamp_mss: status.settings.clamp_mss,
-        allow_managed_list: status.settings.allow_list.iter().map(ToString::to_string).collect(),
-        assigned_addresses: status.assigned.iter().map(ToString::to_string).collect(),
-        // All three only with sign-on (06 §4.7).
-        authentication_expiry_time: status
-            .sign_on
-            .then(|| i64::try_from(status.authentication_expires).unwrap_or(i64::MAX)),
-        authentication_url: status.sign_on.then(|| status.authentication_url.clone().unwrap_or_default()),
-        bridge: status.bridge,
-        broadcast_enabled: status.broadcast,
-        dhcp: false,
-        dns: api::Dns {
-            domain: dns.map(|(domain, _)| domain.clone()).unwrap_or_default(),
-            servers: dns.map(|(_, servers)| servers.iter().filter_map(|s| via(*s)).collect()).unwrap_or_default(),
-        },
-        dns_problem: match &status.dns_status {
-            Some(DnsStatus::Failed(why)) => Some(why.clone()),
-            _ => None,
-        },
-        dns_resolver: match &status.dns_status {
-            Some(DnsStatus::Applied(by)) => Some(by.clone()),
-            _ => None,
-        },
-        id: status.id.to_string(),
-        mac: status.mac.to_string(),
-        mtu: status.mtu.into(),
-        multicast_subscriptions: status
-            .groups
-            .iter()
-            .map(|group| api::Group { adi: group.adi, mac: group.mac.to_string() })
-            .collect(),
-        name: status.name.clone(),
-        netconf_revision: status.revision,
-        nwid: status.id.to_string(),
-        passes_nothing: status.passes_nothing,
-        port_device_name: status.device.clone(),
-        port_error: status.port_error,
-        routes: status
-            .routes
-            .iter()
-            .map(|route| api::Route {
-                flags: route.flags,
-                metric: route.metric,
-                target: route.target.to_string(),
-                via: via(route.via),
-            })
-            .collect(),
-        rule_counters: rule_counters(&status.rules),
-        sso_enabled: status.sign_on.then_some(true),
-        status: status.status.into(),
-        kind: if status.private { NetworkType::Private } else { NetworkType::Public }.into(),
-        withheld: status.withheld.iter().map(withheld).collect(),
-    }
-}
-
-fn withheld(status: &WithheldStatus) -> api::Withheld {
-    api::Withheld {
-        kind: if status.is_route { "route" } else { "address" }.to_owned(),
-        setting: status.setting.map(str::to_owned),
-        target: status.prefix.to_string(),
-        via: status.via.map(|via| via.to_string()),
-        why: status.why.clone(),
-    }
-}
-
 fn trace(kept: &KeptTrace) -> api::Trace {
     let record = &kept.record;
     let mut fields = BTreeMap::new();
@@ -432,51 +360,5 @@ fn planet(world: &World) -> api::Planet {
         source: "file".to_owned(),
         timestamp: world.timestamp,
         updates_must_be_signed_by: text_of(world, "updatesMustBeSignedBy"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use zt_wire::Mac;
-
-    #[test]
-    fn sign_on_is_told_with_its_end_and_only_where_there_is_one() {
-        let mut status = NetworkStatus {
-            id: NetworkId(0x1234_5678_9a00_0001),
-            mac: Mac([2, 0, 0, 0, 0, 1]),
-            name: "lan".to_owned(),
-            status: zt_netconf::NetworkStatus::Ok,
-            private: true,
-            mtu: zt_wire::packet::DEFAULT_VIRTUAL_MTU,
-            bridge: false,
-            broadcast: true,
-            port_error: 0,
-            revision: 1,
-            assigned: Vec::new(),
-            routes: Vec::new(),
-            groups: Vec::new(),
-            device: String::new(),
-            settings: zt_netconf::Settings::default(),
-            dns: None,
-            sign_on: false,
-            authentication_url: None,
-            authentication_expires: 0,
-            withheld: Vec::new(),
-            dns_status: None,
-            passes_nothing: false,
-            rules: zt_node::status::RulesStatus::default(),
-        };
-        let shown = |status: &NetworkStatus| serde_json::to_value(network(status)).expect("an object");
-        let keys = ["ssoEnabled", "authenticationExpiryTime", "authenticationURL"];
-        let plain = shown(&status);
-        assert!(keys.iter().all(|key| plain.get(key).is_none()), "{plain}");
-        status.sign_on = true;
-        status.authentication_expires = 1_795_493_516_754;
-        let signed = shown(&status);
-        assert_eq!(
-            keys.map(|key| signed[key].clone()),
-            [true.into(), 1_795_493_516_754_u64.into(), Value::String(String::new())]
-        );
     }
 }

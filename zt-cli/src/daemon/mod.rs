@@ -7,6 +7,7 @@ mod decisions;
 pub mod home;
 pub mod http;
 pub mod import;
+pub mod joined;
 pub mod local_conf;
 pub mod logs;
 mod node;
