@@ -61,7 +61,6 @@ const INERT_SETTINGS: &[&str] = &[
     "concurrency",
     "controllerDbPath",
     "cpuPinningEnabled",
-    "enableWebServer",
     "multicoreEnabled",
     "redis",
     "softwareUpdate",
@@ -161,6 +160,12 @@ pub struct Settings {
     pub interface_prefix_blacklist: Vec<String>,
     /// Sources other than loopback which may use the HTTP interface.
     pub allow_management_from: Vec<IpPrefix>,
+    /// Names under which the HTTP interface may be asked for, besides addresses and `localhost`; and whose pages may ask.
+    pub allow_hosts: Vec<String>,
+    /// Answers of the HTTP interface may be wrapped as script (06 §4.3).
+    pub allow_jsonp: bool,
+    /// Files of `app` in the home folder are served (06 §4.14).
+    pub enable_web_server: bool,
     /// The TCP relay may be used while UDP does not get through.
     pub allow_tcp_fallback_relay: bool,
     /// Everything goes by the TCP relay, and UDP is not used.
@@ -192,6 +197,9 @@ impl Default for Settings {
             bind: Vec::new(),
             interface_prefix_blacklist: Vec::new(),
             allow_management_from: Vec::new(),
+            allow_hosts: Vec::new(),
+            allow_jsonp: false,
+            enable_web_server: false,
             allow_tcp_fallback_relay: true,
             force_tcp_relay: false,
             low_bandwidth_mode: false,
@@ -347,6 +355,9 @@ impl LocalConf {
                     Value::Bool(aes) => self.settings.aes = *aes,
                     _ => self.remark(format!("{field}: {value} ignored; write true or false")),
                 },
+                "allowHosts" => self.settings.allow_hosts = self.texts(&field, value),
+                "allowJsonp" => self.settings.allow_jsonp = boolean(value, false),
+                "enableWebServer" => self.settings.enable_web_server = boolean(value, false),
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
                 _ if INERT_SETTINGS.contains(&key.as_str()) => {
                     self.remark(format!("{field}: accepted, but this version does not act on it"));

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinError;
 use zt_crypto::Entropy as _;
 use zt_netconf::Settings;
-use zt_node::driver::{Control, Ethernet, EthernetHandle, StateKey, TcpRelay, TcpRelayHandle};
+use zt_node::driver::{Control, Ethernet, EthernetHandle, StateKey, TcpRelay, TcpRelayHandle, create_folder};
 use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
 use zt_peer::{PhysicalPrefix, VirtualPeer};
 use zt_tap::{LinuxDns, LinuxHost, LinuxTaps, ResolverPlaces};
@@ -72,6 +72,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
         control_token: control_token.clone(),
         metrics_token: metrics_token.clone(),
         allow_from: conf.settings.allow_management_from.clone(),
+        jsonp: conf.settings.allow_jsonp,
+        apps: conf.settings.enable_web_server.then(|| app_folder(&home)),
     };
     let (access_sender, access_receiver) = watch::channel(access(&local_conf));
     let (wish_sender, wish_receiver) = watch::channel(mapping_wish(&ports, &local_conf));
@@ -121,6 +123,15 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let _ = home.remove("zerotier-one.pid");
     drop(lock);
     Ok(end)
+}
+
+/// The folder of web apps, made if it is missing (06 §4.14).
+fn app_folder(home: &Home) -> PathBuf {
+    let folder = home.file("app");
+    if let Err(error) = create_folder(&folder) {
+        tracing::warn!(%error, folder = %folder.display(), "settings.enableWebServer: the folder cannot be made");
+    }
+    folder
 }
 
 /// A panic in the node's task goes on in this one.

@@ -267,7 +267,7 @@ impl Fake {
         let (access, receiver) = watch::channel(Access {
             control_token: "secrettoken".to_owned(),
             metrics_token: "metricstoken".to_owned(),
-            allow_from: Vec::new(),
+            ..Access::default()
         });
         let (port_sender, port) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();

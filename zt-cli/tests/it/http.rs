@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use super::Folder;
 use super::fake::Fake;
 
 /// Longer than any deadline of the interface; a read that takes this long has failed.
@@ -205,4 +206,53 @@ fn many_header_lines_are_taken_and_too_many_are_told() {
         assert!(read_one(&mut stream).starts_with("HTTP/1.1 431"), "{count}");
     }
     assert_eq!(refused(&node, "large head"), 2);
+}
+
+#[test]
+fn answers_become_script_only_where_the_operator_allows_it() {
+    let node = Fake::start();
+    let asked = |jsonp: bool| {
+        node.access.send_modify(|access| access.jsonp = jsonp);
+        node.client().get("/network?jsonp=cb").body
+    };
+    assert_eq!(asked(false), "[]");
+    assert_eq!(asked(true), "cb([]);");
+    let odd = node.client().get("/network?jsonp=alert(1)//").body;
+    assert_eq!(odd, "[]", "no name of a function");
+}
+
+#[test]
+fn web_apps_are_files_of_a_folder_while_they_are_switched_on() {
+    let (node, folder) = (Fake::start(), Folder::new());
+    assert_eq!(node.client().get("/app/page").status, 404);
+    std::fs::create_dir_all(folder.path().join("app/site")).expect("a folder");
+    folder.write("app/page.html", "<p>page</p>");
+    // More than is in memory at a time.
+    let large: Vec<u8> = (0..300_000_u32).map(|n| b'a' + (n % 26) as u8).collect();
+    folder.write("app/large.bin", &large);
+    node.access.send_modify(|access| access.apps = Some(folder.path().join("app")));
+    // No token is needed.
+    let get = |more: &str| exchange(&node, &format!("{more}Connection: close\r\n\r\n"));
+    let page = get("GET /app/page HTTP/1.1\r\n");
+    assert!(page.contains("Content-Type: text/html") && page.ends_with("\r\n\r\n<p>page</p>"), "{page}");
+    let whole = get("GET /app/large.bin HTTP/1.1\r\n");
+    assert!(whole.as_bytes().ends_with(&large), "{} bytes", whole.len());
+    let part = get("GET /app/large.bin HTTP/1.1\r\nRange: bytes=70000-200000\r\n");
+    assert!(part.starts_with("HTTP/1.1 206") && part.contains("Content-Range: bytes 70000-200000/300000"), "{part}");
+    assert!(part.as_bytes().ends_with(&large[70_000..=200_000]));
+    let outside = get("GET /app/page HTTP/1.1\r\nRange: bytes=11-\r\n");
+    assert!(outside.starts_with("HTTP/1.1 416") && outside.contains("Content-Length: 0"), "{outside}");
+    let head = get("HEAD /app/page HTTP/1.1\r\nRange: bytes=2-5\r\n");
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("Content-Length: 11"), "{head}");
+    let post = get("POST /app/page HTTP/1.1\r\n");
+    assert!(post.starts_with("HTTP/1.1 404"), "{post}");
+    let escaped = get("GET /app/%2e%2e/home HTTP/1.1\r\n");
+    assert!(escaped.starts_with("HTTP/1.1 404"), "{escaped}");
+}
+
+#[test]
+fn a_part_of_any_answer_can_be_asked_for() {
+    let node = Fake::start();
+    let answer = exchange(&node, &get(&node, "Range: bytes=1-\r\nConnection: close\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 206") && answer.ends_with("\r\n\r\n]"), "{answer}");
 }

@@ -1,6 +1,8 @@
 //! Who may use the interface (06 §4.2).
 
 use std::net::IpAddr;
+use std::path::PathBuf;
+
 use zt_wire::IpPrefix;
 
 use super::Request;
@@ -16,6 +18,10 @@ pub struct Access {
     pub metrics_token: String,
     /// Sources besides loopback.
     pub allow_from: Vec<IpPrefix>,
+    /// Answers may be wrapped as script (06 §4.3).
+    pub jsonp: bool,
+    /// The folder of web apps (06 §4.14), while they are served.
+    pub apps: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Access {

@@ -37,7 +37,7 @@ async fn set_mtu<B: Backend>(backend: &B, mtu: &str, interface: &str, ip: &str) 
     Ok(match backend.set_bond_mtu(interface.to_owned(), ip.parse().ok(), size).await? {
         Ok(()) => Reply::json(&json!({})),
         // Quirk (06 §4.9): text under the name of JSON.
-        Err(error) => Reply { status: 400, media: Some(super::JSON), body: error.to_string() },
+        Err(error) => Reply::text(400, super::JSON, error.to_string()),
     })
 }
 

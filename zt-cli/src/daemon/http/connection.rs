@@ -4,10 +4,9 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Incoming};
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::response::Builder;
@@ -18,11 +17,14 @@ use tokio::net::TcpStream;
 use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
+use super::body::Sent;
+use super::range::{self, Part};
 use super::refused::Refusal;
+use super::reply::{Content, Reply};
 use super::request::{parameters, percent_decode};
 use super::seat::{Phase, Seat, Seats};
 use super::stream::Stream;
-use super::{Backend, Caller, Reply, Request, SMALL_BODY, Shared, admit, answer};
+use super::{Backend, Caller, Request, SMALL_BODY, Shared, admit, answer};
 
 /// Requests on one connection (06 §4.1).
 const MAX_REQUESTS: usize = 5;
@@ -212,63 +214,65 @@ struct Head {
     version: Version,
     is_head: bool,
     close: bool,
+    range: Option<String>,
 }
 
 impl Head {
     fn of(request: &hyper::Request<Incoming>, last: bool) -> Self {
         let close = last || wants_close(request.headers()) || request.version() < Version::HTTP_11;
-        Self { version: request.version(), is_head: request.method() == hyper::Method::HEAD, close }
+        // Only what is read can be read in part.
+        let range = request.headers().get("range").filter(|_| request.method() == hyper::Method::GET);
+        let range = range.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Self { version: request.version(), is_head: request.method() == hyper::Method::HEAD, close, range }
     }
 
     /// Headers in the order of the original (06 §4.1).
-    fn response(&self, reply: Reply, seat: Arc<Seat>) -> Response<Whole> {
-        let mut response = Response::builder().status(reply.status).version(self.version);
+    fn response(&self, reply: Reply, seat: Arc<Seat>) -> Response<Sent> {
+        let length = reply.length();
+        let part = match (&self.range, reply.status) {
+            (Some(range), 200) if !self.is_head => range::part(Some(range), length),
+            _ => Part::Whole,
+        };
+        let (status, sent) = match &part {
+            Part::Whole => (reply.status, 0..length),
+            Part::Bytes(bytes) => (206, bytes.clone()),
+            Part::Outside => (416, 0..0),
+        };
+        let mut response = Response::builder().status(status).version(self.version);
         let set = |response: Builder, name: &str, value: &str| response.header(name, value);
-        if self.is_head && reply.status == 200 {
+        if self.is_head && status == 200 {
             response = set(response, "accept-ranges", "bytes");
         }
         if self.close {
             response = set(response, "connection", "close");
         }
-        response = set(response, "content-length", &reply.body.len().to_string());
+        response = set(response, "content-length", &(sent.end - sent.start).to_string());
+        if status == 206 {
+            response = set(response, "content-range", &format!("bytes {}-{}/{length}", sent.start, sent.end - 1));
+        }
         if let Some(media) = reply.media {
             response = set(response, "content-type", media);
         }
         if !self.close {
             response = set(response, "keep-alive", "timeout=5, max=5");
         }
-        let body = Whole { bytes: Some(Bytes::from(reply.body)).filter(|b| !b.is_empty()), seat };
-        response.body(body).expect("status and headers are made of fixed texts and numbers")
+        if let Some(location) = &reply.location {
+            response = set(response, "location", location);
+        }
+        let body = match reply.content {
+            Content::File(file, _) => Sent::file(file, sent, seat),
+            Content::Text(text) if part == Part::Whole => Sent::whole(text.into_bytes(), seat),
+            Content::Text(text) => {
+                let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
+                let bytes = text.as_bytes().get(at(sent.start)..at(sent.end)).unwrap_or_default();
+                Sent::whole(bytes.to_vec(), seat)
+            }
+        };
+        response.body(body).expect("status and headers are made of fixed texts, numbers and escaped paths")
     }
 }
 
 fn wants_close(headers: &HeaderMap<HeaderValue>) -> bool {
     let value = headers.get("connection").and_then(|v| v.to_str().ok());
     value.is_some_and(|v| v.split(',').any(|word| word.trim().eq_ignore_ascii_case("close")))
-}
-
-/// A body known as a whole. Its end tells the seat that only the socket has work left.
-struct Whole {
-    bytes: Option<Bytes>,
-    seat: Arc<Seat>,
-}
-
-impl Body for Whole {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    // `is_end_stream` stays false: for a body that says it is empty hyper writes a length of its own, behind the others.
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-    }
-}
-
-impl Drop for Whole {
-    fn drop(&mut self) {
-        self.seat.enter(Phase::Flushing);
-    }
 }

@@ -11,6 +11,8 @@ pub(super) async fn pass<B: Backend>(backend: &B, request: &mut Request) -> Answ
     let (path, body) = (request.path.clone(), std::mem::take(&mut request.body));
     let strict = request.strict;
     let reply = backend.controller(ControllerRequest { method: method.to_owned(), path, body, strict }).await?;
-    let media = (!reply.body.is_empty()).then_some(JSON);
-    Ok(Reply { status: reply.status, media, body: reply.body })
+    Ok(match reply.body.is_empty() {
+        true => Reply::empty(reply.status),
+        false => Reply::text(reply.status, JSON, reply.body),
+    })
 }

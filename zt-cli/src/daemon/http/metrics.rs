@@ -21,7 +21,7 @@ pub(super) async fn metrics<B: Backend>(shared: &Shared<B>, request: &Request) -
             let _ = writeln!(body, "zt_http_refused{{reason=\"{reason}\"}} {count}");
         }
     }
-    Ok(Reply { status: 200, media: Some("text/plain"), body })
+    Ok(Reply::text(200, "text/plain", body))
 }
 
 /// Numbers of a node, for [`render`].

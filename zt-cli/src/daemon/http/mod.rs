@@ -1,6 +1,8 @@
 //! The local HTTP interface (06 §4): listeners, connections, and the way from a request to its answer.
 
+mod app;
 pub mod auth;
+mod body;
 mod bond;
 mod config;
 mod connection;
@@ -13,7 +15,9 @@ mod network;
 mod peer;
 mod places;
 mod planet;
+mod range;
 mod refused;
+mod reply;
 mod request;
 mod seat;
 mod status;
@@ -25,7 +29,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
@@ -36,6 +39,7 @@ use crate::api;
 
 use places::Origin;
 use refused::{Refusal, Refused};
+use reply::{JSON, Reply};
 
 pub use auth::Access;
 pub use connection::serve_connection;
@@ -185,80 +189,10 @@ impl<B> Shared<B> {
     fn origin(&self, address: IpAddr) -> Origin {
         self.access.borrow().origin(address)
     }
-}
 
-/// An answer before it is given its HTTP form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Media type, none for an answer without a body.
-    pub media: Option<&'static str>,
-    /// Body.
-    pub body: String,
-}
-
-/// Media type of JSON bodies.
-const JSON: &str = "application/json";
-
-impl Reply {
-    /// A JSON answer with status 200.
-    fn json(value: &impl Serialize) -> Self {
-        Self::json_with(200, value)
-    }
-
-    fn json_with(status: u16, value: &impl Serialize) -> Self {
-        let body = serde_json::to_string(value).expect("these values have text keys only");
-        Self { status, media: Some(JSON), body }
-    }
-
-    /// A status without a body.
-    fn empty(status: u16) -> Self {
-        Self { status, media: None, body: String::new() }
-    }
-
-    fn not_found() -> Self {
-        Self::empty(404)
-    }
-
-    /// The object the original sends when a handler fails (06 §4.4).
-    fn error(status: u16, description: &str) -> Self {
-        let description = Value::String(description.to_owned());
-        Self { status, media: Some(JSON), body: format!("{{\"error\": {status}, \"description\": {description}}}") }
-    }
-
-    /// Invalid JSON in a request; the text begins as the original's does.
-    fn bad_json(error: &serde_json::Error) -> Self {
-        let (line, column) = (error.line(), error.column());
-        let text = format!("[json.exception.parse_error.101] parse error at line {line}, column {column}: {error}");
-        Self::error(500, &text)
-    }
-
-    /// Wraps a JSON body for a `jsonp` request (06 §4.3).
-    ///
-    /// Deliberate: only plain function names are taken, so that the answer cannot become other script.
-    fn wrapped(mut self, request: &Request) -> Self {
-        let Some(function) = request.parameter("jsonp") else { return self };
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_$.".contains(c);
-        if self.media != Some(JSON) || function.is_empty() || function.len() > 64 || !function.chars().all(plain) {
-            return self;
-        }
-        // Quirk (06 §4.3): a network that is not joined reads as null.
-        let missing = self.status == 404 && request.path.starts_with("/network/");
-        let body = if missing { "null" } else { &self.body };
-        self.body = format!("{function}({body});");
-        self.media = Some("application/javascript");
-        self
-    }
-}
-
-impl From<Failure> for Reply {
-    fn from(failure: Failure) -> Self {
-        match &failure {
-            Failure::Stopping => Self::error(503, &failure.to_string()),
-            Failure::Refused(text) => Self::error(400, text),
-            Failure::Internal(text) => Self::error(500, text),
-        }
+    /// The answer as script, where that was asked for and is allowed.
+    fn wrapped(&self, reply: Reply, request: &Request) -> Reply {
+        if self.access.borrow().jsonp { reply.wrapped(request) } else { reply }
     }
 }
 
@@ -269,7 +203,7 @@ fn admit<B>(shared: &Shared<B>, request: &Request) -> Option<Reply> {
     }
     if !shared.access.borrow().allows(request) {
         shared.refused.count(Refusal::NoAccess);
-        return Some(Reply::json_with(401, &json!({})).wrapped(request));
+        return Some(shared.wrapped(Reply::json_with(401, &json!({})), request));
     }
     ["TRACE", "CONNECT"].contains(&&*request.method).then(|| Reply::empty(400))
 }
@@ -277,7 +211,7 @@ fn admit<B>(shared: &Shared<B>, request: &Request) -> Option<Reply> {
 /// Answers a request that was admitted and whose body has been read.
 async fn answer<B: Backend>(shared: &Shared<B>, mut request: Request) -> Reply {
     let reply = route(shared, &mut request).await;
-    reply.unwrap_or_else(Reply::from).wrapped(&request)
+    shared.wrapped(reply.unwrap_or_else(Reply::from), &request)
 }
 
 /// Finds the endpoint of a path. Paths match as a whole; a trailing slash makes another path.
@@ -303,6 +237,13 @@ async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<
         ["config", rest @ ..] => config::config(backend, request, rest).await,
         ["controller", ..] | ["unstable", "controller", ..] => controller::pass(backend, request).await,
         ["metrics"] => metrics::metrics(shared, request).await,
+        ["app", ..] => {
+            let folder = shared.access.borrow().apps.clone();
+            match folder {
+                Some(folder) => app::app(&folder, request).await,
+                None => Ok(Reply::not_found()),
+            }
+        }
         _ => Ok(Reply::not_found()),
     }
 }
