@@ -2,6 +2,7 @@
 //! the node behind it. Status line, headers and body are compared byte by byte.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -121,13 +122,26 @@ fn example_status() -> Value {
 }
 
 fn run(case: &Value, tokens: &(String, String)) -> Result<(), String> {
-    let service = service(case)?;
-    let access = Access { control_token: tokens.0.clone(), metrics_token: tokens.1.clone(), allow_from: Vec::new() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let caller = caller(text(case, "description"));
-    let request = request(&case["request"]);
+    // Deliberate: answers are script where the operator says so only (06 §4.3).
+    let access =
+        Access { control_token: tokens.0.clone(), metrics_token: tokens.1.clone(), jsonp: true, ..Access::default() };
     let is_head = case["request"]["method"] == "HEAD";
-    let (sender, receiver) = watch::channel(access);
+    let request = request(&case["request"]);
+    let (received, service) = ask(service(case)?, access, caller(text(case, "description")), &request, is_head)?;
+    compare(&case["response"], &received, is_head)?;
+    controller_saw(case, &service)
+}
+
+/// Head and body of the answer to a request that comes over a socket, and the node behind it afterwards.
+pub(crate) fn ask(
+    service: Service,
+    access: Access,
+    caller: Caller,
+    request: &str,
+    is_head: bool,
+) -> Result<((String, String), Service), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (_sender, receiver) = watch::channel(access);
     let shared = Shared::new(service, receiver);
     let received = runtime.block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a listener");
@@ -143,9 +157,8 @@ fn run(case: &Value, tokens: &(String, String)) -> Result<(), String> {
         };
         tokio::join!(server, client).1
     })?;
-    drop(sender);
-    compare(&case["response"], &received, is_head)?;
-    controller_saw(case, &shared.backend)
+    let shared = Arc::try_unwrap(shared).map_err(|_| "the connection is not over".to_owned())?;
+    Ok((received, shared.backend))
 }
 
 fn request(request: &Value) -> String {
