@@ -5,11 +5,16 @@
 
 use std::ffi::OsString;
 use std::fmt::Arguments;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use zt_crypto::Entropy;
+
+use crate::render::Screen;
+
+/// Longest line that somebody types as an answer, in bytes.
+const MAX_LINE: usize = 1024;
 
 /// Surroundings of one command.
 pub struct Console<'a> {
@@ -31,13 +36,34 @@ pub struct Console<'a> {
     pub color: bool,
     /// Standard error is one.
     pub color_err: bool,
+    /// Columns of the terminal that standard output is; none where it is no terminal.
+    pub columns: Option<usize>,
+    /// Somebody sits at a terminal, who can be asked.
+    pub asks: bool,
 }
 
 impl Console<'_> {
-    /// Writes to standard output. What cannot be written is known to the [`Output`] below, and told at the end.
-    pub fn print(&mut self, text: Arguments<'_>) {
-        let _ = self.out.write_fmt(text);
-        let _ = self.out.flush();
+    /// Writes to standard output, and says whether that is still of use. What cannot be written is known to the [`Output`] below,
+    /// and told at the end.
+    pub fn print(&mut self, text: Arguments<'_>) -> bool {
+        self.out.write_fmt(text).and_then(|()| self.out.flush()).is_ok()
+    }
+
+    /// What text on standard output is made for.
+    #[must_use]
+    pub fn screen(&self) -> Screen {
+        Screen { color: self.color, columns: self.columns }
+    }
+
+    /// A line from standard input, without its end; none at the end of the input.
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        // Byte by byte: what follows the line is not ours.
+        while line.len() < MAX_LINE && matches!(self.input.read(&mut byte), Ok(1)) && byte[0] != b'\n' {
+            line.push(byte[0]);
+        }
+        (!line.is_empty() || byte[0] == b'\n').then(|| String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned())
     }
 
     /// Writes to standard error.
@@ -95,7 +121,7 @@ impl Write for Output<'_> {
 /// Writes to the standard output of a [`Console`].
 #[macro_export]
 macro_rules! say {
-    ($console:expr, $($text:tt)*) => { $console.print(format_args!($($text)*)) };
+    ($console:expr, $($text:tt)*) => {{ $console.print(format_args!($($text)*)); }};
 }
 
 /// Writes to the standard error of a [`Console`].
@@ -107,4 +133,15 @@ macro_rules! complain {
 /// Wall clock of the system, milliseconds since 1970.
 pub fn system_clock() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Columns of the terminal that standard output is. Where the terminal does not tell, 80.
+#[must_use]
+pub fn terminal_columns() -> Option<usize> {
+    let out = io::stdout();
+    if !out.is_terminal() {
+        return None;
+    }
+    let told = rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col));
+    Some(if told == 0 { 80 } else { told })
 }

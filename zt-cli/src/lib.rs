@@ -36,6 +36,8 @@ pub fn run(args: &[String], console: &mut console::Console<'_>) -> i32 {
         entropy: &mut *console.entropy,
         color: console.color,
         color_err: console.color_err,
+        columns: console.columns,
+        asks: console.asks,
     };
     let code = run_watched(args, &mut watched);
     match out.failed() {

@@ -4,12 +4,13 @@ use std::env;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use zt_cli::console::{Console, system_clock};
+use zt_cli::console::{Console, system_clock, terminal_columns};
 use zt_node::OsEntropy;
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let wanted = env::var_os("NO_COLOR").is_none();
+    let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !dumb;
     let mut console = Console {
         input: &mut io::stdin(),
         out: &mut io::stdout(),
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
         entropy: &mut OsEntropy,
         color: wanted && io::stdout().is_terminal(),
         color_err: wanted && io::stderr().is_terminal(),
+        columns: terminal_columns(),
+        asks: io::stdin().is_terminal() && io::stderr().is_terminal(),
     };
     // Statuses are those of the shell: 134 and the like are never made here, so the low byte is enough.
     ExitCode::from(zt_cli::run(&args, &mut console) as u8)

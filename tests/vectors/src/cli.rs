@@ -148,6 +148,8 @@ impl Run {
             entropy: &mut entropy,
             color: false,
             color_err: false,
+            columns: None,
+            asks: false,
         };
         let uid = if text(case, "description") == "not root, without -U" { 1000 } else { 0 };
         let code = match argv[0].as_str() {

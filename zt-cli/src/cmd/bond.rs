@@ -102,7 +102,7 @@ fn list(node: &Node, console: &Console<'_>) -> Result<Report> {
             (format!("{alive} of {total}"), tone),
         ]);
     }
-    let text = if table.is_empty() { "no bonds\n".to_owned() } else { table.render(console.color) };
+    let text = if table.is_empty() { "no bonds\n".to_owned() } else { table.render(console.screen()) };
     Ok(Report::new(serde_json::to_value(&bonded)?, text))
 }
 
@@ -138,6 +138,6 @@ fn show(node: &Node, peer: &str, console: &Console<'_>) -> Result<Report> {
             (path.given_link_speed.filter(|c| *c > 0).map_or("-".to_owned(), |c| format!("{c} Mbit/s")), Tone::Plain),
         ]);
     }
-    let text = format!("{}\n{}", facts(&known, console.color), table.render(console.color));
+    let text = format!("{}\n{}", facts(&known, console.screen()), table.render(console.screen()));
     Ok(Report::new(serde_json::to_value(&peer)?, text))
 }

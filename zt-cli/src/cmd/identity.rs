@@ -9,9 +9,10 @@ use zt_crypto::SecretIdentity;
 use zt_wire::Signature;
 
 use super::Report;
+use super::consent::Consent;
 use crate::compat::idtool::{IdentityArgument, hex, unhex};
 use crate::console::Console;
-use crate::daemon::home::{read_file, replace_file};
+use crate::daemon::home::{is_device, read_file, replace_file};
 
 /// Arguments of `zt identity`.
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ use crate::daemon::home::{read_file, replace_file};
   zt identity sign identity.secret letter.txt > letter.sig
   zt identity verify identity.public letter.txt letter.sig
 
-An identity is given as a file or as its text.")]
+An identity is given as a file or as its text. A file that exists is replaced after a question on a terminal, or with --yes.")]
 pub struct IdentityArgs {
     #[command(subcommand)]
     command: IdentityCommand,
@@ -38,9 +39,8 @@ enum IdentityCommand {
         /// Repeat until the address begins with these hexadecimal digits
         #[arg(long, value_name = "HEX", value_parser = vanity_prefix)]
         vanity: Option<String>,
-        /// Replace existing files
-        #[arg(long)]
-        force: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Print the public part
     Public {
@@ -73,7 +73,9 @@ enum IdentityCommand {
 /// Runs `zt identity`.
 pub fn run(args: IdentityArgs, console: &mut Console<'_>) -> Result<Report> {
     match args.command {
-        IdentityCommand::Generate { secret, public, vanity, force } => generate(console, secret, public, vanity, force),
+        IdentityCommand::Generate { secret, public, vanity, consent } => {
+            generate(console, secret, public, vanity, consent)
+        }
         IdentityCommand::Public { identity } => {
             let public = read(console, &identity)?.public.to_string();
             Ok(Report::new(json!({"public": public}), format!("{public}\n")))
@@ -101,11 +103,12 @@ fn generate(
     secret_file: Option<PathBuf>,
     public_file: Option<PathBuf>,
     vanity: Option<String>,
-    force: bool,
+    consent: Consent,
 ) -> Result<Report> {
     for file in [&secret_file, &public_file].into_iter().flatten() {
-        if console.file(file).exists() && !force {
-            bail!("{} exists; an identity cannot be made again, so say --force to replace it", file.display());
+        let path = console.file(file);
+        if path.exists() && !is_device(&path) {
+            consent.to_lose(console, &format!("{} exists and would be replaced", file.display()))?;
         }
     }
     let identity = loop {
@@ -119,7 +122,7 @@ fn generate(
     let Some(secret_file) = secret_file else {
         let secret = identity.to_text();
         let json = json!({"address": address, "public": public, "secret": secret.as_str()});
-        return Ok(Report::new(json, format!("{}\n", secret.as_str())));
+        return Ok(Report { secret: true, ..Report::new(json, format!("{}\n", secret.as_str())) });
     };
     let write = |file: &PathBuf, text: &str, mode| {
         replace_file(&console.file(file), text.as_bytes(), mode)

@@ -34,7 +34,7 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
         for drop in &drops {
             table.row([(drop.count.to_string(), Tone::Plain), (drop.reason.clone(), Tone::Plain)]);
         }
-        let text = if table.is_empty() { "nothing was dropped\n".to_owned() } else { table.render(console.color) };
+        let text = if table.is_empty() { "nothing was dropped\n".to_owned() } else { table.render(console.screen()) };
         return Ok(Report::new(serde_json::to_value(&drops)?, text));
     }
     let status: api::Status = node.get("/status")?;
@@ -63,7 +63,7 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
             ),
             ("TAP offload", offload.map_or_else(|| "-".to_owned(), |offload| tap_offload(&offload.tap))),
         ],
-        console.color,
+        console.screen(),
     );
     for port in &status.zt_ethernet {
         let api::EthernetPort { interface, mac, mtu, problem } = port;

@@ -65,7 +65,7 @@ pub fn run(args: &JoinArgs, globals: &Globals, console: &mut Console<'_>) -> Res
     let path = format!("/network/{}", args.network);
     let network: api::Network = globals.node(console)?.post(&path, &Value::Object(settings))?;
     let shown = std::slice::from_ref(&network);
-    let text = networks::table(shown, console.color) + &networks::notes(shown, false);
+    let text = networks::table(shown, console.screen()) + &networks::notes(shown, false);
     Ok(Report::new(serde_json::to_value(&network)?, text))
 }
 

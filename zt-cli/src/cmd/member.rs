@@ -10,6 +10,7 @@ use zt_netconf::controller::Member;
 use zt_netconf::rules::cases;
 use zt_netconf::rules::diff::Names;
 
+use super::consent::Consent;
 use super::join::yes_no;
 use super::rules::hosted;
 use super::{Globals, Node, Report, network_id, node_address};
@@ -25,7 +26,7 @@ use crate::render::table::{Table, Tone};
   zt member auth 8056c2e21c000001 fe39e980ad --ip 10.9.8.7 --name laptop
   zt member set 8056c2e21c000001 fe39e980ad --tag department=sales --capability admin
   zt member deauth 8056c2e21c000001 fe39e980ad
-  zt member delete 8056c2e21c000001 fe39e980ad
+  zt member delete 8056c2e21c000001 fe39e980ad --yes
 
 A node can be let in before it ever asked.")]
 pub struct MemberArgs {
@@ -67,10 +68,13 @@ enum MemberCommand {
         #[command(flatten)]
         who: Who,
     },
-    /// Forget a member
+    /// Forget a member, with its addresses and all that it was given
+    #[command(alias = "remove")]
     Delete {
         #[command(flatten)]
         who: Who,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -221,7 +225,10 @@ pub fn run(args: MemberArgs, globals: &Globals, console: &mut Console<'_>) -> Re
             let text = pretty(&member, 2) + "\n";
             Ok(Report::new(member, text))
         }
-        MemberCommand::Delete { who } => {
+        MemberCommand::Delete { who, consent } => {
+            let (member, network) = (&who.member, &who.network);
+            let what = format!("Network {network} forgets member {member} with its name, addresses and credentials");
+            consent.to_lose(console, &what)?;
             let member: Value = node.delete(&who.path()).with_context(|| who.context())?;
             Ok(Report::new(member, format!("{} is forgotten in {}\n", who.member, who.network)))
         }
@@ -271,6 +278,6 @@ fn list(node: &Node, network: &str, console: &Console<'_>) -> Result<Report> {
         }
         table.row(cells);
     }
-    let text = if table.is_empty() { "no members\n".to_owned() } else { table.render(console.color) };
+    let text = if table.is_empty() { "no members\n".to_owned() } else { table.render(console.screen()) };
     Ok(Report::new(Value::Array(members), text))
 }

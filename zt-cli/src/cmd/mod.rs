@@ -1,11 +1,16 @@
 //! The commands of `zt`, one per file. A command returns a [`Report`]; printing it as text or JSON happens here.
 
 pub mod bond;
+pub mod completions;
+pub mod consent;
 pub mod demo;
+mod examples;
+mod help;
 pub mod identity;
 pub mod info;
 pub mod join;
 pub mod leave;
+pub mod man;
 pub mod member;
 pub mod moon;
 pub mod network;
@@ -38,7 +43,6 @@ use crate::{complain, say};
 #[command(
     name = "zt",
     version,
-    max_term_width = 100,
     after_help = "Examples:
   zt service                          run a node in this terminal
   zt join 8056c2e21c000001            join a network
@@ -63,19 +67,19 @@ pub struct Zt {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Globals {
     /// Home folder of the node [default: $ZEROTIER_HOME, else /var/lib/zerotier-one]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = help::GLOBAL)]
     pub home: Option<PathBuf>,
     /// Print JSON instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL)]
     pub json: bool,
     /// Address of the node's HTTP interface [default: 127.0.0.1]
-    #[arg(long, global = true, value_name = "IP", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "IP", hide_short_help = true, help_heading = help::GLOBAL)]
     pub host: Option<String>,
     /// Port of the node's HTTP interface [default: from the home folder]
-    #[arg(id = "api_port", long = "api-port", global = true, value_name = "PORT", hide_short_help = true)]
+    #[arg(id = "api_port", long = "api-port", global = true, value_name = "PORT", hide_short_help = true, help_heading = help::GLOBAL)]
     pub port: Option<u16>,
     /// Token of the node's HTTP interface [default: from the home folder]
-    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true, help_heading = help::GLOBAL)]
     pub token: Option<String>,
 }
 
@@ -115,6 +119,10 @@ enum Command {
     Moon(moon::MoonArgs),
     /// Node identities: make and check them, sign and verify files
     Identity(identity::IdentityArgs),
+    /// Print what makes a shell complete the commands of zt
+    Completions(completions::CompletionsArgs),
+    /// Print a manual page, or write all of them
+    Man(man::ManArgs),
 }
 
 /// What a command found out.
@@ -126,12 +134,14 @@ pub struct Report {
     pub text: String,
     /// Exit code: not 0 where a script is to know what was found.
     pub code: i32,
+    /// It holds a secret that stands nowhere else: that it could not be written is told, also where nobody reads.
+    pub secret: bool,
 }
 
 impl Report {
     /// A report of both forms; the command did what it was asked for.
     pub fn new(json: Value, text: impl Into<String>) -> Self {
-        Self { json, text: text.into(), code: 0 }
+        Self { json, text: text.into(), code: 0, secret: false }
     }
 }
 
@@ -148,7 +158,7 @@ pub(crate) struct Refused {
 /// Runs `zt` with its arguments (the program name first). Returns the exit code: 0 done, 1 failed, 2 bad usage, or what the
 /// report says.
 pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
-    let zt = match parse(args) {
+    let zt = match parse(args, console.columns) {
         Ok(zt) => zt,
         Err(error) => {
             let text = error.render();
@@ -164,10 +174,17 @@ pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
     };
     match zt.command.run(&zt.globals, console) {
         Ok(report) => {
-            if zt.globals.json && !report.json.is_null() {
-                say!(console, "{}\n", pretty(&report.json, 2));
+            let written = if zt.globals.json && !report.json.is_null() {
+                console.print(format_args!("{}\n", pretty(&report.json, 2)))
             } else {
-                say!(console, "{}", report.text);
+                console.print(format_args!("{}", report.text))
+            };
+            if report.secret && !written {
+                complain!(
+                    console,
+                    "zt: the secret could not be written, and nothing else holds it; make another one\n"
+                );
+                return 1;
             }
             report.code
         }
@@ -182,8 +199,8 @@ pub fn run(args: &[String], console: &mut Console<'_>) -> i32 {
 }
 
 /// Reads the arguments; a global option that the command would not heed is an error.
-fn parse(args: &[String]) -> Result<Zt, clap::Error> {
-    let mut command = scope::hide_useless(Zt::command());
+fn parse(args: &[String], columns: Option<usize>) -> Result<Zt, clap::Error> {
+    let mut command = help::dressed(Zt::command(), columns);
     let matches = command.try_get_matches_from_mut(args)?;
     let zt = Zt::from_arg_matches(&matches)?;
     scope::refuse_useless(&zt.command, &zt.globals)
@@ -211,6 +228,8 @@ impl Command {
             Self::Planet(args) => planet::run(args, globals, console),
             Self::Moon(args) => moon::run(args, globals, console),
             Self::Identity(args) => identity::run(args, console),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args, console),
         }
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zt_wire::{Emit as _, WorldKind};
 
+use super::consent::{Assent, Consent};
 use super::planet::{self, Files};
 use super::{Globals, Report, node_address, world_id};
 use crate::api;
@@ -42,9 +43,8 @@ pub(super) enum MoonCommand {
         /// The signed moon
         #[arg(long, short, value_name = "FILE", default_value = "moon")]
         output: PathBuf,
-        /// Replace existing files
-        #[arg(long)]
-        force: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Show what a moon file says
     Show {
@@ -79,6 +79,8 @@ pub(super) enum MoonCommand {
         /// World ID
         #[arg(value_parser = world_id)]
         id: u64,
+        #[command(flatten)]
+        assent: Assent,
     },
     /// List the moons of the running node
     List,
@@ -87,8 +89,8 @@ pub(super) enum MoonCommand {
 /// Runs `zt moon`.
 pub fn run(args: MoonArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     match args.command {
-        MoonCommand::Create { roots, id, template, output, force } => {
-            planet::create(console, WorldKind::Moon, &roots, id, &Files { template, output, force })
+        MoonCommand::Create { roots, id, template, output, consent } => {
+            planet::create(console, WorldKind::Moon, &roots, id, &Files { template, output, consent })
         }
         MoonCommand::Show { file } => planet::show(console, &file),
         MoonCommand::Sign { template, output } => planet::sign(console, WorldKind::Moon, &template, &output),
@@ -110,7 +112,8 @@ pub fn run(args: MoonArgs, globals: &Globals, console: &mut Console<'_>) -> Resu
             let how = if waiting { format!("is asked for from {seed}") } else { "is in use".to_owned() };
             Ok(Report::new(moon, format!("moon {id:016x} {how}\n")))
         }
-        MoonCommand::Leave { id } => {
+        MoonCommand::Leave { id, assent } => {
+            assent.to_change(console, &format!("This node forgets moon {id:016x}; `zt moon orbit` brings it back"))?;
             let answer: Value = globals.node(console)?.delete(&moon_path(id)?)?;
             Ok(Report::new(answer, format!("moon {id:016x} is no longer in use\n")))
         }
@@ -138,6 +141,6 @@ fn list(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
             ]);
         }
     }
-    let text = if table.is_empty() { "no moons\n".to_owned() } else { table.render(console.color) };
+    let text = if table.is_empty() { "no moons\n".to_owned() } else { table.render(console.screen()) };
     Ok(Report::new(serde_json::to_value(&moons)?, text))
 }

@@ -7,13 +7,15 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use zt_wire::IpPrefix;
 
+use super::consent::Consent;
 use super::join::yes_no;
 use super::rules::apply::{self, ApplyArgs};
 use super::{Globals, Node, Report, network_id};
 use crate::console::Console;
 use crate::daemon::local_conf::read_range;
+use crate::render::Screen;
 use crate::render::json::pretty;
-use crate::render::table::{Table, Tone, facts};
+use crate::render::table::{Table, Tone, facts, harmless};
 
 /// Arguments of `zt network`.
 #[derive(Debug, Args)]
@@ -26,7 +28,7 @@ use crate::render::table::{Table, Tone, facts};
   zt network set 8056c2e21c000001 --json-object '{\"mtu\": 1400}'
   zt network rules 8056c2e21c000001 lab.rules --dry-run         what these rules would change
   zt network show 8056c2e21c000001
-  zt network delete 8056c2e21c000001")]
+  zt network delete 8056c2e21c000001                            asks first; scripts say --yes")]
 pub struct NetworkArgs {
     #[command(subcommand)]
     command: NetworkCommand,
@@ -61,11 +63,13 @@ enum NetworkCommand {
     },
     /// Show the rules of a network as text, or give it those of a file
     Rules(ApplyArgs),
-    /// Delete a network with all its members
+    /// Delete a network with all its members, for good
     Delete {
         /// Network ID
         #[arg(value_parser = network_id)]
         network: String,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -125,13 +129,13 @@ pub fn run(args: NetworkArgs, globals: &Globals, console: &mut Console<'_>) -> R
         NetworkCommand::List { ids: false } => list(&node, console),
         NetworkCommand::Create { changes } => {
             let network: Value = node.post("/controller/network", &changes.body(None)?)?;
-            Ok(Report::new(network.clone(), summary(&network, console.color)))
+            Ok(Report::new(network.clone(), summary(&network, console.screen())))
         }
         NetworkCommand::Set { network, changes } => {
             let path = format!("/controller/network/{network}");
             let old: Value = known(&node, &path, &network)?;
             let network: Value = node.post(&path, &changes.body(Some(&old))?)?;
-            Ok(Report::new(network.clone(), summary(&network, console.color)))
+            Ok(Report::new(network.clone(), summary(&network, console.screen())))
         }
         NetworkCommand::Show { network } => {
             let network: Value = known(&node, &format!("/controller/network/{network}"), &network)?;
@@ -139,9 +143,12 @@ pub fn run(args: NetworkArgs, globals: &Globals, console: &mut Console<'_>) -> R
             Ok(Report::new(network, text))
         }
         NetworkCommand::Rules(args) => apply::run(&args, &node, console),
-        NetworkCommand::Delete { network } => {
+        NetworkCommand::Delete { network, consent } => {
             let path = format!("/controller/network/{network}");
-            known(&node, &path, &network)?;
+            let old = known(&node, &path, &network)?;
+            let name = harmless(old.get("name").and_then(Value::as_str).unwrap_or_default());
+            let name = if name.is_empty() { name } else { format!(" ({name})") };
+            consent.to_lose(console, &format!("Network {network}{name} is deleted with all its members"))?;
             let last: Value = node.delete(&path)?;
             Ok(Report::new(last, format!("network {network} is deleted\n")))
         }
@@ -173,7 +180,7 @@ fn list(node: &Node, console: &Console<'_>) -> Result<Report> {
     let text = if table.is_empty() {
         "this node hosts no networks; make one with `zt network create`\n".to_owned()
     } else {
-        table.render(console.color)
+        table.render(console.screen())
     };
     Ok(Report::new(Value::Array(networks), text))
 }
@@ -190,13 +197,13 @@ fn pools(network: &Value) -> String {
     pools.join(" ")
 }
 
-fn summary(network: &Value, color: bool) -> String {
+fn summary(network: &Value, screen: Screen) -> String {
     let text = |key: &str| network.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let rows = [("network", text("id")), ("name", text("name")), ("type", kind(network).to_owned())];
-    let mut out = facts(&rows, color);
+    let mut out = facts(&rows, screen);
     let pools = pools(network);
     if !pools.is_empty() {
-        out += &facts(&[("pool", pools)], color);
+        out += &facts(&[("pool", pools)], screen);
     }
     out
 }

@@ -7,6 +7,7 @@ use zt_netconf::NetworkStatus;
 use super::{Globals, Report, why};
 use crate::api::{self, Word};
 use crate::console::Console;
+use crate::render::Screen;
 use crate::render::table::{Table, Tone, harmless};
 
 /// Most withheld addresses and routes that are shown of each network unasked.
@@ -66,13 +67,13 @@ pub fn run(args: &NetworksArgs, globals: &Globals, console: &mut Console<'_>) ->
         "no networks; join one with `zt join <network ID>`\n".to_owned()
     } else {
         let counters = networks.iter().filter(|_| args.rules).map(why::counters);
-        table(&networks, console.color) + &notes(&networks, args.routes) + &counters.collect::<String>()
+        table(&networks, console.screen()) + &notes(&networks, args.routes) + &counters.collect::<String>()
     };
     Ok(Report::new(serde_json::to_value(&networks)?, text))
 }
 
 /// The table of networks, as `zt join` shows it too.
-pub fn table(networks: &[api::Network], color: bool) -> String {
+pub fn table(networks: &[api::Network], screen: Screen) -> String {
     let mut table = Table::new(&["network", "name", "status", "type", "device", "addresses"]);
     for network in networks {
         let tone = match network.status {
@@ -90,7 +91,7 @@ pub fn table(networks: &[api::Network], color: bool) -> String {
             (or_dash(&network.assigned_addresses.join(" ")), Tone::Plain),
         ]);
     }
-    table.render(color)
+    table.render(screen)
 }
 
 /// What a table has no room for; `routes` shows all managed routes.

@@ -39,7 +39,7 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
             (path.map_or(String::new(), place), Tone::Plain),
         ]);
     }
-    let text = if table.is_empty() { "no peers\n".to_owned() } else { table.render(console.color) };
+    let text = if table.is_empty() { "no peers\n".to_owned() } else { table.render(console.screen()) };
     Ok(Report::new(serde_json::to_value(&peers)?, text))
 }
 

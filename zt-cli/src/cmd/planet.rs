@@ -7,13 +7,15 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use zt_wire::{Emit as _, Parse as _, Reader, Root, World, WorldKind};
 
+use super::consent::{Assent, Consent};
 use super::{Globals, Report, identity, world_id};
 use crate::api;
 use crate::compat::idtool::hex;
 use crate::console::Console;
-use crate::daemon::home::{Home, read_file, replace_file};
+use crate::daemon::home::{Home, is_device, read_file, replace_file};
 use crate::daemon::local_conf::targets_beside_planet;
 use crate::daemon::tunnel::SIDECAR;
+use crate::render::Screen;
 use crate::render::json::{pretty, without_mark};
 use crate::render::table::{Table, Tone, facts};
 use crate::worldfile::{
@@ -55,9 +57,8 @@ pub(super) enum PlanetCommand {
         /// The signed planet, for the home folders of all nodes
         #[arg(long, short, value_name = "FILE", default_value = "planet")]
         output: PathBuf,
-        /// Replace existing files
-        #[arg(long)]
-        force: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Show what a planet or moon file says
     Show {
@@ -85,6 +86,8 @@ pub(super) enum PlanetCommand {
         /// World ID
         #[arg(value_parser = world_id)]
         id: u64,
+        #[command(flatten)]
+        assent: Assent,
     },
     /// List the planets of the running node
     List,
@@ -93,14 +96,17 @@ pub(super) enum PlanetCommand {
 /// Runs `zt planet`.
 pub fn run(args: PlanetArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     match args.command {
-        PlanetCommand::Create { roots, id, template, output, force } => {
-            let files = Files { template, output, force };
+        PlanetCommand::Create { roots, id, template, output, consent } => {
+            let files = Files { template, output, consent };
             create(console, WorldKind::Planet, &roots, id, &files)
         }
         PlanetCommand::Show { file } => show(console, &file),
         PlanetCommand::Sign { template, output } => sign(console, WorldKind::Planet, &template, &output),
         PlanetCommand::Add { file, only } => add(globals, console, &file, only),
-        PlanetCommand::Remove { id } => remove(globals, console, id),
+        PlanetCommand::Remove { id, assent } => {
+            assent.to_change(console, &format!("This node forgets planet {id:016x}; its file brings it back"))?;
+            remove(globals, console, id)
+        }
         PlanetCommand::List => list(globals, console),
     }
 }
@@ -109,7 +115,7 @@ pub fn run(args: PlanetArgs, globals: &Globals, console: &mut Console<'_>) -> Re
 pub(super) struct Files {
     pub(super) template: PathBuf,
     pub(super) output: PathBuf,
-    pub(super) force: bool,
+    pub(super) consent: Consent,
 }
 
 /// Makes a world of roots: a template with the key, and the signed file.
@@ -121,8 +127,10 @@ pub(super) fn create(
     files: &Files,
 ) -> Result<Report> {
     for file in [&files.template, &files.output] {
-        let exists = console.file(file).exists();
-        ensure!(files.force || !exists, "{} exists; say --force to replace it", file.display());
+        let path = console.file(file);
+        if path.exists() && !is_device(&path) {
+            files.consent.to_lose(console, &format!("{} exists and would be replaced", file.display()))?;
+        }
     }
     let roots = roots.iter().map(|text| parse_root(console, text)).collect::<Result<Vec<_>>>()?;
     let default_id = match kind {
@@ -133,7 +141,10 @@ pub(super) fn create(
     let text = pretty(&template.to_json(), 1) + "\n";
     replace_file(&console.file(&files.template), text.as_bytes(), 0o600)
         .with_context(|| format!("cannot write {}", files.template.display()))?;
-    finish(console, &template, &files.template, &files.output)
+    finish(console, &template, &files.template, &files.output).with_context(|| {
+        let (word, template) = (kind_word(kind), files.template.display());
+        format!("the template with the key is in {template}, the {word} is not signed; `zt {word} sign {template}` does that")
+    })
 }
 
 /// Signs a template into a file.
@@ -153,7 +164,7 @@ fn finish(console: &mut Console<'_>, template: &Template, file: &Path, output: &
     let world = template.sign((console.clock)().unsigned_abs().max(after));
     replace_file(&console.file(output), &world.to_vec(), 0o644)
         .with_context(|| format!("cannot write {}", output.display()))?;
-    let mut text = describe(&world, console.color);
+    let mut text = describe(&world, console.screen());
     text += &format!("\nsigned {} written to {}", kind_word(world.kind), output.display());
     text += &format!("; its signing key is in {}, keep that secret\n", file.display());
     Ok(Report::new(world_json(&world), text))
@@ -207,10 +218,10 @@ pub(super) fn show(console: &mut Console<'_>, file: &Path) -> Result<Report> {
     } else {
         "signed by an earlier key: only nodes that hold the revision before can check it\n"
     };
-    Ok(Report::new(value, describe(&world, console.color) + note))
+    Ok(Report::new(value, describe(&world, console.screen()) + note))
 }
 
-fn describe(world: &World, color: bool) -> String {
+fn describe(world: &World, screen: Screen) -> String {
     let mut text = facts(
         &[
             ("kind", kind_word(world.kind).to_owned()),
@@ -218,7 +229,7 @@ fn describe(world: &World, color: bool) -> String {
             ("timestamp", world.timestamp.to_string()),
             ("update key", format!("{}…", &hex(&world.update_key)[..16])),
         ],
-        color,
+        screen,
     );
     let mut table = Table::new(&["root", "address"]);
     for root in &world.roots {
@@ -226,7 +237,7 @@ fn describe(world: &World, color: bool) -> String {
         let address = root.identity.address.to_string();
         table.row([(address, Tone::Plain), (addresses.join(", "), Tone::Plain)]);
     }
-    text += &table.render(color);
+    text += &table.render(screen);
     text
 }
 
@@ -338,5 +349,5 @@ fn list(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
             ]);
         }
     }
-    Ok(Report::new(serde_json::to_value(&planets)?, table.render(console.color)))
+    Ok(Report::new(serde_json::to_value(&planets)?, table.render(console.screen())))
 }

@@ -35,10 +35,12 @@ const OPTIONS: [(&str, &str); 5] =
     [("home", "--home"), ("json", "--json"), ("host", "--host"), ("api_port", "--api-port"), ("token", "--token")];
 
 /// Commands whose words alone tell their scope, for their help.
-const SCOPES: [(&[&str], Scope); 15] = [
+const SCOPES: [(&[&str], Scope); 17] = [
     (&["demo"], Scope::Alone),
     (&["service"], Scope::Folder),
     (&["relay"], Scope::Report),
+    (&["completions"], Scope::Alone),
+    (&["man"], Scope::Alone),
     (&["identity"], Scope::Report),
     (&["rules", "check"], Scope::Report),
     (&["rules", "compile"], Scope::Report),
@@ -60,6 +62,8 @@ impl Command {
             Self::Service(_) => vec!["service"],
             Self::Relay(_) => vec!["relay"],
             Self::Identity(_) => vec!["identity"],
+            Self::Completions(_) => vec!["completions"],
+            Self::Man(_) => vec!["man"],
             Self::Planet(args) => match args.command {
                 PlanetCommand::Create { .. } => vec!["planet", "create"],
                 PlanetCommand::Show { .. } => vec!["planet", "show"],
@@ -164,7 +168,7 @@ mod tests {
             "zt moon sign moon.json --host ::1",
             "zt moon add x.moon --token x",
         ] {
-            let error = parse(&words(line)).expect_err(line);
+            let error = parse(&words(line), None).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");
             assert!(error.to_string().contains("has no effect on `zt "), "{line}: {error}");
         }
@@ -176,7 +180,7 @@ mod tests {
             "zt moon add x.moon --home /tmp --json",
             "zt info --host 10.0.0.1 --api-port 9 --token x --json --home /tmp",
         ] {
-            parse(&words(line)).expect(line);
+            parse(&words(line), None).expect(line);
         }
     }
 

@@ -155,13 +155,19 @@ fn show(
         }
         after = news.newest;
         for trace in news.traces.iter().filter(|trace| filter.takes(trace)) {
-            if args.past {
+            let read = if args.past {
                 told.push(trace.clone());
+                true
             } else if globals.json {
-                say!(console, "{}\n", serde_json::to_string(trace)?);
+                console.print(format_args!("{}\n", serde_json::to_string(trace)?))
             } else {
                 rules.learn(node, trace);
-                say!(console, "{}", Line { trace, rules: rules.words(trace, args.rules), color: console.color });
+                let line = Line { trace, rules: rules.words(trace, args.rules), color: console.color };
+                console.print(format_args!("{line}"))
+            };
+            if !read {
+                // Nobody sees what would follow.
+                return Ok(Report::new(Value::Null, ""));
             }
         }
         if args.past || left.is_some_and(|left| left.is_zero()) {

@@ -84,7 +84,11 @@ fn generate(args: &[String], console: &mut Console<'_>) -> i32 {
         None => SecretIdentity::generate(console.entropy),
     };
     let Some(secret_file) = args.first() else {
-        say!(console, "{}", secret.to_text().as_str());
+        if !console.print(format_args!("{}", secret.to_text().as_str())) {
+            // Deliberate: nothing else holds it, so that it went nowhere is an error, also where a pipe is closed.
+            complain!(console, "Error writing the secret identity to standard output\n");
+            return 1;
+        }
         return 0;
     };
     // Deliberate: the secret is readable for its owner only (07 §3 leaves it open).

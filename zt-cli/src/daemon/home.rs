@@ -290,8 +290,12 @@ pub fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(content))
 }
 
-/// Puts a file in place as [`write_atomically`] does. Identical content is not written again.
+/// Puts a file in place as [`write_atomically`] does. Identical content is not written again. Into a device or a pipe it is written:
+/// they are not replaced by files.
 pub fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    if is_device(path) {
+        return OpenOptions::new().write(true).open(path)?.write_all(content);
+    }
     if path.is_file() && read_file(path).ok().flatten().is_some_and(|old| old == content) {
         return match mode {
             0o600 => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
@@ -299,6 +303,11 @@ pub fn replace_file(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         };
     }
     write_atomically(path, content, mode)
+}
+
+/// Something to write into that is neither a file nor a folder, such as `/dev/stdout`.
+pub fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ fn an_identity_is_made_checked_and_used() {
 fn nothing_is_overwritten_unasked() {
     let folder = Folder::new();
     folder.write("id.secret", "precious");
-    folder.fails("zt identity generate id.secret", "--force");
+    folder.fails("zt identity generate id.secret", "--yes");
     assert_eq!(folder.read("id.secret"), b"precious");
     folder.ok("zt identity generate id.secret --force");
 }

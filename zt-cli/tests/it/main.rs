@@ -8,6 +8,7 @@ mod network_rules;
 mod node;
 mod rule_cases;
 mod rules;
+mod terminal;
 mod worlds;
 
 use std::ffi::OsString;
@@ -94,6 +95,8 @@ impl Folder {
             entropy: &mut OsEntropy,
             color: false,
             color_err: false,
+            columns: None,
+            asks: false,
         };
         let code = zt_cli::run(args, &mut console);
         (code, String::from_utf8(err).expect("text"))

@@ -321,7 +321,7 @@ fn the_controller_is_told_what_was_typed() {
     );
     folder.ok("zt member auth fe39e980ad000001 b167db3b07 --ip 10.9.8.7 --name laptop");
     folder.ok("zt member deauth fe39e980ad000001 b167db3b07");
-    folder.ok("zt member delete fe39e980ad000001 b167db3b07");
+    folder.ok("zt member delete fe39e980ad000001 b167db3b07 --yes");
     let path = "/controller/network/fe39e980ad000001/member/b167db3b07";
     assert_eq!(
         node.calls(),

@@ -41,7 +41,7 @@ fn a_template_is_kept_secret_and_signed_again() {
     let mode = std::fs::metadata(folder.path().join("planet.json")).expect("the template").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let first = world(&folder, "planet");
-    folder.fails("zt planet create --root root.public=192.0.2.1/9993", "--force");
+    folder.fails("zt planet create --root root.public=192.0.2.1/9993", "--yes");
     folder.ok("zt planet sign planet.json --output again");
     assert_eq!(world(&folder, "again"), first);
     folder.ok("zt planet sign planet.json --output again");

@@ -15,6 +15,7 @@ use super::source::Rules;
 use super::test::Trial;
 use crate::cmd::{Node, Report, network_id};
 use crate::console::Console;
+use crate::render::Screen;
 
 /// Arguments of `zt network rules`.
 #[derive(Debug, Args)]
@@ -75,7 +76,7 @@ fn apply(args: &ApplyArgs, file: &str, node: &Node, console: &mut Console<'_>) -
     let cases = rules.cases(args.cases.as_deref(), console)?;
     let trial = cases.as_ref().map(|(name, cases)| Trial::of(&rules, name, cases));
     if let Some(trial) = trial.as_ref().filter(|trial| trial.failed() > 0) {
-        bail!("nothing was changed: {}\n{}", trial.summary(), trial.table(true, false).trim_end());
+        bail!("nothing was changed: {}\n{}", trial.summary(), trial.table(true, Screen::default()).trim_end());
     }
     let hosted = Hosted::ask(node, &args.network)?;
     let old = kept_script(&hosted.network);
@@ -87,7 +88,7 @@ fn apply(args: &ApplyArgs, file: &str, node: &Node, console: &mut Console<'_>) -
         || format!("no cases beside {file}: nothing was tried\n"),
         |trial| format!("{}\n", trial.summary()),
     );
-    text += &diff::text(&difference, &hosted.members, console.color);
+    text += &diff::text(&difference, &hosted.members, console.screen());
     for line in lost(&hosted.members, &rules.script, &names) {
         text += &format!("{line}\n");
     }

@@ -15,6 +15,7 @@ use super::source::Rules;
 use crate::cmd::{Globals, Report, network_id};
 use crate::complain;
 use crate::console::Console;
+use crate::render::Screen;
 use crate::render::table::{Table, Tone};
 
 /// Exit code when something changes.
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &DiffArgs, globals: &Globals, console: &mut Console<'_>)
     };
     names.extend(Names::of(&new.script));
     let difference = compare(network, [&old, &RuleSet::of(&new.script)], &members, &names, console);
-    let text = text(&difference, &members, console.color);
+    let text = text(&difference, &members, console.screen());
     let code = if difference.is_empty() { 0 } else { CHANGES };
     Ok(Report { code, ..Report::new(to_json(&difference, &members), text) })
 }
@@ -97,7 +98,7 @@ pub(crate) fn compare(
 
 /// For people.
 #[must_use]
-pub(crate) fn text(difference: &Difference, members: &[Party], color: bool) -> String {
+pub(crate) fn text(difference: &Difference, members: &[Party], screen: Screen) -> String {
     let mut out = String::new();
     let mut table = Table::new(&["change", "between", "frames"]);
     for line in &difference.lines {
@@ -114,7 +115,7 @@ pub(crate) fn text(difference: &Difference, members: &[Party], color: bool) -> S
         }
     }
     if !table.is_empty() {
-        out += &table.render(color);
+        out += &table.render(screen);
     } else if members.len() < 2 {
         out += "there are no two members whose frames could be compared\n";
     } else {

@@ -12,6 +12,7 @@ use zt_wire::Address;
 use super::source::Rules;
 use crate::cmd::Report;
 use crate::console::Console;
+use crate::render::Screen;
 use crate::render::table::{Table, Tone};
 
 /// Arguments of `zt rules test`.
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &TestArgs, console: &mut Console<'_>) -> Result<Report> 
         )
     })?;
     let trial = Trial::of(&rules, &name, &cases);
-    let text = format!("{}{}\n", trial.table(args.failed, console.color), trial.summary());
+    let text = format!("{}{}\n", trial.table(args.failed, console.screen()), trial.summary());
     let code = i32::from(trial.failed() > 0);
     Ok(Report { code, ..Report::new(trial.json(), text) })
 }
@@ -93,7 +94,7 @@ impl<'r> Trial<'r> {
 
     /// The cases, one a row.
     #[must_use]
-    pub(crate) fn table(&self, failed: bool, color: bool) -> String {
+    pub(crate) fn table(&self, failed: bool, screen: Screen) -> String {
         let mut table = Table::new(&["", "line", "case", "frame", "must be", "is", "decided by"]);
         let judged: Vec<(&Case, &Outcome)> = self.cases.cases.iter().zip(&self.outcomes).collect();
         let shown = |outcome: &Outcome| !(failed && outcome.right);
@@ -115,7 +116,7 @@ impl<'r> Trial<'r> {
                 self.row(&mut table, case, outcome);
             }
         }
-        if table.is_empty() { String::new() } else { table.render(color) }
+        if table.is_empty() { String::new() } else { table.render(screen) }
     }
 
     fn row(&self, table: &mut Table, case: &Case, outcome: &Outcome) {
