@@ -174,6 +174,11 @@ impl Links {
         self.desperation.asked(now);
     }
 
+    /// Nobody listened for a while: that there was no answer says nothing.
+    pub(crate) const fn forget_asked(&mut self) {
+        self.desperation.forget_asked();
+    }
+
     /// Something valid came by a path.
     pub(crate) fn heard(&mut self, now: Mono, path: Path) {
         if self.may_rise()

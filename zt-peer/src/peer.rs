@@ -279,6 +279,13 @@ impl Peer {
         }
     }
 
+    /// Nobody listened for `time`.
+    pub(crate) fn resume(&mut self, time: Duration) {
+        self.activity.resume(time);
+        self.greetings.hurry();
+        self.gates.push_again();
+    }
+
     /// The peer is due: looks at each of its paths.
     pub(crate) fn check(&mut self, now: Mono) -> Check {
         let mut tasks = Vec::new();

@@ -9,7 +9,7 @@
 //! 5. `whois`, `worlds`, `level`: who is asked for, who is a root, how bad a link may be;
 //! 6. `bonds`, `paths`: what a peer decided about its paths is done;
 //! 7. `hello`, `push_paths`, `rendezvous`, `relay`: verbs;
-//! 8. `receive`, then `foresight`, `strangers`, `jobs`, `round`, `send`, `links`, `mtu`, `consent`, `view`: what the owner
+//! 8. `receive`, then `foresight`, `strangers`, `jobs`, `round`, `send`, `links`, `resume`, `mtu`, `consent`, `view`: what the owner
 //!    calls.
 
 mod ask;
@@ -31,6 +31,7 @@ mod push_paths;
 mod receive;
 mod relay;
 mod rendezvous;
+mod resume;
 mod round;
 mod route;
 mod seek;

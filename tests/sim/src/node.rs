@@ -99,8 +99,10 @@ pub struct Node {
     pub(crate) mono_offset: u64,
     /// Difference of its clock to the world's, in milliseconds.
     pub unix_offset: i64,
-    /// It sleeps: nothing arrives, no timer runs.
-    pub asleep: bool,
+    /// Since when it sleeps, or was stopped: no timer runs.
+    pub(crate) asleep: Option<u64>,
+    /// What waits in its sockets meanwhile, oldest first.
+    pub(crate) unread: Vec<(IfaceId, SocketAddr, SocketAddr, Vec<u8>)>,
     /// What its operator says about bonds.
     pub bonding: BondConfig,
     /// Names of its interfaces, of those that have one.
@@ -146,7 +148,8 @@ impl Node {
             spin: (0, 0),
             mono_offset: 1_000_000 * (1 + machine.0 as u64 * 7919),
             unix_offset: 0,
-            asleep: false,
+            asleep: None,
+            unread: Vec::new(),
             bonding: BondConfig::default(),
             interfaces: BTreeMap::new(),
             is_controller: false,

@@ -26,6 +26,8 @@ pub const AGREEMENT: Duration = Duration::from_micros(150);
 const COMMIT: u64 = 4_000;
 /// Ports from which flows come.
 const FLOW_PORTS: u16 = 20_000;
+/// Datagrams that wait in the sockets of a node that sleeps.
+const SOCKET_BUFFER: usize = 500;
 /// Timers that fire at one moment before the engine is said to spin.
 const SPIN: u32 = 200;
 
@@ -275,14 +277,27 @@ impl Sim {
         self.nodes[id.0].unix_offset += by;
     }
 
-    /// Puts a node to sleep, or wakes it: its monotonic clock goes on, its timers come late.
-    pub fn set_asleep(&mut self, id: NodeId, asleep: bool) {
-        self.nodes[id.0].asleep = asleep;
-        if !asleep {
-            self.nodes[id.0].due = None;
-            self.schedule(self.time, Event::Timer(id));
-            self.settle(id);
+    /// Stops a node as SIGSTOP does: its clocks go on, its timers come late, and what arrives waits in its sockets, as far as
+    /// there is room. [`Sim::wake`] lets it go on.
+    pub fn put_to_sleep(&mut self, id: NodeId) {
+        self.nodes[id.0].asleep = Some(self.time);
+    }
+
+    /// Lets a node go on. As the driver does, it hears first that it slept.
+    pub fn wake(&mut self, id: NodeId) {
+        let time = self.time;
+        let node = &mut self.nodes[id.0];
+        let Some(since) = node.asleep.take() else { return };
+        node.due = None;
+        let (now, unread) = (node.now(time), std::mem::take(&mut node.unread));
+        if let Some(engine) = node.engine.as_mut() {
+            engine.handle(now, Input::Resumed(Duration::from_micros(time - since)), &mut node.outbox);
         }
+        for (iface, local, remote, bytes) in unread {
+            self.inject(iface, local, remote, bytes);
+        }
+        self.schedule(time, Event::Timer(id));
+        self.settle(id);
     }
 
     /// Lets one datagram arrive from anywhere: a stranger's, a spoofed or a replayed one.
@@ -432,7 +447,10 @@ impl Sim {
         }
         let node = &mut self.nodes[id.0];
         let Some(bound) = node.bound.iter().find(|b| b.iface == iface && b.local == local) else { return };
-        if node.asleep {
+        if node.asleep.is_some() {
+            if node.unread.len() < SOCKET_BUFFER {
+                node.unread.push((iface, local, remote, bytes));
+            }
             return;
         }
         node.received += 1;
@@ -449,7 +467,7 @@ impl Sim {
         let time = self.time;
         let node = &mut self.nodes[id.0];
         let now = node.now(time);
-        if node.asleep || node.due.is_none_or(|due| due > now.mono) {
+        if node.asleep.is_some() || node.due.is_none_or(|due| due > now.mono) {
             return;
         }
         node.due = None;
@@ -702,7 +720,9 @@ impl Sim {
         stream.sent.push(time);
         let (from, network, to, traffic, size) = (stream.from, stream.network, stream.to, stream.traffic, stream.size);
         let again = (stream.left > 0).then_some(time + stream.every);
-        if let Some(host) = self.nodes[from.0].hosts.get_mut(&network) {
+        // What a host sends while its node sleeps is lost.
+        let asleep = self.nodes[from.0].asleep.is_some();
+        if let Some(host) = self.nodes[from.0].hosts.get_mut(&network).filter(|_| !asleep) {
             match (traffic, to) {
                 (Traffic::Ping, _) => host.ping(time, to, mark, size),
                 (Traffic::OneWay | Traffic::Broadcast, IpAddr::V4(to)) => host.datagram(time, to, mark, size),
@@ -712,7 +732,9 @@ impl Sim {
         if let Some(at) = again {
             self.schedule(at, Event::Stream(id));
         }
-        self.settle(from);
+        if !asleep {
+            self.settle(from);
+        }
     }
 }
 

@@ -44,6 +44,7 @@ pub struct Handle {
     pub(super) calls: mpsc::Sender<Call>,
     pub(super) collided: watch::Receiver<bool>,
     pub(super) traced: watch::Receiver<u64>,
+    pub(super) resumed: watch::Receiver<u64>,
 }
 
 impl Handle {
@@ -205,6 +206,20 @@ impl Handle {
     pub async fn identity_collision(&self) {
         let mut collided = self.collided.clone();
         if collided.wait_for(|collided| *collided).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// How often the node went on after the host slept or the process was stopped.
+    #[must_use]
+    pub fn resumes(&self) -> u64 {
+        *self.resumed.borrow()
+    }
+
+    /// Waits until the node went on more often than so many times: what was agreed with others before may hold no more. Never
+    /// returns when it will not any more.
+    pub async fn resumed(&self, after: u64) {
+        if self.resumed.clone().wait_for(|count| *count > after).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

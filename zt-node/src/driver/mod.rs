@@ -16,6 +16,7 @@ mod perform;
 mod persist;
 mod ports;
 mod ready;
+mod resume;
 mod store;
 mod sys;
 mod trace;
@@ -41,6 +42,7 @@ use jobs::Worker;
 use link::Links;
 use persist::Persistence;
 use ports::{LostFrames, Port};
+use resume::Wakefulness;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
@@ -176,6 +178,9 @@ pub struct Driver {
     housekeeping_due: Mono,
     peers_discarded: Gate,
     rested: Gate,
+    wakefulness: Wakefulness,
+    /// Counts how often the host slept.
+    resumed: watch::Sender<u64>,
     stop: bool,
 }
 
@@ -251,11 +256,14 @@ impl Driver {
             housekeeping_due: now.mono + HOUSEKEEPING,
             peers_discarded: Gate::OPEN,
             rested: Gate::OPEN,
+            wakefulness: Wakefulness::new(now.mono),
+            resumed: watch::Sender::new(0),
             stop: false,
         };
         driver.start(now, config.planets, config.controller, config.state)?;
         let traced = driver.traces.watch();
-        Ok((driver, Handle { calls: call_sender, collided: collided_receiver, traced }))
+        let resumed = driver.resumed.subscribe();
+        Ok((driver, Handle { calls: call_sender, collided: collided_receiver, traced, resumed }))
     }
 
     fn start(

@@ -3,8 +3,9 @@
 
 use socket2::SockAddr;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::ptr;
+use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 
 /// Lets the kernel fragment datagrams above the path MTU (06 §5.1): some replies of stock peers and ours leave as one
@@ -88,6 +89,51 @@ pub(super) fn ask_for_bytes_only(socket: BorrowedFd<'_>, ipv6: bool) -> io::Resu
 pub(super) fn force_buffers(socket: BorrowedFd<'_>, bytes: libc::c_int) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)?;
     set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes)
+}
+
+/// Time since the host was started, with the time in which it slept.
+pub(super) fn since_boot() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a `timespec` that lives until the call returns.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+    debug_assert_eq!(result, 0, "every Linux since 2.6.39 has this clock");
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// A descriptor that becomes readable when the wall clock is set, and when the host wakes up.
+pub(super) fn watch_clock() -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the call takes no pointers.
+    let made = unsafe { libc::timerfd_create(libc::CLOCK_REALTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) };
+    if made < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel just gave it, and nobody else has it.
+    let watch = unsafe { OwnedFd::from_raw_fd(made) };
+    rearm(watch.as_fd())?;
+    // SAFETY: an `OwnedFd` owns its descriptor, which is open until the value is dropped and is the only one it returns; nobody
+    // replaces the value inside.
+    let registered = unsafe { AsyncFd::register(watch) };
+    Ok(registered?)
+}
+
+/// Takes the news of such a descriptor and waits for the next.
+pub(super) fn rearm(watch: BorrowedFd<'_>) -> io::Result<()> {
+    let never = libc::timespec { tv_sec: libc::time_t::MAX, tv_nsec: 0 };
+    let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let timer = libc::itimerspec { it_interval: none, it_value: never };
+    let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+    let mut count = [0_u8; 8];
+    // SAFETY: the descriptor is open for the duration of the borrow, and the pointers are to values that live as long. The
+    // read is for its effect: it fails with ECANCELED when the clock was set.
+    let result = unsafe {
+        let _ = libc::read(watch.as_raw_fd(), count.as_mut_ptr().cast(), count.len());
+        libc::timerfd_settime(watch.as_raw_fd(), flags, &raw const timer, ptr::null_mut())
+    };
+    // It was set again meanwhile: the descriptor is readable, and the timer stands.
+    if result == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::ECANCELED) {
+        return Ok(());
+    }
+    Err(io::Error::last_os_error())
 }
 
 /// What leaves for one destination: a datagram, or with `segment` a train which the kernel cuts into datagrams of so many

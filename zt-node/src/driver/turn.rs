@@ -28,7 +28,8 @@ impl Driver {
         self.links.begin_turn();
         for _ in 0..ROUNDS {
             let now = self.clock.now();
-            let mut progress = self.poll_calls(cx, now);
+            let mut progress = self.poll_wakefulness(cx, now);
+            progress |= self.poll_calls(cx, now);
             progress |= self.poll_results(cx, now);
             progress |= self.poll_interfaces(cx, now);
             progress |= self.poll_timer(cx, now);

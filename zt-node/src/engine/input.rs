@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out.
 
+use std::time::Duration;
 use zt_crypto::{ArmorError, Suite};
 use zt_netconf::Managed;
 use zt_netconf::controller::Change;
@@ -66,6 +67,9 @@ pub enum Input<'a> {
     Committed(u64),
     /// The changes of an [`Output::Commit`] could not be kept.
     CommitFailed(u64),
+    /// Nothing was handed in for so long because the host slept or the process was stopped: before all else, what is due and what
+    /// waited in sockets among it.
+    Resumed(Duration),
     /// Records of the controller that others changed in its store, in the order in which they did.
     Changed(Vec<Change>),
     /// Addresses of the ports: never used as physical paths.

@@ -161,6 +161,7 @@ impl Engine {
             Input::Changed(changes) => self.changed_elsewhere(now, changes),
             Input::OwnPrefixes(prefixes) => self.vl1.set_own_prefixes(prefixes),
             Input::Routed { through, on_link } => self.vl1.set_routed(through, on_link),
+            Input::Resumed(time) => self.vl1.resume(now, time, &mut outbox.transmits),
             Input::Timeout => self.handle_timeout(now, outbox),
         }
     }

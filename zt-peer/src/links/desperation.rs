@@ -69,6 +69,11 @@ impl Desperation {
         }
     }
 
+    /// What was asked before counts no more.
+    pub(crate) const fn forget_asked(&mut self) {
+        self.asked = None;
+    }
+
     /// Something valid came by a link of this rank.
     pub(crate) fn heard(&mut self, now: Mono, rank: i32) {
         if rank <= self.level {

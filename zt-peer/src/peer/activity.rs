@@ -43,6 +43,14 @@ impl Activity {
         self.trusted = When::at(now);
     }
 
+    /// Nobody listened for `time`: it does not count.
+    pub(super) fn resume(&mut self, time: Duration) {
+        self.created = self.created + time;
+        for at in [&mut self.received, &mut self.nontrivial, &mut self.traffic_out, &mut self.trusted] {
+            *at = at.get().map(|at| at + time).into();
+        }
+    }
+
     pub(crate) const fn last_heard(&self) -> Option<Mono> {
         self.received.get()
     }
@@ -102,6 +110,16 @@ mod tests {
         let mut a = Activity::new(T);
         a.sends(T);
         assert!(a.is_wanted(T) && !a.is_active(T) && !a.is_wanted(T + NOWADAYS));
+    }
+
+    #[test]
+    fn time_in_which_nobody_listened_does_not_count() {
+        let (mut a, hour) = (Activity::new(T), PEER_ACTIVITY * 8);
+        a.heard(T, true);
+        a.resume(hour);
+        assert!(a.is_wanted(T + hour) && a.is_active(T + hour) && !a.is_silent(T + hour));
+        assert!(!a.is_trusted(T + hour), "what never came does not come by that");
+        assert!(a.is_silent(T + hour + PEER_ACTIVITY));
     }
 
     #[test]

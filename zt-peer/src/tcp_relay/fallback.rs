@@ -103,6 +103,11 @@ impl Fallback {
         self.failures = self.failures.saturating_add(1);
     }
 
+    /// The host slept: what failed before says nothing of now.
+    pub const fn handle_resume(&mut self) {
+        (self.not_before, self.failures, self.unanswered) = (Mono::ZERO, 0, None);
+    }
+
     /// Datagrams were sent by it.
     pub fn handle_sent(&mut self, now: Mono) {
         self.unanswered.get_or_insert(now);
@@ -175,6 +180,15 @@ mod tests {
         relay.handle_heard();
         relay.handle_lost(now);
         assert!(relay.may_connect(now + RETRY));
+    }
+
+    #[test]
+    fn after_a_sleep_it_connects_at_once() {
+        let mut relay = Fallback::new(0);
+        (0..9).for_each(|_| relay.handle_lost(t(1000)));
+        assert!(!relay.may_connect(t(2000)));
+        relay.handle_resume();
+        assert!(relay.may_connect(t(2000)));
     }
 
     #[test]

@@ -50,9 +50,9 @@ fn stir(lab: &mut Lab, dice: &mut Dice) -> String {
             format!("clock of {id:?} by {by} ms")
         }
         7 => {
-            lab.sim.set_asleep(id, true);
+            lab.sim.put_to_sleep(id);
             lab.sim.run_for(Duration::from_millis(dice.below(60_000)));
-            lab.sim.set_asleep(id, false);
+            lab.sim.wake(id);
             format!("sleep of {id:?}")
         }
         8 => {

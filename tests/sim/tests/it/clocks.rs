@@ -1,4 +1,4 @@
-//! Clocks that jump and computers that sleep.
+//! Clocks that jump.
 
 use std::time::Duration;
 use zt_test_sim::{Lab, NatKind, Place, Traffic};
@@ -61,23 +61,4 @@ fn a_node_that_restarts_with_an_old_clock_is_accepted() {
     let first = lab.sim.result(ping).first_arrival().map(|at| Duration::from_micros(at - set));
     println!("clock set to first answer: {first:?}, since start {:?}", Duration::from_micros(lab.sim.time() - start));
     assert!(first.is_some());
-}
-
-#[test]
-fn a_node_that_slept_for_an_hour_wakes_up() {
-    let mut lab = Lab::new("a_node_that_slept", 124, &[Place::Public, Place::Behind(NatKind::HOME)]);
-    lab.make_direct();
-    let (a, b) = (lab.members[0], lab.members[1]);
-    lab.sim.set_asleep(b, true);
-    lab.sim.run_for(Duration::from_secs(3600));
-    lab.sim.set_asleep(b, false);
-    let woken = lab.sim.time();
-    let ping = lab.sim.ping(b, a, lab.network, Duration::from_millis(50), 200);
-    lab.sim.run_for(Duration::from_secs(12));
-    let first = lab.sim.result(ping).first_arrival().map(|at| Duration::from_micros(at - woken));
-    println!(
-        "after an hour of sleep: first answer {first:?}, pings lost for {:?}",
-        lab.sim.result(ping).outage_after(woken)
-    );
-    assert!(first.is_some_and(|first| first <= Duration::from_secs(3)));
 }

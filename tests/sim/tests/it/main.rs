@@ -22,6 +22,7 @@ mod remote_trace;
 mod roots;
 mod rules;
 mod sizes;
+mod sleep;
 mod speed;
 mod steadiness;
 mod ways;

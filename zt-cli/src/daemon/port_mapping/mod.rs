@@ -136,6 +136,7 @@ impl PortMapper {
     /// Maps, renews and follows the host and the settings, as long as the node lives.
     pub(super) async fn run(&mut self) {
         let mut heard = None;
+        let mut resumes = 0;
         loop {
             let wish = *self.wish.borrow_and_update();
             let gateway = if wish.enabled { self.gateway(wish.port).await } else { None };
@@ -151,7 +152,12 @@ impl PortMapper {
             Announcements::follow(&mut heard, gateway.as_ref());
             tokio::select! {
                 () = sleep_until(self.next()) => {}
-                () = announced(heard.as_ref()) => self.doubt(),
+                () = announced(heard.as_ref()) => self.doubt("the gateway says that it started anew"),
+                // A lease goes on while the host sleeps, and the gateway may be another.
+                () = self.handle.resumed(resumes) => {
+                    resumes = self.handle.resumes();
+                    self.doubt("this host slept");
+                }
                 changed = self.wish.changed() => match changed {
                     // A person who changes something expects that it is tried.
                     Ok(()) => self.failed = None,
@@ -205,9 +211,9 @@ impl PortMapper {
         self.mapping.as_ref().map_or(look, |mapping| look.min(mapping.lease.renew))
     }
 
-    /// The gateway says that it started anew.
-    fn doubt(&mut self) {
-        tracing::debug!("the gateway says that it started anew");
+    /// The mapping may hold no more.
+    fn doubt(&mut self, why: &str) {
+        tracing::debug!("the mapped port is asked for again: {why}");
         if let Some(mapping) = &mut self.mapping {
             mapping.lease.doubted(Instant::now());
         }

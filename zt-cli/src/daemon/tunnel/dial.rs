@@ -361,6 +361,16 @@ impl LinkIo for DialLink {
         Some(Endpoint::Ip(down.remote))
     }
 
+    fn handle_resume(&mut self) {
+        self.streams.clear();
+        let now = Instant::now();
+        for dial in self.dials.values_mut() {
+            // What is closed now served well.
+            dial.opened = None;
+            (dial.failures, dial.doubled, dial.broke, dial.not_before) = (0, 0, Some(now), now);
+        }
+    }
+
     fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.has_moved)
     }

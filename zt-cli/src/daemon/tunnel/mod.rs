@@ -339,6 +339,10 @@ impl LinkIo for Named {
         self.link.take_path_down()
     }
 
+    fn handle_resume(&mut self) {
+        self.link.handle_resume();
+    }
+
     fn take_moved(&mut self) -> bool {
         self.link.take_moved()
     }

@@ -79,6 +79,10 @@ pub trait LinkIo: Send {
         None
     }
 
+    /// The host slept, or the process was stopped, for half a minute or more: a connection may be dead although nothing says so, and is
+    /// made anew.
+    fn handle_resume(&mut self) {}
+
     /// True, once, when others see the node elsewhere by this link than before, as after it connected again: roots and
     /// active peers are greeted by it at once.
     fn take_moved(&mut self) -> bool {

@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use zt_peer::{Endpoint, Link, LinkId, LinkKind, LinkRole, Path, Train};
 use zt_tap::{HostView, InterfaceFilter, LocalAddress};
 use zt_wire::Lane;
@@ -17,6 +18,8 @@ use zt_wire::time::Mono;
 
 /// Open links of one source: who connects to us takes no more memory than that.
 const MOST_OF_A_SOURCE: usize = 64;
+/// Who says nothing for so long may have lost its connections: to NATs on the way, or at the other end.
+const CONNECTIONS_DIE: Duration = Duration::from_secs(30);
 /// Trains that are tried in one call.
 const TOGETHER: usize = 32;
 /// Of the room that links share to receive in, what others than UDP sockets use.
@@ -305,6 +308,13 @@ impl Links {
     /// Tells the sources the level of desperation.
     pub(in crate::driver) fn set_level(&mut self, level: i32) {
         self.sources.iter_mut().for_each(|source| source.handle_level(level));
+    }
+
+    /// The host slept, or the process was stopped.
+    pub(in crate::driver) fn resume(&mut self, time: Duration) {
+        if time >= CONNECTIONS_DIE {
+            self.open.iter_mut().for_each(|open| open.line.io.io().handle_resume());
+        }
     }
 
     /// A new turn: links of sources are looked at, woken or not. What they are told by others wakes nobody.

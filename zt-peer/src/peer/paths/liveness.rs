@@ -303,6 +303,12 @@ impl Liveness {
         self.last_traffic_out.get_or_set(now);
     }
 
+    /// Nobody listened for a while: answers that did not come say nothing, and what was proved is proved no more.
+    pub(super) fn resume(&mut self, now: Mono) {
+        self.outstanding.clear();
+        self.shaken(now);
+    }
+
     /// What is to be done now. `wanted`: the peer has traffic that would use the path if it worked.
     pub(super) fn due(&mut self, now: Mono, wanted: bool) -> Due {
         if self.suspected.has_come() {

@@ -250,7 +250,7 @@ async fn trains_of_one_socket_leave_in_order_and_are_counted() {
     for (at, train) in trains.iter().enumerate().filter(|(at, _)| *at != 40) {
         for datagram in train.bytes.chunks(20) {
             let mut buffer = [0; 100];
-            receivers[at % 2].set_read_timeout(Some(std::time::Duration::from_secs(10))).expect("a timeout");
+            receivers[at % 2].set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout");
             let length = receivers[at % 2].recv(&mut buffer).expect("a datagram");
             assert_eq!(&buffer[..length], datagram, "train {at}");
         }

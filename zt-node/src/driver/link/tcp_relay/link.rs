@@ -260,6 +260,14 @@ impl LinkIo for RelayLink {
         }
     }
 
+    fn handle_resume(&mut self) {
+        if !matches!(self.state, State::None) {
+            tracing::debug!(server = %self.server, "connects to the TCP relay anew");
+            (self.state, self.was_lost) = (State::None, true);
+        }
+        self.fallback.handle_resume();
+    }
+
     fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
     }
