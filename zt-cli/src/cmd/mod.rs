@@ -2,6 +2,7 @@
 
 pub mod bond;
 pub mod completions;
+pub mod config;
 pub mod consent;
 pub mod demo;
 mod examples;
@@ -95,6 +96,8 @@ enum Command {
     Info(info::InfoArgs),
     /// Wait until the node is online or a network is up
     Wait(wait::WaitArgs),
+    /// Settings of the node: check, show and change them
+    Config(config::ConfigArgs),
     /// List known peers and the paths to them
     Peers,
     /// Several uplinks used together: list and show bonds, rotate their paths
@@ -217,6 +220,7 @@ impl Command {
             Self::Info(args) => info::run(&args, globals, console),
             Self::Wait(args) => wait::run(&args, globals, console),
             Self::Bond(args) => bond::run(args, globals, console),
+            Self::Config(args) => config::run(&args, globals, console),
             Self::Peers => peers::run(globals, console),
             Self::Networks(args) => networks::run(&args, globals, console),
             Self::Join(args) => join::run(&args, globals, console),

@@ -1,5 +1,6 @@
 //! Which options of [`Globals`] a command heeds: the others are refused, and its help does not show them.
 
+use super::config::ConfigCommand;
 use super::moon::MoonCommand;
 use super::planet::PlanetCommand;
 use super::rules::RulesCommand;
@@ -35,7 +36,9 @@ const OPTIONS: [(&str, &str); 5] =
     [("home", "--home"), ("json", "--json"), ("host", "--host"), ("api_port", "--api-port"), ("token", "--token")];
 
 /// Commands whose words alone tell their scope, for their help.
-const SCOPES: [(&[&str], Scope); 17] = [
+const SCOPES: [(&[&str], Scope); 19] = [
+    (&["config", "check"], Scope::FolderReport),
+    (&["config", "schema"], Scope::Report),
     (&["demo"], Scope::Alone),
     (&["service"], Scope::Folder),
     (&["relay"], Scope::Report),
@@ -76,6 +79,11 @@ impl Command {
                 MoonCommand::Sign { .. } => vec!["moon", "sign"],
                 MoonCommand::Add { .. } => vec!["moon", "add"],
                 MoonCommand::Orbit { .. } | MoonCommand::Leave { .. } | MoonCommand::List => vec![],
+            },
+            Self::Config(args) => match &args.command {
+                ConfigCommand::Check { .. } => vec!["config", "check"],
+                ConfigCommand::Schema => vec!["config", "schema"],
+                ConfigCommand::Show { .. } | ConfigCommand::Set { .. } => vec![],
             },
             Self::Rules(args) => match &args.command {
                 RulesCommand::Check(_) => vec!["rules", "check"],

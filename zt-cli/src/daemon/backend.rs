@@ -19,7 +19,7 @@ use super::decisions::told_why;
 use super::home::Home;
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
 use super::joined::network;
-use super::local_conf::{Effective, LocalConf};
+use super::local_conf::{self, ChangeError, Effective, LocalConf};
 use super::node::merged;
 use super::port_mapping::Shown;
 use super::tunnel::Counts;
@@ -250,12 +250,15 @@ impl Backend for NodeBackend {
     }
 
     async fn change_settings(&self, changes: Map<String, Value>) -> Answer<()> {
-        let changed = self.conf().with_settings(&changes).map_err(|error| Failure::Refused(error.to_string()))?;
+        let _turn = self.changing.lock().await;
         // On a thread of its own: packets do not wait for the disk.
         let home = self.home.clone();
-        let write = move || home.write("local.conf", changed.to_text().as_bytes(), 0o644);
+        let write = move || local_conf::change_settings(&home, &changes);
         let written = tokio::task::spawn_blocking(write).await.map_err(|_| Failure::Stopping)?;
-        written.map_err(|error| Failure::Internal(error.to_string()))
+        written.map_err(|error| match error {
+            ChangeError::Unusable(_) => Failure::Refused(error.to_string()),
+            _ => Failure::Internal(error.to_string()),
+        })
     }
 
     async fn metrics(&self) -> Answer<String> {

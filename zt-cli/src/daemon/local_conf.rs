@@ -1,11 +1,15 @@
 //! `local.conf`: the operator's settings of a node (06 §3), as typed values with remarks on what could not be used.
 
 mod bonding;
+mod change;
 mod ethernet;
+pub mod places;
+pub mod schema;
 mod tap_offload;
 mod tcp;
 mod udp_offload;
 
+pub use change::{ChangeError, change_settings};
 pub use tcp::{Targets, listen_addresses, targets_beside_planet};
 
 use std::collections::BTreeMap;
@@ -23,52 +27,8 @@ use zt_wire::{Address, IpPrefix};
 
 use super::home::read_file;
 use super::tunnel::TcpSettings;
-use crate::render::json::sorted;
-use crate::render::json::without_mark;
-
-/// Keys of `settings` which the original knows (06 §3.3).
-const KNOWN_SETTINGS: &[&str] = &[
-    "allowManagementFrom",
-    "allowSecondaryPort",
-    "allowTcpFallbackRelay",
-    "bind",
-    "concurrency",
-    "controllerDbPath",
-    "cpuPinningEnabled",
-    "defaultBondingPolicy",
-    "enableWebServer",
-    "forceTcpRelay",
-    "interfacePrefixBlacklist",
-    "lowBandwidthMode",
-    "multicoreEnabled",
-    "peerSpecificBonds",
-    "policies",
-    "portMappingEnabled",
-    "primaryPort",
-    "redis",
-    "secondaryPort",
-    "softwareUpdate",
-    "softwareUpdateChannel",
-    "softwareUpdateDist",
-    "ssoRedirectURL",
-    "tcpFallbackRelay",
-    "tertiaryPort",
-    "vault",
-];
-
-/// Keys which are understood but have no effect in this program.
-const INERT_SETTINGS: &[&str] = &[
-    "concurrency",
-    "controllerDbPath",
-    "cpuPinningEnabled",
-    "multicoreEnabled",
-    "redis",
-    "softwareUpdate",
-    "softwareUpdateChannel",
-    "softwareUpdateDist",
-    "ssoRedirectURL",
-    "vault",
-];
+use crate::render::json::{sorted, without_mark};
+use places::Places;
 
 /// Most physical prefixes kept (06 §3.1).
 const MAX_PHYSICAL: usize = 32;
@@ -214,17 +174,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Fields that another version has otherwise, and that a start alone looks at: ports and sockets are agreed on with the
-    /// kernel when they open.
-    pub fn read_at_start_alone(&self, other: &Self) -> Vec<&'static str> {
-        let fields = [
-            ("tapOffload", self.tap_offload != other.tap_offload),
-            ("udpOffload", self.udp_offload != other.udp_offload),
-            ("aes", self.aes != other.aes),
-        ];
-        fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
-    }
-
     /// Which TCP relay is used, and when.
     pub fn tcp_relay(&self) -> TcpRelaySettings {
         let (Some(server), true) = (self.tcp_fallback_relay, self.force_tcp_relay || self.allow_tcp_fallback_relay)
@@ -249,8 +198,10 @@ pub struct LocalConf {
     pub settings: Settings,
     /// Bonding, of `settings`.
     pub bonding: BondConfig,
-    /// Remarks for the log: fields that have no effect, with the reason and the fix.
+    /// Remarks for the log: fields that do not do what somebody expects of them, with the reason and the fix.
     pub remarks: Vec<String>,
+    /// Fields that are understood and have no effect here.
+    pub notes: Vec<String>,
 }
 
 impl LocalConf {
@@ -262,14 +213,19 @@ impl LocalConf {
         }
         match serde_json::from_slice(text) {
             Err(error) => Err(LocalConfError::Json { hint: error.to_string() }),
-            Ok(Value::Object(raw)) => Self::from_object(raw),
+            Ok(Value::Object(raw)) => {
+                let mut conf = Self::from_object(raw)?;
+                conf.remarks.extend(Places::of(&String::from_utf8_lossy(text)).repeated());
+                Ok(conf)
+            }
             Ok(_) => Err(LocalConfError::NotAnObject),
         }
     }
 
     /// Takes the settings out of an already parsed object.
     pub fn from_object(raw: Map<String, Value>) -> Result<Self, LocalConfError> {
-        let mut conf = Self::default();
+        let schema::Findings { faults, notes } = schema::look_at(&raw);
+        let mut conf = Self { remarks: faults, notes, ..Self::default() };
         match raw.get("settings") {
             None => {}
             Some(Value::Object(settings)) => {
@@ -281,11 +237,6 @@ impl LocalConf {
         }
         conf.read_physical(raw.get("physical"));
         conf.read_virtual(raw.get("virtual"));
-        for key in raw.keys() {
-            if !["settings", "physical", "virtual"].contains(&key.as_str()) {
-                conf.remark(format!("{key}: unknown, has no effect"));
-            }
-        }
         conf.raw = raw;
         Ok(conf)
     }
@@ -351,19 +302,13 @@ impl LocalConf {
                 "ethernet" => self.read_ethernet(value),
                 "tapOffload" => self.read_tap_offload(value),
                 "udpOffload" => self.read_udp_offload(value),
-                "aes" => match value {
-                    Value::Bool(aes) => self.settings.aes = *aes,
-                    _ => self.remark(format!("{field}: {value} ignored; write true or false")),
-                },
+                "aes" => self.settings.aes = value.as_bool().unwrap_or(self.settings.aes),
                 "allowHosts" => self.settings.allow_hosts = self.texts(&field, value),
                 "allowJsonp" => self.settings.allow_jsonp = boolean(value, false),
                 "enableWebServer" => self.settings.enable_web_server = boolean(value, false),
                 "allowManagementFrom" => self.settings.allow_management_from = self.prefixes(&field, value),
-                _ if INERT_SETTINGS.contains(&key.as_str()) => {
-                    self.remark(format!("{field}: accepted, but this version does not act on it"));
-                }
-                _ if KNOWN_SETTINGS.contains(&key.as_str()) => {}
-                _ => self.remark(format!("{field}: unknown, has no effect")),
+                // Read elsewhere, without effect, or unknown: the schema tells.
+                _ => {}
             }
         }
     }
@@ -518,6 +463,11 @@ impl LocalConf {
         }
         config.insert("settings".to_owned(), Value::Object(settings));
         sorted(Value::Object(config))
+    }
+
+    /// What of the changes that another version of the file makes waits for the next start.
+    pub fn waits_for_start(&self, other: &Self) -> Vec<String> {
+        schema::waits_for_start(&self.raw, &other.raw)
     }
 
     /// The file after `POST /config/settings`: each member of `changes` replaces `settings.<key>` (06 §4.11).

@@ -350,9 +350,9 @@ async fn follow(
                 for remark in &conf.remarks {
                     tracing::warn!("local.conf: {remark}");
                 }
-                let before = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).settings.clone();
-                for field in before.read_at_start_alone(&conf.settings) {
-                    tracing::warn!("local.conf: settings.{field}: takes effect with the next start");
+                let before = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+                for waits in before.waits_for_start(&conf) {
+                    tracing::warn!("local.conf: {waits}");
                 }
                 apply(handle, &conf, ports, links).await;
                 access(&conf);

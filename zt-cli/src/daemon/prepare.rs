@@ -61,6 +61,9 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
     for remark in &local_conf.remarks {
         tracing::warn!("local.conf: {remark}");
     }
+    for note in &local_conf.notes {
+        tracing::info!("local.conf: {note}");
+    }
     let controller_d = controller_folder(&local_conf).unwrap_or_else(|| home.file("controller.d"));
     let identity = home.identity(console.entropy, || holds(&home, &controller_d))?;
     home.write_pid();

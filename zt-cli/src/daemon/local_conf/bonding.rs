@@ -128,7 +128,7 @@ impl Reader<'_> {
                     template.links.extend(link);
                 }
             }
-            _ => self.remarks.push(format!("{field}: unknown, has no effect")),
+            _ => {}
         }
     }
 
@@ -184,7 +184,7 @@ impl Reader<'_> {
                     "spare" => {}
                     _ => self.remarks.push(format!("{field}: {value} is neither primary nor spare; spare is used")),
                 },
-                _ => self.remarks.push(format!("{field}: unknown, has no effect")),
+                _ => {}
             }
         }
         if !link.primary && link.failover_to.is_some() {
@@ -244,7 +244,7 @@ mod tests {
             "defaultBondingPolicy": "none",
             "policies": {"mine": {
                 "basePolicy": "balance-rr", "failoverInterval": 499, "upDelay": -5, "packetsPerLink": 0,
-                "activeReselect": "sometimes", "linkQuality": {"lat_max": 1}, "surprise": 1,
+                "activeReselect": "sometimes", "linkQuality": {"lat_max": 1},
                 "links": {"eth0": {"ipvPref": 5}, "eth1": {"failoverTo": "eth0"}, "eth2": {"mode": "odd"}, "eth3": 7}},
                 "adaptive": {"basePolicy": "broadcast"}, "list": []},
             "peerSpecificBonds": {"xyz": "mine", "0123456789": "nosuch", "0123456788": 5},
@@ -257,7 +257,6 @@ mod tests {
             "packetsPerLink",
             "activeReselect",
             "linkQuality",
-            "surprise",
             "eth0.ipvPref",
             "eth1.failoverTo",
             "eth2.mode",

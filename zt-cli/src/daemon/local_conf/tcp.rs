@@ -68,7 +68,7 @@ impl LocalConf {
                 "proxy" => self.read_proxy(&field, value, &mut tcp),
                 "roots" => self.read_targets(&field, value, &mut tcp),
                 "certificate" | "key" => {}
-                _ => self.remark(format!("{field}: unknown, has no effect")),
+                _ => {}
             }
         }
         self.read_certificate(entries, &mut tcp);

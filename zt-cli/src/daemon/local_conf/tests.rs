@@ -239,11 +239,3 @@ fn offload_of_udp_sockets_is_switched_for_each_direction() {
     assert_eq!(read("\"gso\""), (true, true, 1));
     assert_eq!(read("false"), (true, true, 1));
 }
-
-#[test]
-fn changed_offloads_wait_for_a_start() {
-    let before = conf(r#"{"settings":{"tapOffload":"all","udpOffload":"all"}}"#).settings;
-    let after = conf(r#"{"settings":{"tapOffload":"tcp","udpOffload":"none","lowBandwidthMode":true}}"#).settings;
-    assert_eq!(before.read_at_start_alone(&after), ["tapOffload", "udpOffload"]);
-    assert_eq!(before.read_at_start_alone(&conf("{}").settings), [""; 0]);
-}
