@@ -97,7 +97,7 @@ fn check(file: &Path, must_exist: bool, console: &Console<'_>) -> Result<Report>
                "fault": finding.is_fault, "text": finding.text})
     });
     let json = json!({"file": shown.to_string(), "exists": true, "findings": listed.collect::<Vec<_>>()});
-    Ok(Report { json, text, code: i32::from(faults > 0) })
+    Ok(Report { code: i32::from(faults > 0), ..Report::new(json, text) })
 }
 
 /// All that is to say about the text of a file, from its beginning to its end.
