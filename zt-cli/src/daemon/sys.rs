@@ -1,5 +1,5 @@
 //! Tuning of the C library's allocator, for which there is no safe wrapper.
-#![expect(unsafe_code, reason = "system calls without a safe wrapper")]
+#![cfg_attr(target_env = "gnu", expect(unsafe_code, reason = "system calls without a safe wrapper"))]
 
 /// Keeps an idle daemon small. Without this the library raises its thresholds after the first large buffer is freed (the
 /// 2 MiB of the memory-hard hash), and from then on keeps such buffers, once per thread.

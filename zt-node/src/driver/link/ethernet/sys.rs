@@ -75,7 +75,7 @@ pub(super) fn receive(
     // return; each part is a piece of `buffer` of its own, borrowed for the call.
     let count = unsafe {
         let all = messages.as_mut_ptr();
-        libc::recvmmsg(socket.as_raw_fd(), all, rooms, libc::MSG_DONTWAIT, std::ptr::null_mut())
+        libc::recvmmsg(socket.as_raw_fd(), all, rooms, libc::MSG_DONTWAIT as _, std::ptr::null_mut())
     };
     let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
     for ((message, from), arrived) in messages.iter().zip(&addresses).zip(arrived.iter_mut()).take(count) {
@@ -117,7 +117,7 @@ pub(super) fn send(socket: &Socket, index: u32, to: Mac, train: &Outgoing<'_>) -
     }
     // SAFETY: the descriptor is open. The first `count` messages point to the address, and to two parts each, which live until
     // the return; the kernel only reads them and what they point to.
-    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count, libc::MSG_DONTWAIT) };
+    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), count, libc::MSG_DONTWAIT as _) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
