@@ -57,6 +57,40 @@ pub struct Status {
     /// Our own addition: what the kernel and the node leave to each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_offload: Option<Offload>,
+    /// Our own addition: what the daemon has given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zt_sandbox: Option<Sandbox>,
+}
+
+/// What the daemon has given up of its rights (docs/install.md).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sandbox {
+    /// User that it runs as.
+    pub user: String,
+    /// Capabilities that it holds.
+    pub capabilities: Vec<String>,
+    /// Programs that it starts can gain no rights.
+    pub no_new_privileges: bool,
+    /// Files, by Landlock.
+    pub files: Confined,
+    /// System calls, by seccomp.
+    pub system_calls: Confined,
+}
+
+/// Whether something is confined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confined {
+    /// It is.
+    On,
+    /// As far as this kernel knows how.
+    Partly,
+    /// The kernel does not know how.
+    Unknown,
+    /// It is not.
+    #[default]
+    Off,
 }
 
 /// What the kernel and the node leave to each other now, in the words of the settings (docs/offload.md).

@@ -91,6 +91,9 @@ impl Program {
                 let mut command = start(zt);
                 command.arg("service").arg("--home").arg(home);
                 command.args(["--port", &options.port.to_string(), "--log", options.log]);
+                if let Some(user) = std::env::var_os("ZT_TEST_USER") {
+                    command.arg("--user").arg(user);
+                }
                 command
             }
             Self::Stock(one) => {

@@ -17,7 +17,7 @@ pub(super) const GLOBAL: &str = "Global options";
 
 /// The commands by what they are about, in the order in which they are shown. What is named nowhere is a tool.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Node", &["service", "status", "info", "wait", "peers", "ping", "bond", "doctor", "log", "config"]),
+    ("Node", &["service", "status", "info", "wait", "peers", "ping", "bond", "doctor", "log", "config", "container"]),
     ("Networks", &["join", "leave", "networks", "forward"]),
     ("Controller", &["network", "member", "rules", "trace"]),
     ("Roots", &["planet", "moon", "relay"]),

@@ -61,6 +61,7 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
                 "UDP offload",
                 offload.and_then(|offload| offload.udp.as_ref()).map_or_else(|| "-".to_owned(), udp_offload),
             ),
+            ("runs as", status.zt_sandbox.as_ref().map_or_else(|| "-".to_owned(), sandbox)),
             ("TAP offload", offload.map_or_else(|| "-".to_owned(), |offload| tap_offload(&offload.tap))),
         ],
         console.screen(),
@@ -94,6 +95,26 @@ fn udp_offload(udp: &api::UdpOffload) -> String {
         count => format!("; to {count} destinations datagrams leave one by one"),
     };
     format!("{level}; buffers of {} KiB in, {} KiB out{refused}", receive_buffer / 1024, send_buffer / 1024)
+}
+
+/// User and rights, and what of the sandbox is not in force.
+fn sandbox(sandbox: &api::Sandbox) -> String {
+    let api::Sandbox { user, capabilities, no_new_privileges, files, system_calls } = sandbox;
+    let rights = if capabilities.is_empty() { "no capabilities".to_owned() } else { capabilities.join(", ") };
+    let mut text = format!("{user}, with {rights}");
+    let all = *no_new_privileges && *files == api::Confined::On && *system_calls == api::Confined::On;
+    let word = |confined: &api::Confined| match confined {
+        api::Confined::On => "yes",
+        api::Confined::Partly => "in part, the kernel is old",
+        api::Confined::Unknown => "no, the kernel cannot",
+        api::Confined::Off => "no",
+    };
+    text += &match (all, files, system_calls) {
+        (true, ..) => "; sandboxed".to_owned(),
+        (false, api::Confined::Off, api::Confined::Off) => "; not sandboxed".to_owned(),
+        _ => format!("; sandboxed: files {}, system calls {}", word(files), word(system_calls)),
+    };
+    text
 }
 
 fn tap_offload(ports: &[api::TapOffload]) -> String {

@@ -4,6 +4,7 @@ pub mod bond;
 pub mod completions;
 pub mod config;
 pub mod consent;
+pub mod container;
 pub mod demo;
 mod examples;
 mod help;
@@ -90,6 +91,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run a node: member, root and controller as configured
     Service(service::ServiceArgs),
+    /// Run a node as the first program of a container, settings from the environment
+    Container(container::ContainerArgs),
     /// Run a TCP relay for nodes whose network lets no UDP through
     Relay(relay::RelayArgs),
     /// Show this node: address, version, state
@@ -216,6 +219,7 @@ impl Command {
         match self {
             Self::Demo(args) => demo::run(&args, console),
             Self::Service(args) => service::run(&args, globals, console),
+            Self::Container(args) => container::run(&args, globals, console),
             Self::Relay(args) => relay::run(args, globals, console),
             Self::Info(args) => info::run(&args, globals, console),
             Self::Wait(args) => wait::run(&args, globals, console),

@@ -4,6 +4,7 @@ use super::config::ConfigCommand;
 use super::moon::MoonCommand;
 use super::planet::PlanetCommand;
 use super::rules::RulesCommand;
+use super::service::ServiceCommand;
 use super::{Command, Globals};
 
 /// What a command has to do with a node.
@@ -36,11 +37,14 @@ const OPTIONS: [(&str, &str); 5] =
     [("home", "--home"), ("json", "--json"), ("host", "--host"), ("api_port", "--api-port"), ("token", "--token")];
 
 /// Commands whose words alone tell their scope, for their help.
-const SCOPES: [(&[&str], Scope); 19] = [
+const SCOPES: [(&[&str], Scope); 22] = [
     (&["config", "check"], Scope::FolderReport),
     (&["config", "schema"], Scope::Report),
     (&["demo"], Scope::Alone),
     (&["service"], Scope::Folder),
+    (&["service", "install"], Scope::FolderReport),
+    (&["service", "uninstall"], Scope::FolderReport),
+    (&["service", "status"], Scope::FolderReport),
     (&["relay"], Scope::Report),
     (&["completions"], Scope::Alone),
     (&["man"], Scope::Alone),
@@ -62,7 +66,12 @@ impl Command {
     fn words(&self) -> Vec<&'static str> {
         match self {
             Self::Demo(_) => vec!["demo"],
-            Self::Service(_) => vec!["service"],
+            Self::Service(args) => match args.command {
+                None => vec!["service"],
+                Some(ServiceCommand::Install(_)) => vec!["service", "install"],
+                Some(ServiceCommand::Uninstall(_)) => vec!["service", "uninstall"],
+                Some(ServiceCommand::Status) => vec!["service", "status"],
+            },
             Self::Relay(_) => vec!["relay"],
             Self::Identity(_) => vec!["identity"],
             Self::Completions(_) => vec!["completions"],
@@ -93,6 +102,7 @@ impl Command {
                 RulesCommand::Diff(_) => vec![],
             },
             Self::Info(_)
+            | Self::Container(_)
             | Self::Wait(_)
             | Self::Peers
             | Self::Bond(_)
@@ -115,9 +125,12 @@ pub(super) fn hide_useless(mut command: clap::Command) -> clap::Command {
     let global: Vec<clap::Arg> = command.get_arguments().cloned().collect();
     for (words, scope) in SCOPES {
         command = hide(command, words, &|sub| {
-            let useless = global.iter().filter(|arg| !scope.heeds(arg.get_id().as_str()));
-            // A subcommand's own definition stands in the way of the global one, which would be shown.
-            useless.fold(sub, |sub, arg| sub.arg(arg.clone().hide(true)))
+            // A subcommand's own definition stands in the way of the global one, which would be shown; and in the way of the one
+            // that a command above has hidden.
+            let below_hidden = words.len() > 1 && SCOPES.iter().any(|(known, _)| *known == &words[..1]);
+            let useless = |arg: &clap::Arg| !scope.heeds(arg.get_id().as_str());
+            let own = global.iter().filter(|arg| below_hidden || useless(arg));
+            own.fold(sub, |sub, arg| sub.arg(if useless(arg) { arg.clone().hide(true) } else { arg.clone() }))
         });
     }
     command
@@ -186,6 +199,8 @@ mod tests {
             "zt planet show planet --json",
             "zt planet add planet --home /tmp --token x",
             "zt moon add x.moon --home /tmp --json",
+            "zt service install --home /tmp --json",
+            "zt service status --json",
             "zt info --host 10.0.0.1 --api-port 9 --token x --json --home /tmp",
         ] {
             parse(&words(line), None).expect(line);

@@ -63,7 +63,7 @@ pub fn run(args: &[String], console: &mut Console<'_>, uid: u32, start: Start<'_
             if background {
                 return respawn(args, console);
             }
-            let options = DaemonOptions { home, port, listen_tcp: Vec::new(), quiet: true };
+            let options = DaemonOptions { port, quiet: true, ..DaemonOptions::at(home) };
             match start(&options, console) {
                 Ok(()) => 0,
                 // This one stands without the program's name in the original (06 §3).

@@ -49,6 +49,8 @@ pub(super) struct NodeBackend {
     mapping: Shown,
     /// What tunnels in streams dropped.
     streams: Counts,
+    /// What the process has given up.
+    sandbox: Option<api::Sandbox>,
     /// Changes of a network's settings take turns: each builds on the one before.
     changing: tokio::sync::Mutex<()>,
 }
@@ -71,7 +73,12 @@ impl NodeBackend {
         streams: Counts,
     ) -> Self {
         let (conf, changing) = (Arc::new(Mutex::new(conf)), tokio::sync::Mutex::new(()));
-        Self { handle, home, conf, ports, relay, ethernet, mapping, streams, changing }
+        Self { handle, home, conf, ports, relay, ethernet, mapping, streams, sandbox: None, changing }
+    }
+
+    /// The same, of a process that has given up some of its rights.
+    pub(super) fn confined(self, sandbox: api::Sandbox) -> Self {
+        Self { sandbox: Some(sandbox), ..self }
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -116,6 +123,7 @@ impl Backend for NodeBackend {
             zt_version: Some(VERSION.to_owned()),
             zt_ethernet: self.ethernet.ports().into_iter().map(ethernet_port).collect(),
             zt_offload: Some(offload(&status.offload)),
+            zt_sandbox: self.sandbox.clone(),
             zt_port_mapping: self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }

@@ -11,13 +11,19 @@ pub mod joined;
 pub mod local_conf;
 pub mod logs;
 mod node;
+mod notify;
 mod port_mapping;
 pub mod ports;
 pub mod prepare;
+pub mod sandbox;
 pub mod signals;
 pub mod store;
 mod sys;
 pub mod tunnel;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -25,6 +31,7 @@ use crate::console::Console;
 
 use home::{Home, HomeError};
 use local_conf::LocalConfError;
+use sandbox::{Needs, Sandbox, UserError};
 
 pub use prepare::{Prepared, prepare};
 
@@ -36,10 +43,35 @@ pub struct DaemonOptions {
     /// UDP and HTTP port unless `local.conf` says otherwise; 0 = a random one.
     pub port: u16,
     /// Where to listen for TCP, beside what `local.conf` says.
-    pub listen_tcp: Vec<std::net::SocketAddr>,
+    pub listen_tcp: Vec<SocketAddr>,
+    /// Whether it gives up what it does not need.
+    pub sandbox: Sandbox,
+    /// The user that it goes on as, when it is started by root.
+    pub user: Option<String>,
+    /// When the service manager is told that it is ready though no root has answered.
+    pub ready_after: Duration,
     /// Only what the original prints: no log unless something is wrong.
     pub quiet: bool,
 }
+
+impl DaemonOptions {
+    /// How a daemon runs when nothing else is asked for.
+    #[must_use]
+    pub fn at(home: Home) -> Self {
+        Self {
+            home,
+            port: crate::DEFAULT_PORT,
+            listen_tcp: Vec::new(),
+            sandbox: Sandbox::On,
+            user: None,
+            ready_after: READY_AFTER,
+            quiet: false,
+        }
+    }
+}
+
+/// When a daemon that no root has answered says that it is ready all the same: a host without the Internet comes up, too.
+pub const READY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why the daemon did not run, or ended.
 #[derive(Debug, Error)]
@@ -57,6 +89,9 @@ pub enum DaemonError {
         /// Port asked for, 0 for any.
         port: u16,
     },
+    /// It cannot become the user that it was asked to.
+    #[error(transparent)]
+    User(#[from] UserError),
     /// The node itself, in words for the operator.
     #[error("{0}")]
     Node(String),
@@ -68,10 +103,36 @@ pub fn run(options: &DaemonOptions, console: &mut Console<'_>) -> Result<(), Dae
         logs::start(logs::LogLevel::Warn);
     }
     sys::return_freed_memory();
+    if let Some(user) = &options.user {
+        sandbox::become_user(user, options.home.path())?;
+    }
+    let (manager, remark) = notify::Manager::of_environment(console.env);
+    if let Some(remark) = remark {
+        tracing::warn!("{remark}");
+    }
+    let mut entered = None;
     loop {
-        match node::serve(prepare(options, console)?)? {
+        let prepared = prepare(options, console)?;
+        // Once, for all nodes of this process: a sandbox cannot be left.
+        let entered = entered.get_or_insert_with(|| sandbox::enter(options.sandbox, &needs(&prepared, console)));
+        match node::serve(prepared, entered, manager.as_ref().map(|manager| (manager, options.ready_after)))? {
             node::End::Asked => return Ok(()),
             node::End::Collision => options.home.retire_identity(console.entropy)?,
         }
     }
+}
+
+/// What a prepared node needs of the host.
+fn needs(prepared: &Prepared, console: &Console<'_>) -> Needs {
+    let settings = &prepared.local_conf.settings;
+    let mut read: Vec<PathBuf> =
+        settings.tcp.tls.iter().flat_map(|(chain, key)| [chain.clone(), key.clone()]).collect();
+    // The platform's roots may be elsewhere, by the variables that every TLS library knows.
+    read.extend(["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().filter_map(|name| (console.env)(name)).map(PathBuf::from));
+    read.extend(node::controller_folder(&prepared.local_conf));
+    let mut write = vec![prepared.home.path().to_owned()];
+    write.extend((console.env)("RUNTIME_DIRECTORY").map(PathBuf::from));
+    let ports = prepared.listen_tcp.iter().chain(&settings.tcp.listen).map(SocketAddr::port);
+    let ports = ports.chain([prepared.port, settings.secondary_port, settings.tertiary_port]);
+    Needs { read, write, low_port: ports.into_iter().any(|port| (1..1024).contains(&port)) }
 }

@@ -19,11 +19,13 @@ use super::backend::{NodeBackend, Ports};
 use super::home::Home;
 use super::http::{Access, Server, Shared};
 use super::local_conf::{LocalConf, Watch};
+use super::notify::{self, Manager};
 use super::port_mapping::{PortMapper, Wish};
 use super::signals::StopSignals;
 use super::store::Store;
 use super::tunnel::{Keeper, Tunnels};
 use super::{DaemonError, Prepared};
+use crate::api;
 use zt_node::OsEntropy;
 
 /// How often `local.conf` is looked at.
@@ -42,16 +44,24 @@ pub(super) enum End {
 }
 
 /// Runs the node of a prepared home until a signal asks it to stop, or it needs another identity.
-pub(super) fn serve(prepared: Prepared) -> Result<End, DaemonError> {
+pub(super) fn serve(
+    prepared: Prepared,
+    sandbox: &api::Sandbox,
+    manager: Option<(&Manager, Duration)>,
+) -> Result<End, DaemonError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
         .map_err(|error| DaemonError::Node(format!("cannot start: {error}")))?;
-    runtime.block_on(serve_inside(prepared))
+    runtime.block_on(serve_inside(prepared, sandbox, manager))
 }
 
-async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
+async fn serve_inside(
+    prepared: Prepared,
+    sandbox: &api::Sandbox,
+    manager: Option<(&Manager, Duration)>,
+) -> Result<End, DaemonError> {
     let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port, .. } = prepared;
     let tunnels = Tunnels::new(prepared.proxies);
     let mut signals = StopSignals::new().map_err(|error| DaemonError::Node(format!("signals: {error}")))?;
@@ -80,7 +90,8 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
     let mut mapper = PortMapper::new(handle.clone(), wish_receiver, format!("zt {address}"));
     let shown = shown_ports(&ports, &local_conf);
     let (conf, links, mapping) = (local_conf.clone(), (relay.clone(), ethernet.clone()), mapper.shown());
-    let backend = NodeBackend::new(handle.clone(), home.clone(), conf, shown, links, mapping, tunnels.counts().clone());
+    let backend = NodeBackend::new(handle.clone(), home.clone(), conf, shown, links, mapping, tunnels.counts().clone())
+        .confined(sandbox.clone());
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?;
@@ -97,6 +108,12 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
             .await;
         }
     };
+    let told = async {
+        match manager {
+            Some((manager, ready_after)) => notify::follow(manager, &handle, ready_after).await,
+            None => std::future::pending().await,
+        }
+    };
     // A task of its own: what else the daemon waits for is not looked at with each packet.
     let mut run = tokio::spawn(driver.run());
     let end = tokio::select! {
@@ -107,6 +124,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
         () = server.run() => return Err(DaemonError::Node("the http interface ended by itself".to_owned())),
         () = settings => return Err(DaemonError::Node("local.conf is not followed any more".to_owned())),
         () = mapper.run() => return Err(DaemonError::Node("the mapped port is not kept any more".to_owned())),
+        () = told => return Err(DaemonError::Node("the service manager is not told any more".to_owned())),
         signal = signals.wait() => {
             tracing::info!(signal, "stopping");
             End::Asked
@@ -116,6 +134,7 @@ async fn serve_inside(prepared: Prepared) -> Result<End, DaemonError> {
             End::Collision
         }
     };
+    notify::stopping(manager.map(|(manager, _)| manager));
     tokio::select! {
         ended = &mut run => come_to_its_end(ended),
         () = async { mapper.withdraw().await; handle.stop().await; std::future::pending::<()>().await } => {}

@@ -26,6 +26,7 @@ mod promises;
 mod roles;
 mod rule_tools;
 mod rules;
+mod sandbox;
 mod streams;
 mod takeover;
 mod tcp_relay;

@@ -1,0 +1,116 @@
+//! Each test enters the sandbox in a thread of its own, which it holds alone.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use super::*;
+
+/// A folder of the test, with a home in it.
+struct Scene {
+    folder: PathBuf,
+}
+
+impl Scene {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("zt-sandbox-{name}-{}", std::process::id()));
+        fs::create_dir_all(folder.join("home")).expect("a folder");
+        fs::write(folder.join("secret"), "of somebody else").expect("a file");
+        fs::write(folder.join("key.pem"), "named in local.conf").expect("a file");
+        Self { folder }
+    }
+
+    /// Runs something inside; what it found out comes back.
+    fn inside<T: Send + 'static>(&self, look: impl FnOnce(&Path, &api::Sandbox) -> T + Send + 'static) -> T {
+        let folder = self.folder.clone();
+        let needs = Needs { read: vec![folder.join("key.pem")], write: vec![folder.join("home")], low_port: false };
+        let inside = std::thread::spawn(move || look(&folder, &enter(Sandbox::On, &needs)));
+        inside.join().expect("the thread ends")
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn refused<T>(result: io::Result<T>) -> bool {
+    result.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+#[test]
+fn files_of_others_are_refused_and_the_home_works() {
+    let scene = Scene::new("files");
+    let Some(report) = scene.inside(|folder, sandbox| {
+        if sandbox.files == api::Confined::Unknown {
+            return None;
+        }
+        assert!(refused(fs::read(folder.join("secret"))), "reading what is not ours");
+        assert!(refused(fs::write(folder.join("new"), "")), "writing beside the home");
+        assert!(refused(fs::write("/etc/zt-sandbox-test", "")), "writing the system's settings");
+        assert!(refused(fs::read_dir("/home")), "looking into homes of users");
+        let home = folder.join("home");
+        fs::create_dir(home.join("networks.d")).expect("a folder in the home");
+        fs::write(home.join("networks.d/temporary"), "x").expect("a file in the home");
+        fs::rename(home.join("networks.d/temporary"), home.join("networks.d/1.conf")).expect("renamed");
+        fs::remove_dir_all(home.join("networks.d")).expect("removed");
+        fs::read(folder.join("key.pem")).expect("what local.conf names is read");
+        fs::read("/proc/thread-self/net/dev_mcast").expect("the groups of devices are read");
+        Some(sandbox.clone())
+    }) else {
+        println!("skipped: this kernel has no Landlock");
+        return;
+    };
+    assert!(report.no_new_privileges);
+}
+
+#[test]
+fn calls_that_no_node_needs_are_refused_and_programs_start() {
+    let scene = Scene::new("calls");
+    scene.inside(|_, sandbox| {
+        assert_eq!(sandbox.system_calls, api::Confined::On);
+        let denied = Err(rustix::io::Errno::PERM);
+        assert_eq!(rustix::mount::unmount("/nonexistent", rustix::mount::UnmountFlags::empty()), denied);
+        assert_eq!(rustix::process::chroot("/"), denied);
+        let family = |raw| rustix::net::AddressFamily::from_raw(raw);
+        let socket = |raw| rustix::net::socket(family(raw), rustix::net::SocketType::DGRAM, None);
+        for other in [libc::AF_ALG, libc::AF_VSOCK, libc::AF_KEY] {
+            let raw = u16::try_from(other).expect("a small number");
+            assert_eq!(socket(raw).err(), Some(rustix::io::Errno::PERM), "family {other}");
+        }
+        for ours in [libc::AF_INET, libc::AF_INET6, libc::AF_UNIX] {
+            socket(u16::try_from(ours).expect("a small number")).expect("a socket");
+        }
+        // In a program that the daemon starts the same holds, and threads and processes start.
+        let script = "unshare -r true 2>/dev/null && exit 1; unshare -m true 2>/dev/null && exit 2; (echo ok) | cat";
+        let output = Command::new("sh").args(["-c", script]).output().expect("a program starts");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n", "{output:?}");
+        std::thread::spawn(|| ()).join().expect("a thread starts");
+    });
+}
+
+#[test]
+fn no_capability_is_left_that_a_node_does_not_need() {
+    let scene = Scene::new("capabilities");
+    let report = scene.inside(|_, sandbox| {
+        let text = fs::read_to_string("/proc/thread-self/status").expect("status");
+        let field = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the field");
+            u64::from_str_radix(line.trim(), 16).expect("bits")
+        };
+        // NET_ADMIN is 12, NET_RAW 13.
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            assert_eq!(field(set) & !(1 << 12 | 1 << 13), 0, "{set}\n{text}");
+        }
+        sandbox.clone()
+    });
+    assert!(report.capabilities.iter().all(|name| ["NET_ADMIN", "NET_RAW"].contains(&name.as_str())), "{report:?}");
+}
+
+#[test]
+fn switched_off_it_takes_nothing_away() {
+    let off = std::thread::spawn(|| enter(Sandbox::Off, &Needs::default())).join().expect("ends");
+    assert_eq!((off.files, off.system_calls, off.no_new_privileges), (api::Confined::Off, api::Confined::Off, false));
+}
