@@ -11,6 +11,7 @@ mod fuzz;
 mod install;
 mod interop;
 mod mtu;
+mod package;
 mod tidy;
 
 use anyhow::{Context, Result, bail};
@@ -41,6 +42,10 @@ Usage: cargo xtask <command> [options]
   attacks                 floods and amplifications in namespaces: loss, latency, processor, memory, bytes out for each byte in;
                           --peer DIR: stock beside it, --only TEXT, --seconds N, --rate N, --json
   mtu [--peer DIR]        every MTU of a network over every MTU below, changed while the nodes run; DIR: stock beside it
+  package [what]          what people install, in target/package: static | deb | rpm | tarball | oci (default: all), with a bill of
+                          materials and checksums; --target TRIPLE|all (default: this processor), --program FILE: one that is built
+  package check           the packages on a fresh Debian with systemd in a container: --base DIR: a tree of debootstrap,
+                          --stock DIR: the take-over from ZeroTier One, too; as root
 
 Examples:
   cargo xtask test
@@ -64,6 +69,7 @@ fn main() -> Result<()> {
         Some("install-capi") => install::install(rest),
         Some("attacks") => attacks::attacks(rest),
         Some("interop") => interop::interop(rest),
+        Some("package") => package::package(rest),
         Some("mtu") => mtu::mtu(rest),
         None | Some("help" | "--help" | "-h") => {
             print!("{HELP}");
