@@ -10,6 +10,7 @@ pub mod demo;
 mod descriptors;
 pub mod relay;
 pub mod render;
+pub mod userspace;
 pub mod worldfile;
 
 /// Version of ZeroTier One whose command lines, files and HTTP interface this program follows; printed where scripts

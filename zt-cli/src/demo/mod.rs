@@ -7,7 +7,6 @@
 mod folder;
 mod lab;
 mod memory;
-mod stack;
 mod steps;
 
 use anyhow::{Context as _, Result, bail};

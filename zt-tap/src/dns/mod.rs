@@ -76,6 +76,8 @@ pub enum Resolver {
     /// The C library and its like, by resolvconf or openresolv. It knows no domains of a server: the network's servers are asked
     /// first, for every name.
     Resolvconf,
+    /// The proxies of this program, where it has a stack of its own: they ask the network's servers for its names.
+    Proxies,
     /// Nobody: settings are only remembered.
     Memory,
 }
@@ -85,6 +87,7 @@ impl fmt::Display for Resolver {
         f.write_str(match self {
             Self::Resolved => "systemd-resolved",
             Self::Resolvconf => "resolvconf",
+            Self::Proxies => "the proxies of zt",
             Self::Memory => "memory",
         })
     }

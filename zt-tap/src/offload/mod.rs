@@ -15,6 +15,7 @@ mod layout;
 mod level;
 mod vnet;
 
+pub use crate::sys::sum;
 pub use cut::{Cut, CutError};
 pub use join::{Plan, Run};
 pub use level::{Offloads, TapOffloads};

@@ -6,4 +6,4 @@ mod sum;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::*;
-pub(crate) use sum::sum;
+pub use sum::sum;

@@ -8,7 +8,7 @@ use zt_wire::ether::sum_words;
 const SHORT: usize = 64;
 
 /// The sum of `bytes` as [`sum_words`] has it.
-pub(crate) fn sum(bytes: &[u8]) -> u16 {
+pub fn sum(bytes: &[u8]) -> u16 {
     #[cfg(target_arch = "x86_64")]
     if bytes.len() >= SHORT {
         if avx512::is_there() {
