@@ -7,11 +7,12 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use zt_crypto::SecretIdentity;
 
+use super::log::LogArgs;
 use super::{Globals, Report, network_id};
 use crate::api;
 use crate::console::Console;
 use crate::daemon::home::{Home, HomeError};
-use crate::daemon::logs::{self, LogLevel};
+use crate::daemon::logs;
 use crate::daemon::{self, DaemonError, DaemonOptions};
 
 /// Arguments of `zt container`.
@@ -35,9 +36,8 @@ pub struct ContainerArgs {
     /// Say whether the node of this container is online and on its networks; the exit code is 1 if not
     #[arg(long)]
     health: bool,
-    /// How much to log on standard error
-    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
-    log: LogLevel,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// A file of the home folder that the environment asks for.
@@ -61,7 +61,7 @@ pub fn run(args: &ContainerArgs, globals: &Globals, console: &mut Console<'_>) -
     let home = globals.home(console)?;
     home.create()?;
     lay(&home, &wanted(&networks, &value)?)?;
-    logs::start(args.log);
+    logs::start(&args.log.options(console)?);
     daemon::run(&DaemonOptions::at(home), console).map_err(|error| match &error {
         DaemonError::LocalConf(conf) => anyhow::anyhow!("{}", conf.hint()),
         _ => anyhow::anyhow!("{error}"),

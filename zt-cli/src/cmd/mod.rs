@@ -12,6 +12,7 @@ pub mod identity;
 pub mod info;
 pub mod join;
 pub mod leave;
+pub mod log;
 pub mod man;
 pub mod member;
 pub mod moon;
@@ -99,6 +100,8 @@ enum Command {
     Info(info::InfoArgs),
     /// Wait until the node is online or a network is up
     Wait(wait::WaitArgs),
+    /// Show or change how much the running node logs
+    Log(log::LogArguments),
     /// Settings of the node: check, show and change them
     Config(config::ConfigArgs),
     /// List known peers and the paths to them
@@ -224,6 +227,7 @@ impl Command {
             Self::Info(args) => info::run(&args, globals, console),
             Self::Wait(args) => wait::run(&args, globals, console),
             Self::Bond(args) => bond::run(args, globals, console),
+            Self::Log(args) => log::run(&args, globals, console),
             Self::Config(args) => config::run(&args, globals, console),
             Self::Peers => peers::run(globals, console),
             Self::Networks(args) => networks::run(&args, globals, console),

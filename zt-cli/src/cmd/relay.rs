@@ -10,9 +10,10 @@ use serde_json::Value;
 use zt_peer::tcp_relay::Limits;
 use zt_wire::IpPrefix;
 
+use super::log::LogArgs;
 use super::{Globals, Report};
 use crate::console::Console;
-use crate::daemon::logs::{self, LogLevel};
+use crate::daemon::logs;
 use crate::relay::{self, Options};
 use crate::say;
 
@@ -65,9 +66,8 @@ pub struct RelayArgs {
     /// Print what happened so often, in seconds; 0 = only at the end
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     report: u32,
-    /// How much to log on standard error
-    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
-    log: LogLevel,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 impl RelayArgs {
@@ -92,7 +92,7 @@ impl RelayArgs {
 
 /// Runs `zt relay` until it is asked to stop.
 pub fn run(args: RelayArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
-    logs::start(args.log);
+    logs::start(&args.log.options(console)?);
     let as_json = globals.json;
     let line = |report: &Report| if as_json { format!("{}\n", report.json) } else { report.text.clone() };
     let last = relay::serve(args.options(), &mut |report| say!(console, "{}", line(report)))?;

@@ -109,6 +109,7 @@ impl Command {
             | Self::Networks(_)
             | Self::Join(_)
             | Self::Leave(_)
+            | Self::Log(_)
             | Self::Network(_)
             | Self::Member(_)
             | Self::Trace(_) => vec![],

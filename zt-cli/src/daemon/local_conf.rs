@@ -26,6 +26,7 @@ use zt_wire::packet::{MAX_PHYS_MTU, MIN_PHYS_MTU};
 use zt_wire::{Address, IpPrefix};
 
 use super::home::read_file;
+use super::logs::Filter;
 use super::tunnel::TcpSettings;
 use crate::render::json::{sorted, without_mark};
 use places::Places;
@@ -144,6 +145,8 @@ pub struct Settings {
     pub udp_offload: UdpOffloads,
     /// AES-GMAC-SIV is used with peers that know it.
     pub aes: bool,
+    /// How much is logged.
+    pub log: Option<Filter>,
 }
 
 impl Default for Settings {
@@ -169,6 +172,7 @@ impl Default for Settings {
             tap_offload: Offloads::All,
             udp_offload: UdpOffloads::default(),
             aes: true,
+            log: None,
         }
     }
 }
@@ -298,6 +302,10 @@ impl LocalConf {
                         ));
                     }
                 }
+                "log" => match text(value, "").parse() {
+                    Ok(filter) => self.settings.log = Some(filter),
+                    Err(error) => self.remark(format!("{field}: ignored, {error}")),
+                },
                 "tcp" => self.read_tcp(value),
                 "ethernet" => self.read_ethernet(value),
                 "tapOffload" => self.read_tap_offload(value),

@@ -52,6 +52,8 @@ pub struct DaemonOptions {
     pub ready_after: Duration,
     /// Only what the original prints: no log unless something is wrong.
     pub quiet: bool,
+    /// How much to log, whatever `local.conf` says at the start.
+    pub log: Option<logs::Filter>,
 }
 
 impl DaemonOptions {
@@ -66,6 +68,7 @@ impl DaemonOptions {
             user: None,
             ready_after: READY_AFTER,
             quiet: false,
+            log: None,
         }
     }
 }
@@ -100,7 +103,9 @@ pub enum DaemonError {
 /// Runs a node until it is asked to stop by a signal; with another identity if somebody else owns its address.
 pub fn run(options: &DaemonOptions, console: &mut Console<'_>) -> Result<(), DaemonError> {
     if options.quiet {
-        logs::start(logs::LogLevel::Warn);
+        let color = console.color_err;
+        let filter = tracing::level_filters::LevelFilter::WARN.into();
+        logs::start(&logs::LogOptions { filter, color, ..logs::LogOptions::default() });
     }
     sys::return_freed_memory();
     if let Some(user) = &options.user {

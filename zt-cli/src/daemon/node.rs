@@ -21,15 +21,19 @@ use super::http::{Access, Server, Shared};
 use super::local_conf::{LocalConf, Watch};
 use super::notify::{self, Manager};
 use super::port_mapping::{PortMapper, Wish};
+use super::prepare::heed_log;
 use super::signals::StopSignals;
 use super::store::Store;
 use super::tunnel::{Keeper, Tunnels};
-use super::{DaemonError, Prepared};
+use super::{DaemonError, Prepared, logs};
 use crate::api;
 use zt_node::OsEntropy;
 
 /// How often `local.conf` is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// In which of these rounds it is said what the log left out.
+const TELL: u64 = 10;
 
 /// What changes links that settings are about.
 type LinkHandles = (TcpRelayHandle, EthernetHandle);
@@ -358,8 +362,11 @@ async fn follow(
     keeper: &mut Keeper,
     access: impl Fn(&LocalConf),
 ) {
-    loop {
+    for round in 0_u64.. {
         tokio::time::sleep(LOOK).await;
+        if round % TELL == 0 {
+            logs::tell_left_out();
+        }
         let tcp = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).settings.tcp.clone();
         keeper.tend(handle, &tcp).await;
         match watch.poll() {
@@ -373,6 +380,7 @@ async fn follow(
                 for waits in before.waits_for_start(&conf) {
                     tracing::warn!("local.conf: {waits}");
                 }
+                heed_log(Some(&before), &conf);
                 apply(handle, &conf, ports, links).await;
                 access(&conf);
                 *shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = conf;

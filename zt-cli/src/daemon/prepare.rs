@@ -13,7 +13,7 @@ use super::local_conf::{LocalConf, LocalConfError, Watch};
 use super::node::controller_folder;
 use super::store::{self, Store};
 use super::tunnel::proxy::Proxies;
-use super::{DaemonError, DaemonOptions, import, ports};
+use super::{DaemonError, DaemonOptions, import, logs, ports};
 use crate::console::Console;
 
 /// A home folder ready for its node: locked, with identity, tokens, settings and a port that is free.
@@ -58,6 +58,9 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
         Ok(content) => LocalConf::parse(&content.unwrap_or_default())?,
         Err(error) => return Err(LocalConfError::Unreadable(error.to_string()).into()),
     };
+    if options.log.is_none() {
+        heed_log(None, &local_conf);
+    }
     for remark in &local_conf.remarks {
         tracing::warn!("local.conf: {remark}");
     }
@@ -78,6 +81,15 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
         tracing::warn!("{remark}");
     }
     Ok(Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, listen_tcp, proxies, port })
+}
+
+/// Logs as much as the settings say, when they say something else than before.
+pub(super) fn heed_log(before: Option<&LocalConf>, after: &LocalConf) {
+    if let (Some(filter), Some(logs)) = (&after.settings.log, logs::running())
+        && before.is_none_or(|before| before.settings.log != after.settings.log)
+    {
+        logs.set(filter.clone());
+    }
 }
 
 /// Networks that belong to the identity of a home, in words; none if there are none.

@@ -13,11 +13,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::consent::Consent;
+use super::log::LogArgs;
 use super::{Globals, Report};
 use crate::console::Console;
 use crate::daemon::home::STOCK_HOME;
 use crate::daemon::local_conf::listen_addresses;
-use crate::daemon::logs::LogLevel;
 use crate::daemon::sandbox::Sandbox;
 use crate::daemon::{self, DaemonError, DaemonOptions, logs};
 use host::{Host, Init};
@@ -55,9 +55,8 @@ pub struct ServiceArgs {
     /// Seconds until the service manager is told "ready" though no root has answered
     #[arg(long, value_name = "SECONDS", default_value_t = daemon::READY_AFTER.as_secs())]
     ready_after: u64,
-    /// How much to log on standard error
-    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
-    log: LogLevel,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// What to do with the host's supervisor.
@@ -191,7 +190,7 @@ fn act(steps: &[Step], dry_run: bool, done: &str) -> Result<Report> {
 }
 
 fn run_node(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
-    logs::start(args.log);
+    logs::start(&args.log.options(console)?);
     let listen_tcp = args.listen_tcp.iter().flatten().copied().collect();
     let options = DaemonOptions {
         port: args.port,
@@ -199,6 +198,7 @@ fn run_node(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) ->
         sandbox: args.sandbox,
         user: args.user.clone(),
         ready_after: Duration::from_secs(args.ready_after),
+        log: args.log.wish(console)?,
         ..DaemonOptions::at(globals.home(console)?)
     };
     daemon::run(&options, console).map_err(|error| match &error {

@@ -9,6 +9,7 @@ mod connection;
 mod controller;
 mod health;
 mod listen;
+mod log;
 pub mod metrics;
 mod moon;
 mod network;
@@ -231,6 +232,7 @@ async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<
         ["moon", id] => moon::one(backend, request, id).await,
         ["planet"] => planet::all(backend, request).await,
         ["planet", id] => planet::one(backend, request, id).await,
+        ["log"] => log::log(request),
         ["trace"] => trace::traces(backend, request).await,
         ["drops"] => status::drops(backend, request).await,
         ["bond", rest @ ..] => bond::bond(backend, request, rest).await,
