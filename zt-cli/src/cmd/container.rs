@@ -62,7 +62,8 @@ pub fn run(args: &ContainerArgs, globals: &Globals, console: &mut Console<'_>) -
     home.create()?;
     lay(&home, &wanted(&networks, &value)?)?;
     logs::start(&args.log.options(console)?);
-    daemon::run(&DaemonOptions::at(home), console).map_err(|error| match &error {
+    let options = DaemonOptions { log: args.log.wish(console)?, ..DaemonOptions::at(home) };
+    daemon::run(&options, console).map_err(|error| match &error {
         DaemonError::LocalConf(conf) => anyhow::anyhow!("{}", conf.hint()),
         _ => anyhow::anyhow!("{error}"),
     })?;

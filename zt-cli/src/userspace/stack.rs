@@ -171,6 +171,7 @@ impl Stack {
     /// Longest payload of a frame. Connections that are open go on with segments as they are.
     pub fn set_mtu(&mut self, mtu: u16) {
         self.mtu = mtu.into();
+        #[expect(clippy::iter_over_hash_type, reason = "each is changed by itself")]
         for (ends, flow) in &mut self.flows {
             flow.shorten(most_payload(self.mtu, ends.local.ip()));
         }
