@@ -90,13 +90,13 @@ mod tests {
             ("info", "zt_node::driver", Level::INFO, true),
             ("info", "zt_node::driver", Level::DEBUG, false),
             ("trace", "zt_node::driver", Level::TRACE, true),
-            ("trace", "hyper::proto", Level::INFO, false),
-            ("trace", "hyper::proto", Level::WARN, true),
-            ("error", "hyper::proto", Level::WARN, false),
+            ("trace", "rustls::client", Level::INFO, false),
+            ("trace", "rustls::client", Level::WARN, true),
+            ("error", "rustls::client", Level::WARN, false),
             ("off", "zt_cli", Level::ERROR, false),
             ("warn,zt_peer=debug", "zt_peer::vl1", Level::DEBUG, true),
             ("warn,zt_peer=debug", "zt_node", Level::INFO, false),
-            ("info,hyper=trace", "hyper::proto", Level::TRACE, true),
+            ("info,rustls=trace", "rustls::client", Level::TRACE, true),
         ] {
             assert_eq!(filter(text).targets().would_enable(target, &level), heard, "{text} {target} {level}");
         }
