@@ -29,7 +29,7 @@ pub(super) fn files(case: &Value, home: &Path) -> Result<(), String> {
         let run = tokio::task::LocalSet::new();
         run.run_until(async {
             let node = tokio::task::spawn_local(driver.run());
-            let id = moon.as_ref().map_or(0x0f84_5a2d_0e, |moon| moon.id);
+            let id = moon.as_ref().map_or(0x0f_845a_2d0e, |moon| moon.id);
             let orbit = handle.keep(move |control| control.orbit(id, Some(Address::new(id)))).await;
             orbit.map_err(|error| error.to_string())?.1.map_err(|error| error.to_string())?;
             if let Some(moon) = moon {
