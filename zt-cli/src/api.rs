@@ -48,6 +48,9 @@ pub struct Status {
     /// Our own addition: version of the program that runs the node. Absent from ZeroTier One.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_version: Option<String>,
+    /// Our own addition: since when it is online, milliseconds since 1970. Absent while it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zt_online_since: Option<i64>,
     /// Our own addition: the port of a gateway that leads here, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_port_mapping: Option<PortMapping>,
@@ -391,6 +394,23 @@ pub struct Peer {
     pub version_minor: i32,
     /// Revision, −1 if unknown.
     pub version_rev: i32,
+}
+
+/// Whether a peer answered: our own addition, `POST /peer/ADDRESS/ping`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pong {
+    /// It did; what follows only then.
+    pub answered: bool,
+    /// Where the answer came from: the peer, or the root that relayed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// A root relayed it.
+    #[serde(default)]
+    pub relayed: bool,
+    /// Milliseconds from the question to the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip: Option<f64>,
 }
 
 /// A path to a peer.

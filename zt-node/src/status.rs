@@ -16,6 +16,8 @@ pub struct NodeStatus {
     pub identity: Identity,
     /// A root answered lately, or this node is a root.
     pub online: bool,
+    /// Since when it is online, milliseconds since 1970; none while it is not, and at a root that no other root answers.
+    pub online_since: Option<i64>,
     /// World ID of the first planet, 0 if none.
     pub planet_id: u64,
     /// Timestamp of the first planet, milliseconds since 1970.

@@ -90,6 +90,19 @@ pub enum Vl1Event {
         /// Its body: read it with [`RemoteTrace::dictionaries`](zt_wire::verb::RemoteTrace::dictionaries).
         body: Vec<u8>,
     },
+    /// A peer answered what [`Vl1::ping`](crate::Vl1::ping) asked.
+    Pong {
+        /// The peer.
+        peer: Address,
+        /// What the question was given.
+        token: u64,
+        /// The path by which the answer came: the peer's own, or that of the root that relayed it.
+        path: Path,
+        /// A root relayed the answer.
+        relayed: bool,
+        /// Time from the question to the answer.
+        round_trip: Duration,
+    },
     /// The worst rank of links that first contact may use is another (08 §B.5): see [`Vl1::level`](crate::Vl1::level).
     LevelChanged(i32),
     /// May this become a path of the peer? Answer by [`Vl1::answer_path`](crate::Vl1::answer_path). Only with

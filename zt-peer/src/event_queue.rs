@@ -52,6 +52,7 @@ impl About {
             Vl1Event::SurfaceChanged { .. } => Self::Surface,
             Vl1Event::UserMessage { .. }
             | Vl1Event::RemoteTrace { .. }
+            | Vl1Event::Pong { .. }
             | Vl1Event::PathQuestion { .. }
             | Vl1Event::AddressWanted { .. } => return None,
         })

@@ -286,6 +286,12 @@ impl Peer {
         self.gates.push_again();
     }
 
+    /// How long it is until the peer would answer an ECHO by the way of its traffic.
+    pub(crate) fn echo_wait(&self, now: Mono) -> Duration {
+        let open = self.paths.gate_closed(now, self.software.echo_gate());
+        open.map_or(Duration::ZERO, |open| open.saturating_since(now))
+    }
+
     /// The peer is due: looks at each of its paths.
     pub(crate) fn check(&mut self, now: Mono) -> Check {
         let mut tasks = Vec::new();

@@ -26,6 +26,7 @@ mod mtu;
 mod owner;
 mod paths;
 mod persist;
+mod ping;
 mod proof;
 mod push_paths;
 mod receive;

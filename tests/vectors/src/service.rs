@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use zt_cli::api;
@@ -142,12 +143,17 @@ impl Backend for Service {
         Ok(self.left)
     }
 
-    async fn traces(&self, _after: u64, _wait: std::time::Duration) -> Answer<api::Traces> {
+    async fn traces(&self, _after: u64, _wait: Duration) -> Answer<api::Traces> {
         Ok(api::Traces::default())
     }
 
     async fn peers(&self) -> Answer<Vec<api::Peer>> {
         Ok(self.peers.clone())
+    }
+
+    async fn ping(&self, peer: Address, _patience: Duration) -> Answer<api::Pong> {
+        self.note(format!("ping {peer}"));
+        Ok(api::Pong::default())
     }
 
     async fn rotate_bond(&self, peer: Address) -> Answer<bool> {

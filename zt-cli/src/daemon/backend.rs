@@ -121,6 +121,7 @@ impl Backend for NodeBackend {
             version_minor: COMPATIBLE_VERSION.minor.into(),
             version_rev: COMPATIBLE_VERSION.revision,
             zt_version: Some(VERSION.to_owned()),
+            zt_online_since: status.online_since,
             zt_ethernet: self.ethernet.ports().into_iter().map(ethernet_port).collect(),
             zt_offload: Some(offload(&status.offload)),
             zt_sandbox: self.sandbox.clone(),
@@ -167,6 +168,17 @@ impl Backend for NodeBackend {
         let mut peers: Vec<api::Peer> = peers.iter().map(|known| peer(known, tunneled)).collect();
         peers.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(peers)
+    }
+
+    async fn ping(&self, peer: Address, patience: Duration) -> Answer<api::Pong> {
+        let pong = self.handle.ping(peer, patience).await?;
+        let pong = pong.map_err(|error| Failure::Refused(format!("{peer} cannot be asked: {error}")))?;
+        Ok(pong.map_or_else(api::Pong::default, |pong| api::Pong {
+            answered: true,
+            from: Some(pong.from.to_string()),
+            relayed: pong.relayed,
+            round_trip: Some(pong.round_trip.as_secs_f64() * 1_000.0),
+        }))
     }
 
     async fn rotate_bond(&self, peer: Address) -> Answer<bool> {

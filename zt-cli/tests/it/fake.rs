@@ -31,6 +31,8 @@ pub(crate) struct Told {
     pub(crate) controller: Option<Controller>,
     /// Version of its program, if it says.
     pub(crate) version: Option<String>,
+    /// No root answers it.
+    pub(crate) offline: bool,
     /// What it leaves to its kernel, if it says.
     pub(crate) offload: Value,
     /// Bytes of long bodies in its hands, now and at most.
@@ -83,12 +85,12 @@ fn network(id: NetworkId) -> api::Network {
 
 impl Backend for Node {
     async fn status(&self) -> Answer<api::Status> {
-        let (ours, offload) = {
+        let (ours, offload, online) = {
             let told = self.told();
-            (told.version.clone(), told.offload.clone())
+            (told.version.clone(), told.offload.clone(), !told.offline)
         };
         Ok(serde_json::from_value(json!({
-            "ztVersion": ours, "ztOffload": offload, "address": "fe39e980ad", "clock": 1, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": true,
+            "ztVersion": ours, "ztOffload": offload, "address": "fe39e980ad", "clock": 1, "ztOnlineSince": -124_999, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": online,
             "planetWorldId": 1, "planetWorldTimestamp": 2, "publicIdentity": "fe39e980ad:0:…", "tcpFallbackActive": false,
             "version": "1.14.1", "versionBuild": 0, "versionMajor": 1, "versionMinor": 14, "versionRev": 1
         }))
@@ -158,6 +160,21 @@ impl Backend for Node {
     async fn deorbit(&self, moon: u64) -> Answer<()> {
         self.told().calls.push(format!("deorbit {moon:x}"));
         Ok(())
+    }
+    async fn ping(&self, peer: Address, patience: std::time::Duration) -> Answer<api::Pong> {
+        self.told().calls.push(format!("ping {peer} {}", patience.as_millis()));
+        if peer.is_reserved() {
+            return Err(Failure::Refused("it cannot be asked".to_owned()));
+        }
+        Ok(match peer.to_string().as_str() {
+            "0f845a2d0e" => api::Pong::default(),
+            _ => api::Pong {
+                answered: true,
+                from: Some("192.0.2.7/9993".to_owned()),
+                relayed: false,
+                round_trip: Some(12.5),
+            },
+        })
     }
     async fn rotate_bond(&self, peer: Address) -> Answer<bool> {
         self.told().calls.push(format!("rotate {peer}"));

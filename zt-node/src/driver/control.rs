@@ -2,6 +2,7 @@
 
 use super::Driver;
 use super::interfaces::Wish;
+use super::pings::Pong;
 use super::ports::Port;
 use super::store::Unwritten;
 use super::trace_log::KeptTrace;
@@ -9,8 +10,9 @@ use crate::engine::Engine;
 use crate::status::{NetworkStatus, NodeStatus, PortOffloadStatus};
 use std::io;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use zt_netconf::controller::{Answered, ApiOutcome, Command, CommandError};
-use zt_peer::{Accepted, BondConfig, PhysicalPrefix, Source, VirtualPeer, WorldRefused};
+use zt_peer::{Accepted, BondConfig, PhysicalPrefix, SendError, Source, VirtualPeer, WorldRefused};
 use zt_wire::time::Now;
 use zt_wire::{Address, InetAddress, NetworkId, World};
 
@@ -94,6 +96,14 @@ impl<'a> Control<'a> {
         self.driver.engine.vl1_mut().rotate_bond(self.now, peer)
     }
 
+    /// Asks a peer to answer: [`Handle::ping`](super::Handle::ping) waits for that.
+    pub(super) fn ping(&mut self, peer: Address) -> Result<oneshot::Receiver<Pong>, SendError> {
+        let Driver { engine, outbox, pings, .. } = &mut *self.driver;
+        let (token, answer) = pings.ask();
+        engine.vl1_mut().ping(self.now, peer, token, &mut outbox.transmits)?;
+        Ok(answer)
+    }
+
     /// Leaves a network and forgets it; true when it was joined. [`Handle::keep`](super::Handle::keep) waits until its
     /// files are gone.
     pub fn leave(&mut self, network: NetworkId) -> bool {
@@ -127,8 +137,8 @@ impl<'a> Control<'a> {
     }
 
     /// Tells whether a commit became durable, once that is known.
-    pub(super) fn when_committed(&mut self, seq: u64) -> tokio::sync::oneshot::Receiver<Result<(), Unwritten>> {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
+    pub(super) fn when_committed(&mut self, seq: u64) -> oneshot::Receiver<Result<(), Unwritten>> {
+        let (sender, receiver) = oneshot::channel();
         self.driver.commit_waiters.push((seq, sender));
         receiver
     }

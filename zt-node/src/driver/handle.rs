@@ -1,14 +1,17 @@
 //! The way into a running node from other tasks and threads.
 
+use super::pings::Pong;
 use super::store::Unwritten;
 use crate::engine::Engine;
 use std::io;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Answer, ApiOutcome, Command, CommandError};
-use zt_wire::NetworkId;
+use zt_peer::SendError;
 use zt_wire::time::Now;
+use zt_wire::{Address, NetworkId};
 
 /// A call executed on the driver's task between two packets.
 pub(super) type Call = Box<dyn FnOnce(&mut super::Control<'_>) + Send>;
@@ -88,6 +91,23 @@ impl Handle {
         let (sender, receiver) = oneshot::channel();
         self.control(move |control| control.join(network, sender)).await?;
         receiver.await.map_err(|_| Stopped)
+    }
+
+    /// Asks a peer to answer at once, by the way that its traffic takes; `None`: no answer came within `patience`.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the node does not run any more. Inside: the address is the node's own or reserved.
+    pub async fn ping(&self, peer: Address, patience: Duration) -> Result<Result<Option<Pong>, SendError>, Stopped> {
+        let wait = self.engine(move |engine, now| engine.vl1().ping_wait(now.mono, peer)).await?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let answer = match self.control(move |control| control.ping(peer)).await? {
+            Ok(answer) => answer,
+            Err(error) => return Ok(Err(error)),
+        };
+        let answered = tokio::time::timeout(patience, answer).await;
+        Ok(Ok(answered.ok().and_then(Result::ok)))
     }
 
     /// Changes what the operator allows a network, once that is on the disk; false when it is not joined.

@@ -14,6 +14,7 @@ mod jobs;
 mod link;
 mod perform;
 mod persist;
+mod pings;
 mod ports;
 mod ready;
 mod resume;
@@ -31,6 +32,7 @@ pub use handle::{ControllerError, Handle, Stopped};
 pub use link::{Ethernet, EthernetHandle, EthernetPort};
 pub use link::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, UdpOffloads};
 pub use link::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
+pub use pings::Pong;
 pub use ready::{Knock, ReadySet};
 pub use store::{ControllerStore, ControllerStoreError, Forgetful, News};
 pub use trace_log::KeptTrace;
@@ -41,6 +43,7 @@ use interfaces::{Interfaces, Wish};
 use jobs::Worker;
 use link::Links;
 use persist::Persistence;
+use pings::Pings;
 use ports::{LostFrames, Port};
 use resume::Wakefulness;
 use std::collections::BTreeMap;
@@ -163,6 +166,7 @@ pub struct Driver {
     persistence: Persistence,
     interfaces: Interfaces,
     traces: TraceLog,
+    pings: Pings,
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,
@@ -241,6 +245,7 @@ impl Driver {
             persistence: Persistence::default(),
             interfaces: Interfaces::new(config.interfaces, wish),
             traces: TraceLog::new(),
+            pings: Pings::default(),
             device_names: config.device_names,
             workers,
             commits: None,

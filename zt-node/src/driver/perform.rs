@@ -1,6 +1,7 @@
 //! Outputs of the engine, performed.
 
 use super::persist::Place;
+use super::pings::Pong;
 use super::store::Unwritten;
 use super::{Driver, StateKey, WorkResult};
 use crate::engine::{Input, NetworkChange, Output, Persist};
@@ -34,6 +35,9 @@ impl Driver {
                 match event {
                     Vl1Event::IdentityCollision => _ = self.collided.send_replace(true),
                     Vl1Event::LevelChanged(level) => self.links.set_level(level),
+                    Vl1Event::Pong { token, path, relayed, round_trip, .. } => {
+                        self.pings.answered(token, Pong { from: path.remote, relayed, round_trip });
+                    }
                     _ => {}
                 }
                 log(&event);

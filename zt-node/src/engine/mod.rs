@@ -69,6 +69,7 @@ pub struct Engine {
     own_packets: OwnPackets,
     segments: Segments,
     online: bool,
+    online_since: Option<i64>,
     /// The owner wants the messages of peers.
     hear_messages: bool,
     unasked_traces: u64,
@@ -110,6 +111,7 @@ impl Engine {
             own_packets: OwnPackets::default(),
             segments: Segments::default(),
             online: false,
+            online_since: None,
             hear_messages: config.hear_messages,
             unasked_traces: 0,
             more: false,
@@ -365,6 +367,7 @@ impl Engine {
             }
             Vl1Event::Online(online) => {
                 self.online = online;
+                self.online_since = online.then_some(now.unix_ms);
                 if online {
                     let mut carrier =
                         OverVl1 { now, vl1: &mut self.vl1, outbox, segments: &mut self.segments, reply_to: None };

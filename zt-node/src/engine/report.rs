@@ -20,6 +20,7 @@ impl Engine {
         NodeStatus {
             identity: *self.identity(),
             online: self.is_online(),
+            online_since: self.online_since,
             planet_id: planet.map_or(0, |world| world.id),
             planet_timestamp: planet.map_or(0, |world| world.timestamp),
             surface: self.vl1.surface_addresses(now).into_iter().map(InetAddress::from).collect(),

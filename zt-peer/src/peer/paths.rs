@@ -402,6 +402,18 @@ impl Paths {
         Some(slot.ask(now, if is_free { Probe::Echo } else { Probe::Hello }))
     }
 
+    /// Until when the peer, which lets an ECHO pass in this time, would not answer one by the path in use.
+    pub(crate) fn gate_closed(&self, now: Mono, echo_gate: Duration) -> Option<Mono> {
+        self.slots.get(self.route?)?.size.gate_closed(now, echo_gate)
+    }
+
+    /// An ECHO that is no probe leaves by the path in use: those that are come later.
+    pub(crate) fn echoes(&mut self, now: Mono) {
+        if let Some(slot) = self.route.and_then(|route| self.slots.get_mut(route)) {
+            slot.size.echoed(now);
+        }
+    }
+
     /// What a bond wants to know of each path.
     pub(crate) fn facts(&self, now: Mono) -> Vec<Fact> {
         self.slots.iter().map(|s| s.fact(now)).collect()

@@ -22,6 +22,7 @@ use crate::outgoing::is_frame;
 use crate::peer::{Heard, Whence};
 use crate::transmit::Transmits;
 use crate::waiting::reassembly::{Piece, Step};
+use crate::wire::expect::Purpose;
 
 impl Vl1 {
     /// First of three steps: looks at a datagram's header. `datagram` may be changed (hops, decryption in the next
@@ -527,6 +528,9 @@ impl Vl1 {
         match &m.body {
             OkBody::Hello(ok) => self.handle_ok_hello(now, c, &expected, ok, out),
             OkBody::Whois(ok) => self.handle_ok_whois(now, c, ok),
+            OkBody::Echo(echo) if expected.verb == Verb::ECHO && expected.purpose == Purpose::Content => {
+                self.answered_ping(now.mono, c, &expected, echo.data)
+            }
             OkBody::Echo(echo) if expected.verb == Verb::ECHO => {
                 if let Some(taught) = c.teaches.as_mut().filter(|_| !echo.data.is_empty()) {
                     taught.size = u16::try_from(HEADER_LEN + echo.data.len()).unwrap_or(0);

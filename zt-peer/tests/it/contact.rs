@@ -273,3 +273,43 @@ fn a_path_that_becomes_forbidden_is_left_and_told() {
     let left = |e: &Vl1Event| matches!(e, Vl1Event::PathChanged { peer, from: Some(_), to: None } if *peer == b);
     assert!(told.iter().any(left), "{told:?}");
 }
+
+#[test]
+fn a_ping_is_answered_with_its_token_by_the_way_that_traffic_takes() {
+    let mut net = trio(31);
+    net.run(1_000);
+    let pongs = |net: &Net| -> Vec<(u64, Path, bool, Duration)> {
+        let events = net.nodes[1].events.iter();
+        let pongs = events.filter_map(|(_, event)| match event {
+            Vl1Event::Pong { peer, token, path, relayed, round_trip } if *peer == address(B) => {
+                Some((*token, *path, *relayed, *round_trip))
+            }
+            _ => None,
+        });
+        pongs.collect()
+    };
+    // Nobody has spoken to it yet: it is looked for, and the first answer comes over the root.
+    net.with(1, |vl1, now, out| vl1.ping(now, address(B), 7, out)).expect("an address");
+    net.run(500);
+    net.talk(1, 2, 50, 3_000);
+    assert!(net.is_direct(1, 2));
+    net.with(1, |vl1, now, out| vl1.ping(now, address(B), 8, out)).expect("an address");
+    net.run(500);
+    let told = pongs(&net);
+    let [(7, _, true, first), (8, direct, false, second)] = told[..] else { panic!("{told:?}") };
+    assert_eq!(direct.remote.inet(), addr(B as u8).into());
+    assert!(second < first && second > Duration::ZERO, "{first:?} {second:?}");
+    // A peer lets one ECHO pass in a while, and each is told how long that is.
+    net.with(1, |vl1, now, out| vl1.ping(now, address(B), 10, out)).expect("an address");
+    let wait = net.with(1, |vl1, now, _| vl1.ping_wait(now.mono, address(B)));
+    assert!(Duration::ZERO < wait && wait < Duration::from_millis(300), "{wait:?}");
+    net.run(500);
+    assert_eq!(pongs(&net).len(), 3);
+    // Without an answer nothing is told, and none is made up by whoever was not asked.
+    net.cut_both(addr(A as u8), addr(B as u8));
+    net.cut_both(addr(A as u8), addr(ROOT as u8));
+    net.with(1, |vl1, now, out| vl1.ping(now, address(B), 9, out)).expect("an address");
+    net.run(2_000);
+    assert_eq!(pongs(&net).len(), 3);
+    assert!(net.with(1, |vl1, now, out| vl1.ping(now, address(A), 9, out)).is_err(), "our own address");
+}

@@ -14,6 +14,7 @@ pub mod metrics;
 mod moon;
 mod network;
 mod peer;
+mod ping;
 mod places;
 mod planet;
 mod range;
@@ -71,6 +72,8 @@ pub trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Answer<Option<api::Why>>> + Send;
     /// Known peers, in ascending order of address.
     fn peers(&self) -> impl Future<Output = Answer<Vec<api::Peer>>> + Send;
+    /// Asks a peer to answer, and waits for that.
+    fn ping(&self, peer: Address, patience: Duration) -> impl Future<Output = Answer<api::Pong>> + Send;
     /// Makes the next path of an active-backup bond the active one; false without such a bond, or another path.
     fn rotate_bond(&self, peer: Address) -> impl Future<Output = Answer<bool>> + Send;
     /// Sets the largest datagram for a link of a bond.
@@ -228,6 +231,7 @@ async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<
         ["network", id, "why"] => network::why(backend, request, id).await,
         ["peer"] => peer::list(backend, request).await,
         ["peer", id] => peer::one(backend, request, id).await,
+        ["peer", id, "ping"] => ping::ping(backend, request, id).await,
         ["moon"] => moon::list(backend, request).await,
         ["moon", id] => moon::one(backend, request, id).await,
         ["planet"] => planet::all(backend, request).await,
