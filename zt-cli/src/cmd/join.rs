@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use zt_wire::IpPrefix;
 
-use super::{Globals, Report, network_id, networks};
+use super::{Globals, Report, named, networks};
 use crate::api;
 use crate::console::Console;
 
@@ -20,8 +20,8 @@ use crate::console::Console;
 
 Joining a joined network changes its settings only.")]
 pub struct JoinArgs {
-    /// Network ID
-    #[arg(value_parser = network_id)]
+    /// Network ID; a network that is joined may be named
+    #[arg(value_parser = named::network)]
     network: String,
     /// Addresses and routes of the controller may be installed; with a list of IP/BITS only those within it, and `yes`
     /// lifts such a list [new networks: yes]
@@ -62,8 +62,9 @@ pub fn run(args: &JoinArgs, globals: &Globals, console: &mut Console<'_>) -> Res
             settings.insert(name.to_owned(), json!(value));
         }
     }
-    let path = format!("/network/{}", args.network);
-    let network: api::Network = globals.node(console)?.post(&path, &Value::Object(settings))?;
+    let node = globals.node(console)?;
+    let path = format!("/network/{}", named::joined(&node, &args.network)?);
+    let network: api::Network = node.post(&path, &Value::Object(settings))?;
     let shown = std::slice::from_ref(&network);
     let text = networks::table(shown, console.screen()) + &networks::notes(shown, false);
     Ok(Report::new(serde_json::to_value(&network)?, text))

@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::consent::Assent;
-use super::{Globals, Report, network_id};
+use super::{Globals, Report, named};
 use crate::console::Console;
 
 /// Arguments of `zt leave`.
@@ -17,8 +17,8 @@ use crate::console::Console;
 The settings of this node for the network are forgotten, and it keeps its place among the members: `zt join` brings it back.
 On a terminal there is a question before; a script is not asked.")]
 pub struct LeaveArgs {
-    /// Network ID
-    #[arg(value_parser = network_id)]
+    /// Network: its ID, or its name
+    #[arg(value_parser = named::network)]
     network: String,
     #[command(flatten)]
     assent: Assent,
@@ -26,9 +26,10 @@ pub struct LeaveArgs {
 
 /// Runs `zt leave`.
 pub fn run(args: &LeaveArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
-    let id = &args.network;
+    let node = globals.node(console)?;
+    let id = &named::joined(&node, &args.network)?;
     args.assent.to_change(console, &format!("This node leaves network {id}"))?;
-    let answer: Value = globals.node(console)?.delete(&format!("/network/{id}"))?;
+    let answer: Value = node.delete(&format!("/network/{id}"))?;
     ensure!(answer.get("result") == Some(&Value::Bool(true)), "network {id} is not joined");
     Ok(Report::new(answer, format!("left {id}\n")))
 }

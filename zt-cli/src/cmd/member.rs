@@ -13,7 +13,7 @@ use zt_netconf::rules::diff::Names;
 use super::consent::Consent;
 use super::join::yes_no;
 use super::rules::hosted;
-use super::{Globals, Node, Report, network_id, node_address};
+use super::{Globals, Node, Report, named, node_address};
 use crate::console::Console;
 use crate::render::json::pretty;
 use crate::render::table::{Table, Tone};
@@ -38,8 +38,8 @@ pub struct MemberArgs {
 enum MemberCommand {
     /// List members, those waiting included
     List {
-        /// Network ID
-        #[arg(value_parser = network_id)]
+        /// Network: its ID, or its name
+        #[arg(value_parser = named::network)]
         network: String,
     },
     /// Let a node in
@@ -78,11 +78,25 @@ enum MemberCommand {
     },
 }
 
+impl MemberCommand {
+    /// The network that is meant.
+    fn network_mut(&mut self) -> &mut String {
+        match self {
+            Self::List { network } => network,
+            Self::Auth { who, .. }
+            | Self::Deauth { who }
+            | Self::Set { who, .. }
+            | Self::Show { who }
+            | Self::Delete { who, .. } => &mut who.network,
+        }
+    }
+}
+
 /// A member of a network.
 #[derive(Debug, Args)]
 struct Who {
-    /// Network ID
-    #[arg(value_parser = network_id)]
+    /// Network: its ID, or its name
+    #[arg(value_parser = named::network)]
     network: String,
     /// Node address
     #[arg(value_parser = node_address)]
@@ -202,7 +216,10 @@ impl Who {
 /// Runs `zt member`.
 pub fn run(args: MemberArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     let node = globals.node(console)?;
-    match args.command {
+    let mut command = args.command;
+    let network = command.network_mut();
+    *network = named::hosted(&node, network)?;
+    match command {
         MemberCommand::List { network } => list(&node, &network, console),
         MemberCommand::Auth { who, changes } => {
             let body = changes.body(Some(true), &node, &who)?;

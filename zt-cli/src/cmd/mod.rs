@@ -6,6 +6,7 @@ pub mod config;
 pub mod consent;
 pub mod container;
 pub mod demo;
+pub mod doctor;
 mod examples;
 mod help;
 pub mod identity;
@@ -16,14 +17,18 @@ pub mod log;
 pub mod man;
 pub mod member;
 pub mod moon;
+mod named;
 pub mod network;
 pub mod networks;
+mod next_step;
 pub mod peers;
+pub mod ping;
 pub mod planet;
 pub mod relay;
 pub mod rules;
 mod scope;
 pub mod service;
+pub mod status;
 pub mod trace;
 pub mod wait;
 mod why;
@@ -96,6 +101,8 @@ enum Command {
     Container(container::ContainerArgs),
     /// Run a TCP relay for nodes whose network lets no UDP through
     Relay(relay::RelayArgs),
+    /// Show all that matters on one screen: state, networks, peers, warnings with the next step
+    Status(status::StatusArgs),
     /// Show this node: address, version, state
     Info(info::InfoArgs),
     /// Wait until the node is online or a network is up
@@ -106,6 +113,10 @@ enum Command {
     Config(config::ConfigArgs),
     /// List known peers and the paths to them
     Peers,
+    /// Ask a peer whether it answers, how soon and by which way
+    Ping(ping::PingArgs),
+    /// Look for what keeps this node from working: firewall, ports, rights, NAT, clock; each finding with a fix
+    Doctor(doctor::DoctorArgs),
     /// Several uplinks used together: list and show bonds, rotate their paths
     Bond(bond::BondArgs),
     /// List joined networks
@@ -224,6 +235,9 @@ impl Command {
             Self::Service(args) => service::run(&args, globals, console),
             Self::Container(args) => container::run(&args, globals, console),
             Self::Relay(args) => relay::run(args, globals, console),
+            Self::Status(_) => status::run(globals, console),
+            Self::Ping(args) => ping::run(&args, globals, console),
+            Self::Doctor(_) => doctor::run(globals, console),
             Self::Info(args) => info::run(&args, globals, console),
             Self::Wait(args) => wait::run(&args, globals, console),
             Self::Bond(args) => bond::run(args, globals, console),
@@ -236,7 +250,7 @@ impl Command {
             Self::Network(args) => network::run(args, globals, console),
             Self::Member(args) => member::run(args, globals, console),
             Self::Rules(args) => rules::run(args, globals, console),
-            Self::Trace(args) => trace::run(&args, globals, console),
+            Self::Trace(args) => trace::run(args, globals, console),
             Self::Planet(args) => planet::run(args, globals, console),
             Self::Moon(args) => moon::run(args, globals, console),
             Self::Identity(args) => identity::run(args, console),

@@ -10,7 +10,7 @@ use zt_wire::IpPrefix;
 use super::consent::Consent;
 use super::join::yes_no;
 use super::rules::apply::{self, ApplyArgs};
-use super::{Globals, Node, Report, network_id};
+use super::{Globals, Node, Report, named};
 use crate::console::Console;
 use crate::daemon::local_conf::read_range;
 use crate::render::Screen;
@@ -49,24 +49,24 @@ enum NetworkCommand {
     },
     /// Change a network
     Set {
-        /// Network ID
-        #[arg(value_parser = network_id)]
+        /// Network: its ID, or its name
+        #[arg(value_parser = named::network)]
         network: String,
         #[command(flatten)]
         changes: Changes,
     },
     /// Show everything about a network
     Show {
-        /// Network ID
-        #[arg(value_parser = network_id)]
+        /// Network: its ID, or its name
+        #[arg(value_parser = named::network)]
         network: String,
     },
     /// Show the rules of a network as text, or give it those of a file
     Rules(ApplyArgs),
     /// Delete a network with all its members, for good
     Delete {
-        /// Network ID
-        #[arg(value_parser = network_id)]
+        /// Network: its ID, or its name
+        #[arg(value_parser = named::network)]
         network: String,
         #[command(flatten)]
         consent: Consent,
@@ -132,18 +132,21 @@ pub fn run(args: NetworkArgs, globals: &Globals, console: &mut Console<'_>) -> R
             Ok(Report::new(network.clone(), summary(&network, console.screen())))
         }
         NetworkCommand::Set { network, changes } => {
+            let network = named::hosted(&node, &network)?;
             let path = format!("/controller/network/{network}");
             let old: Value = known(&node, &path, &network)?;
             let network: Value = node.post(&path, &changes.body(Some(&old))?)?;
             Ok(Report::new(network.clone(), summary(&network, console.screen())))
         }
         NetworkCommand::Show { network } => {
+            let network = named::hosted(&node, &network)?;
             let network: Value = known(&node, &format!("/controller/network/{network}"), &network)?;
             let text = pretty(&network, 2) + "\n";
             Ok(Report::new(network, text))
         }
-        NetworkCommand::Rules(args) => apply::run(&args, &node, console),
+        NetworkCommand::Rules(args) => apply::run(args, &node, console),
         NetworkCommand::Delete { network, consent } => {
+            let network = named::hosted(&node, &network)?;
             let path = format!("/controller/network/{network}");
             let old = known(&node, &path, &network)?;
             let name = harmless(old.get("name").and_then(Value::as_str).unwrap_or_default());

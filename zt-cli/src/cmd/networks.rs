@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use zt_netconf::NetworkStatus;
 
-use super::{Globals, Report, why};
+use super::next_step::next_step;
+use super::{Globals, Report, named, why};
 use crate::api::{self, Word};
 use crate::console::Console;
 use crate::render::Screen;
@@ -26,8 +27,8 @@ const SHOWN: usize = 4;
 A frame in words: `tcp 22`, `udp 10.0.0.1:5353 > 10.0.0.2:53`, `icmp echo-request`, `arp who-has 10.0.0.2 tell 10.0.0.1`,
 `dhcp discover`, `ethertype 0x88cc 60 bytes`.")]
 pub struct NetworksArgs {
-    /// Show this network only (16 hex digits)
-    #[arg(value_parser = super::network_id)]
+    /// Show this network only: its ID, or its name
+    #[arg(value_parser = named::network)]
     network: Option<String>,
     /// Show managed routes too
     #[arg(long)]
@@ -49,15 +50,16 @@ pub struct NetworksArgs {
 /// Runs `zt networks`.
 pub fn run(args: &NetworksArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     let node = globals.node(console)?;
+    let only = args.network.as_deref().map(|text| named::joined(&node, text)).transpose()?;
     if let Some(frame) = &args.why {
         if args.to.is_none() && args.from.is_none() {
             bail!("say which member the frame goes to (--to) or comes from (--from)");
         }
         let question = api::Question { frame: frame.clone(), from: args.from.clone(), to: args.to.clone() };
-        return why::ask(&node, args.network.as_deref(), &question);
+        return why::ask(&node, only.as_deref(), &question);
     }
     let mut networks: Vec<api::Network> = node.get("/network")?;
-    if let Some(only) = &args.network {
+    if let Some(only) = &only {
         networks.retain(|network| network.id == *only);
         if networks.is_empty() {
             bail!("network {only} is not joined; join it with `zt join {only}`");
@@ -99,8 +101,8 @@ pub fn notes(networks: &[api::Network], routes: bool) -> String {
     let mut out = String::new();
     for network in networks {
         let id = &network.id;
-        if network.port_error != 0 {
-            out += &format!("{id}: the virtual port failed with error {}\n", network.port_error);
+        if let Some(step) = next_step(network) {
+            out += &format!("{id}: {step}\n");
         }
         if network.passes_nothing {
             out += &format!("{id}: the rules of this network accept nothing: no frame passes\n");

@@ -36,6 +36,7 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
             (latency, Tone::Plain),
             (link.0.to_owned(), link.1),
             (path.map_or("-".to_owned(), |p| age(now, p.last_receive)), Tone::Plain),
+            (path.and_then(|p| p.datagram_size).map_or("-".to_owned(), |size| size.to_string()), Tone::Plain),
             (path.map_or(String::new(), place), Tone::Plain),
         ]);
     }

@@ -103,6 +103,9 @@ impl Command {
             },
             Self::Info(_)
             | Self::Container(_)
+            | Self::Status(_)
+            | Self::Doctor(_)
+            | Self::Ping(_)
             | Self::Wait(_)
             | Self::Peers
             | Self::Bond(_)

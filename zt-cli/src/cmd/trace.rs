@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use zt_netconf::trace::TraceLevel;
 
-use super::{Globals, Node, Report, network_id, node_address};
+use super::{Globals, Node, Report, named, node_address};
 use crate::api;
 use crate::console::Console;
 use crate::say;
@@ -42,10 +42,10 @@ A controller sets the level of one member back whenever that asks for its config
 telling ends by itself within a minute; while `zt trace --enable … --member …` runs, it asks again.")]
 pub struct TraceArgs {
     /// Ask the members of a network to tell
-    #[arg(long, value_name = "NETWORK", value_parser = network_id, conflicts_with_all = ["disable", "past"])]
+    #[arg(long, value_name = "NETWORK", value_parser = named::network, conflicts_with_all = ["disable", "past"])]
     enable: Option<String>,
     /// Ask them no more
-    #[arg(long, value_name = "NETWORK", value_parser = network_id, conflicts_with = "past")]
+    #[arg(long, value_name = "NETWORK", value_parser = named::network, conflicts_with = "past")]
     disable: Option<String>,
     /// How much they tell
     #[arg(long, requires = "enable", default_value = "verbose", value_parser = level)]
@@ -54,7 +54,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "ADDRESS", value_parser = node_address)]
     member: Option<String>,
     /// Show only this network
-    #[arg(long, value_name = "NETWORK", value_parser = network_id)]
+    #[arg(long, value_name = "NETWORK", value_parser = named::network)]
     network: Option<String>,
     /// Show only these events: four hex digits, or a word of their names
     #[arg(long, value_name = "EVENT")]
@@ -77,8 +77,12 @@ fn level(text: &str) -> Result<TraceLevel, String> {
 }
 
 /// Runs `zt trace`.
-pub fn run(args: &TraceArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
+pub fn run(mut args: TraceArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     let node = globals.node(console)?;
+    for network in [&mut args.enable, &mut args.disable, &mut args.network].into_iter().flatten() {
+        *network = named::hosted(&node, network)?;
+    }
+    let args = &args;
     if let Some(network) = &args.disable {
         return ask(&node, network, args.member.as_deref(), None, args.level);
     }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use zt_netconf::NetworkStatus;
 use zt_wire::{Gate, Mono};
 
-use super::{Globals, Report, network_id};
+use super::next_step::next_step;
+use super::{Globals, Report, named};
 use crate::api;
 use crate::console::Console;
 
@@ -32,8 +33,8 @@ enum What {
     Online,
     /// Until this node is a member of a network and its port is up
     Network {
-        /// Network ID
-        #[arg(value_parser = network_id)]
+        /// Network: its ID, or its name
+        #[arg(value_parser = named::network)]
         network: String,
     },
 }
@@ -75,17 +76,23 @@ enum State {
 fn online(globals: &Globals, console: &Console<'_>) -> Result<State> {
     let status: api::Status = globals.node(console)?.get("/status")?;
     if !status.online {
-        return Ok(State::Not("no root answers".to_owned()));
+        return Ok(State::Not("no root answers; `zt doctor` looks for the reason".to_owned()));
     }
     Ok(State::Done(serde_json::to_value(&status)?, format!("{} is online\n", status.address)))
 }
 
-fn member(globals: &Globals, console: &Console<'_>, id: &str) -> Result<State> {
-    let network: api::Network =
-        globals.node(console)?.get(&format!("/network/{id}")).context("this node has not joined the network")?;
+fn member(globals: &Globals, console: &Console<'_>, network: &str) -> Result<State> {
+    let node = globals.node(console)?;
+    let id = named::joined(&node, network)?;
+    let network: api::Network = node.get(&format!("/network/{id}")).with_context(|| not_joined(&id))?;
     if network.status != NetworkStatus::Ok || network.port_device_name.is_empty() {
-        return Ok(State::Not(format!("the network's status is {}", network.status)));
+        let step = next_step(&network).map_or(String::new(), |step| format!("; {step}"));
+        return Ok(State::Not(format!("the network's status is {}{step}", network.status)));
     }
     let text = format!("{id} is up on {}: {}\n", network.port_device_name, network.assigned_addresses.join(", "));
     Ok(State::Done(serde_json::to_value(&network)?, text))
+}
+
+fn not_joined(id: &str) -> String {
+    format!("this node has not joined the network; `zt join {id}` does")
 }

@@ -125,6 +125,6 @@ fn help_shows_examples_everywhere() {
         let text = folder.ok(&format!("zt {command}--help"));
         assert!(text.contains("Example"), "{command}: {text}");
     }
-    folder.fails("zt join 123", "16 hexadecimal digits");
+    folder.fails("zt join a/b", "16 hexadecimal digits");
     folder.fails("zt", "Usage");
 }

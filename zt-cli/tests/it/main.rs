@@ -6,6 +6,7 @@ mod http;
 mod identity;
 mod network_rules;
 mod node;
+mod overview;
 mod rule_cases;
 mod rules;
 mod terminal;

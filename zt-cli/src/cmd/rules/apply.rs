@@ -13,7 +13,7 @@ use super::diff;
 use super::hosted::{self, Hosted, kept_script};
 use super::source::Rules;
 use super::test::Trial;
-use crate::cmd::{Node, Report, network_id};
+use crate::cmd::{Node, Report, named};
 use crate::console::Console;
 use crate::render::Screen;
 
@@ -26,8 +26,8 @@ compiles to the same.
 A file is applied if it compiles and the cases beside it (FILE with .cases) are as they must be."
 )]
 pub(crate) struct ApplyArgs {
-    /// Network ID
-    #[arg(value_parser = network_id)]
+    /// Network: its ID, or its name
+    #[arg(value_parser = named::network)]
     network: String,
     /// File with the rules it is to have
     file: Option<String>,
@@ -40,10 +40,11 @@ pub(crate) struct ApplyArgs {
 }
 
 /// Runs `zt network rules`.
-pub(crate) fn run(args: &ApplyArgs, node: &Node, console: &mut Console<'_>) -> Result<Report> {
+pub(crate) fn run(args: ApplyArgs, node: &Node, console: &mut Console<'_>) -> Result<Report> {
+    let args = ApplyArgs { network: named::hosted(node, &args.network)?, ..args };
     match &args.file {
-        Some(file) => apply(args, file, node, console),
-        None => show(args, node),
+        Some(file) => apply(&args, file, node, console),
+        None => show(&args, node),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use zt_netconf::rules::diff::{self, Change, Difference, Group, Names, Ways};
@@ -12,7 +12,7 @@ use zt_wire::NetworkId;
 
 use super::hosted::{Hosted, kept_script};
 use super::source::Rules;
-use crate::cmd::{Globals, Report, network_id};
+use crate::cmd::{Globals, Report, named, network_id};
 use crate::complain;
 use crate::console::Console;
 use crate::render::Screen;
@@ -28,7 +28,7 @@ const QUIET: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 #[command(after_help = "Exit code: 0 nothing changes, 3 something does, 1 it could not be found out.")]
 pub(crate) struct DiffArgs {
-    /// A network of this node's controller, or a file with the rules of before
+    /// A network of this node's controller by its ID or name, or a file with the rules of before
     #[arg(value_name = "NETWORK|FILE")]
     pub(crate) old: String,
     /// File with the rules of after
@@ -40,9 +40,9 @@ pub(crate) struct DiffArgs {
 }
 
 impl DiffArgs {
-    /// It asks a node.
-    pub(in crate::cmd) fn asks_node(&self) -> bool {
-        network_id(&self.old).is_ok()
+    /// It asks a node: what is no file is a network.
+    fn asks_node(&self, console: &Console<'_>) -> bool {
+        network_id(&self.old).is_ok() || self.old != "-" && !self.old.contains('/') && !console.file(&self.old).exists()
     }
 }
 
@@ -50,8 +50,10 @@ impl DiffArgs {
 pub(crate) fn run(args: &DiffArgs, globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     let new = Rules::read(&args.new, console)?;
     let listed = |old: &Script, console: &mut Console<'_>| new.members(old, args.members.as_deref(), console);
-    let (network, old, mut names, members) = if args.asks_node() {
-        let hosted = Hosted::ask(&globals.node(console)?, &network_id(&args.old).unwrap_or_default())?;
+    let (network, old, mut names, members) = if args.asks_node(console) {
+        let unread = || format!("{} is neither a file nor a network of this node's controller", args.old);
+        let node = globals.node(console).with_context(unread)?;
+        let hosted = Hosted::ask(&node, &named::hosted(&node, &args.old).with_context(unread)?)?;
         let kept = kept_script(&hosted.network);
         let names = Names::of(&kept);
         let members = match &args.members {

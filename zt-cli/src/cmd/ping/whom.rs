@@ -1,0 +1,130 @@
+//! The peer that is meant by an address of either kind.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use zt_wire::IpPrefix;
+use zt_wire::ident::{Address, Mac, NetworkId};
+
+use crate::api;
+use crate::cmd::{Node, node_address};
+use crate::render::table::harmless;
+
+/// Longest wait for the kernel to find a neighbour.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The node address of a peer named by that, or by an address that it has in a joined network.
+///
+/// # Errors
+/// It is neither, or nobody in a joined network has it.
+pub(super) fn find(node: &Node, text: &str) -> Result<String> {
+    if let Ok(address) = node_address(text) {
+        return Ok(address);
+    }
+    let ip: IpAddr = text.parse().ok().with_context(|| {
+        format!("{} is neither a node address of 10 hexadecimal digits nor an IP address", harmless(text))
+    })?;
+    let networks: Vec<api::Network> = node.get("/network")?;
+    for network in &networks {
+        let Some(prefixes) = on_link(network, ip) else { continue };
+        if prefixes.iter().any(|prefix| prefix.address() == ip) {
+            bail!("{ip} is this node's own address in network {}", network.id);
+        }
+        let id = NetworkId(u64::from_str_radix(&network.id, 16).unwrap_or_default());
+        return member(id, &network.port_device_name, ip);
+    }
+    bail!("{ip} is in none of the joined networks; `zt networks` shows their addresses")
+}
+
+/// Our own addresses of the ranges of a network that an address is in.
+fn on_link(network: &api::Network, ip: IpAddr) -> Option<Vec<IpPrefix>> {
+    let own: Vec<IpPrefix> = network.assigned_addresses.iter().filter_map(|text| text.parse().ok()).collect();
+    let within: Vec<IpPrefix> = own.into_iter().filter(|prefix| prefix.contains(ip)).collect();
+    (!within.is_empty()).then_some(within)
+}
+
+fn member(network: NetworkId, device: &str, ip: IpAddr) -> Result<String> {
+    let found = match ip {
+        IpAddr::V6(ip) => embedded(network, ip),
+        IpAddr::V4(ip) => neighbour(network, device, ip)?,
+    };
+    let address = found.with_context(|| match ip {
+        IpAddr::V4(_) => format!("nobody in network {network} answers for {ip}"),
+        IpAddr::V6(_) => {
+            format!("{ip} does not hold the address of a member; give the node address, which `zt peers` shows")
+        }
+    })?;
+    Ok(address.to_string())
+}
+
+/// The member whose address stands in an IPv6 address (01 §1.4).
+fn embedded(network: NetworkId, ip: Ipv6Addr) -> Option<Address> {
+    let octets = ip.octets();
+    let at = |from: usize| octets.get(from..from + 5)?.try_into().ok().map(Address::from_bytes);
+    let candidates = [
+        at(11).map(|member| (member, network.rfc4193(member))),
+        at(5).map(|member| (member, network.sixplane(member))),
+    ];
+    let [plain, plane] = candidates;
+    plain
+        .filter(|(_, made)| *made == ip)
+        .or(plane.filter(|(_, made)| made.octets()[..10] == octets[..10]))
+        .map(|(member, _)| member)
+}
+
+/// The member that the kernel finds behind an IPv4 address: it is asked to look, and its table says what it found.
+fn neighbour(network: NetworkId, device: &str, ip: Ipv4Addr) -> Result<Option<Address>> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("cannot open a socket")?;
+    let start = Instant::now();
+    loop {
+        let table = std::fs::read_to_string("/proc/net/arp").unwrap_or_default();
+        if let Some(mac) = listed(&table, device, ip) {
+            return Ok(mac.member(network));
+        }
+        if start.elapsed() >= PATIENCE {
+            return Ok(None);
+        }
+        // To the port that throws all away; only the question before it matters.
+        let _ = socket.send_to(&[0], SocketAddr::from((ip, 9)));
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// What the kernel's table says of a neighbour on a device, once that has answered.
+fn listed(table: &str, device: &str, ip: Ipv4Addr) -> Option<Mac> {
+    table.lines().skip(1).find_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [address, _, _, mac, _, on] = words[..] else { return None };
+        let octets = mac.split(':').map(|octet| u8::from_str_radix(octet, 16).ok());
+        let number = octets.collect::<Option<Vec<u8>>>()?.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet));
+        (on == device && address.parse() == Ok(ip) && number != 0).then(|| Mac::from_u64(number))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_found_by_its_addresses() {
+        let network = NetworkId(0x8056_c2e2_1c00_0001);
+        let member = Address::new(0x00fe_39e9_80ad);
+        assert_eq!(embedded(network, network.rfc4193(member)), Some(member));
+        assert_eq!(embedded(network, network.sixplane(member)), Some(member));
+        let mut inside = network.sixplane(member).octets();
+        inside[14] = 7;
+        assert_eq!(embedded(network, inside.into()), Some(member));
+        assert_eq!(embedded(network, "fd00::1".parse().expect("an address")), None);
+        let mac = Mac::for_member(member, network);
+        let table = format!(
+            "IP address       HW type     Flags       HW address            Mask     Device\n\
+             10.9.8.7         0x1         0x0         00:00:00:00:00:00     *        zt0\n\
+             10.9.8.7         0x1         0x2         {mac}     *        zt1\n"
+        );
+        let ip = Ipv4Addr::new(10, 9, 8, 7);
+        assert_eq!(listed(&table, "zt1", ip).and_then(|mac| mac.member(network)), Some(member));
+        assert_eq!(listed(&table, "zt0", ip), None);
+    }
+}
