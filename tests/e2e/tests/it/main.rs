@@ -27,6 +27,7 @@ mod roles;
 mod rule_tools;
 mod rules;
 mod sandbox;
+mod solo;
 mod streams;
 mod takeover;
 mod tcp_relay;
