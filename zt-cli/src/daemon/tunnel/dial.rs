@@ -75,6 +75,11 @@ impl Told {
         *self.locals.lock().unwrap_or_else(PoisonError::into_inner) = locals;
     }
 
+    /// The host has no address at present by which anybody is reached.
+    fn has_no_address(&self) -> bool {
+        self.locals.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// An address to connect from: the best first, another one after each failure.
     fn local(&self, is_ipv4: bool, failures: u32) -> Option<IpAddr> {
         let locals = self.locals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,8 +117,8 @@ pub(super) struct DialLink {
     armed: Option<Instant>,
     /// Since when a better level works.
     spare: Option<Instant>,
-    /// What was said of the last failure.
-    said: Option<String>,
+    /// What was said last of those that cannot be reached: told when it changes.
+    said: BTreeMap<SocketAddr, String>,
     /// A connection was made again, and nothing waited for it that is of use: roots are to be greeted.
     has_moved: bool,
 }
@@ -133,7 +138,7 @@ impl DialLink {
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
             armed: None,
             spare: None,
-            said: None,
+            said: BTreeMap::new(),
             has_moved: false,
         }
     }
@@ -193,7 +198,7 @@ impl DialLink {
         match outcome {
             Ok((wire, stream, target)) => {
                 tracing::info!(%target, "connected to a root");
-                self.said = None;
+                self.said.remove(&remote);
                 dial.opened = Some(now);
                 let mut waiting = std::mem::take(&mut dial.waiting);
                 waiting.retain(|(since, _)| now.saturating_duration_since(*since) < STALE);
@@ -209,9 +214,12 @@ impl DialLink {
             Err((target, error)) => {
                 dial.fail(now);
                 let said = format!("{target}: {error}");
-                if self.said.as_ref() != Some(&said) {
-                    tracing::info!(%target, %error, "cannot connect to a root");
-                    self.said = Some(said);
+                if self.told.has_no_address() {
+                    // Without any network there is nothing to tell of each root.
+                    tracing::debug!(%target, %error, "cannot connect to a root");
+                } else if self.said.get(&remote) != Some(&said) {
+                    tracing::info!(%target, %error, "cannot connect to a root; told again when that changes");
+                    self.said.insert(remote, said);
                 }
             }
         }
