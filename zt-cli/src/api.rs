@@ -60,6 +60,9 @@ pub struct Status {
     /// Our own addition: what the kernel and the node leave to each other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_offload: Option<Offload>,
+    /// Our own addition: what somebody should look at, such as a full disk, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zt_trouble: Vec<String>,
     /// Our own addition: what the daemon has given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_sandbox: Option<Sandbox>,
@@ -243,6 +246,9 @@ pub struct Network {
     pub passes_nothing: bool,
     /// Host interface.
     pub port_device_name: String,
+    /// Our own addition: why it has not the name that `devicemap` asks for. Absent when it has, or none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_device_problem: Option<String>,
     /// Error of the virtual port, 0 if none.
     pub port_error: i32,
     /// Managed routes.

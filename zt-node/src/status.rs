@@ -34,6 +34,8 @@ pub struct NodeStatus {
     pub traffic: Traffic,
     /// What the kernel and the node leave to each other.
     pub offload: OffloadStatus,
+    /// What somebody should look at: sentences for people.
+    pub trouble: Vec<String>,
 }
 
 /// What the kernel and a node leave to each other now (docs/offload.md), in the words of the settings; an engine without
@@ -166,6 +168,8 @@ pub struct NetworkStatus {
     pub groups: Vec<MulticastGroup>,
     /// Name of the TAP device, empty if none.
     pub device: String,
+    /// Why it has not the name that was asked for; `None` when it has, or none was.
+    pub device_problem: Option<String>,
     /// Local settings.
     pub settings: NetworkSettings,
     /// DNS search domain and servers.

@@ -76,6 +76,9 @@ pub fn run(args: &InfoArgs, globals: &Globals, console: &mut Console<'_>) -> Res
             }
         };
     }
+    for trouble in &status.zt_trouble {
+        text += &paint(&format!("{trouble}\n"), Tone::Bad, console.color);
+    }
     let by = if status.tcp_fallback_active { ", by the TCP relay" } else { "" };
     text += &format!("{}{by}\n", paint(online.0, online.1, console.color));
     Ok(Report::new(serde_json::to_value(&status)?, text))

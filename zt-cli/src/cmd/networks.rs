@@ -104,6 +104,9 @@ pub fn notes(networks: &[api::Network], routes: bool) -> String {
         if let Some(step) = next_step(network) {
             out += &format!("{id}: {step}\n");
         }
+        if let Some(why) = &network.port_device_problem {
+            out += &format!("{id}: the device has another name: {}\n", harmless(why));
+        }
         if network.passes_nothing {
             out += &format!("{id}: the rules of this network accept nothing: no frame passes\n");
         }

@@ -125,6 +125,7 @@ impl Backend for NodeBackend {
             zt_ethernet: self.ethernet.ports().into_iter().map(ethernet_port).collect(),
             zt_offload: Some(offload(&status.offload)),
             zt_sandbox: self.sandbox.clone(),
+            zt_trouble: status.trouble,
             zt_port_mapping: self.mapping.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }

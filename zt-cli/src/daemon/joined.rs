@@ -54,6 +54,7 @@ pub fn network(status: &NetworkStatus) -> api::Network {
         nwid: status.id.to_string(),
         passes_nothing: status.passes_nothing,
         port_device_name: status.device.clone(),
+        port_device_problem: status.device_problem.clone(),
         port_error: status.port_error,
         routes: status
             .routes
@@ -106,6 +107,7 @@ mod tests {
             routes: Vec::new(),
             groups: Vec::new(),
             device: String::new(),
+            device_problem: None,
             settings: zt_netconf::Settings::default(),
             dns: None,
             sign_on: false,

@@ -72,6 +72,7 @@ fn network(id: NetworkId) -> api::Network {
         netconf_revision: 1,
         nwid: id.to_string(),
         passes_nothing: false,
+        port_device_problem: None,
         port_device_name: "ztr5b5rxh2".to_owned(),
         port_error: 0,
         routes: vec![api::Route { flags: 0, metric: 0, target: "10.9.8.0/24".to_owned(), via: None }],

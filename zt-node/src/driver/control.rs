@@ -46,6 +46,9 @@ impl<'a> Control<'a> {
         status.traffic = self.driver.links.traffic();
         status.drops.extend(self.driver.links.unsent().iter());
         status.drops.extend(self.driver.port_drops());
+        status.trouble.extend(self.driver.persistence.trouble());
+        let store = "the controller's store cannot be written: changes are refused until it can; the log says why";
+        status.trouble.extend(self.driver.store_fails.then(|| store.to_owned()));
         status.offload.udp = self.driver.links.udp_offload(self.now.mono);
         status.offload.ports = self.port_offloads().collect();
         status
@@ -67,6 +70,7 @@ impl<'a> Control<'a> {
         for network in &mut networks {
             if let Some(port) = self.driver.ports.get(&network.id) {
                 port.tap.info().name.clone_into(&mut network.device);
+                network.device_problem.clone_from(&port.name_problem);
                 network.dns_status = port.dns.status();
                 network.withheld.extend(self.driver.without_effect(network.id));
             }

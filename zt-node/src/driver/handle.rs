@@ -130,7 +130,7 @@ impl Handle {
     ///
     /// # Errors
     /// [`Stopped`] when the node does not run any more. Inside, beside the result: something is in force but was not
-    /// written, as on a full disk; it ends with the process.
+    /// written, as on a full disk; it is tried again until it is, and ends with the process.
     pub async fn keep<R: Send + 'static>(
         &self,
         call: impl FnOnce(&mut super::Control<'_>) -> R + Send + 'static,

@@ -170,6 +170,8 @@ pub struct Driver {
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,
+    /// The controller's store did not take the last commit.
+    store_fails: bool,
     results: mpsc::UnboundedReceiver<WorkResult>,
     result_sender: mpsc::UnboundedSender<WorkResult>,
     waiting_jobs: Vec<Job>,
@@ -249,6 +251,7 @@ impl Driver {
             device_names: config.device_names,
             workers,
             commits: None,
+            store_fails: false,
             results,
             result_sender,
             waiting_jobs: Vec::new(),
@@ -385,6 +388,7 @@ impl Driver {
 
     /// Until all state is on the disk, as far as it can be.
     async fn write_out(&mut self) {
+        self.persistence.try_all_again();
         self.persistence.write_records();
         while self.persistence.is_at_work()
             && let Some(result) = self.results.recv().await
@@ -410,6 +414,7 @@ impl Driver {
             self.incoming.trim();
         }
         self.persistence.write_records();
+        self.persistence.try_again(now.mono);
         let retry = std::mem::take(&mut self.waiting_jobs);
         for job in retry {
             self.run_job(now, job);

@@ -67,10 +67,12 @@ impl Driver {
         match result {
             WorkResult::Job(done) => self.hand_in(now, Input::JobDone(done)),
             WorkResult::Committed(seq) => {
+                self.store_fails = false;
                 self.tell_waiters(seq, Ok(()));
                 self.hand_in(now, Input::Committed(seq));
             }
             WorkResult::CommitFailed(seq, why) => {
+                self.store_fails |= why == Unwritten::Failed;
                 self.tell_waiters(seq, Err(why));
                 self.hand_in(now, Input::CommitFailed(seq));
             }

@@ -11,11 +11,12 @@ use crate::state::{StateKey, StateStore};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use zt_netconf::Settings;
 use zt_peer::JobDone;
-use zt_wire::time::Now;
-use zt_wire::{Address, NetworkId, Parse as _, Reader, World};
+use zt_wire::time::{Mono, Now};
+use zt_wire::{Address, Gate, NetworkId, Parse as _, Reader, World};
 
 /// Records of peers that may wait to be written; the cache does without further ones.
 const MAX_RECORDS: usize = 8192;
@@ -23,6 +24,9 @@ const MAX_RECORDS: usize = 8192;
 const RECORDS_AT_ONCE: usize = 64;
 /// Records that may wait to be read; further ones count as unknown.
 const MAX_READS: usize = 256;
+
+/// What could not be written is tried again so often.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// What is done with the outcome of a write, between two packets.
 type Then = Box<dyn FnOnce(&mut Control<'_>, io::Result<()>) + Send>;
@@ -51,10 +55,37 @@ type Answer = oneshot::Sender<io::Result<()>>;
 
 /// What the thread did.
 pub(super) enum StateDone {
-    Saved { writes: Vec<u64>, then: Option<Then>, result: io::Result<()> },
-    Joined { network: NetworkId, answer: Answer, result: io::Result<Membership> },
+    /// `kept`: what was not written and that nobody else takes care of.
+    Saved {
+        place: Place,
+        kept: Option<Kept>,
+        writes: Vec<u64>,
+        then: Option<Then>,
+        result: io::Result<()>,
+    },
+    Joined {
+        network: NetworkId,
+        answer: Answer,
+        result: io::Result<Membership>,
+    },
     Loaded(Address, Option<Vec<u8>>),
+    Cached(io::Result<()>),
     Done,
+}
+
+/// A value, or that there is none any more.
+type Kept = Option<Vec<u8>>;
+
+/// What could not be written.
+#[derive(Default)]
+struct Trouble {
+    /// Newest values, tried again until they are on the disk.
+    again: VecDeque<(Place, Kept)>,
+    /// What the disk said last, while it does not take them.
+    said: Option<String>,
+    tried: Gate,
+    /// Records of peers were not written last time, which was told.
+    cache: bool,
 }
 
 /// Somebody who waits until writes are on the disk.
@@ -76,6 +107,7 @@ pub(super) struct Persistence {
     records_due: bool,
     next_write: u64,
     waiters: Vec<Waiter>,
+    trouble: Trouble,
 }
 
 impl Persistence {
@@ -92,6 +124,7 @@ impl Persistence {
     /// Writes a value, or removes it.
     pub(super) fn save(&mut self, place: Place, value: Option<Vec<u8>>) {
         let write = self.count_write();
+        self.trouble.again.retain(|(waits, _)| *waits != place);
         for task in self.tasks.iter_mut().rev() {
             match task {
                 Task::Save { place: waits, value: older, writes, then: None } if *waits == place => {
@@ -110,6 +143,7 @@ impl Persistence {
     /// Writes a value and hands on the outcome.
     fn save_then(&mut self, key: StateKey, value: Vec<u8>, then: Then) {
         let writes = vec![self.count_write()];
+        self.trouble.again.retain(|(waits, _)| *waits != Place::Key(key));
         self.submit(Task::Save { place: Place::Key(key), value: Some(value), writes, then: Some(then) });
     }
 
@@ -149,6 +183,62 @@ impl Persistence {
     /// Something is on its way.
     pub(super) fn is_at_work(&self) -> bool {
         self.out
+    }
+
+    /// What keeps state from the disk, in words; none if nothing does.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let said = self.trouble.said.as_ref()?;
+        Some(format!("state cannot be written: {said}; it is kept in memory and tried again until it is written"))
+    }
+
+    /// Tries again what could not be written: one value, and the others when the disk takes that.
+    pub(super) fn try_again(&mut self, now: Mono) {
+        if !self.trouble.again.is_empty() && self.trouble.tried.pass(now, AGAIN) {
+            self.next_again();
+        }
+    }
+
+    /// Tries all of it again, for the last time.
+    pub(super) fn try_all_again(&mut self) {
+        while self.next_again() {}
+    }
+
+    fn next_again(&mut self) -> bool {
+        let Some((place, value)) = self.trouble.again.pop_front() else { return false };
+        self.submit(Task::Save { place, value, writes: Vec::new(), then: None });
+        true
+    }
+
+    /// Takes the outcome of a write. It is told when it becomes another, not with each value.
+    fn note_saved(&mut self, place: Place, kept: Option<Kept>, result: &io::Result<()>) {
+        match (result, kept) {
+            (Ok(()), _) => {
+                if !self.next_again() && self.trouble.said.take().is_some() {
+                    tracing::info!("state is written again");
+                }
+            }
+            (Err(error), Some(kept)) => {
+                if self.trouble.said.replace(error.to_string()).is_none() {
+                    tracing::error!(?place, %error, "cannot write state; it is kept and tried again");
+                }
+                let is_newer = |task: &Task| matches!(task, Task::Save { place: waits, .. } if *waits == place);
+                if !self.tasks.iter().any(is_newer) {
+                    self.trouble.again.push_back((place, kept));
+                }
+            }
+            // Who waits for it hears why.
+            (Err(_), None) => {}
+        }
+    }
+
+    fn note_cached(&mut self, result: &io::Result<()>) {
+        match result {
+            Err(error) if !self.trouble.cache => {
+                tracing::warn!(%error, "cannot write records of peers; that is told once until they are written again");
+            }
+            _ => {}
+        }
+        self.trouble.cache = result.is_err();
     }
 
     fn submit(&mut self, task: Task) {
@@ -200,7 +290,8 @@ impl Driver {
     pub(super) fn handle_state(&mut self, now: Now, done: StateDone) {
         self.persistence.out = false;
         match done {
-            StateDone::Saved { writes, then, result } => {
+            StateDone::Saved { place, kept, writes, then, result } => {
+                self.persistence.note_saved(place, kept, &result);
                 self.persistence.tell(&writes, &result);
                 if let Some(then) = then {
                     then(&mut Control::new(self, now), result);
@@ -216,6 +307,7 @@ impl Driver {
                 self.persistence.reads -= 1;
                 self.hand_in(now, Input::JobDone(JobDone::Loaded { address, record }));
             }
+            StateDone::Cached(result) => self.persistence.note_cached(&result),
             StateDone::Done => {}
         }
         self.persistence.pump();
@@ -237,6 +329,9 @@ impl Control<'_> {
             let _ = answer.send(Ok(()));
             return;
         }
+        // That it was left could not be noted, and is no longer true.
+        let files = [StateKey::NetworkConfig(network), StateKey::NetworkSettings(network)].map(Place::Key);
+        self.driver.persistence.trouble.again.retain(|(place, _)| !files.contains(place));
         self.driver.persistence.submit(Task::Join { network, answer });
     }
 
@@ -288,20 +383,15 @@ fn work(store: &mut dyn StateStore, task: Task) -> StateDone {
                 Place::Planet(id) => planet_key(store, id),
             };
             let result = store.save(key, value.as_deref());
-            if let Err(error) = &result {
-                tracing::error!(?key, %error, "cannot write state");
-            }
-            StateDone::Saved { writes, then, result }
+            let kept = (result.is_err() && then.is_none()).then_some(value);
+            StateDone::Saved { place, kept, writes, then, result }
         }
         Task::Join { network, answer } => StateDone::Joined { network, answer, result: remember(store, network) },
         Task::LoadPeer(address) => StateDone::Loaded(address, store.load(StateKey::Peer(address)).unwrap_or_default()),
         Task::SavePeers(records) => {
             let failed =
                 records.iter().filter_map(|(peer, record)| store.save(StateKey::Peer(*peer), Some(record)).err());
-            if let Some(error) = failed.reduce(|first, _| first) {
-                tracing::warn!(%error, "cannot write records of peers");
-            }
-            StateDone::Done
+            StateDone::Cached(failed.reduce(|first, _| first).map_or(Ok(()), Err))
         }
         Task::DiscardOldPeers => {
             if let Err(error) = store.discard_old_peers() {

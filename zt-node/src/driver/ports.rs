@@ -50,6 +50,8 @@ pub(super) struct Port {
     /// That, as it was told last.
     told: Vec<(Change, HostError)>,
     groups: BTreeSet<MulticastGroup>,
+    /// Why it has not the name that the operator asked for.
+    pub(super) name_problem: Option<String>,
     /// The host was told once that the device is to be up; from then on that is the operator's business.
     is_set_up: bool,
     /// As last seen.
@@ -177,19 +179,24 @@ impl Driver {
     fn open_port(&mut self, network: NetworkId, managed: &Managed) -> io::Result<()> {
         let wished = self.device_names.get(&network).cloned();
         let names = wished.into_iter().chain((0..NAMES).map(|number| device_name(network, number)));
+        let wish = self.device_names.get(&network);
+        let mut name_problem = None;
         let mut result = Err(io::ErrorKind::AlreadyExists.into());
         for name in names {
             result = self.taps.open(&TapSpec { name: name.clone(), mac: managed.mac, mtu: mtu(managed) });
             match &result {
                 Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::InvalidInput) => {
                     tracing::warn!(%network, name, %error, "the virtual port cannot have this name; the next is tried");
+                    if wish == Some(&name) {
+                        name_problem = Some(format!("devicemap asks for the name {name}: {error}"));
+                    }
                 }
                 _ => break,
             }
         }
         let tap = result?;
         tracing::info!(%network, device = tap.info().name, "virtual port is up");
-        self.ports.insert(network, Port::new(tap));
+        self.ports.insert(network, Port { name_problem, ..Port::new(tap) });
         Ok(())
     }
 
@@ -305,6 +312,7 @@ impl Port {
             refused: Vec::new(),
             told: Vec::new(),
             groups: BTreeSet::new(),
+            name_problem: None,
             is_set_up: false,
             is_up: false,
             addresses: Vec::new(),

@@ -89,13 +89,15 @@ pub(super) enum Unwritten {
 /// Hands commits to a store, in order.
 pub(super) struct Writer {
     store: Box<dyn ControllerStore>,
+    /// The last commit could not be written, which was told.
+    fails: bool,
     /// Commits that lost a conflict, with those that were built on them: the controller may not know of it yet.
     refused: BTreeSet<u64>,
 }
 
 impl Writer {
     pub(super) fn new(store: Box<dyn ControllerStore>) -> Self {
-        Self { store, refused: BTreeSet::new() }
+        Self { store, fails: false, refused: BTreeSet::new() }
     }
 
     pub(super) fn write(&mut self, seq: u64, changes: &[Change]) -> Result<(), Unwritten> {
@@ -106,14 +108,24 @@ impl Writer {
             return Err(Unwritten::Conflict);
         }
         match self.store.commit(changes) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if std::mem::take(&mut self.fails) {
+                    tracing::info!("the controller's store is written again");
+                }
+                Ok(())
+            }
             Err(ControllerStoreError::Conflict) => {
                 tracing::info!("a change of the controller was refused: somebody else changed the record first");
                 self.refused.insert(seq);
                 Err(Unwritten::Conflict)
             }
             Err(ControllerStoreError::Failed(error)) => {
-                tracing::error!(%error, "the controller's store cannot be written; answers are held back");
+                // Members ask again and again.
+                if std::mem::replace(&mut self.fails, true) {
+                    tracing::debug!(%error, "the controller's store cannot be written yet");
+                } else {
+                    tracing::error!(%error, "the controller's store cannot be written; answers are held back");
+                }
                 Err(Unwritten::Failed)
             }
         }

@@ -29,6 +29,7 @@ impl Engine {
             drops: self.drops(),
             traffic: Traffic::default(),
             offload: OffloadStatus::default(),
+            trouble: Vec::new(),
         }
     }
 
@@ -137,6 +138,7 @@ impl Engine {
                 Some(SignOn::V0 { expires, .. }) => *expires,
                 _ => 0,
             },
+            device_problem: None,
             withheld: self.managed(network).withheld.into_iter().map(Into::into).collect(),
             passes_nothing: network.passes_nothing(),
             rules: rules_status(network),

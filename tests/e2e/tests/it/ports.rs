@@ -53,7 +53,9 @@ fn a_name_that_is_taken_or_impossible_gives_way_to_the_next() -> Result<()> {
         let joined = daemon.join(id)?["portDeviceName"].as_str().unwrap_or_default().to_owned();
         assert_eq!(joined == name, name == "free0", "{name}: {joined:?}");
         ensure!(!joined.is_empty(), "{name}: no device in the answer");
-        daemon.wait_status(id, "OK", WAIT)?;
+        let status = daemon.wait_status(id, "OK", WAIT)?;
+        let problem = status["portDeviceProblem"].as_str().unwrap_or_default();
+        assert_eq!(problem.contains(&format!("asks for the name {name}:")), name != "free0", "{status}");
         ensure!(
             name == "free0" || daemon.output().iter().any(|line| line.contains("WARN") && line.contains(name)),
             "{name}"
