@@ -1,9 +1,14 @@
 //! The home folder of a node: where it is, who may use it, and the small files in it (06 §1.3, §2).
 
+mod lock;
+mod secrets;
+
+pub use lock::Lock;
+
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -27,12 +32,20 @@ pub enum HomeError {
     #[error("no home path specified and no platform default available")]
     Missing,
     /// The folder or a file in it cannot be created, read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}{}", hint(path, source), path = path.display())]
     File {
         /// File or folder concerned.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// A file with a secret is a link that another user laid.
+    #[error("{path} is a link that belongs to user {owner}: a secret is not taken from there. Put the file itself in its place, or say `chown -h` to take the link over", path = path.display())]
+    ForeignLink {
+        /// The link.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
     },
     /// Another daemon holds the lock file.
     #[error("{path} is in use by another daemon{}; stop it first or give another --home", pid.map_or(String::new(), |p| format!(" (pid {p})")), path = path.display())]
@@ -42,18 +55,18 @@ pub enum HomeError {
         /// Process which holds it, as far as known.
         pid: Option<u32>,
     },
-    /// There is no identity, and there are networks which belong to the one that was.
+    /// There is no identity, and there is what belongs to the one that was.
     #[error(
         "{path}/identity.secret is missing or empty, but the folder holds {holds}, which belong to the identity that was \
          there{}; nothing was changed. Put a copy of identity.secret back. Or, to start as a new node that must be let in \
-         everywhere again, move these files away first",
+         everywhere again, say `zt service --new-identity` once",
         if address.is_empty() { String::new() } else { format!(" ({address}, says identity.public)") },
         path = path.display()
     )]
     NoIdentity {
         /// Home folder.
         path: PathBuf,
-        /// Networks, in words.
+        /// What is there, in words.
         holds: String,
         /// Address in `identity.public`, if that is there.
         address: String,
@@ -110,32 +123,6 @@ impl Home {
         Ok(())
     }
 
-    /// Takes the lock file, so that a second daemon on this folder is refused.
-    pub fn lock(&self) -> Result<Lock, HomeError> {
-        let path = self.file("zt.lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|source| self.error("zt.lock", source))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let _ = file.read_to_string(&mut text);
-                return Err(HomeError::InUse { path: self.path.clone(), pid: text.trim().parse().ok() });
-            }
-            Err(fs::TryLockError::Error(source)) => return Err(self.error("zt.lock", source)),
-        }
-        self.remove_leftovers();
-        // The number only serves the message above; the lock itself ends with the process.
-        let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-        Ok(Lock { _file: file })
-    }
-
     /// Removes what a crash left of files that were being written. Nobody else writes: the lock is held.
     fn remove_leftovers(&self) {
         for folder in [""].into_iter().chain(StateKey::FOLDERS) {
@@ -170,33 +157,33 @@ impl Home {
     }
 
     /// Loads `identity.secret`, or makes a new identity when it is missing or empty; `identity.public` follows it.
-    /// No new one is made while the home holds networks (`holds` says which, in words): they belong to the old one.
+    /// Unless `anew`, no new one is made where there was one: `holds` says in words which networks belong to it, and
+    /// `identity.public` may name it.
     ///
     /// The address is checked against the key, which takes a moment (01 §3.4).
+    // Deliberate (06 §1.5): the reference makes a new one, and a node that lost its secret is a stranger everywhere.
     pub fn identity(
         &self,
         entropy: &mut dyn Entropy,
+        anew: bool,
         holds: impl FnOnce() -> Option<String>,
     ) -> Result<SecretIdentity, HomeError> {
-        let stored = self.read("identity.secret")?.unwrap_or_default();
+        let stored = self.read_secret("identity.secret")?.unwrap_or_default();
+        let known = self.read("identity.public")?.unwrap_or_default();
         let identity = if stored.is_empty() {
-            let public = self.read("identity.public")?.unwrap_or_default();
-            let address = String::from_utf8_lossy(&public).split(':').next().unwrap_or_default().to_owned();
-            if let Some(holds) = holds() {
-                let path = self.path.clone();
-                return Err(HomeError::NoIdentity { path, holds, address });
-            }
-            if !address.is_empty() {
-                tracing::warn!(
-                    address,
-                    "identity.secret is missing: a new identity is made, identity.public follows it"
-                );
+            let address = address_of(&known);
+            let holds = holds().or_else(|| (!address.is_empty()).then(|| "other files".to_owned()));
+            match holds {
+                Some(holds) if !anew => {
+                    return Err(HomeError::NoIdentity { path: self.path.clone(), holds, address });
+                }
+                Some(_) => tracing::warn!(before = address, "a new identity is made in place of the one that is lost"),
+                None => {}
             }
             let identity = SecretIdentity::generate(entropy);
             self.write("identity.secret", identity.to_text().as_bytes(), 0o600)?;
             identity
         } else {
-            self.make_private("identity.secret");
             let text = std::str::from_utf8(&stored).map_err(|_| self.bad_identity())?;
             let identity = SecretIdentity::from_text(text.trim_end()).map_err(|_| self.bad_identity())?;
             if !zt_crypto::validate(identity.identity()) {
@@ -206,7 +193,11 @@ impl Home {
         };
         let public = identity.identity().to_string();
         // A trailing newline in an existing file is left as it is.
-        if self.read("identity.public")?.is_none_or(|text| !text.starts_with(public.as_bytes())) {
+        if !known.starts_with(public.as_bytes()) {
+            if !stored.is_empty() && !known.is_empty() {
+                let (named, used) = (address_of(&known), identity.identity().address);
+                tracing::warn!(%used, named, "identity.public did not match identity.secret, which is used: it is written anew");
+            }
             self.write("identity.public", public.as_bytes(), 0o644)?;
         }
         Ok(identity)
@@ -232,11 +223,10 @@ impl Home {
     }
 
     fn token(&self, name: &str, entropy: &mut dyn Entropy) -> Result<String, HomeError> {
-        let stored = self.read(name)?.unwrap_or_default();
+        let stored = self.read_secret(name)?.unwrap_or_default();
         let token = authtoken::trim(&String::from_utf8_lossy(&stored)).to_owned();
         // Deliberate: an empty token file counts as missing, an empty token would protect nothing.
         if !token.is_empty() {
-            self.make_private(name);
             return Ok(token);
         }
         let token = authtoken::generate(entropy);
@@ -254,10 +244,6 @@ impl Home {
         let _ = self.write("zerotier-one.pid", std::process::id().to_string().as_bytes(), 0o644);
     }
 
-    fn make_private(&self, name: &str) {
-        let _ = fs::set_permissions(self.file(name), fs::Permissions::from_mode(0o600));
-    }
-
     fn bad_identity(&self) -> HomeError {
         HomeError::Identity { path: self.path.clone() }
     }
@@ -267,10 +253,31 @@ impl Home {
     }
 }
 
-/// Exclusive use of a home folder, ended by dropping it or by the end of the process.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
+/// What a person can do about a file that cannot be used.
+fn hint(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let place = path.ancestors().find_map(|place| fs::metadata(place).ok().map(|found| (place, found.uid())));
+            let whose = place.map(|(place, owner)| format!("{} belongs to user {owner}", place.display()));
+            format!(
+                "; {}: run as that user or as root, give it with chown, or choose another folder with --home",
+                whose.unwrap_or_default()
+            )
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; the disk takes no writes: mount it so that it does, or choose another folder with --home".to_owned()
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on this disk".to_owned(),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; a file is in the place of a folder".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+/// The address that a public identity in text names, as far as it is one.
+fn address_of(public: &[u8]) -> String {
+    String::from_utf8_lossy(public).split(':').next().unwrap_or_default().trim().to_owned()
 }
 
 /// Reads a file; `None` if it is missing, empty if a folder is in its place.

@@ -50,6 +50,8 @@ pub struct DaemonOptions {
     pub user: Option<String>,
     /// When the service manager is told that it is ready though no root has answered.
     pub ready_after: Duration,
+    /// A new identity may take the place of one that is lost, although networks belong to that.
+    pub new_identity: bool,
     /// Only what the original prints: no log unless something is wrong.
     pub quiet: bool,
     /// How much to log, whatever `local.conf` says at the start.
@@ -67,6 +69,7 @@ impl DaemonOptions {
             sandbox: Sandbox::On,
             user: None,
             ready_after: READY_AFTER,
+            new_identity: false,
             quiet: false,
             log: None,
         }

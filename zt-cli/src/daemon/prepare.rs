@@ -68,7 +68,7 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
         tracing::info!("local.conf: {note}");
     }
     let controller_d = controller_folder(&local_conf).unwrap_or_else(|| home.file("controller.d"));
-    let identity = home.identity(console.entropy, || holds(&home, &controller_d))?;
+    let identity = home.identity(console.entropy, options.new_identity, || holds(&home, &controller_d))?;
     home.write_pid();
     let control_token = home.control_token(console.entropy)?;
     let metrics_token = home.metrics_token(console.entropy)?;

@@ -46,6 +46,9 @@ pub struct ServiceArgs {
     /// Let members without UDP come by TCP, TLS and WebSockets: a port, or an address with its port; for roots
     #[arg(long, value_name = "ADDR", value_parser = listen_tcp)]
     listen_tcp: Vec<Vec<SocketAddr>>,
+    /// Make a new identity if the secret one is lost, although the home holds networks of the old one
+    #[arg(long)]
+    new_identity: bool,
     /// User to go on as when root starts it; the home folder is given to it
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -197,6 +200,7 @@ fn run_node(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) ->
         listen_tcp,
         sandbox: args.sandbox,
         user: args.user.clone(),
+        new_identity: args.new_identity,
         ready_after: Duration::from_secs(args.ready_after),
         log: args.log.wish(console)?,
         ..DaemonOptions::at(globals.home(console)?)

@@ -29,10 +29,10 @@ fn the_folder_is_named_or_from_the_environment_or_stock() {
 #[test]
 fn an_identity_is_made_once_and_kept_private() {
     let home = folder("identity");
-    let first = home.identity(&mut OsEntropy, || None).expect("made");
+    let first = home.identity(&mut OsEntropy, false, || None).expect("made");
     assert_eq!(mode(&home, "identity.secret"), 0o600);
     fs::set_permissions(home.file("identity.secret"), fs::Permissions::from_mode(0o644)).expect("chmod");
-    let again = home.identity(&mut OsEntropy, || None).expect("loaded");
+    let again = home.identity(&mut OsEntropy, false, || None).expect("loaded");
     assert_eq!(first.identity(), again.identity());
     assert_eq!(mode(&home, "identity.secret"), 0o600);
     assert_eq!(fs::read_to_string(home.file("identity.public")).expect("public"), first.identity().to_string());
@@ -41,20 +41,21 @@ fn an_identity_is_made_once_and_kept_private() {
 #[test]
 fn a_damaged_identity_is_refused_and_left_alone() {
     let home = folder("damaged");
-    let good = home.identity(&mut OsEntropy, || None).expect("made");
+    let good = home.identity(&mut OsEntropy, false, || None).expect("made");
     let secret = good.to_text().to_string();
     let public = good.identity().to_string();
     let mut other_key = secret.clone();
     other_key.replace_range(13..14, if &secret[13..14] == "0" { "1" } else { "0" });
     for content in ["garbage", &public, &secret[..secret.len() - 1], &other_key] {
         fs::write(home.file("identity.secret"), content).expect("write");
-        let error = home.identity(&mut OsEntropy, || None).expect_err("refused");
+        let error = home.identity(&mut OsEntropy, false, || None).expect_err("refused");
         assert!(error.to_string().starts_with("invalid identity loaded from disk."), "{error}");
         assert_eq!(fs::read_to_string(home.file("identity.secret")).expect("kept"), content);
     }
     // An empty file counts as missing (06 §1.5).
     fs::write(home.file("identity.secret"), "").expect("write");
-    assert_ne!(home.identity(&mut OsEntropy, || None).expect("new").identity(), good.identity());
+    home.remove("identity.public").expect("removed");
+    assert_ne!(home.identity(&mut OsEntropy, false, || None).expect("new").identity(), good.identity());
 }
 
 #[test]
@@ -103,14 +104,14 @@ fn a_folder_that_cannot_be_made_is_told() {
 #[test]
 fn no_new_identity_is_made_over_networks() {
     let home = folder("networks");
-    let old = home.identity(&mut OsEntropy, || None).expect("made");
+    let old = home.identity(&mut OsEntropy, false, || None).expect("made");
     for content in [None, Some("")] {
         home.remove("identity.secret").expect("removed");
         if let Some(content) = content {
             fs::write(home.file("identity.secret"), content).expect("write");
         }
         let holds = || Some("2 joined networks (networks.d)".to_owned());
-        let error = home.identity(&mut OsEntropy, holds).expect_err("refused").to_string();
+        let error = home.identity(&mut OsEntropy, false, holds).expect_err("refused").to_string();
         for words in ["identity.secret is missing", "2 joined networks", &old.identity().address.to_string(), "copy"] {
             assert!(error.contains(words), "{words}: {error}");
         }
@@ -120,11 +121,36 @@ fn no_new_identity_is_made_over_networks() {
 }
 
 #[test]
+fn no_new_identity_is_made_where_the_public_one_is_left_unless_asked_for() {
+    let home = folder("public");
+    let old = home.identity(&mut OsEntropy, false, || None).expect("made");
+    home.remove("identity.secret").expect("removed");
+    let error = home.identity(&mut OsEntropy, false, || None).expect_err("refused").to_string();
+    assert!(error.contains(&old.identity().address.to_string()) && error.contains("--new-identity"), "{error}");
+    assert!(home.read("identity.secret").expect("read").is_none());
+    let new = home.identity(&mut OsEntropy, true, || Some("networks".to_owned())).expect("asked for");
+    assert_ne!(new.identity(), old.identity());
+    assert_eq!(fs::read_to_string(home.file("identity.public")).expect("public"), new.identity().to_string());
+}
+
+#[test]
+fn a_secret_is_taken_from_own_links_and_keeps_no_rights_of_others() {
+    let (home, vault) = (folder("linked"), folder("vault"));
+    let made = vault.identity(&mut OsEntropy, false, || None).expect("made");
+    std::os::unix::fs::symlink(vault.file("identity.secret"), home.file("identity.secret")).expect("a link");
+    fs::set_permissions(vault.file("identity.secret"), fs::Permissions::from_mode(0o666)).expect("chmod");
+    let read = home.identity(&mut OsEntropy, false, || None).expect("by the link");
+    assert_eq!(read.identity(), made.identity());
+    assert!(home.file("identity.secret").is_symlink());
+    assert_eq!(mode(&vault, "identity.secret"), 0o600);
+}
+
+#[test]
 fn an_address_of_somebody_else_is_given_up_with_its_networks_kept() {
     let home = folder("retired");
-    let old = home.identity(&mut OsEntropy, || None).expect("made");
+    let old = home.identity(&mut OsEntropy, false, || None).expect("made");
     home.retire_identity(&mut OsEntropy).expect("retired");
-    let new = home.identity(&mut OsEntropy, || Some("networks".to_owned())).expect("made already");
+    let new = home.identity(&mut OsEntropy, false, || Some("networks".to_owned())).expect("made already");
     assert_ne!(new.identity(), old.identity());
     assert_eq!(mode(&home, "identity.secret.saved_after_collision"), 0o600);
 }
