@@ -12,6 +12,7 @@ mod install;
 mod interop;
 mod mtu;
 mod package;
+mod sleep;
 mod tidy;
 
 use anyhow::{Context, Result, bail};
@@ -46,6 +47,7 @@ Usage: cargo xtask <command> [options]
                           materials and checksums; --target TRIPLE|all (default: this processor), --program FILE: one that is built
   package check           the packages on a fresh Debian with systemd in a container: --base DIR: a tree of debootstrap,
                           --stock DIR: the take-over from ZeroTier One, too; as root
+  sleep [--seconds N]     a daemon stopped, a host asleep, for N seconds (600), and clocks that jump by an hour: when there is traffic again
 
 Examples:
   cargo xtask test
@@ -60,6 +62,7 @@ fn main() -> Result<()> {
     match arguments.first().map(String::as_str) {
         Some("ci") => ci::ci(),
         Some("test") => ci::test(rest),
+        Some("sleep") => sleep::sleep(rest),
         Some("tidy") => tidy::tidy(),
         Some("vectors") => ci::vectors(),
         Some("fuzz") => fuzz::fuzz(rest),

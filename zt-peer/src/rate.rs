@@ -57,8 +57,6 @@ pub(crate) const ROOT_WATCH: Duration = ms(2000);
 pub(crate) const TRAFFIC_LINGERS: Duration = ms(10_000);
 /// A path not heard for this long is no path (03 §6.4).
 pub(crate) const PATH_EXPIRY: Duration = ms(243_000);
-/// A NAT may have forgotten who says nothing for this long.
-pub(crate) const NAT_FORGETS: Duration = ms(20_000);
 /// A path is alive when heard within this time.
 pub(crate) const PATH_ALIVE: Duration = ms(19_000);
 /// A peer is active, and stays in memory, for this long.

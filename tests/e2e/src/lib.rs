@@ -24,6 +24,8 @@ pub mod rig;
 pub mod roles;
 pub mod rules;
 pub mod sent;
+pub mod shim;
+pub mod sleep;
 pub mod streams;
 pub mod tcp_relay;
 pub mod uplinks;

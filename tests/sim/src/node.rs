@@ -101,8 +101,6 @@ pub struct Node {
     pub unix_offset: i64,
     /// Since when it sleeps, or was stopped: no timer runs.
     pub(crate) asleep: Option<u64>,
-    /// What waits in its sockets meanwhile, oldest first.
-    pub(crate) unread: Vec<(IfaceId, SocketAddr, SocketAddr, Vec<u8>)>,
     /// What its operator says about bonds.
     pub bonding: BondConfig,
     /// Names of its interfaces, of those that have one.
@@ -149,7 +147,6 @@ impl Node {
             mono_offset: 1_000_000 * (1 + machine.0 as u64 * 7919),
             unix_offset: 0,
             asleep: None,
-            unread: Vec::new(),
             bonding: BondConfig::default(),
             interfaces: BTreeMap::new(),
             is_controller: false,

@@ -26,8 +26,6 @@ pub const AGREEMENT: Duration = Duration::from_micros(150);
 const COMMIT: u64 = 4_000;
 /// Ports from which flows come.
 const FLOW_PORTS: u16 = 20_000;
-/// Datagrams that wait in the sockets of a node that sleeps.
-const SOCKET_BUFFER: usize = 500;
 /// Timers that fire at one moment before the engine is said to spin.
 const SPIN: u32 = 200;
 
@@ -277,8 +275,7 @@ impl Sim {
         self.nodes[id.0].unix_offset += by;
     }
 
-    /// Stops a node as SIGSTOP does: its clocks go on, its timers come late, and what arrives waits in its sockets, as far as
-    /// there is room. [`Sim::wake`] lets it go on.
+    /// Stops a node as SIGSTOP does: its clocks go on, its timers come late, and what arrives is lost. [`Sim::wake`] lets it go on.
     pub fn put_to_sleep(&mut self, id: NodeId) {
         self.nodes[id.0].asleep = Some(self.time);
     }
@@ -289,12 +286,9 @@ impl Sim {
         let node = &mut self.nodes[id.0];
         let Some(since) = node.asleep.take() else { return };
         node.due = None;
-        let (now, unread) = (node.now(time), std::mem::take(&mut node.unread));
+        let now = node.now(time);
         if let Some(engine) = node.engine.as_mut() {
             engine.handle(now, Input::Resumed(Duration::from_micros(time - since)), &mut node.outbox);
-        }
-        for (iface, local, remote, bytes) in unread {
-            self.inject(iface, local, remote, bytes);
         }
         self.schedule(time, Event::Timer(id));
         self.settle(id);
@@ -448,9 +442,6 @@ impl Sim {
         let node = &mut self.nodes[id.0];
         let Some(bound) = node.bound.iter().find(|b| b.iface == iface && b.local == local) else { return };
         if node.asleep.is_some() {
-            if node.unread.len() < SOCKET_BUFFER {
-                node.unread.push((iface, local, remote, bytes));
-            }
             return;
         }
         node.received += 1;

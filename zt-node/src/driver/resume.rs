@@ -56,11 +56,12 @@ impl Driver {
     pub(super) fn poll_wakefulness(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let news = self.wakefulness.poll(cx);
         let Some(gap) = self.wakefulness.gap(now.mono) else { return news };
+        let discarded = self.links.resume(gap);
         tracing::info!(
             seconds = gap.as_secs(),
+            discarded,
             "this host slept, or the process was stopped: roots and peers are greeted anew"
         );
-        self.links.resume(gap);
         self.hand_in(now, Input::Resumed(gap));
         // The host may be elsewhere, and news of that may have been lost.
         self.rebind(now);

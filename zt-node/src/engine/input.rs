@@ -67,8 +67,8 @@ pub enum Input<'a> {
     Committed(u64),
     /// The changes of an [`Output::Commit`] could not be kept.
     CommitFailed(u64),
-    /// Nothing was handed in for so long because the host slept or the process was stopped: before all else, what is due and what
-    /// waited in sockets among it.
+    /// Nothing was handed in for so long because the host slept or the process was stopped: before all else, what is due
+    /// among it. What waited in sockets is of another time, and best thrown away.
     Resumed(Duration),
     /// Records of the controller that others changed in its store, in the order in which they did.
     Changed(Vec<Change>),

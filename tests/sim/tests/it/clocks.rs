@@ -4,6 +4,7 @@ use std::time::Duration;
 use zt_test_sim::{Lab, NatKind, Place, Traffic};
 
 const DAY: i64 = 86_400_000;
+const HOUR: i64 = 3_600_000;
 
 #[test]
 fn a_clock_that_jumps_a_day_stops_nothing() {
@@ -32,6 +33,45 @@ fn a_clock_that_jumps_a_day_stops_nothing() {
         let (sent, got) = lab.sim.result(streams[0]).between(0, lab.sim.time() - 1_000_000);
         println!("{got} of {sent} pings over all jumps");
         assert!(got * 100 >= sent * 98);
+    }
+}
+
+/// A wrong time zone, the end of summer time on a badly made host, the first answer of a time server: a certificate network goes on,
+/// whoever's clock jumps, and when it jumps back.
+#[test]
+fn a_clock_that_jumps_an_hour_costs_less_than_a_second() {
+    for (number, jump) in [HOUR, -HOUR].into_iter().enumerate() {
+        let places = [Place::Public, Place::Behind(NatKind::HOME)];
+        let mut lab = Lab::with("a_clock_that_jumps_an_hour", 126 + number as u64, &places, |_| {});
+        lab.make_private();
+        for member in lab.members.clone() {
+            lab.sim.authorize(lab.controller, lab.network, member, true);
+        }
+        lab.sim.run_for(Duration::from_secs(2));
+        lab.make_direct();
+        let (a, b, network) = (lab.members[0], lab.members[1], lab.network);
+        let streams = [
+            lab.sim.ping(a, b, network, Duration::from_millis(20), u32::MAX),
+            lab.sim.ping(b, a, network, Duration::from_millis(20), u32::MAX),
+        ];
+        lab.sim.run_for(Duration::from_secs(5));
+        for id in [a, b, lab.root, lab.controller] {
+            for by in [jump, -jump] {
+                let at = lab.sim.time();
+                lab.sim.jump_clock(id, by);
+                lab.sim.run_for(Duration::from_secs(75));
+                for &stream in &streams {
+                    let outage = lab.sim.result(stream).outage_after(at);
+                    let (sent, got) = lab.sim.result(stream).between(at, lab.sim.time() - 1_000_000);
+                    println!("{} jumps by {by} ms: lost for {outage:?}, {got} of {sent}", lab.sim.node(id).name);
+                    assert!(outage.is_some_and(|outage| outage <= Duration::from_secs(1)), "{outage:?}");
+                    assert!(
+                        sent - got <= 50,
+                        "{got} of {sent} in the time after: no more than a second of them may be lost"
+                    );
+                }
+            }
+        }
     }
 }
 

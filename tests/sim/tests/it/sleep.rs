@@ -89,7 +89,7 @@ fn a_sleep_longer_than_certificates_last_cuts_nobody_off() {
     }
 }
 
-/// What waited in a socket is of another time, and may come from where nobody is any more.
+/// What was known of the other is of another time.
 #[test]
 fn who_changed_its_address_while_the_other_slept_is_found_at_once() {
     for (turn, seconds) in NAPS.into_iter().enumerate() {

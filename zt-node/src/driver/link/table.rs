@@ -310,11 +310,19 @@ impl Links {
         self.sources.iter_mut().for_each(|source| source.handle_level(level));
     }
 
-    /// The host slept, or the process was stopped.
-    pub(in crate::driver) fn resume(&mut self, time: Duration) {
-        if time >= CONNECTIONS_DIE {
-            self.open.iter_mut().for_each(|open| open.line.io.io().handle_resume());
+    /// The host slept, or the process was stopped. What waits in UDP sockets is of another time: it is thrown away, and counted in
+    /// reads. Answers to questions of long ago would take the place of those that are asked now.
+    pub(in crate::driver) fn resume(&mut self, time: Duration) -> usize {
+        let Self { open, buffer, .. } = self;
+        let mut discarded = 0;
+        for open in open {
+            match &mut open.line.io {
+                Io::Udp(udp, _) => discarded += udp.discard(buffer),
+                Io::Sourced(io) if time >= CONNECTIONS_DIE => io.handle_resume(),
+                Io::Sourced(_) => {}
+            }
         }
+        discarded
     }
 
     /// A new turn: links of sources are looked at, woken or not. What they are told by others wakes nobody.

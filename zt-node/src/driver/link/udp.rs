@@ -22,6 +22,8 @@ const ROOM: usize = 65_536;
 /// datagrams, as of senders that send no trains, or of many, more of them cost less each.
 const TRAINS: usize = 8;
 const SINGLES: usize = 32;
+/// More reads than the largest buffer of a socket takes.
+const MOST_DISCARDED: usize = 65_536;
 /// Bytes of one call from which on its messages count as trains.
 const LONG: usize = 128 << 10;
 /// Memory that [`LinkIo::poll_receive`] of this link wants.
@@ -216,6 +218,12 @@ impl UdpLink {
                 Err(_would_block) => {}
             }
         }
+    }
+
+    /// Throws away what has arrived and was not received; how many reads that took.
+    pub(super) fn discard(&mut self, buffer: &mut [u8]) -> usize {
+        // What comes meanwhile is of now.
+        (0..MOST_DISCARDED).take_while(|_| self.io.get_ref().recv(buffer).is_ok()).count()
     }
 
     fn takes_trains(&self, now: Mono, remote: SocketAddr, segment: usize, segments: usize) -> bool {

@@ -10,7 +10,7 @@ use super::size::SizeDue;
 use super::{CANDIDATE, PathProbe, Paths, RouteChange, Slot};
 use crate::bond::BondTask;
 use crate::link::Path;
-use crate::rate::{NAT_FORGETS, SIBLING_FRESH};
+use crate::rate::SIBLING_FRESH;
 
 /// What a look at the paths asks for, in this order.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,13 +127,13 @@ impl Paths {
             .collect()
     }
 
-    /// Nobody listened for a while: all paths are asked anew. If `forgotten` is so long that NATs on the way may have forgotten us, traffic
-    /// takes them only when they have answered.
-    pub(crate) fn resume(&mut self, now: Mono, forgotten: Option<Duration>) -> (Vec<PathProbe>, Option<RouteChange>) {
+    /// Nobody listened for a while: all paths are asked anew. `suspects`: there are roots to go by, so traffic takes a path only
+    /// when it has answered, as NATs on it may have forgotten us.
+    pub(crate) fn resume(&mut self, now: Mono, suspects: bool) -> (Vec<PathProbe>, Option<RouteChange>) {
         let mut probes = Vec::new();
         for s in &mut self.slots {
             s.live.resume(now);
-            if forgotten.is_some_and(|time| time >= NAT_FORGETS) {
+            if suspects {
                 s.live.suspect(now);
             }
             probes.push(s.ask(now, Probe::Hello));
