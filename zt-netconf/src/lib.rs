@@ -11,8 +11,6 @@ pub mod trace;
 #[doc(inline)]
 pub use config::{ConfigError, NetworkConfig, NetworkType, SignOn};
 #[doc(inline)]
-pub use member::MAX_PORT_MTU;
-#[doc(inline)]
 pub use member::carrier::{Carrier, FrameVerdict, SendOptions, Verdict, Vl2Event};
 #[doc(inline)]
 pub use member::drop_reason::DropReason;
@@ -28,3 +26,5 @@ pub use member::network::{Authentication, Failure, Network, NetworkStatus};
 pub use member::rule_counters::{Decisions, RuleCounters};
 #[doc(inline)]
 pub use member::vl2::{LocalAnswer, Vl2};
+#[doc(inline)]
+pub use member::{FrameCounts, MAX_PORT_MTU};

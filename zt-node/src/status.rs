@@ -4,8 +4,9 @@
 
 pub use crate::drop_reason::{DropReason, Unsent};
 use std::net::IpAddr;
-use zt_netconf::{Decisions, Settings as NetworkSettings, Withheld};
-use zt_peer::{BondView, BondedPath, Endpoint};
+use zt_netconf::controller::ControllerCounts;
+use zt_netconf::{Decisions, FrameCounts, Settings as NetworkSettings, Withheld};
+use zt_peer::{BondView, BondedPath, Endpoint, PacketCounts, PeerTraffic};
 pub use zt_peer::{LinkKind, Role};
 use zt_wire::{Address, Identity, InetAddress, IpPrefix, Mac, MulticastGroup, NetworkId, SoftwareVersion};
 
@@ -85,6 +86,53 @@ pub struct Traffic {
     pub datagrams_out: u64,
     /// Bytes sent (UDP payload).
     pub bytes_out: u64,
+    /// Of the bytes received, those by TCP: tunnels and the relay.
+    pub tcp_in: u64,
+    /// Of the bytes sent, those by TCP.
+    pub tcp_out: u64,
+    /// Of the bytes received, those in raw Ethernet frames.
+    pub ethernet_in: u64,
+    /// Of the bytes sent, those in raw Ethernet frames.
+    pub ethernet_out: u64,
+}
+
+impl Traffic {
+    /// Bytes came by a link of some kind.
+    pub(crate) const fn came(&mut self, kind: LinkKind, bytes: u64) {
+        self.bytes_in += bytes;
+        match kind {
+            LinkKind::Udp => {}
+            LinkKind::Ethernet => self.ethernet_in += bytes,
+            LinkKind::TcpOut | LinkKind::TcpIn | LinkKind::WebSocket | LinkKind::Relay => self.tcp_in += bytes,
+        }
+    }
+
+    /// Bytes left by a link of some kind.
+    pub(crate) const fn left(&mut self, kind: LinkKind, bytes: u64) {
+        self.bytes_out += bytes;
+        match kind {
+            LinkKind::Udp => {}
+            LinkKind::Ethernet => self.ethernet_out += bytes,
+            LinkKind::TcpOut | LinkKind::TcpIn | LinkKind::WebSocket | LinkKind::Relay => self.tcp_out += bytes,
+        }
+    }
+}
+
+/// What a node counts, for the metrics of 06 §10.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Packets received and opened.
+    pub received: PacketCounts,
+    /// Packets sent.
+    pub sent: PacketCounts,
+    /// What was counted of roots and of peers that proved a relation to this node, by address.
+    pub peers: Vec<PeerTraffic>,
+    /// Frames of joined networks, by ID.
+    pub networks: Vec<(NetworkId, FrameCounts)>,
+    /// The controller; all 0 where there is none.
+    pub controller: ControllerCounts,
+    /// Networks and members that it has, and configurations that wait to be made.
+    pub controlled: (usize, usize, usize),
 }
 
 /// One physical path to a peer.

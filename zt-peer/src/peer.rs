@@ -25,6 +25,7 @@ use crate::bond::Bond;
 use crate::link::Path;
 use crate::periods::Periods;
 use crate::rate::{PEER_ACTIVITY, REST, ROOT_ASKED};
+use crate::traffic::Latencies;
 
 use activity::Activity;
 use detour::Detour;
@@ -57,6 +58,8 @@ pub(crate) struct Peer {
     sought: Sought,
     /// Its paths are used together.
     bond: Option<Box<Bond>>,
+    /// How long its answers took; `None`: there was none.
+    latencies: Option<Box<Latencies>>,
     /// Its record was emitted since it has a path.
     persisted: bool,
 }
@@ -134,6 +137,7 @@ impl Peer {
             united: United::default(),
             sought: Sought::default(),
             bond: None,
+            latencies: None,
             persisted: false,
         }
     }
@@ -173,6 +177,16 @@ impl Peer {
 
     pub(crate) const fn paths_mut(&mut self) -> &mut Paths {
         &mut self.paths
+    }
+
+    /// It answered a probe.
+    pub(crate) fn took(&mut self, time: Duration) {
+        self.latencies.get_or_insert_default().note(time);
+    }
+
+    /// How long its answers took.
+    pub(crate) fn latencies(&self) -> Latencies {
+        self.latencies.as_deref().copied().unwrap_or_default()
     }
 
     pub(crate) fn detour(&self) -> &Detour {

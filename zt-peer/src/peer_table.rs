@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::ops::Range;
 
+use zt_wire::verb::{ErrorCode, Verb};
 use zt_wire::{Address, Mono};
 
 use crate::address_index::AddressIndex;
 use crate::link::Path;
 use crate::peer::{Adopted, Peer, Proof};
+use crate::traffic::{PacketCounts, PeerCounts};
 
 use hop::Hop;
 use moves::Moves;
@@ -39,6 +41,10 @@ pub(crate) struct PeerTable {
     /// When each is to be looked at; [`Mono::FAR`] = never. `due` has the same.
     looks: Vec<Mono>,
     hops: Vec<Hop>,
+    /// Packets of each: counted without touching the peer.
+    counts: Vec<PeerCounts>,
+    /// Packets of all, those that are gone too.
+    received: PacketCounts,
     moves: Moves,
     free: Vec<PeerId>,
     due: BTreeSet<(Mono, PeerId)>,
@@ -148,10 +154,12 @@ impl PeerTable {
             self.slab.push(None);
             self.looks.push(Mono::FAR);
             self.hops.push(Hop::VOID);
+            self.counts.push(PeerCounts::default());
             PeerId(u32::try_from(self.slab.len() - 1).expect("fewer peers than addresses"))
         });
         self.slab[id.0 as usize] = Some(Box::new(peer));
         self.looks[id.0 as usize] = Mono::FAR;
+        self.counts[id.0 as usize] = PeerCounts::default();
         self.by_address.insert(address, id.0);
         id
     }
@@ -163,6 +171,37 @@ impl PeerTable {
         self.due.remove(&(self.looks[id.0 as usize], id));
         self.free.push(id);
         Some(peer)
+    }
+
+    /// Packets of a peer.
+    pub(crate) fn counts(&self, id: PeerId) -> PeerCounts {
+        self.counts[id.0 as usize]
+    }
+
+    /// A packet went to a peer.
+    pub(crate) fn count_sent(&mut self, id: PeerId) {
+        self.counts[id.0 as usize].sent += 1;
+    }
+
+    /// A packet of a peer was opened.
+    pub(crate) fn count_received(&mut self, id: PeerId, verb: Verb) {
+        self.counts[id.0 as usize].received += 1;
+        self.received.count(verb);
+    }
+
+    /// It was an ERROR.
+    pub(crate) fn count_received_error(&mut self, code: ErrorCode) {
+        self.received.count_error(code);
+    }
+
+    /// Packets of all peers since the start.
+    pub(crate) const fn received(&self) -> &PacketCounts {
+        &self.received
+    }
+
+    /// A packet in a peer's name could not be opened or read.
+    pub(crate) fn count_error(&mut self, id: PeerId) {
+        self.counts[id.0 as usize].errors += 1;
     }
 
     /// All ids, always in the same order.

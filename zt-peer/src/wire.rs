@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zt_crypto::{Entropy, PeerKeys, SecretIdentity, Suite, trusted_path};
 use zt_wire::packet::{HEADER_LEN, MAX_PACKET_LEN, PROTO_VERSION, PROTO_VERSION_WITHOUT_AES};
-use zt_wire::verb::{Hello, OkHello, Verb, WorldVersion, emit_moons};
+use zt_wire::verb::{ErrorCode, Hello, OkHello, Verb, WorldVersion, emit_moons};
 use zt_wire::{
     Address, Body, Identity, InetAddress, Mono, Now, Packet, PacketId, SoftwareVersion, Writer, fragment, lz4,
     write_header,
@@ -14,10 +14,14 @@ use self::expect::{Expectations, Expected, Question, SentFrames};
 use self::random::Random;
 use crate::link::{LinkId, Path};
 use crate::outgoing::{SendError, is_frame};
+use crate::traffic::PacketCounts;
 use crate::transmit::{Plan, Transmits};
 
 pub(crate) mod expect;
 mod random;
+
+/// Place of the code in the payload of an ERROR (02 §6.4): behind the verb and the ID of the packet that it is about.
+const ERROR_CODE: usize = 9;
 
 /// One packet to be written: to whom, how and where.
 pub(crate) struct Outgoing {
@@ -54,6 +58,7 @@ pub(crate) struct Wire {
     sent_frames: SentFrames,
     /// Cipher 3 is used, and told to peers.
     aes: bool,
+    sent: PacketCounts,
 }
 
 impl Wire {
@@ -67,6 +72,7 @@ impl Wire {
             expectations: Expectations::default(),
             sent_frames: SentFrames::default(),
             aes: true,
+            sent: PacketCounts::new(),
         }
     }
 
@@ -92,6 +98,11 @@ impl Wire {
     /// Our address.
     pub(crate) const fn address(&self) -> Address {
         self.own.address
+    }
+
+    /// What was written so far.
+    pub(crate) const fn sent(&self) -> &PacketCounts {
+        &self.sent
     }
 
     /// Writes a packet into the batch. Its ID is returned if it is final. If it is a question, its answer is expected
@@ -173,6 +184,7 @@ impl Wire {
             out.cancel(draft);
             return Err(SendError::TooLong);
         }
+        let code = (verb == Verb::ERROR).then(|| payload.get(ERROR_CODE).copied()).flatten();
         let mut packed = None;
         if o.compress
             && let Some(block) = lz4::compress(payload, &mut self.squeeze)
@@ -199,6 +211,10 @@ impl Wire {
             None if o.suite == Suite::AesGmacSiv && !self.aes => Some((o.keys, Suite::Salsa2012Poly1305)),
             None => Some((o.keys, o.suite)),
         };
+        self.sent.count(verb);
+        if let Some(code) = code {
+            self.sent.count_error(ErrorCode(code));
+        }
         let at_once = o.at_once || o.asks.is_some();
         let sealed = out.finish(draft, Plan { path: o.path, mtu, seal, at_once, to: o.to, frame: is_frame(verb) });
         if let (Some(id), Some(question)) = (sealed, o.asks) {

@@ -209,6 +209,7 @@ impl Controller {
         if !self.ready {
             return Err(CommandError::NotReady);
         }
+        self.note_looked_for(&command);
         let read = |answer, commit| Ok(Answered { answer, commit });
         match command {
             Command::ListNetworks => {
@@ -240,6 +241,27 @@ impl Controller {
             Command::DeleteMember(id, address) => {
                 let (member, seq) = self.delete_member(id, address).ok_or(no_member(id, address))?;
                 read(Answer::Member(member), Some(seq))
+            }
+        }
+    }
+
+    /// Counts what the reference would ask its database for.
+    const fn note_looked_for(&mut self, command: &Command) {
+        let counts = &mut self.counts;
+        match command {
+            Command::ListNetworks => counts.get_networks += 1,
+            Command::GetNetwork(_) => counts.get_network += 1,
+            Command::ListMembers(_) => {
+                counts.get_network += 1;
+                counts.get_members += 1;
+            }
+            Command::GetMember(..) => counts.get_member += 1,
+            // Before the change and after it.
+            Command::CreateNetwork(_) | Command::SetNetwork(..) => counts.get_network += 2,
+            Command::SetMember(..) | Command::DeleteMember(..) => counts.get_member += 2,
+            Command::DeleteNetwork(_) => {
+                counts.get_network += 2;
+                counts.get_members += 1;
             }
         }
     }

@@ -18,13 +18,14 @@
 //! | `record`, `journal`, `elsewhere` | what is stored, changes not yet written, changes made by others |
 //! | `state`, `candidates`, `presence` | records in memory, who asks to be a member, who asked when |
 //! | `serve`, `assign`, `issue`, `revoke` | what a request is answered |
-//! | `stamps` | the clock of what is signed |
+//! | `stamps`, `counts` | the clock of what is signed; what is counted |
 //! | `json`, `rules_json` | the HTTP interface as a function, its objects, how its values are coerced |
 
 mod assign;
 mod candidates;
 mod check;
 mod command;
+mod counts;
 mod elsewhere;
 mod issue;
 mod journal;
@@ -56,6 +57,7 @@ use zt_wire::time::{Mono, Now};
 use zt_wire::verb::{Body, Verb};
 
 pub use command::{Answer, Answered, Command, CommandError, NetworkSummary};
+pub use counts::ControllerCounts;
 pub use json::ApiOutcome;
 pub use member::{Binding, Member};
 pub use network::{AssignV6, Dns, MAX_RULES_SOURCE, Network, NetworkCapability, NetworkTag, Pool, Route};
@@ -226,6 +228,7 @@ pub struct Controller {
     expiries: BTreeSet<(u64, NetworkId, Address)>,
     next_sweep: Option<Mono>,
     looked: Mono,
+    counts: ControllerCounts,
 }
 
 impl std::fmt::Debug for Controller {
@@ -257,6 +260,7 @@ impl Controller {
             expiries: BTreeSet::new(),
             next_sweep: None,
             looked: Mono::ZERO,
+            counts: ControllerCounts::default(),
         }
     }
 
@@ -413,6 +417,18 @@ impl Controller {
         (self.networks.len(), self.networks.values().map(NetworkState::member_count).sum())
     }
 
+    /// What was done since the start.
+    #[must_use]
+    pub fn done(&self) -> ControllerCounts {
+        self.counts
+    }
+
+    /// Configurations that wait to be made.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.pushes.len()
+    }
+
     fn perform(&mut self, now: Now, effect: Effect) {
         match effect {
             Effect::Output(output) => self.outputs.push_back(output),
@@ -474,6 +490,8 @@ impl Controller {
         let id = new.id;
         let replaces = self.networks.get(&id).map(|n| n.network().record_version());
         new.set_revision(new.revision.max(replaces.map_or(0, |v| v.revision) + 1));
+        self.counts.stored_networks += 1;
+        self.counts.network_changes += u64::from(replaces.is_some());
         let new = Arc::new(new);
         let change = Change::Put { record: Record::Network(Arc::clone(&new)), replaces, within: None, built_on: None };
         let before = self.put_network(id, Some(new));
@@ -491,6 +509,7 @@ impl Controller {
         let replaces = held.map(|h| h.record_version());
         new.revision = new.revision.max(replaces.map_or(0, |v| v.revision) + 1);
         effects.extend(Self::news_of_member(held.map(|h| &**h), &new, push));
+        self.counts.member_stored(held.map(|h| h.authorized), new.authorized);
         let key = Key::Member(id, address);
         let new = Arc::new(new);
         let change = Change::Put { record: Record::Member(Arc::clone(&new)), replaces, within: None, built_on: None };
@@ -522,6 +541,7 @@ impl Controller {
     fn delete_member(&mut self, id: NetworkId, address: Address) -> Option<(Arc<Member>, u64)> {
         let key = Key::Member(id, address);
         let old = self.networks.get_mut(&id)?.set_member(address, None)?;
+        self.counts.member_removed(old.authorized);
         let effects = Self::news_of_removal(&old);
         let before = vec![(key, Before::Member(Some(Arc::clone(&old))))];
         let seq = self.commit(vec![Change::remove(key, old.record_version())], before, effects);
@@ -531,6 +551,8 @@ impl Controller {
     /// Removes a network with all members; its last object, and the number of the commit.
     fn delete_network(&mut self, id: NetworkId) -> Option<(Arc<Network>, u64)> {
         let state = self.networks.remove(&id)?;
+        self.counts.stored_networks += 1;
+        self.counts.dissolved_members += state.member_count() as u64;
         let network = Key::Network(id);
         let mut changes = vec![Change::remove(network, state.network().record_version())];
         let mut before = vec![(network, Before::Network(Some(Arc::clone(state.network()))))];

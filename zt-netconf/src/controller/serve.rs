@@ -75,6 +75,7 @@ impl Controller {
         if !self.ready {
             return Err(Unserved::NotReady);
         }
+        self.counts.requests += 1;
         let own = node == self.own.address();
         if !own {
             // Unknown networks share few places, or one node could fill the gate by inventing them.
@@ -115,6 +116,7 @@ impl Controller {
 
     fn serve(&mut self, now: Now, network: NetworkId, asker: &Asker, answer: Answer) -> Result<(), Denial> {
         let node = asker.identity.address;
+        self.counts.get_summary += 1;
         let state = self.networks.get(&network).ok_or(Denial::NotFound)?;
         let settings = Arc::clone(state.network());
         let held = state.member(node);
@@ -227,8 +229,10 @@ impl Controller {
     pub(super) fn expire_sign_ons(&mut self, now: Now) {
         while let Some(&(at, network, member)) = self.expiries.first().filter(|(at, ..)| *at <= unix(now)) {
             self.expiries.remove(&(at, network, member));
+            self.counts.sign_on_checks += 1;
             let held = self.networks.get(&network).and_then(|n| n.member(member));
             if held.is_some_and(|m| m.authorized && m.authentication_expiry <= unix(now)) {
+                self.counts.sign_on_ends += 1;
                 self.perform(now, Effect::Revoke(network, member));
             }
         }

@@ -16,6 +16,7 @@ mod authorised;
 mod bridge;
 mod contact;
 mod events;
+mod frame_counts;
 mod gather;
 mod groups;
 mod held;
@@ -29,4 +30,5 @@ mod subscriptions;
 mod sweep;
 mod trace;
 
+pub use frame_counts::FrameCounts;
 pub use network::frame::MAX_PORT_MTU;

@@ -26,6 +26,7 @@ use super::assembly::Assembly;
 use super::bridge::Bridges;
 use super::carrier::{Carrier, SendOptions, Vl2Event};
 use super::drop_reason::DropReason;
+use super::frame_counts::FrameCounts;
 use super::groups::Groups;
 use super::held::Held;
 use super::managed::{Managed, Settings};
@@ -159,6 +160,7 @@ pub struct Network {
     pub(super) groups: Groups,
     announcing: Announcing,
     doubted: Gate,
+    frames: FrameCounts,
 }
 
 impl Network {
@@ -178,6 +180,7 @@ impl Network {
             groups: Groups::default(),
             announcing: Announcing::new(now.mono + TICK),
             doubted: Gate::OPEN,
+            frames: FrameCounts::default(),
         }
     }
 
@@ -240,6 +243,11 @@ impl Network {
     /// How often which rule decided, since the rules changed last.
     pub fn rule_counters(&self) -> &RuleCounters {
         &self.held.decisions
+    }
+
+    /// Frames by what the rules said of them, since the network was joined.
+    pub fn frame_counts(&self) -> FrameCounts {
+        self.frames
     }
 
     /// When a different configuration was last accepted from the controller; `None` since the start.

@@ -2,10 +2,11 @@
 
 use super::Engine;
 use crate::status::{
-    DropReason, MoonStatus, NetworkStatus, NodeStatus, OffloadStatus, PathStatus, PeerStatus, RouteStatus, RulesStatus,
-    Traffic,
+    Counts, DropReason, MoonStatus, NetworkStatus, NodeStatus, OffloadStatus, PathStatus, PeerStatus, RouteStatus,
+    RulesStatus, Traffic,
 };
 use std::time::Duration;
+use zt_netconf::controller::Controller;
 use zt_netconf::{Failure, Network, NoAnswer, Question, SignOn, Why};
 use zt_peer::{Link, LinkKind, PathView, PeerView};
 use zt_wire::inet::InetAddress;
@@ -41,6 +42,24 @@ impl Engine {
         let own = (DropReason::OwnPacket, self.own_packets.dropped);
         let unasked = (DropReason::UnaskedTrace, self.unasked_traces);
         vl1.chain(vl2).chain([own, unasked]).filter(|&(_, count)| count > 0).collect()
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let (received, sent) = self.vl1.packets();
+        let controller = self.controller.as_ref();
+        Counts {
+            received: received.clone(),
+            sent: sent.clone(),
+            peers: self.vl1.peer_traffic(),
+            networks: self.vl2.networks().map(|network| (network.id(), network.frame_counts())).collect(),
+            controller: controller.map(Controller::done).unwrap_or_default(),
+            controlled: controller.map_or((0, 0, 0), |controller| {
+                let (networks, members) = controller.counts();
+                (networks, members, controller.queued())
+            }),
+        }
     }
 
     /// State of all known peers, by address.

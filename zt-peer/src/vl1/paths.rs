@@ -75,6 +75,7 @@ impl Vl1 {
     /// An answer arrived on the very path that was asked.
     pub(super) fn answered(&mut self, now: Now, c: &Ticket, taught: Taught, out: &mut Transmits) {
         if taught.probe {
+            self.peers.get_mut(c.id).took(now.mono.saturating_since(taught.sent));
             let change = self.peers.get_mut(c.id).paths_mut().answered(now.mono, c.path, taught.sent);
             self.tell_route(now, c.id, change, out);
             if let Some(at) = self.peers.get_mut(c.id).paths_mut().carried(now.mono, c.path, taught.size, taught.sent) {
@@ -99,6 +100,9 @@ impl Vl1 {
             trusted: self.links.trusted_id(&path.remote),
             lasting: kind.has_lasting_addresses(),
         };
+        if taught.probe {
+            self.peers.get_mut(id).took(now.mono.saturating_since(taught.sent));
+        }
         let Adopted { gone, doubted, route } = self.peers.adopt(now.mono, id, &proof);
         let peer = self.peers.get(id);
         let (address, nameless) = (peer.address(), peer.software().version().is_none());

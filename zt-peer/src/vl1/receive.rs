@@ -251,7 +251,12 @@ impl Vl1 {
         opened: Result<Suite, ArmorError>,
         packet: &'p [u8],
     ) -> Result<(Ticket, Opened<&'p [u8]>), DropReason> {
-        let suite = opened.map_err(|_| DropReason::BadMac)?;
+        let Ok(suite) = opened else {
+            if let Some(id) = self.peers.still(ticket.id, ticket.from) {
+                self.peers.count_error(id);
+            }
+            return Err(DropReason::BadMac);
+        };
         let len = packet.len();
         let packet = Packet::new_checked(packet).map_err(|_| DropReason::TooLong)?.opened();
         let verb = packet.verb();
@@ -264,6 +269,7 @@ impl Vl1 {
         if suite == Suite::AesGmacSiv {
             self.peers.get_mut(ticket.id).software_mut().prove_aes();
         }
+        self.peers.count_received(ticket.id, verb);
         self.earn(now, &ticket, len);
         Ok((ticket, packet))
     }
@@ -301,12 +307,18 @@ impl Vl1 {
         }
         let payload = match plain_payload(packet, inflated) {
             Ok(payload) => payload,
-            Err(reason) => return Inbound::Dropped(self.refuse(reason)),
+            Err(reason) => return self.unreadable(&ticket, reason),
         };
         let Ok(message) = Message::parse(ticket.verb, payload) else {
-            return Inbound::Dropped(self.refuse(DropReason::Malformed));
+            return self.unreadable(&ticket, DropReason::Malformed);
         };
         self.dispatch(now, ticket, message, payload, out)
+    }
+
+    /// A packet of a peer that was opened and says nothing.
+    fn unreadable<'p>(&mut self, c: &Ticket, reason: DropReason) -> Inbound<'p> {
+        self.peers.count_error(c.id);
+        Inbound::Dropped(self.refuse(reason))
     }
 
     fn dispatch<'p>(
@@ -542,6 +554,7 @@ impl Vl1 {
     }
 
     fn handle_error(&mut self, now: Now, c: &Ticket, m: &ErrorReply<'_>) -> Handled {
+        self.peers.count_received_error(m.code);
         // Safer point 7: gated like OKs.
         let asked = self.wire.refused(now.mono, c.from, m.in_re_verb, m.in_re_packet, c.path.link)
             || is_frame(m.in_re_verb) && self.is_frame_error(now.mono, c, m.in_re_packet)

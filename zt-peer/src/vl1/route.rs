@@ -143,6 +143,7 @@ impl Vl1 {
         if sent.is_err() {
             return Some(sent);
         }
+        self.peers.count_sent(id);
         let mut turn = 0;
         while let Some(path) = self.peers.get(id).bond().and_then(|bond| bond.all().nth(turn)) {
             if turn > 0 {
@@ -220,6 +221,7 @@ impl Vl1 {
             at_once: false,
             asks,
         };
+        self.peers.count_sent(id);
         self.wire.write(outgoing, body, out)
     }
 

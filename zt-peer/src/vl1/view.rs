@@ -11,6 +11,7 @@ use crate::event::{BondView, PathView, PeerView, Role};
 use crate::link::Link;
 use crate::peer::{Peer, Slot};
 use crate::peer_table::PeerId;
+use crate::traffic::{PacketCounts, PeerTraffic};
 
 impl Vl1 {
     /// Identity of an address: our own, or a peer's in memory.
@@ -78,6 +79,27 @@ impl Vl1 {
     /// Counters of refusals.
     pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
         self.drops.iter()
+    }
+
+    /// Packets received and opened, and packets sent, since the start.
+    pub const fn packets(&self) -> (&PacketCounts, &PacketCounts) {
+        (self.peers.received(), self.wire.sent())
+    }
+
+    /// What was counted of roots, and of peers that proved a relation to us (03 §1), by address. Whoever just says hello has
+    /// no part in it: strangers can be as many as they like.
+    pub fn peer_traffic(&self) -> Vec<PeerTraffic> {
+        let known = |peer: &&Peer| peer.activity().was_trusted() || self.roots.is_upstream(peer.address());
+        let mut all: Vec<PeerTraffic> = self.peers.iter().filter(known).map(|peer| self.traffic_of(peer)).collect();
+        all.sort_unstable_by_key(|traffic| traffic.address);
+        all
+    }
+
+    fn traffic_of(&self, peer: &Peer) -> PeerTraffic {
+        let packets = self.peers.id(peer.address()).map(|id| self.peers.counts(id)).unwrap_or_default();
+        let dead = peer.paths().iter().filter(|slot| slot.is_suspected()).count();
+        let alive = peer.paths().iter().count() - dead;
+        PeerTraffic { address: peer.address(), packets, latencies: peer.latencies(), alive, dead }
     }
 
     fn view_of(&self, now: Now, peer: &Peer) -> PeerView {

@@ -17,6 +17,7 @@ impl Vl1 {
     /// A packet to a peer over an explicit path, sealed at once.
     pub(super) fn outgoing(&mut self, now: Mono, id: PeerId, path: Path) -> Outgoing {
         let unknown = self.links.mtu(path);
+        self.peers.count_sent(id);
         let peer = self.peers.get_mut(id);
         let mtu = peer.paths().mtu(path, false).unwrap_or(unknown);
         _ = peer.paths_mut().note_sent(now, path);

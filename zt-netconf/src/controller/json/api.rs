@@ -196,6 +196,11 @@ impl Controller {
             Route::Status | Route::NewNetwork(_) => return ApiOutcome::empty(404),
         };
         let all = matches!(route, Route::AllNetworks | Route::AllMembers(_));
+        if route == Route::AllNetworks && self.ready {
+            // The reference counts the members of each.
+            self.counts.get_network += self.networks.len() as u64;
+            self.counts.get_members += self.networks.len() as u64;
+        }
         self.run(now, command, |answer| match answer {
             Answer::Networks(networks) if all => all_networks(&networks),
             Answer::Members(members) if all => all_members(&members),

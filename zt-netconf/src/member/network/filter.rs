@@ -63,7 +63,9 @@ impl Network {
             return Err(Refusal::Waits);
         }
         self.held.decisions.count(true, &verdict);
-        match self.follow(now, &verdict, INBOUND, true, frame, c) {
+        let followed = self.follow(now, &verdict, INBOUND, true, frame, c);
+        self.frames.count(true, followed.is_ok());
+        match followed {
             Ok(()) if verdict.decision == Decision::SuperAccept => Ok(Passage::Observed),
             Ok(()) => Ok(Passage::Plain),
             Err(reason) => Err(Refusal::Dropped(reason)),
@@ -102,7 +104,12 @@ impl Network {
         shared.traces.decided(trace, &facts, told.as_ref(), tee);
         self.held.decisions.count(false, &verdict);
         c.lane(verdict.priority.map_or(Lane::USUAL, |bucket| Lane::new(bucket, flow_of(frame))));
-        self.follow(now, &verdict, OUTBOUND, tee, frame, c)
+        let followed = self.follow(now, &verdict, OUTBOUND, tee, frame, c);
+        if tee {
+            // The first judgement of a frame; those for each of several receivers make no copies.
+            self.frames.count(false, followed.is_ok());
+        }
+        followed
     }
 
     /// One decision, by what the rules say of a member or, when `stranger`, of somebody whose tags are not known yet; told

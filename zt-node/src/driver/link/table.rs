@@ -355,7 +355,7 @@ impl Links {
                 for received in together.iter_mut() {
                     received.stride = received.stride.max(1);
                     traffic.datagrams_in += received.bytes.len().div_ceil(received.stride) as u64;
-                    traffic.bytes_in += received.bytes.len() as u64;
+                    traffic.came(link.kind, received.bytes.len() as u64);
                     trace::datagrams("in", link.local, received.remote, received.bytes, received.stride);
                 }
                 all(link.id, together);
@@ -537,7 +537,7 @@ impl Tally {
     /// Counts datagrams that left.
     fn sent(&mut self, link: &Link, sent: &Outgoing<'_>) {
         self.traffic.datagrams_out += sent.count() as u64;
-        self.traffic.bytes_out += sent.bytes.len() as u64;
+        self.traffic.left(link.kind, sent.bytes.len() as u64);
         trace::datagrams("out", link.local, sent.remote, sent.bytes, sent.segment);
     }
 }
