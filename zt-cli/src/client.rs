@@ -2,7 +2,12 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::daemon::home::STOCK_HOME;
+use crate::daemon::http::SOCKET_NAME;
 
 /// Largest answer accepted (07 §2.2).
 const MAX_ANSWER: usize = 16 << 20;
@@ -16,6 +21,9 @@ const MAX_LINE: usize = 1023;
 /// Longest silence of the service (07 §2.2).
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Where the service of the usual home folder has its socket besides, when a service manager gave it the folder.
+const RUNTIME: &str = "/run/zt";
+
 /// Where and with which token to ask.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -23,6 +31,7 @@ pub struct Client {
     port: u16,
     token: String,
     strict: bool,
+    socket: Option<PathBuf>,
 }
 
 /// What came back.
@@ -37,7 +46,14 @@ pub struct Answer {
 impl Client {
     /// A client of the service at an IP address.
     pub fn new(host: impl Into<String>, port: u16, token: impl Into<String>) -> Self {
-        Self { host: host.into(), port, token: token.into(), strict: false }
+        Self { host: host.into(), port, token: token.into(), strict: false, socket: None }
+    }
+
+    /// Asks by a socket in the file system, where the service knows who asks, as long as it can be opened; else by the port.
+    #[must_use]
+    pub fn by_socket(mut self, path: PathBuf) -> Self {
+        self.socket = Some(path);
+        self
     }
 
     /// Asks the controller to refuse fields that it would not take as written. Other services do not know this.
@@ -78,24 +94,44 @@ impl Client {
             request += "X-ZT-Strict: 1\r\n";
         }
         request += &format!("{token}\r\n\r\n{}", body.unwrap_or_default());
-        let Ok(ip) = self.host.parse::<IpAddr>() else { return failed("connection failed (2)") };
-        let stream = match TcpStream::connect_timeout(&SocketAddr::new(ip, self.port), IDLE) {
-            Ok(stream) => stream,
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return failed("connection failed"),
-            Err(error) if error.kind() == ErrorKind::TimedOut => return failed("timed out"),
-            Err(_) => return failed("connection failed (2)"),
+        let exchanged = match self.socket.as_ref().and_then(|path| UnixStream::connect(path).ok()) {
+            Some(mut stream) => {
+                let timed = stream.set_read_timeout(Some(IDLE)).and_then(|()| stream.set_write_timeout(Some(IDLE)));
+                timed.and_then(|()| exchange(&mut stream, request.as_bytes()))
+            }
+            None => match self.connect() {
+                Ok(mut stream) => exchange(&mut stream, request.as_bytes()),
+                Err(reason) => return failed(reason),
+            },
         };
-        match exchange(stream, request.as_bytes()) {
+        match exchanged {
             Ok(answer) => answer,
             Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => failed("timed out"),
             Err(_) => failed(""),
         }
     }
+
+    fn connect(&self) -> Result<TcpStream, &'static str> {
+        let ip = self.host.parse::<IpAddr>().map_err(|_| "connection failed (2)")?;
+        let stream =
+            TcpStream::connect_timeout(&SocketAddr::new(ip, self.port), IDLE).map_err(|error| match error.kind() {
+                ErrorKind::ConnectionRefused => "connection failed",
+                ErrorKind::TimedOut => "timed out",
+                _ => "connection failed (2)",
+            })?;
+        let timed = stream.set_read_timeout(Some(IDLE)).and_then(|()| stream.set_write_timeout(Some(IDLE)));
+        timed.map_err(|_| "")?;
+        Ok(stream)
+    }
 }
 
-fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Answer> {
-    stream.set_read_timeout(Some(IDLE))?;
-    stream.set_write_timeout(Some(IDLE))?;
+/// The socket of a node's home, if somebody listens there.
+pub fn socket_of(home: &Path) -> Option<PathBuf> {
+    let usual = (home == Path::new(STOCK_HOME)).then(|| Path::new(RUNTIME).join(SOCKET_NAME));
+    [home.join(SOCKET_NAME)].into_iter().chain(usual).find(|path| UnixStream::connect(path).is_ok())
+}
+
+fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> io::Result<Answer> {
     stream.write_all(request)?;
     let mut received = Vec::new();
     let mut chunk = vec![0; 16 << 10];

@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ use crate::{Case, Suite, same, text};
 const START: u64 = 1_795_495_572_119;
 
 /// Who asks.
-const LOCAL: Caller = Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST), by_ipv6: false };
+const LOCAL: Caller = Caller::loopback();
 
 /// The suite.
 pub const SUITE: Suite = Suite { file: "controller-http.json", expected: 70, cases, alter };

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use zt_cli::daemon::http::{Access, Caller, ControllerReply, Shared, serve_connection};
+use zt_cli::daemon::http::{Access, Caller, ControllerReply, Shared, Way, serve_connection};
 
 use crate::service::{Service, mtu_error, read};
 use crate::{Case, Suite, same, text};
@@ -47,17 +47,17 @@ fn tokens(cases: &[Value], state: &str) -> (String, String) {
 /// Who asked, where that matters.
 fn caller(description: &str) -> Caller {
     let other = IpAddr::V4(Ipv4Addr::new(88, 7, 7, 4));
-    let (address, by_ipv6) = match description {
+    let (address, way) = match description {
         "IPv6 loopback" | "Quirk: DELETE /moon on the IPv6 listener is an unknown path" => {
-            (IpAddr::V6(Ipv6Addr::LOCALHOST), true)
+            (IpAddr::V6(Ipv6Addr::LOCALHOST), Way::Ip6)
         }
         "NEGATIVE: own non-loopback address is not a management source"
         | "metrics: no source address check"
-        | "NEGATIVE: health from a non-loopback source" => (other, false),
-        _ if description.contains("non-loopback") => (other, false),
-        _ => (IpAddr::V4(Ipv4Addr::LOCALHOST), false),
+        | "NEGATIVE: health from a non-loopback source" => (other, Way::Ip4),
+        _ if description.contains("non-loopback") => (other, Way::Ip4),
+        _ => (IpAddr::V4(Ipv4Addr::LOCALHOST), Way::Ip4),
     };
-    Caller { address, by_ipv6 }
+    Caller { address, at: None, way }
 }
 
 /// A node which holds what the recorded answer shows.

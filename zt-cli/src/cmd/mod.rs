@@ -39,7 +39,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde_json::Value;
 
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client, socket_of};
 use crate::console::Console;
 use crate::daemon::authtoken;
 use crate::daemon::home::{Home, read_file};
@@ -274,13 +274,24 @@ impl Globals {
             let text = String::from_utf8(read_file(&home.file(name)).ok()??).ok()?;
             Some(authtoken::trim(&text).to_owned()).filter(|text| !text.is_empty())
         };
-        let port = self.port.or_else(|| read("zerotier-one.port")?.parse().ok()).with_context(|| {
+        // Who names a host, a port or a token means the port.
+        let named = self.host.is_some() || self.port.is_some() || self.token.is_some();
+        let socket = if named { None } else { socket_of(home.path()) };
+        let (found, token) = (read("zerotier-one.port"), read("authtoken.secret"));
+        if let Some(socket) = socket {
+            let port = found.as_deref().and_then(|port| port.parse().ok()).unwrap_or(0);
+            let client = Client::new("127.0.0.1", port, token.clone().unwrap_or_default()).strict().by_socket(socket);
+            if token.is_some() || client.get("/config").status == 200 {
+                return Ok(Node { client, host: "127.0.0.1".to_owned(), port });
+            }
+        }
+        let port = self.port.or_else(|| found?.parse().ok()).with_context(|| {
             let home = home.path().display();
             format!("no node has run in {home}; start one with `zt service`, or name its folder with --home")
         })?;
-        let token = self.token.clone().or_else(|| read("authtoken.secret")).with_context(|| {
+        let token = self.token.clone().or(token).with_context(|| {
             let file = home.file("authtoken.secret");
-            format!("cannot read {}; try as root, or give --token", file.display())
+            format!("cannot read {}; try as root or as a member of the group zt, or give --token", file.display())
         })?;
         let host = self.host.clone().unwrap_or_else(|| "127.0.0.1".to_owned());
         Ok(Node { client: Client::new(host.clone(), port, token).strict(), host, port })

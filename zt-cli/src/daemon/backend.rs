@@ -283,15 +283,10 @@ impl Backend for NodeBackend {
     }
 
     async fn metrics(&self) -> Answer<String> {
-        let (networks, peers, drops) = (self.networks().await?, self.peers().await?, self.drops().await?);
+        let (networks, drops) = (self.networks().await?, self.drops().await?);
         let traffic = self.node_status().await?.traffic;
-        Ok(metrics::render(&metrics::Sample {
-            bytes_in: traffic.bytes_in,
-            bytes_out: traffic.bytes_out,
-            networks: &networks,
-            peers: &peers,
-            drops: &drops,
-        }))
+        let counts = self.handle.engine(|engine, _| engine.counts()).await?;
+        Ok(metrics::render(&metrics::Sample { traffic, counts: &counts, networks: &networks, drops: &drops }))
     }
 }
 

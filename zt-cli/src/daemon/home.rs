@@ -21,6 +21,9 @@ use super::authtoken;
 /// Home folder of the original on Linux.
 pub const STOCK_HOME: &str = "/var/lib/zerotier-one";
 
+/// File of the read-only token.
+const READ_TOKEN: &str = "readtoken.secret";
+
 /// Largest text file read from the home folder.
 pub const MAX_FILE: u64 = 16 << 20;
 
@@ -220,6 +223,15 @@ impl Home {
     /// The token which only opens `/metrics`, made when missing (06 §1.5).
     pub fn metrics_token(&self, entropy: &mut dyn Entropy) -> Result<String, HomeError> {
         self.token("metricstoken.secret", entropy)
+    }
+
+    /// The token which shows what is no secret and changes nothing. It is there when somebody made its file; an empty one, as
+    /// `touch` makes it, is filled.
+    pub fn read_token(&self, entropy: &mut dyn Entropy) -> Result<Option<String>, HomeError> {
+        match self.read(READ_TOKEN)? {
+            None => Ok(None),
+            Some(_) => self.token(READ_TOKEN, entropy).map(Some),
+        }
     }
 
     fn token(&self, name: &str, entropy: &mut dyn Entropy) -> Result<String, HomeError> {

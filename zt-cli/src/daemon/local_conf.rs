@@ -31,6 +31,21 @@ use super::tunnel::TcpSettings;
 use crate::render::json::{sorted, without_mark};
 use places::Places;
 
+/// Settings that `/status` always shows (06 §4.5); none of them is a secret.
+pub const STATUS_SETTINGS: [&str; 11] = [
+    "allowTcpFallbackRelay",
+    "forceTcpRelay",
+    "homeDir",
+    "listeningOn",
+    "portMappingEnabled",
+    "primaryPort",
+    "secondaryPort",
+    "softwareUpdate",
+    "softwareUpdateChannel",
+    "surfaceAddresses",
+    "tertiaryPort",
+];
+
 /// Most physical prefixes kept (06 §3.1).
 const MAX_PHYSICAL: usize = 32;
 

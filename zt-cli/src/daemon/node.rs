@@ -1,7 +1,7 @@
 //! The node behind the interface: started from a prepared home, served until a signal asks it to stop.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use zt_wire::{IpPrefix, NetworkId, Parse as _, Reader, World};
 
 use super::backend::{NodeBackend, Ports};
 use super::home::Home;
-use super::http::{Access, Server, Shared};
+use super::http::{Access, LocalSocket, Server, Shared};
 use super::local_conf::{LocalConf, Watch};
 use super::notify::{self, Manager};
 use super::port_mapping::{PortMapper, Wish};
@@ -66,7 +66,8 @@ async fn serve_inside(
     sandbox: &api::Sandbox,
     manager: Option<(&Manager, Duration)>,
 ) -> Result<End, DaemonError> {
-    let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port, .. } = prepared;
+    let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port, sockets, .. } =
+        prepared;
     let tunnels = Tunnels::new(prepared.proxies);
     let mut signals = StopSignals::new().map_err(|error| DaemonError::Node(format!("signals: {error}")))?;
     let ports = udp_ports(port, &local_conf);
@@ -82,10 +83,13 @@ async fn serve_inside(
         DaemonError::Node(format!("cannot listen for TCP at {at} (--listen-tcp, settings.tcp.listen): {error}"))
     })?;
     let (driver, handle) = Driver::new(config).map_err(|error| node_error(error.kind(), &error))?;
+    let sockets = sockets.iter().filter_map(|path| local_socket(path)).collect();
     let access = |conf: &LocalConf| Access {
         control_token: control_token.clone(),
         metrics_token: metrics_token.clone(),
         allow_from: conf.settings.allow_management_from.clone(),
+        read_token: read_token(&home),
+        allow_hosts: conf.settings.allow_hosts.clone(),
         jsonp: conf.settings.allow_jsonp,
         apps: conf.settings.enable_web_server.then(|| app_folder(&home)),
     };
@@ -98,18 +102,28 @@ async fn serve_inside(
         .confined(sandbox.clone());
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
-        .map_err(|error| DaemonError::Port { port: error.port })?;
+        .map_err(|error| DaemonError::Port { port: error.port })?
+        .with_local(sockets);
     tracing::info!(version = crate::VERSION, %address, port, home = %home.path().display(), "node started");
     let settings = {
         let (handle, ports, links) = (handle.clone(), ports.clone(), (relay, ethernet));
+        let home = &home;
         async move {
             apply(&handle, &local_conf, &ports, &links).await;
             keeper.tend(&handle, &local_conf.settings.tcp).await;
-            follow(watch, &handle, (&ports, &links), &conf, &mut keeper, |conf| {
+            let look = || {
+                let token = read_token(home);
+                access_sender.send_if_modified(|access| {
+                    let differs = access.read_token != token;
+                    access.read_token = token;
+                    differs
+                });
+            };
+            let change = |conf: &LocalConf| {
                 let _ = access_sender.send(access(conf));
                 let _ = wish_sender.send(mapping_wish(&ports, conf));
-            })
-            .await;
+            };
+            follow(watch, &handle, (&ports, &links), &conf, &mut keeper, (look, change)).await;
         }
     };
     let told = async {
@@ -146,6 +160,20 @@ async fn serve_inside(
     let _ = home.remove("zerotier-one.pid");
     drop(lock);
     Ok(end)
+}
+
+/// The read-only token, empty if there is none.
+fn read_token(home: &Home) -> String {
+    let token = home.read_token(&mut OsEntropy);
+    token.inspect_err(|error| tracing::debug!(%error, "no read-only token")).ok().flatten().unwrap_or_default()
+}
+
+/// A socket in the file system; without one, tokens are needed as ever.
+fn local_socket(path: &Path) -> Option<LocalSocket> {
+    let bound = LocalSocket::bind(path);
+    bound
+        .inspect_err(|error| tracing::warn!(%error, socket = %path.display(), "no socket for commands without a token"))
+        .ok()
 }
 
 /// The folder of web apps, made if it is missing (06 §4.14).
@@ -360,7 +388,7 @@ async fn follow(
     (ports, links): (&[u16], &LinkHandles),
     shared: &Arc<std::sync::Mutex<LocalConf>>,
     keeper: &mut Keeper,
-    access: impl Fn(&LocalConf),
+    (look, change): (impl Fn(), impl Fn(&LocalConf)),
 ) {
     for round in 0_u64.. {
         tokio::time::sleep(LOOK).await;
@@ -369,6 +397,7 @@ async fn follow(
         }
         let tcp = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).settings.tcp.clone();
         keeper.tend(handle, &tcp).await;
+        look();
         match watch.poll() {
             None => {}
             Some(Err(error)) => tracing::error!("local.conf was not taken up: {error}; {}", error.hint()),
@@ -382,7 +411,7 @@ async fn follow(
                 }
                 heed_log(Some(&before), &conf);
                 apply(handle, &conf, ports, links).await;
-                access(&conf);
+                change(&conf);
                 *shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = conf;
                 tracing::info!("local.conf taken up");
             }

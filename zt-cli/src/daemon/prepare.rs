@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zt_crypto::SecretIdentity;
 use zt_node::driver::StateKey;
 use zt_node::{FileState, StateStore as _};
 
 use super::home::{Home, Lock};
+use super::http::SOCKET_NAME;
 use super::local_conf::{LocalConf, LocalConfError, Watch};
 use super::node::controller_folder;
 use super::store::{self, Store};
@@ -36,6 +37,8 @@ pub struct Prepared {
     pub listen_tcp: Vec<SocketAddr>,
     /// The proxy that the environment names.
     pub proxies: Proxies,
+    /// Where sockets for commands are to be (docs/http-api.md).
+    pub sockets: Vec<PathBuf>,
     /// Primary port, written to `zerotier-one.port`.
     pub port: u16,
 }
@@ -80,7 +83,23 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
     if let Some(remark) = remark {
         tracing::warn!("{remark}");
     }
-    Ok(Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, listen_tcp, proxies, port })
+    // A service manager names the folder, or several with a colon between them.
+    let runtime = (console.env)("RUNTIME_DIRECTORY").into_iter();
+    let runtime = runtime.flat_map(|folders| std::env::split_paths(&folders).collect::<Vec<_>>()).take(1);
+    let sockets = runtime.map(|folder| folder.join(SOCKET_NAME)).chain([home.file(SOCKET_NAME)]).collect();
+    Ok(Prepared {
+        home,
+        lock,
+        identity,
+        control_token,
+        metrics_token,
+        local_conf,
+        watch,
+        listen_tcp,
+        proxies,
+        sockets,
+        port,
+    })
 }
 
 /// Logs as much as the settings say, when they say something else than before.

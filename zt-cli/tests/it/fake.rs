@@ -1,6 +1,7 @@
 //! A stand-in for a node, behind the daemon's own server.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -9,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use zt_cli::api;
 use zt_cli::client::Client;
 use zt_cli::daemon::http::{
-    Access, Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, Server, Shared,
+    Access, Answer, Backend, ControllerReply, ControllerRequest, Failure, LocalSocket, NetworkSettings, Server, Shared,
 };
 use zt_crypto::{SecretIdentity, SeededEntropy};
 use zt_netconf::controller::Controller;
@@ -47,7 +48,7 @@ impl Node {
     }
 }
 
-fn network(id: NetworkId) -> api::Network {
+pub(crate) fn network(id: NetworkId) -> api::Network {
     api::Network {
         allow_dns: false,
         clamp_mss: false,
@@ -91,7 +92,7 @@ impl Backend for Node {
             (told.version.clone(), told.offload.clone(), !told.offline)
         };
         Ok(serde_json::from_value(json!({
-            "ztVersion": ours, "ztOffload": offload, "address": "fe39e980ad", "clock": 1, "ztOnlineSince": -124_999, "config": {"settings": {"listeningOn": ["192.0.2.1/9993"]}}, "online": online,
+            "ztVersion": ours, "ztOffload": offload, "address": "fe39e980ad", "clock": 1, "ztOnlineSince": -124_999, "config": {"settings": {"homeDir": "/h", "listeningOn": ["192.0.2.1/9993"], "vault": {"vaultToken": "x"}}}, "online": online,
             "planetWorldId": 1, "planetWorldTimestamp": 2, "publicIdentity": "fe39e980ad:0:…", "tcpFallbackActive": false,
             "version": "1.14.1", "versionBuild": 0, "versionMajor": 1, "versionMinor": 14, "versionRev": 1
         }))
@@ -281,10 +282,16 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn start() -> Self {
+        Self::start_at(None)
+    }
+
+    /// With a socket in the file system, too.
+    pub(crate) fn start_at(socket: Option<PathBuf>) -> Self {
         let told = Arc::new(Mutex::new(Told::default()));
         let (access, receiver) = watch::channel(Access {
             control_token: "secrettoken".to_owned(),
             metrics_token: "metricstoken".to_owned(),
+            read_token: "readtoken".to_owned(),
             ..Access::default()
         });
         let (port_sender, port) = std::sync::mpsc::channel();
@@ -293,7 +300,8 @@ impl Fake {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
-                let server = Server::bind(Shared::new(node, receiver), 0).expect("a port");
+                let sockets = socket.map(|path| LocalSocket::bind(&path).expect("a socket")).into_iter().collect();
+                let server = Server::bind(Shared::new(node, receiver), 0).expect("a port").with_local(sockets);
                 port_sender.send(server.port()).expect("somebody waits");
                 tokio::select! { () = server.run() => {}, _ = stopped => {} }
             });

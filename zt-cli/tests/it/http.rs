@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use zt_cli::client::Client;
+
 use super::Folder;
 use super::fake::Fake;
 
@@ -255,4 +257,106 @@ fn a_part_of_any_answer_can_be_asked_for() {
     let node = Fake::start();
     let answer = exchange(&node, &get(&node, "Range: bytes=1-\r\nConnection: close\r\n"));
     assert!(answer.starts_with("HTTP/1.1 206") && answer.ends_with("\r\n\r\n]"), "{answer}");
+}
+
+#[test]
+fn names_that_are_not_this_hosts_and_pages_of_other_sites_are_refused_by_name() {
+    let node = Fake::start();
+    let ask = |head: &str| exchange(&node, &get(&node, &format!("{head}Connection: close\r\n")));
+    for good in ["", "Host: localhost:9993\r\n", "Host: 127.0.0.1\r\n", "Host: [::1]:9993\r\n"] {
+        assert!(ask(good).starts_with("HTTP/1.1 200"), "{good}");
+    }
+    let rebound = ask("Host: rebound.attacker.example:9993\r\n");
+    assert!(rebound.starts_with("HTTP/1.1 403") && rebound.contains("settings.allowHosts"), "{rebound}");
+    let page = ask("Host: localhost:9993\r\nOrigin: https://attacker.example\r\n");
+    assert!(page.starts_with("HTTP/1.1 403"), "{page}");
+    assert!(ask("Host: localhost:9993\r\nOrigin: http://localhost:9993\r\n").starts_with("HTTP/1.1 200"));
+    assert!(ask("Host: localhost\r\nHost: attacker.example\r\n").starts_with("HTTP/1.1 400"), "which of the two?");
+    // What needs no token is protected, too.
+    let health = exchange(&node, "GET /health HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n");
+    assert!(health.starts_with("HTTP/1.1 403"), "{health}");
+    let absolute = exchange(&node, "GET http://attacker.example/health HTTP/1.1\r\nConnection: close\r\n\r\n");
+    assert!(absolute.starts_with("HTTP/1.1 403"), "{absolute}");
+    let absolute =
+        get(&node, "Host: localhost\r\nConnection: close\r\n").replace("GET /", "GET http://localhost:9993/");
+    assert!(exchange(&node, &absolute).starts_with("HTTP/1.1 200"), "an absolute target that names this host");
+    let old = exchange(&node, &get(&node, "").replace("HTTP/1.1", "HTTP/1.0"));
+    assert!(old.contains(" 200 OK"), "no Host at all: {old}");
+    let counts = ["foreign host", "foreign origin", "malformed"].map(|reason| refused(&node, reason));
+    assert_eq!(counts, [3, 1, 1]);
+    node.access.send_modify(|access| access.allow_hosts.push("rebound.attacker.example".to_owned()));
+    assert!(ask("Host: rebound.attacker.example:9993\r\n").starts_with("HTTP/1.1 200"), "the operator says so");
+}
+
+#[test]
+fn the_read_only_token_shows_and_changes_nothing() {
+    let node = Fake::start();
+    let client = Client::new("127.0.0.1", node.port(), "readtoken");
+    for path in ["/status", "/network", "/peer", "/moon", "/planet", "/drops", "/metrics", "/controller/network"] {
+        assert_eq!(client.get(path).status, 200, "{path}");
+    }
+    for path in ["/config", "/trace"] {
+        assert_eq!(client.get(path).status, 403, "{path}");
+    }
+    let refusal = client.post("/network/8056c2e21c000001", "{}");
+    assert!(refusal.status == 403 && refusal.body.contains("read-only token"), "{}", refusal.body);
+    assert_eq!(client.delete("/network/8056c2e21c000001").status, 403);
+    assert!(node.calls().iter().all(|call| call.starts_with("GET ")));
+    assert_eq!(refused(&node, "read only"), 4);
+    // Nothing that lets somebody in, or that an operator wrote for himself.
+    let status = client.get("/status").body;
+    assert!(!status.contains("vaultToken") && status.contains("homeDir"), "{status}");
+    assert!(node.client().get("/status").body.contains("vaultToken"));
+    node.told.lock().expect("no panic").hosted = serde_json::json!({"id": "x", "authTokens": {"letmein": 0}});
+    let shown = client.get("/controller/network/8056c2e21c000001").body;
+    assert!(!shown.contains("letmein"), "{shown}");
+    assert!(node.client().get("/controller/network/8056c2e21c000001").body.contains("letmein"));
+}
+
+#[test]
+fn requests_that_come_together_are_answered_in_turn_and_what_is_none_ends_the_connection() {
+    let node = Fake::start();
+    let three = get(&node, "").repeat(2) + &get(&node, "Connection: close\r\n");
+    assert_eq!(exchange(&node, &three).matches("HTTP/1.1 200 OK").count(), 3);
+    // The fifth is the last, however many come.
+    assert_eq!(exchange(&node, &get(&node, "").repeat(9)).matches("HTTP/1.1 200 OK").count(), 5);
+    let chunked = format!(
+        "POST /network/8056c2e21c000001 HTTP/1.1\r\nX-ZT1-Auth: {}\r\nTransfer-Encoding: chunked\r\n\
+         Connection: close\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n",
+        node.token()
+    );
+    assert!(exchange(&node, &chunked).starts_with("HTTP/1.1 200 OK"));
+    let before = refused(&node, "malformed");
+    for none in ["\x16\x03\x01\x02\x00\x01\x00\x01\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"] {
+        let mut stream = connect(&node);
+        stream.write_all(none.as_bytes()).expect("sent");
+        let answer = read_all(&mut stream);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    assert_eq!(refused(&node, "malformed"), before + 3);
+    let bad_chunk = chunked.replace("2\r\n{}", "zz\r\n{}");
+    assert!(!exchange(&node, &bad_chunk).contains(" 200 OK"));
+    assert_eq!(node.client().get("/network").status, 200);
+}
+
+#[test]
+fn ten_thousand_connections_leave_the_interface_to_who_has_a_token() {
+    let node = Fake::start();
+    // As many at a time as this process may have, of which each is two here.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(4096);
+    let together = usize::try_from(limit.saturating_sub(300) / 2).unwrap_or(usize::MAX).clamp(64, 10_000);
+    let mut open = std::collections::VecDeque::new();
+    for number in 0..10_000 {
+        if open.len() >= together {
+            open.pop_front();
+        }
+        let mut stream = connect(&node);
+        let begun = ["", "GET /stat", "GET /network HTTP/1.1\r\n\r\n", "\r\n"];
+        let _ = stream.write_all(begun[number % 4].as_bytes());
+        open.push_back(stream);
+        if number % 500 == 499 {
+            assert_eq!(node.client().get("/network").status, 200, "after {number}");
+        }
+    }
+    assert!(refused(&node, "gave way") > 5_000);
 }

@@ -4,6 +4,8 @@ mod client;
 mod fake;
 mod http;
 mod identity;
+mod local;
+mod metrics;
 mod network_rules;
 mod node;
 mod overview;

@@ -14,6 +14,7 @@ mod figures;
 mod home;
 mod house;
 mod lab;
+mod local_socket;
 mod managed;
 mod mss;
 mod mtu;

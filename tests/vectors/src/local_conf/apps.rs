@@ -1,7 +1,6 @@
 //! Web apps: files of a folder, asked for over a socket.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 use zt_cli::daemon::http::{Access, Caller};
@@ -23,7 +22,7 @@ pub(super) fn run(conf: &LocalConf, observed: &Value) -> Result<(), String> {
     let access = Access { apps: Some(home.join("app")), ..Access::default() };
     let asked = observed.as_object().into_iter().flatten().try_for_each(|(path, recorded)| {
         let request = format!("GET {path} HTTP/1.1\r\n\r\n");
-        let caller = Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST), by_ipv6: false };
+        let caller = Caller::loopback();
         let ((head, body), _) = ask(Service::default(), access.clone(), caller, &request, false)?;
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.split(' ').nth(1)).map(str::to_owned).unwrap_or_default();

@@ -1,7 +1,6 @@
 //! A host that gives no port: a running node, and what its interface shows.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
 use zt_cli::daemon::http::{Access, Caller};
@@ -56,7 +55,7 @@ pub(super) fn run(case: &Value) -> Result<(), String> {
     })?;
     let service = Service { networks: networks.iter().map(joined::network).collect(), ..Service::default() };
     let access = Access { control_token: "token".to_owned(), ..Access::default() };
-    let caller = Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST), by_ipv6: false };
+    let caller = Caller::loopback();
     let request = "GET /network HTTP/1.1\r\nX-ZT1-Auth: token\r\n\r\n";
     let ((_, body), _) = ask(service, access, caller, request, false)?;
     let shown: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;

@@ -23,8 +23,8 @@ use super::refused::Refusal;
 use super::reply::{Content, Reply};
 use super::request::{parameters, percent_decode};
 use super::seat::{Phase, Seat, Seats};
-use super::stream::Stream;
-use super::{Backend, Caller, Request, SMALL_BODY, Shared, admit, answer};
+use super::stream::{Stream, Wire};
+use super::{Backend, Caller, Request, Right, SMALL_BODY, Shared, admit, answer};
 
 /// Requests on one connection (06 §4.1).
 const MAX_REQUESTS: usize = 5;
@@ -46,14 +46,14 @@ const BODY: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 
 /// Serves one connection until it ends, with a place of its own.
 pub async fn serve_connection<B: Backend>(shared: Arc<Shared<B>>, stream: TcpStream, caller: Caller) {
-    let origin = shared.origin(caller.address);
+    let origin = shared.origin(&caller);
     if let Some(seat) = Arc::new(Seats::default()).take(origin, caller.address, &shared.refused).await {
-        serve(shared, stream, caller, seat).await;
+        serve(shared, Wire::Tcp(stream), caller, seat).await;
     }
 }
 
 /// Serves one connection until it ends or has to give way.
-pub(super) async fn serve<B: Backend>(shared: Arc<Shared<B>>, stream: TcpStream, caller: Caller, seat: Arc<Seat>) {
+pub(super) async fn serve<B: Backend>(shared: Arc<Shared<B>>, stream: Wire, caller: Caller, seat: Arc<Seat>) {
     let _occupied = seat.occupied();
     let served = AtomicUsize::new(0);
     let service = service_fn(|request: hyper::Request<Incoming>| {
@@ -68,8 +68,10 @@ pub(super) async fn serve<B: Backend>(shared: Arc<Shared<B>>, stream: TcpStream,
             Ok::<_, Infallible>(head.response(reply, seat))
         }
     });
-    // Answers are written as a whole; waiting for more to send only delays them.
-    let _ = stream.set_nodelay(true);
+    if let Wire::Tcp(stream) = &stream {
+        // Answers are written as a whole; waiting for more to send only delays them.
+        let _ = stream.set_nodelay(true);
+    }
     let stream = Stream::new(stream, Arc::clone(&seat), &shared.refused);
     let served = http1::Builder::new()
         .header_read_timeout(None)
@@ -82,6 +84,8 @@ pub(super) async fn serve<B: Backend>(shared: Arc<Shared<B>>, stream: TcpStream,
     if let Err(error) = served {
         if error.is_parse_too_large() {
             shared.refused.count(Refusal::LargeHead);
+        } else if error.is_parse() {
+            shared.refused.count(Refusal::Malformed);
         }
         tracing::debug!(from = %caller.address, %error, "http connection ended");
     }
@@ -98,20 +102,21 @@ async fn reply<B: Backend>(
     let has_body = !body.is_end_stream();
     let mut request = match head_of(&parts, caller) {
         Ok(request) => request,
-        Err(refused) => {
+        Err((refusal, refused)) => {
+            shared.refused.count(refusal);
             if has_body {
                 seat.leave_body();
             }
             return refused;
         }
     };
-    if let Some(refused) = admit(shared, &request) {
+    if let Some(refused) = admit(shared, &mut request) {
         if has_body {
             seat.leave_body();
         }
         return refused;
     }
-    if !shared.access.borrow().is_public(&request) {
+    if request.right != Right::Public {
         seat.is_known();
     }
     // Nothing that only reads or deletes has a use for a body, so none is waited for.
@@ -143,14 +148,18 @@ async fn reply<B: Backend>(
 }
 
 /// The request without its body, or what is wrong with its form.
-fn head_of(parts: &Parts, caller: Caller) -> Result<Request, Reply> {
+fn head_of(parts: &Parts, caller: Caller) -> Result<Request, (Refusal, Reply)> {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     // Method, target, version and line end.
     if parts.method.as_str().len() + target.len() + " HTTP/1.1\r\n".len() + 1 > MAX_LINE {
-        return Err(Reply::empty(414));
+        return Err((Refusal::LargeHead, Reply::empty(414)));
     }
     if parts.headers.iter().any(|(name, value)| name.as_str().len() + value.len() + 4 > MAX_LINE) {
-        return Err(Reply::empty(400));
+        return Err((Refusal::LargeHead, Reply::empty(400)));
+    }
+    // Who reads one of two and who reads the other do not speak of the same host.
+    if parts.headers.get_all("host").iter().count() > 1 {
+        return Err((Refusal::Malformed, Reply::empty(400)));
     }
     let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -161,8 +170,12 @@ fn head_of(parts: &Parts, caller: Caller) -> Result<Request, Reply> {
         query: parameters(query).collect(),
         token: text("x-zt1-auth"),
         authorization: text("authorization"),
+        // One that is no text is no name of ours, and not as if there was none.
+        host: parts.headers.get("host").map(|host| host.to_str().unwrap_or_default().to_owned()),
+        authority: parts.uri.authority().map(|authority| authority.as_str().to_owned()),
+        origin: parts.headers.get("origin").map(|origin| origin.to_str().unwrap_or_default().to_owned()),
         strict: text("x-zt-strict").is_some_and(|value| value == "1"),
-        body: Vec::new(),
+        ..Request::default()
     })
 }
 

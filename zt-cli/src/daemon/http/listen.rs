@@ -3,14 +3,18 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::task::Poll;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::connection::serve;
+use super::local::LocalSocket;
+use super::request::Way;
 use super::seat::Seats;
+use super::stream::Wire;
 use super::{Access, Backend, Caller, Shared};
 
 /// Connections that may wait in the kernel: a program that asks for hundreds of members at once opens as many.
@@ -35,6 +39,7 @@ pub struct Server<B> {
     open: bool,
     v4: Option<TcpListener>,
     v6: Option<TcpListener>,
+    local: Vec<LocalSocket>,
 }
 
 impl<B: Backend> Server<B> {
@@ -43,7 +48,14 @@ impl<B: Backend> Server<B> {
         let open = shared.access.borrow().is_open();
         let (v4, v6) = listeners(port, open).map_err(|source| ListenError { port, source })?;
         let port = [&v4, &v6].into_iter().flatten().find_map(|l| l.local_addr().ok()).map_or(port, |a| a.port());
-        Ok(Self { shared, port, open, v4, v6 })
+        Ok(Self { shared, port, open, v4, v6, local: Vec::new() })
+    }
+
+    /// Serves by sockets in the file system, too.
+    #[must_use]
+    pub fn with_local(mut self, sockets: Vec<LocalSocket>) -> Self {
+        self.local = sockets;
+        self
     }
 
     /// Port in use.
@@ -59,6 +71,7 @@ impl<B: Backend> Server<B> {
             tokio::select! {
                 accepted = accept(self.v4.as_ref(), false) => self.start(accepted, &seats).await,
                 accepted = accept(self.v6.as_ref(), true) => self.start(accepted, &seats).await,
+                accepted = accept_local(&self.local) => self.start(accepted, &seats).await,
                 changed = changes.changed() => match changed {
                     Ok(()) => self.reopen(),
                     // Nobody is left to change the rules; go on with those in force.
@@ -69,9 +82,9 @@ impl<B: Backend> Server<B> {
     }
 
     /// Gives a connection its place, by where it comes from, and a task.
-    async fn start(&self, accepted: io::Result<(TcpStream, Caller)>, seats: &Arc<Seats>) {
+    async fn start(&self, accepted: io::Result<(Wire, Caller)>, seats: &Arc<Seats>) {
         let Ok((stream, caller)) = accepted else { return };
-        let origin = self.shared.origin(caller.address);
+        let origin = self.shared.origin(&caller);
         let Some(seat) = seats.take(origin, caller.address, &self.shared.refused).await else { return };
         tokio::spawn(serve(Arc::clone(&self.shared), stream, caller, seat));
         // A request that is there already is read before the next connection may want this place.
@@ -102,16 +115,37 @@ fn never() -> watch::Receiver<Access> {
     receiver
 }
 
-async fn accept(listener: Option<&TcpListener>, by_ipv6: bool) -> io::Result<(TcpStream, Caller)> {
+async fn accept(listener: Option<&TcpListener>, by_ipv6: bool) -> io::Result<(Wire, Caller)> {
     let Some(listener) = listener else { return std::future::pending().await };
     match listener.accept().await {
-        Ok((stream, from)) => Ok((stream, Caller { address: from.ip(), by_ipv6 })),
-        Err(error) => {
-            // Out of file descriptors or the like: do not spin.
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            Err(error)
+        Ok((stream, from)) => {
+            let at = stream.local_addr().ok().map(|at| at.ip());
+            let way = if by_ipv6 { Way::Ip6 } else { Way::Ip4 };
+            Ok((Wire::Tcp(stream), Caller { address: from.ip(), at, way }))
         }
+        Err(error) => Err(paused(error).await),
     }
+}
+
+/// The next connection by any of the sockets in the file system.
+async fn accept_local(sockets: &[LocalSocket]) -> io::Result<(Wire, Caller)> {
+    let accepted = std::future::poll_fn(|cx| {
+        let ready = sockets.iter().find_map(|socket| match socket.poll_accept(cx) {
+            Poll::Ready(accepted) => Some(accepted),
+            Poll::Pending => None,
+        });
+        ready.map_or(Poll::Pending, Poll::Ready)
+    });
+    match accepted.await {
+        Ok((stream, trusted)) => Ok((Wire::Unix(stream), Caller::unix(trusted))),
+        Err(error) => Err(paused(error).await),
+    }
+}
+
+/// Out of file descriptors or the like: do not spin.
+async fn paused(error: io::Error) -> io::Error {
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    error
 }
 
 /// Both listeners; one is enough.

@@ -9,6 +9,7 @@ mod connection;
 mod controller;
 mod health;
 mod listen;
+mod local;
 mod log;
 pub mod metrics;
 mod moon;
@@ -43,10 +44,11 @@ use places::Origin;
 use refused::{Refusal, Refused};
 use reply::{JSON, Reply};
 
-pub use auth::Access;
+pub use auth::{Access, Right};
 pub use connection::serve_connection;
 pub use listen::{ListenError, Server};
-pub use request::{Caller, Request};
+pub use local::{LocalSocket, NAME as SOCKET_NAME};
+pub use request::{Caller, Request, Way};
 
 /// What the interface shows and commands: a running node.
 ///
@@ -190,8 +192,8 @@ impl<B> Shared<B> {
         Arc::new(Self { backend, access, bodies: Semaphore::new(BODIES), refused: Refused::default() })
     }
 
-    fn origin(&self, address: IpAddr) -> Origin {
-        self.access.borrow().origin(address)
+    fn origin(&self, caller: &Caller) -> Origin {
+        self.access.borrow().origin(caller)
     }
 
     /// The answer as script, where that was asked for and is allowed.
@@ -201,15 +203,43 @@ impl<B> Shared<B> {
 }
 
 /// Looks at the head of a request: what is answered without its body, as it may not go on.
-fn admit<B>(shared: &Shared<B>, request: &Request) -> Option<Reply> {
+fn admit<B>(shared: &Shared<B>, request: &mut Request) -> Option<Reply> {
     if !["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"].contains(&&*request.method) {
+        shared.refused.count(Refusal::Malformed);
         return Some(Reply::empty(400));
     }
-    if !shared.access.borrow().allows(request) {
-        shared.refused.count(Refusal::NoAccess);
-        return Some(shared.wrapped(Reply::json_with(401, &json!({})), request));
+    let judged = shared.access.borrow().judge(request);
+    match judged {
+        Ok(right) => request.right = right,
+        Err(refusal) => {
+            shared.refused.count(refusal);
+            return Some(shared.wrapped(no_entry(refusal), request));
+        }
     }
-    ["TRACE", "CONNECT"].contains(&&*request.method).then(|| Reply::empty(400))
+    if ["TRACE", "CONNECT"].contains(&&*request.method) {
+        shared.refused.count(Refusal::Malformed);
+        return Some(Reply::empty(400));
+    }
+    None
+}
+
+/// What somebody is told who may not go on. The original has no reasons but the token and the source.
+fn no_entry(refusal: Refusal) -> Reply {
+    let forbidden = |why: &str| Reply::error(403, why);
+    match refusal {
+        Refusal::ReadOnly => {
+            forbidden("the read-only token shows what holds no secret and changes nothing; authtoken.secret opens this")
+        }
+        Refusal::ForeignHost => forbidden(
+            "the request names a host that is not this one; ask for localhost or an address of this host, or add the name to \
+             settings.allowHosts in local.conf",
+        ),
+        Refusal::ForeignOrigin => forbidden(
+            "pages of other sites may not use this interface; add the host of the page to settings.allowHosts in local.conf \
+             if it may",
+        ),
+        _ => Reply::json_with(401, &json!({})),
+    }
 }
 
 /// Answers a request that was admitted and whose body has been read.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use zt_wire::Address;
 
+use super::request::Way;
 use super::{Answer, Backend, Reply, Request, hex_id};
 use crate::api::Moon;
 use crate::render::json::without_mark;
@@ -33,7 +34,7 @@ pub(super) async fn one<B: Backend>(backend: &B, request: &Request, id: &str) ->
         return Ok(Reply::json(&moon));
     }
     // Quirk (06 §4.10): the IPv6 listener does not know this one.
-    if request.is_delete() && !request.caller.by_ipv6 {
+    if request.is_delete() && request.caller.way != Way::Ip6 {
         backend.deorbit(id).await?;
         return Ok(Reply::json(&json!({"result": true})));
     }

@@ -21,10 +21,18 @@ pub(super) enum Refusal {
     LargeBody,
     /// No right token, or a source that may not ask.
     NoAccess,
+    /// The read-only token, where it opens nothing.
+    ReadOnly,
+    /// A name that is not this host's: somebody else may have made it lead here.
+    ForeignHost,
+    /// A page of another site.
+    ForeignOrigin,
+    /// No request at all.
+    Malformed,
 }
 
 impl Refusal {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 12] = [
         Self::GaveWay,
         Self::NoPlace,
         Self::SlowHead,
@@ -33,6 +41,10 @@ impl Refusal {
         Self::LargeHead,
         Self::LargeBody,
         Self::NoAccess,
+        Self::ReadOnly,
+        Self::ForeignHost,
+        Self::ForeignOrigin,
+        Self::Malformed,
     ];
 
     const fn name(self) -> &'static str {
@@ -45,6 +57,10 @@ impl Refusal {
             Self::LargeHead => "large head",
             Self::LargeBody => "large body",
             Self::NoAccess => "no access",
+            Self::ReadOnly => "read only",
+            Self::ForeignHost => "foreign host",
+            Self::ForeignOrigin => "foreign origin",
+            Self::Malformed => "malformed",
         }
     }
 }

@@ -1,18 +1,59 @@
 //! A request as the endpoints see it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::auth::Right;
+
+/// How a connection came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By the IPv4 listener.
+    Ip4,
+    /// By the IPv6 listener.
+    Ip6,
+    /// By the socket in the file system.
+    Unix {
+        /// The kernel says that it is somebody who needs no token.
+        trusted: bool,
+    },
+}
 
 /// Who is asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Source address of the connection.
     pub address: IpAddr,
-    /// The connection came in by the IPv6 listener.
-    pub by_ipv6: bool,
+    /// Address of this host to which it came, where that is known.
+    pub at: Option<IpAddr>,
+    /// How it came.
+    pub way: Way,
+}
+
+impl Caller {
+    /// Somebody on this host, by IPv4.
+    pub const fn loopback() -> Self {
+        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), at: None, way: Way::Ip4 }
+    }
+
+    /// Somebody on this host, by the socket in the file system.
+    pub const fn unix(trusted: bool) -> Self {
+        Self { way: Way::Unix { trusted }, ..Self::loopback() }
+    }
+
+    /// By the socket in the file system.
+    pub const fn is_unix(&self) -> bool {
+        matches!(self.way, Way::Unix { .. })
+    }
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self::loopback()
+    }
 }
 
 /// A request with its body.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Who is asking.
     pub caller: Caller,
@@ -26,8 +67,16 @@ pub struct Request {
     pub token: Option<String>,
     /// Header `Authorization`.
     pub authorization: Option<String>,
+    /// Header `Host`.
+    pub host: Option<String>,
+    /// Host and port of an absolute target.
+    pub authority: Option<String>,
+    /// Header `Origin`: the page that asks.
+    pub origin: Option<String>,
     /// Header `X-ZT-Strict: 1`, our own addition: the controller refuses what it would change on the way in.
     pub strict: bool,
+    /// What it may see and do, once it was judged.
+    pub right: Right,
     /// Body.
     pub body: Vec<u8>,
 }
@@ -41,6 +90,11 @@ impl Request {
     /// Reads something.
     pub fn is_read(&self) -> bool {
         ["GET", "HEAD"].contains(&&*self.method)
+    }
+
+    /// Secrets are left out of the answer.
+    pub fn hides_secrets(&self) -> bool {
+        self.right != Right::All
     }
 
     /// Writes something; `PUT` and `POST` are the same everywhere (06 §4.1).

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::refused::{Refusal, Refused};
@@ -24,9 +24,45 @@ const HEAD: Duration = Duration::from_secs(5);
 /// What is read of a body nobody wants, and for how long, so that the answer before it is not lost with it.
 const LINGER: (usize, Duration) = (1 << 20, Duration::from_secs(1));
 
+/// What a connection came by.
+pub(super) enum Wire {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Wire {
+    fn poll_read(&mut self, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, out),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, out),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, data),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
 /// A socket which fails when what it waits for takes too long, or when its place is wanted while it waits.
 pub(super) struct Stream<'a> {
-    stream: TcpStream,
+    stream: Wire,
     timer: Pin<Box<Sleep>>,
     seat: Arc<Seat>,
     /// Phase for which the timer runs.
@@ -37,7 +73,7 @@ pub(super) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    pub(super) fn new(stream: TcpStream, seat: Arc<Seat>, refused: &'a Refused) -> Self {
+    pub(super) fn new(stream: Wire, seat: Arc<Seat>, refused: &'a Refused) -> Self {
         Self { stream, timer: Box::pin(sleep(IDLE)), seat, timed: Phase::Waiting, lingering: None, refused }
     }
 
@@ -72,7 +108,7 @@ impl hyper::rt::Read for Stream<'_> {
         let mut scratch = [0; 4096];
         let room = out.remaining().min(scratch.len());
         let mut read = ReadBuf::new(&mut scratch[..room]);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+        match self.stream.poll_read(cx, &mut read) {
             Poll::Ready(result) => {
                 if self.seat.phase() == Phase::Waiting {
                     self.seat.enter(Phase::Head);
@@ -87,7 +123,7 @@ impl hyper::rt::Read for Stream<'_> {
 
 impl hyper::rt::Write for Stream<'_> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match Pin::new(&mut self.stream).poll_write(cx, data) {
+        match self.stream.poll_write(cx, data) {
             Poll::Ready(result) => {
                 self.allow(IDLE);
                 Poll::Ready(result)
@@ -97,7 +133,7 @@ impl hyper::rt::Write for Stream<'_> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        let flushed = self.stream.poll_flush(cx);
         if flushed.is_ready() && self.seat.phase() == Phase::Flushing {
             self.seat.enter(Phase::Waiting);
             self.allow(IDLE);
@@ -109,7 +145,7 @@ impl hyper::rt::Write for Stream<'_> {
     /// answer back that its client has not read yet.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            ready!(self.stream.poll_shutdown(cx))?;
             if !self.seat.left_a_body() {
                 return Poll::Ready(Ok(()));
             }
@@ -119,7 +155,7 @@ impl hyper::rt::Write for Stream<'_> {
         let mut scratch = [0; 4096];
         while let Some(left) = self.lingering.filter(|left| *left > 0) {
             let mut read = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut read) {
+            match self.stream.poll_read(cx, &mut read) {
                 Poll::Ready(Ok(())) if !read.filled().is_empty() => {
                     self.lingering = Some(left.saturating_sub(read.filled().len()));
                 }
