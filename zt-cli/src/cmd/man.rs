@@ -66,9 +66,9 @@ fn name(command: &Command) -> &str {
 
 /// The page of a command, in roff.
 fn page(command: &Command, parent: Option<&Command>) -> Result<String> {
-    let man = Man::new(command.clone()).source(format!("zt {}", crate::VERSION)).manual("zt");
-    let mut out = Vec::new();
-    man.render_title(&mut out)?;
+    let man = Man::new(command.clone());
+    // By hand: an empty date would be left out, and what follows be taken for it. A date would change with every build.
+    let mut out = format!(".TH \"{}\" \"1\" \"\" \"zt {}\" \"zt\"\n", name(command), crate::VERSION).into_bytes();
     man.render_name_section(&mut out)?;
     man.render_synopsis_section(&mut out)?;
     man.render_description_section(&mut out)?;
@@ -87,7 +87,8 @@ fn page(command: &Command, parent: Option<&Command>) -> Result<String> {
         roff.text([roman(others.join(", "))]);
     }
     roff.to_writer(&mut out)?;
-    Ok(String::from_utf8(out)?)
+    // Two breaks around an empty line are one too many for mandoc.
+    Ok(String::from_utf8(out)?.replace("\n.br\n\n.br\n", "\n.sp\n"))
 }
 
 /// Examples and further text.

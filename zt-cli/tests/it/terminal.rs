@@ -10,6 +10,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::Folder;
+use super::fake::Fake;
 
 /// All that prints without a node. Words of one line are parted by blanks.
 const PRINT: &[&str] = &[
@@ -205,6 +206,64 @@ fn what_cannot_be_had_back_is_asked_about_and_without_a_terminal_refused() {
     let (shown, done) = at_terminal(zt(&folder, "planet remove 8b1a9953c4611296"), 80, "n\n");
     assert!(shown.contains("Go on? [y/N]") && shown.contains("nothing was changed"), "{shown}");
     assert_eq!(done, Some(1));
+}
+
+#[test]
+fn what_a_node_says_fits_a_narrow_terminal_and_ends_with_its_reader() {
+    let node = Fake::start();
+    let folder = node.folder();
+    folder.ok("zt join 8056c2e21c000001");
+    let lines =
+        ["status", "networks --routes", "doctor", "planet list", "network list", "member list lab", "info --drops"];
+    for line in lines {
+        let (shown, _) = at_terminal(zt(&folder, line), 60, "");
+        let shown = plain(&shown);
+        assert!(!shown.is_empty(), "{line}");
+        if line != "networks --routes" {
+            let long: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 60).collect();
+            // One word may be longer: nobody could put it together again.
+            assert!(long.iter().all(|line| line.split_whitespace().count() <= 2), "{line}: {long:#?}");
+        }
+        for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let mut command = zt(&folder, line);
+            command.env(name, value);
+            assert!(!at_terminal(command, 60, "").0.contains('\x1b'), "{line} with {name}={value}");
+        }
+        let full = File::options().write(true).open("/dev/full").expect("a full device");
+        let done = zt(&folder, line).stdout(full).output().expect("it runs");
+        assert!(
+            done.status.code() == Some(1) && text(&done.stderr).contains("No space left"),
+            "{line}: {}",
+            text(&done.stderr)
+        );
+    }
+    // One that would go on without end.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let done = zt(&folder, "ping fe39e980ae -c 0").stdout(writer).output().expect("it ends");
+    assert!(done.status.success() && done.stderr.is_empty(), "{}", text(&done.stderr));
+}
+
+/// Runs a script of a shell in a folder, where the shell is installed.
+fn in_shell(folder: &Folder, shell: &str, script: &str) -> Option<String> {
+    let done = Command::new(shell).args(["-c", script]).current_dir(folder.path()).output().ok()?;
+    assert!(done.status.success() && done.stderr.is_empty(), "{shell}: {}", text(&done.stderr));
+    Some(text(&done.stdout))
+}
+
+#[test]
+fn zsh_and_fish_load_their_completions_where_they_are_installed() {
+    let folder = Folder::new();
+    folder.write("_zt", zt(&folder, "completions zsh").output().expect("it runs").stdout);
+    folder.write("zt.fish", zt(&folder, "completions fish").output().expect("it runs").stdout);
+    let loaded =
+        in_shell(&folder, "zsh", "fpath=($PWD $fpath); autoload -U compinit; compinit -D -u; echo $_comps[zt]");
+    assert!(loaded.is_none_or(|loaded| loaded == "_zt\n"));
+    let shown = in_shell(&folder, "fish", "source ./zt.fish; complete -C 'zt '");
+    let shown =
+        shown.map(|shown| shown.lines().filter_map(|line| line.split('\t').next().map(str::to_owned)).collect());
+    let all: Vec<String> = commands(&folder, "");
+    assert!(shown.is_none_or(|shown: Vec<String>| all.iter().all(|command| shown.contains(command))));
 }
 
 #[test]

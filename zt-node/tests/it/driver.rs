@@ -78,6 +78,26 @@ fn two_members_on_loopback_exchange_frames() {
 }
 
 #[test]
+fn a_peer_that_nobody_spoke_to_answers_a_ping_and_silence_is_told() {
+    run(async {
+        let (root, world) = start_root(false);
+        let (alice, bob) = (member(1, &world), member(2, &world));
+        let (own, other) = (identity(1).identity().address, identity(2).identity().address);
+        let patience = Duration::from_secs(1);
+        // Until both are online there is nobody who knows where the other is.
+        until(async || alice.handle.ping(other, patience).await.expect("it runs").expect("an address").is_some()).await;
+        let pong = alice.handle.ping(other, patience).await.expect("it runs").expect("an address").expect("an answer");
+        assert!(pong.round_trip > Duration::ZERO);
+        assert!(alice.handle.ping(own, patience).await.expect("it runs").is_err(), "our own address");
+        bob.handle.stop().await;
+        bob.task.await.expect("it ended");
+        let silence = alice.handle.ping(other, Duration::from_millis(300)).await.expect("it runs").expect("an address");
+        assert_eq!(silence, None);
+        drop(root);
+    });
+}
+
+#[test]
 fn groups_of_a_port_are_those_that_its_host_says() {
     run(async {
         let (root, world) = start_root(false);
