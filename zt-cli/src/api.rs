@@ -48,6 +48,9 @@ pub struct Status {
     /// Our own addition: version of the program that runs the node. Absent from ZeroTier One.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_version: Option<String>,
+    /// Our own addition: milliseconds by which the clocks of peers are ahead of the node's, in the middle of them. Absent while none has told its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zt_clock_behind: Option<i64>,
     /// Our own addition: since when it is online, milliseconds since 1970. Absent while it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zt_online_since: Option<i64>,

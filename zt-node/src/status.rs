@@ -29,6 +29,8 @@ pub struct NodeStatus {
     pub listening_on: Vec<InetAddress>,
     /// Wall clock of the node, milliseconds since 1970.
     pub clock: i64,
+    /// Milliseconds by which the clocks of peers are ahead of it, in the middle of them; none while none has told its own.
+    pub clock_behind: Option<i64>,
     /// Dropped packets and frames by reason, in a fixed order, zero counts left out.
     pub drops: Vec<(DropReason, u64)>,
     /// Datagrams and bytes since start.

@@ -121,6 +121,7 @@ impl Backend for NodeBackend {
             version_minor: COMPATIBLE_VERSION.minor.into(),
             version_rev: COMPATIBLE_VERSION.revision,
             zt_version: Some(VERSION.to_owned()),
+            zt_clock_behind: status.clock_behind,
             zt_online_since: status.online_since,
             zt_ethernet: self.ethernet.ports().into_iter().map(ethernet_port).collect(),
             zt_offload: Some(offload(&status.offload)),

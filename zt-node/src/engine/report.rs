@@ -27,6 +27,7 @@ impl Engine {
             surface: self.vl1.surface_addresses(now).into_iter().map(InetAddress::from).collect(),
             listening_on: Vec::new(),
             clock: now.unix_ms,
+            clock_behind: self.vl1.clock_behind(now),
             drops: self.drops(),
             traffic: Traffic::default(),
             offload: OffloadStatus::default(),

@@ -97,6 +97,11 @@ impl Software {
         self.version = Some(version);
     }
 
+    /// What the peer's clock shows now, milliseconds since 1970, by its latest HELLO.
+    pub(crate) fn clock(&self, now: Mono) -> Option<i64> {
+        self.hello_clock().map(|clock| expected(clock, now))
+    }
+
     fn hello_clock(&self) -> Option<(i64, Mono)> {
         let (unix_ms, came) = self.hello_clock;
         Some((unix_ms, came.get()?))

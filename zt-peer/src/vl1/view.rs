@@ -44,6 +44,15 @@ impl Vl1 {
         ids.into_iter().map(|id| self.peers.get(id).address()).collect()
     }
 
+    /// Milliseconds by which the clocks of peers are ahead of ours, in the middle of them; `None` while none has said HELLO, which
+    /// roots need not do.
+    pub fn clock_behind(&self, now: Now) -> Option<i64> {
+        let clocks = self.peers.ids().into_iter().filter_map(|id| self.peers.get(id).software().clock(now.mono));
+        let mut ahead: Vec<i64> = clocks.map(|clock| clock.saturating_sub(now.unix_ms)).collect();
+        ahead.sort_unstable();
+        ahead.get(ahead.len() / 2).copied()
+    }
+
     /// Round trip over the direct path in use.
     pub fn direct_latency(&self, address: Address) -> Option<Duration> {
         self.peers.find(address)?.paths().route()?.latency()

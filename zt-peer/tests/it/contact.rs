@@ -313,3 +313,15 @@ fn a_ping_is_answered_with_its_token_by_the_way_that_traffic_takes() {
     assert_eq!(pongs(&net).len(), 3);
     assert!(net.with(1, |vl1, now, out| vl1.ping(now, address(A), 9, out)).is_err(), "our own address");
 }
+
+#[test]
+fn the_clocks_of_peers_are_known_once_they_have_said_hello() {
+    let mut net = trio(32);
+    net.run(1_000);
+    net.talk(1, 2, 50, 3_000);
+    let behind = net.with(1, |vl1, now, _| vl1.clock_behind(now)).expect("the other has said HELLO");
+    assert!(behind.abs() < 1_000, "{behind}");
+    // Ours alone is put back.
+    let behind = net.with(1, |vl1, now, _| vl1.clock_behind(zt_wire::Now { unix_ms: now.unix_ms - 90_000, ..now }));
+    assert!(behind.is_some_and(|behind| (89_000..91_000).contains(&behind)), "{behind:?}");
+}

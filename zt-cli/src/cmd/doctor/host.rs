@@ -12,6 +12,14 @@ const NET_ADMIN: u32 = 12;
 /// Smaller underlays carry no IPv6.
 const LEAST_MTU: u32 = 1_280;
 
+/// Seconds by which clocks may differ without a word.
+const CLOCKS_AGREE: u64 = 30;
+/// Seconds from which certificates with a time, such as those of TLS, fail.
+const CLOCKS_BREAK: u64 = 3_600;
+
+/// What mends a clock.
+const SET_CLOCK: &str = "set it, and keep it right: `timedatectl set-ntp true`";
+
 /// Whether network devices can be made: by the running node (its process, where that is known), or by whoever asks.
 pub(super) fn rights(running: Option<Option<u32>>) -> Vec<Finding> {
     let process = match running {
@@ -101,7 +109,6 @@ fn default_device(routes: &str) -> Option<&str> {
 
 /// Whether the clock can be right: it is compared with what is known to lie behind.
 pub(super) fn clock(now: i64, running: Option<&Running>) -> Vec<Finding> {
-    let fix = "set it, and keep it right: `timedatectl set-ntp true`";
     let signed = running.map(|running| i64::try_from(running.status.planet_world_timestamp).unwrap_or(i64::MAX));
     // Worlds of one's own may have any revision; a real one is later than the protocol.
     if let Some(signed) =
@@ -110,16 +117,30 @@ pub(super) fn clock(now: i64, running: Option<&Running>) -> Vec<Finding> {
         let days = (signed - now) / 86_400_000;
         let text =
             format!("it is behind: the planet was signed {days} days in its future, so certificates will not agree");
-        return vec![Finding::fault("clock", text, fix)];
+        return vec![Finding::fault("clock", text, SET_CLOCK)];
+    }
+    if let Some(behind) = running.and_then(|running| running.status.zt_clock_behind) {
+        return vec![compared(behind)];
     }
     if Path::new("/run/systemd/timesync/synchronized").exists() {
         return vec![Finding::fine("clock", "it is kept right by systemd-timesyncd")];
     }
-    let text = "later than the planet; whether it is right to the second cannot be told here: roots do not tell theirs";
     vec![match signed {
-        Some(_) => Finding::fine("clock", text),
+        Some(_) => Finding::fine("clock", "later than the planet; no other node has told its own to compare it with"),
         None => Finding::skipped("clock", "there is nothing to compare it with while no node runs"),
     }]
+}
+
+/// A clock beside those of others, in milliseconds that they are ahead.
+fn compared(behind: i64) -> Finding {
+    let seconds = behind.unsigned_abs() / 1_000;
+    let way = if behind < 0 { "ahead of" } else { "behind" };
+    let text = format!("it is {seconds} s {way} those of other nodes");
+    match seconds {
+        0..=CLOCKS_AGREE => Finding::fine("clock", "it agrees with those of other nodes"),
+        _ if seconds < CLOCKS_BREAK => Finding::warning("clock", text, SET_CLOCK),
+        _ => Finding::fault("clock", text, SET_CLOCK),
+    }
 }
 
 /// Whether names of networks can be asked for.
@@ -156,6 +177,13 @@ mod tests {
                       eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
         assert_eq!(default_device(routes), Some("eth0"));
         assert_eq!(default_device("Iface\tDestination\n"), None);
+    }
+
+    #[test]
+    fn clocks_are_compared_with_those_of_others() {
+        let levels = [-2_000, 90_000, 7_200_000, -7_200_000].map(|behind| compared(behind).level);
+        assert_eq!(levels, [Level::Fine, Level::Warning, Level::Fault, Level::Fault]);
+        assert!(compared(-90_000).text.contains("90 s ahead of those of other nodes"));
     }
 
     #[test]
