@@ -53,6 +53,8 @@ pub(super) struct Interfaces {
     inside: Vec<IpPrefix>,
     /// Prefixes on the other interfaces.
     outside: Vec<IpPrefix>,
+    /// Numbers of interfaces at whose cable nothing was when they were looked at last.
+    unplugged: BTreeSet<u32>,
 }
 
 impl Interfaces {
@@ -69,7 +71,16 @@ impl Interfaces {
             refused: BTreeSet::new(),
             inside: Vec::new(),
             outside: Vec::new(),
+            unplugged: BTreeSet::new(),
         }
+    }
+
+    /// Interfaces at whose cable is something again since this was asked last.
+    fn plugged_in(&mut self, view: &HostView) -> BTreeSet<u32> {
+        let unplugged = view.interfaces.iter().filter(|interface| interface.unplugged);
+        let now: BTreeSet<u32> = unplugged.map(|interface| interface.index).collect();
+        let before = std::mem::replace(&mut self.unplugged, now);
+        before.difference(&self.unplugged).copied().collect()
     }
 
     /// Takes news in; true when it is time to look.
@@ -219,6 +230,7 @@ impl Driver {
     /// Brings sockets in step with the addresses of this host.
     pub(super) fn rebind(&mut self, now: Now) {
         let view = self.interfaces.look().ok();
+        let plugged_in = view.as_ref().map(|view| self.interfaces.plugged_in(view)).unwrap_or_default();
         let wanted = self.wanted(now, view);
         let ports = &self.interfaces.wish.ports;
         let gone = self.links.close_udp(|socket| {
@@ -253,6 +265,11 @@ impl Driver {
             }
         }
         self.report_unbound(failed);
+        // Nobody was heard for a while, and the cable may lead elsewhere now.
+        for link in self.links.on_interfaces(&plugged_in) {
+            tracing::debug!(local = %At(link.local), "the cable of its interface is plugged in again");
+            self.hand_in(now, Input::LinkUp(link));
+        }
         self.drain(now);
     }
 
@@ -423,6 +440,19 @@ mod tests {
     fn the_unspecified_address_stands_for_all_of_its_family() {
         assert_eq!(chosen(&["0.0.0.0"]).0, ["10.0.0.1 eth0", "10.1.0.1 eth1"]);
         assert_eq!(chosen(&["::"]).0, [":: nowhere"]);
+    }
+
+    #[test]
+    fn a_cable_that_is_plugged_in_again_is_noticed_once() {
+        let mut interfaces = Interfaces::new(Box::new(zt_tap::MemoryInterfaces::new(view())), Wish::default());
+        let mut pulled = view();
+        pulled.interfaces[1].unplugged = true;
+        assert!(interfaces.plugged_in(&view()).is_empty() && interfaces.plugged_in(&pulled).is_empty());
+        assert_eq!(interfaces.plugged_in(&view()), BTreeSet::from([3]));
+        assert!(interfaces.plugged_in(&view()).is_empty());
+        _ = interfaces.plugged_in(&pulled);
+        let gone = HostView::default();
+        assert_eq!(interfaces.plugged_in(&gone), BTreeSet::from([3]), "nothing is bound there then");
     }
 
     #[test]

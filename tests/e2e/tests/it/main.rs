@@ -13,6 +13,7 @@ mod exit_node;
 mod figures;
 mod home;
 mod house;
+mod interfaces;
 mod lab;
 mod local_socket;
 mod managed;

@@ -6,6 +6,7 @@ use super::{LinkIo, LinkSource, NewLink, Outgoing, Received, SendError, Share, U
 use crate::driver::ready::{Knock, ReadySet};
 use crate::driver::trace;
 use crate::status::{Traffic, UdpOffloadStatus, Unsent};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -184,6 +185,15 @@ impl Links {
     /// The UDP sockets.
     pub(in crate::driver) fn udp(&self) -> impl Iterator<Item = &UdpLink> {
         self.open.iter().filter_map(|open| open.line.io.udp())
+    }
+
+    /// The UDP sockets that are tied to some interfaces, by number.
+    pub(in crate::driver) fn on_interfaces(&self, interfaces: &BTreeSet<u32>) -> Vec<Link> {
+        let is_on = |open: &&OpenLink| {
+            let tied = open.line.io.udp().and_then(|udp| udp.interface.as_ref());
+            tied.is_some_and(|interface| interfaces.contains(&interface.index))
+        };
+        self.open.iter().filter(is_on).map(|open| open.line.link).collect()
     }
 
     /// Binds a UDP socket.
