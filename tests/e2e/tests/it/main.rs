@@ -11,6 +11,7 @@ mod daemons;
 mod ethernet;
 mod exit_node;
 mod figures;
+mod firewalls;
 mod home;
 mod house;
 mod interfaces;
