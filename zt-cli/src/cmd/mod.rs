@@ -8,6 +8,7 @@ pub mod container;
 pub mod demo;
 pub mod doctor;
 mod examples;
+pub mod forward;
 mod help;
 pub mod identity;
 pub mod info;
@@ -125,6 +126,8 @@ enum Command {
     Join(join::JoinArgs),
     /// Leave a network
     Leave(leave::LeaveArgs),
+    /// Ports that a node without a device hands on, both ways
+    Forward(forward::ForwardArgs),
     /// Networks hosted by this node (controller)
     Network(network::NetworkArgs),
     /// Members of a network hosted by this node (controller)
@@ -247,6 +250,7 @@ impl Command {
             Self::Networks(args) => networks::run(&args, globals, console),
             Self::Join(args) => join::run(&args, globals, console),
             Self::Leave(args) => leave::run(&args, globals, console),
+            Self::Forward(args) => forward::run(&args, globals, console),
             Self::Network(args) => network::run(args, globals, console),
             Self::Member(args) => member::run(args, globals, console),
             Self::Rules(args) => rules::run(args, globals, console),

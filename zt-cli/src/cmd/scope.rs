@@ -110,6 +110,7 @@ impl Command {
             | Self::Peers
             | Self::Bond(_)
             | Self::Networks(_)
+            | Self::Forward(_)
             | Self::Join(_)
             | Self::Leave(_)
             | Self::Log(_)

@@ -16,12 +16,13 @@ use zt_wire::{Address, NetworkId, Parse as _, Reader, World, WorldKind};
 
 use super::bonded::peer;
 use super::decisions::told_why;
-use super::home::Home;
-use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics};
+use super::home::{Home, read_file};
+use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics, no_ways};
 use super::joined::network;
-use super::local_conf::{self, ChangeError, Effective, LocalConf};
+use super::local_conf::{self, ChangeError, Effective, LocalConf, LocalConfError};
 use super::node::merged;
 use super::port_mapping::Shown;
+use super::proxy::{Forward, Shown as Ways};
 use super::tunnel::Counts;
 use crate::compat::idtool::hex;
 use crate::worldfile::world_json;
@@ -49,6 +50,8 @@ pub(super) struct NodeBackend {
     mapping: Shown,
     /// What tunnels in streams dropped.
     streams: Counts,
+    /// Proxies and forwards, of a node without devices.
+    ways: Option<Ways>,
     /// What the process has given up.
     sandbox: Option<api::Sandbox>,
     /// Changes of a network's settings take turns: each builds on the one before.
@@ -73,12 +76,41 @@ impl NodeBackend {
         streams: Counts,
     ) -> Self {
         let (conf, changing) = (Arc::new(Mutex::new(conf)), tokio::sync::Mutex::new(()));
-        Self { handle, home, conf, ports, relay, ethernet, mapping, streams, sandbox: None, changing }
+        Self { handle, home, conf, ports, relay, ethernet, mapping, streams, sandbox: None, ways: None, changing }
     }
 
     /// The same, of a process that has given up some of its rights.
     pub(super) fn confined(self, sandbox: api::Sandbox) -> Self {
         Self { sandbox: Some(sandbox), ..self }
+    }
+
+    /// The same, of a node with proxies and forwards.
+    pub(super) fn with_ways(self, ways: Option<Ways>) -> Self {
+        Self { ways, ..self }
+    }
+
+    /// Changes the forwards in the file as it is now.
+    async fn change_forwards(&self, change: impl FnOnce(&mut Vec<Forward>) + Send + 'static) -> Answer<()> {
+        if self.ways.is_none() {
+            return Err(no_ways());
+        }
+        let _turn = self.changing.lock().await;
+        let home = self.home.clone();
+        // On a thread of its own: packets do not wait for the disk.
+        let write = move || -> Result<(), ChangeError> {
+            let content =
+                read_file(&home.file("local.conf")).map_err(|error| LocalConfError::Unreadable(error.to_string()))?;
+            let conf = LocalConf::parse(&content.unwrap_or_default())?;
+            let mut forwards = conf.settings.userspace.forwards;
+            change(&mut forwards);
+            let before = conf.raw.get("settings").and_then(|settings| settings.get("userspace"));
+            let mut userspace = before.and_then(Value::as_object).cloned().unwrap_or_default();
+            userspace.insert("forwards".to_owned(), forwards.iter().map(Forward::to_json).collect());
+            let changes = Map::from_iter([("userspace".to_owned(), Value::Object(userspace))]);
+            local_conf::change_settings(&home, &changes)
+        };
+        let written = tokio::task::spawn_blocking(write).await.map_err(|_| Failure::Stopping)?;
+        written.map_err(|error| Failure::Internal(error.to_string()))
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -245,7 +277,9 @@ impl Backend for NodeBackend {
         let of_streams = self.streams.iter().map(|(reason, count)| api::Drops { count, reason: reason.to_owned() });
         let of_frames = self.ethernet.drops();
         let of_frames = of_frames.into_iter().map(|(reason, count)| api::Drops { count, reason: reason.to_owned() });
-        Ok(of_node.chain(of_streams).chain(of_frames).collect())
+        let of_ways = self.ways.iter().flat_map(|ways| ways.refused.counts());
+        let of_ways = of_ways.map(|(reason, count)| api::Drops { count, reason: reason.to_owned() });
+        Ok(of_node.chain(of_streams).chain(of_frames).chain(of_ways).collect())
     }
 
     async fn traces(&self, after: u64, wait: Duration) -> Answer<api::Traces> {
@@ -281,6 +315,29 @@ impl Backend for NodeBackend {
             ChangeError::Unusable(_) => Failure::Refused(error.to_string()),
             _ => Failure::Internal(error.to_string()),
         })
+    }
+
+    async fn forwards(&self) -> Answer<Value> {
+        self.ways.as_ref().map(Ways::told).ok_or_else(no_ways)
+    }
+
+    async fn add_forward(&self, forward: Forward) -> Answer<()> {
+        self.change_forwards(move |forwards| {
+            forwards.retain(|other| other.id() != forward.id());
+            forwards.push(forward);
+        })
+        .await
+    }
+
+    async fn remove_forward(&self, id: String) -> Answer<bool> {
+        let (sender, found) = std::sync::mpsc::channel();
+        self.change_forwards(move |forwards| {
+            let before = forwards.len();
+            forwards.retain(|forward| forward.id() != id);
+            let _ = sender.send(forwards.len() < before);
+        })
+        .await?;
+        Ok(found.try_recv().unwrap_or(false))
     }
 
     async fn metrics(&self) -> Answer<String> {

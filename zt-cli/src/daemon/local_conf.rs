@@ -8,9 +8,11 @@ pub mod schema;
 mod tap_offload;
 mod tcp;
 mod udp_offload;
+mod userspace;
 
 pub use change::{ChangeError, change_settings};
 pub use tcp::{Targets, listen_addresses, targets_beside_planet};
+pub use userspace::proxy_address;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +29,7 @@ use zt_wire::{Address, IpPrefix};
 
 use super::home::read_file;
 use super::logs::Filter;
+use super::proxy::UserspaceSettings;
 use super::tunnel::TcpSettings;
 use crate::render::json::{sorted, without_mark};
 use places::Places;
@@ -154,6 +157,8 @@ pub struct Settings {
     pub tcp: TcpSettings,
     /// Interfaces on which members find each other without IP.
     pub ethernet: Vec<String>,
+    /// Proxies and forwards of a node without a device.
+    pub userspace: UserspaceSettings,
     /// The most that virtual ports and the kernel leave to each other.
     pub tap_offload: Offloads,
     /// What is left to the kernel of sending and receiving by UDP.
@@ -184,6 +189,7 @@ impl Default for Settings {
             tcp_fallback_relay: Some(TcpRelaySettings::default().server),
             tcp: TcpSettings::default(),
             ethernet: Vec::new(),
+            userspace: UserspaceSettings::default(),
             tap_offload: Offloads::All,
             udp_offload: UdpOffloads::default(),
             aes: true,
@@ -323,6 +329,7 @@ impl LocalConf {
                 },
                 "tcp" => self.read_tcp(value),
                 "ethernet" => self.read_ethernet(value),
+                "userspace" => self.read_userspace(value),
                 "tapOffload" => self.read_tap_offload(value),
                 "udpOffload" => self.read_udp_offload(value),
                 "aes" => self.settings.aes = value.as_bool().unwrap_or(self.settings.aes),

@@ -15,14 +15,17 @@ mod notify;
 mod port_mapping;
 pub mod ports;
 pub mod prepare;
+pub mod proxy;
 pub mod sandbox;
 pub mod signals;
 pub mod store;
+mod surroundings;
 mod sys;
 pub mod tunnel;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -31,9 +34,12 @@ use crate::console::Console;
 
 use home::{Home, HomeError};
 use local_conf::LocalConfError;
+use proxy::Requested;
 use sandbox::{Needs, Sandbox, UserError};
+use surroundings::Make;
 
 pub use prepare::{Prepared, prepare};
+pub use surroundings::{Daemon, Start, Stop, Surroundings};
 
 /// How a daemon is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub struct DaemonOptions {
     pub ready_after: Duration,
     /// A new identity may take the place of one that is lost, although networks belong to that.
     pub new_identity: bool,
+    /// Networks get a stack of this process in place of devices, with proxies where asked for (docs/userspace.md).
+    pub userspace: Option<Requested>,
     /// Only what the original prints: no log unless something is wrong.
     pub quiet: bool,
     /// How much to log, whatever `local.conf` says at the start.
@@ -70,9 +78,16 @@ impl DaemonOptions {
             user: None,
             ready_after: READY_AFTER,
             new_identity: false,
+            userspace: None,
             quiet: false,
             log: None,
         }
+    }
+
+    /// How a daemon runs as a part of a program: any port, and the program keeps its rights.
+    #[must_use]
+    pub fn embedded(home: Home) -> Self {
+        Self { port: 0, sandbox: Sandbox::Off, ..Self::at(home) }
     }
 }
 
@@ -105,6 +120,11 @@ pub enum DaemonError {
 
 /// Runs a node until it is asked to stop by a signal; with another identity if somebody else owns its address.
 pub fn run(options: &DaemonOptions, console: &mut Console<'_>) -> Result<(), DaemonError> {
+    let make: Make = Arc::new(Surroundings::of_kernel);
+    run_with(options, &make, &Stop::default(), console)
+}
+
+fn run_with(options: &DaemonOptions, make: &Make, stop: &Stop, console: &mut Console<'_>) -> Result<(), DaemonError> {
     if options.quiet {
         let color = console.color_err;
         let filter = tracing::level_filters::LevelFilter::WARN.into();
@@ -123,7 +143,8 @@ pub fn run(options: &DaemonOptions, console: &mut Console<'_>) -> Result<(), Dae
         let prepared = prepare(options, console)?;
         // Once, for all nodes of this process: a sandbox cannot be left.
         let entered = entered.get_or_insert_with(|| sandbox::enter(options.sandbox, &needs(&prepared, console)));
-        match node::serve(prepared, entered, manager.as_ref().map(|manager| (manager, options.ready_after)))? {
+        let ground = node::Ground { make, stop, userspace: options.userspace.as_ref() };
+        match node::serve(prepared, &ground, entered, manager.as_ref().map(|manager| (manager, options.ready_after)))? {
             node::End::Asked => return Ok(()),
             node::End::Collision => options.home.retire_identity(console.entropy)?,
         }
@@ -140,7 +161,8 @@ fn needs(prepared: &Prepared, console: &Console<'_>) -> Needs {
     read.extend(node::controller_folder(&prepared.local_conf));
     let mut write = vec![prepared.home.path().to_owned()];
     write.extend((console.env)("RUNTIME_DIRECTORY").map(PathBuf::from));
-    let ports = prepared.listen_tcp.iter().chain(&settings.tcp.listen).map(SocketAddr::port);
+    let proxies = settings.userspace.socks5.iter().chain(&settings.userspace.http_proxy);
+    let ports = prepared.listen_tcp.iter().chain(&settings.tcp.listen).chain(proxies).map(SocketAddr::port);
     let ports = ports.chain([prepared.port, settings.secondary_port, settings.tertiary_port]);
     Needs { read, write, low_port: ports.into_iter().any(|port| (1..1024).contains(&port)) }
 }

@@ -12,7 +12,6 @@ use zt_netconf::Settings;
 use zt_node::driver::{Control, Ethernet, EthernetHandle, StateKey, TcpRelay, TcpRelayHandle, create_folder};
 use zt_node::{Driver, FileState, Handle, NodeConfig, StateStore as _};
 use zt_peer::{PhysicalPrefix, VirtualPeer};
-use zt_tap::{LinuxDns, LinuxHost, LinuxTaps, ResolverPlaces};
 use zt_wire::{IpPrefix, NetworkId, Parse as _, Reader, World};
 
 use super::backend::{NodeBackend, Ports};
@@ -22,11 +21,14 @@ use super::local_conf::{LocalConf, Watch};
 use super::notify::{self, Manager};
 use super::port_mapping::{PortMapper, Wish};
 use super::prepare::heed_log;
+use super::proxy::{Requested, Ways};
 use super::signals::StopSignals;
 use super::store::Store;
+use super::surroundings::{Make, Start, Stop, Surroundings};
 use super::tunnel::{Keeper, Tunnels};
 use super::{DaemonError, Prepared, logs};
 use crate::api;
+use crate::userspace;
 use zt_node::OsEntropy;
 
 /// How often `local.conf` is looked at.
@@ -47,9 +49,18 @@ pub(super) enum End {
     Collision,
 }
 
+/// What a node stands on, and what stops it.
+pub(super) struct Ground<'a> {
+    pub(super) make: &'a Make,
+    pub(super) stop: &'a Stop,
+    /// Stacks of this process in place of what `make` makes.
+    pub(super) userspace: Option<&'a Requested>,
+}
+
 /// Runs the node of a prepared home until a signal asks it to stop, or it needs another identity.
 pub(super) fn serve(
     prepared: Prepared,
+    ground: &Ground<'_>,
     sandbox: &api::Sandbox,
     manager: Option<(&Manager, Duration)>,
 ) -> Result<End, DaemonError> {
@@ -58,11 +69,12 @@ pub(super) fn serve(
         .enable_time()
         .build()
         .map_err(|error| DaemonError::Node(format!("cannot start: {error}")))?;
-    runtime.block_on(serve_inside(prepared, sandbox, manager))
+    runtime.block_on(serve_inside(prepared, ground, sandbox, manager))
 }
 
 async fn serve_inside(
     prepared: Prepared,
+    ground: &Ground<'_>,
     sandbox: &api::Sandbox,
     manager: Option<(&Manager, Duration)>,
 ) -> Result<End, DaemonError> {
@@ -73,7 +85,12 @@ async fn serve_inside(
     let ports = udp_ports(port, &local_conf);
     let address = identity.identity().address;
     let (relay_source, relay) = TcpRelay::new(local_conf.settings.tcp_relay());
-    let mut config = node_config(&home, identity, &local_conf, &ports)?;
+    let nets = ground.userspace.map(|_| userspace::Ports::new());
+    let around = match &nets {
+        Some(nets) => Surroundings::of_userspace(nets),
+        None => (ground.make)(&Start { address, local_conf: &local_conf })?,
+    };
+    let mut config = node_config(&home, identity, &local_conf, &ports, around)?;
     config.links.push(Box::new(relay_source));
     let (ethernet_source, ethernet) = Ethernet::new(address, local_conf.settings.ethernet.clone());
     config.links.push(Box::new(ethernet_source));
@@ -98,8 +115,13 @@ async fn serve_inside(
     let mut mapper = PortMapper::new(handle.clone(), wish_receiver, format!("zt {address}"));
     let shown = shown_ports(&ports, &local_conf);
     let (conf, links, mapping) = (local_conf.clone(), (relay.clone(), ethernet.clone()), mapper.shown());
+    let wanted =
+        |conf: &LocalConf| ground.userspace.map(|asked| asked.over(&conf.settings.userspace)).unwrap_or_default();
+    let (ways_sender, ways_receiver) = watch::channel(wanted(&local_conf));
+    let (ways, ways_shown) = nets.map(|nets| Ways::new(nets, handle.clone(), ways_receiver)).unzip();
     let backend = NodeBackend::new(handle.clone(), home.clone(), conf, shown, links, mapping, tunnels.counts().clone())
-        .confined(sandbox.clone());
+        .confined(sandbox.clone())
+        .with_ways(ways_shown);
     let conf = backend.local_conf();
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?
@@ -122,6 +144,7 @@ async fn serve_inside(
             let change = |conf: &LocalConf| {
                 let _ = access_sender.send(access(conf));
                 let _ = wish_sender.send(mapping_wish(&ports, conf));
+                let _ = ways_sender.send(wanted(conf));
             };
             follow(watch, &handle, (&ports, &links), &conf, &mut keeper, (look, change)).await;
         }
@@ -129,6 +152,12 @@ async fn serve_inside(
     let told = async {
         match manager {
             Some((manager, ready_after)) => notify::follow(manager, &handle, ready_after).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ways = async {
+        match ways {
+            Some(ways) => ways.run().await,
             None => std::future::pending().await,
         }
     };
@@ -143,6 +172,8 @@ async fn serve_inside(
         () = settings => return Err(DaemonError::Node("local.conf is not followed any more".to_owned())),
         () = mapper.run() => return Err(DaemonError::Node("the mapped port is not kept any more".to_owned())),
         () = told => return Err(DaemonError::Node("the service manager is not told any more".to_owned())),
+        () = ways => return Err(DaemonError::Node("the proxies ended by themselves".to_owned())),
+        () = ground.stop.wait() => End::Asked,
         signal = signals.wait() => {
             tracing::info!(signal, "stopping");
             End::Asked
@@ -194,7 +225,7 @@ fn come_to_its_end(ended: Result<(), JoinError>) {
     }
 }
 
-fn node_error(kind: std::io::ErrorKind, error: &dyn std::fmt::Display) -> DaemonError {
+pub(super) fn node_error(kind: std::io::ErrorKind, error: &dyn std::fmt::Display) -> DaemonError {
     DaemonError::Node(match kind {
         std::io::ErrorKind::PermissionDenied => {
             format!("{error}; run as root or with the capabilities NET_ADMIN and NET_RAW")
@@ -247,8 +278,9 @@ fn node_config(
     identity: zt_crypto::SecretIdentity,
     conf: &LocalConf,
     ports: &[u16],
+    around: Surroundings,
 ) -> Result<NodeConfig, DaemonError> {
-    let mut config = NodeConfig::new(identity, Box::new(LinuxTaps { offloads: conf.settings.tap_offload }));
+    let mut config = NodeConfig::new(identity, around.taps);
     let state = FileState::new(home.path());
     config.planets = built_in_planets(&state)?;
     config.state = Box::new(state);
@@ -257,8 +289,7 @@ fn node_config(
     config.udp_offloads = conf.settings.udp_offload;
     config.aes = conf.settings.aes;
     config.interface_blacklist = conf.settings.interface_prefix_blacklist.clone();
-    config.host = Box::new(LinuxHost::new().map_err(|error| node_error(error.kind(), &error))?);
-    config.dns = Box::new(LinuxDns::new(&config.identity.identity().address.to_string(), ResolverPlaces::default()));
+    (config.host, config.dns, config.interfaces) = (around.host, around.dns, around.interfaces);
     config.device_names = device_map(home)?;
     let folder = controller_folder(conf).unwrap_or_else(|| home.file("controller.d"));
     let (store, imported) = Store::open(home.path(), &folder).map_err(|error| DaemonError::Node(error.to_string()))?;

@@ -129,6 +129,17 @@ impl Port {
         Ok(UdpSocket { port: self.clone(), handle })
     }
 
+    /// Until the network is left.
+    pub async fn closed(&self) {
+        loop {
+            let came = self.came.notified();
+            if self.lock().is_closed {
+                return;
+            }
+            came.await;
+        }
+    }
+
     /// Asks for an echo every 200 ms until one comes back: how long that one took.
     ///
     /// # Errors

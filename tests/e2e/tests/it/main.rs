@@ -37,4 +37,5 @@ mod streams;
 mod takeover;
 mod tcp_relay;
 mod underlay;
+mod userspace;
 mod walk;

@@ -17,7 +17,8 @@ use super::log::LogArgs;
 use super::{Globals, Report};
 use crate::console::Console;
 use crate::daemon::home::STOCK_HOME;
-use crate::daemon::local_conf::listen_addresses;
+use crate::daemon::local_conf::{listen_addresses, proxy_address};
+use crate::daemon::proxy::Requested;
 use crate::daemon::sandbox::Sandbox;
 use crate::daemon::{self, DaemonError, DaemonOptions, logs};
 use host::{Host, Init};
@@ -33,6 +34,8 @@ use plan::{Step, Wanted};
   sudo zt service --home /tmp/node --port 0 --log debug
   sudo zt service --listen-tcp 443
                             a root that members without UDP reach as well
+  zt service --userspace --home ~/.zt --socks5 127.0.0.1:1080
+                            without rights and devices: networks are reached by a proxy
 
 Without a planet file in the home folder the public planet is used.
 Settings: local.conf in the home folder; changes are taken up while running."
@@ -58,6 +61,15 @@ pub struct ServiceArgs {
     /// Seconds until the service manager is told "ready" though no root has answered
     #[arg(long, value_name = "SECONDS", default_value_t = daemon::READY_AFTER.as_secs())]
     ready_after: u64,
+    /// Make no devices and need no rights: networks are reached by proxies and forwards
+    #[arg(long)]
+    userspace: bool,
+    /// Where a SOCKS5 proxy listens, as 127.0.0.1:1080
+    #[arg(long, value_name = "ADDR", requires = "userspace", value_parser = proxy)]
+    socks5: Option<SocketAddr>,
+    /// Where an HTTP proxy listens, as 127.0.0.1:8118
+    #[arg(long, value_name = "ADDR", requires = "userspace", value_parser = proxy)]
+    http_proxy: Option<SocketAddr>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -115,6 +127,14 @@ pub struct UninstallArgs {
 fn listen_tcp(text: &str) -> std::result::Result<Vec<SocketAddr>, String> {
     let hint = "write a port such as 443, or an address with its port such as 192.0.2.1:443 or [2001:db8::1]:443";
     listen_addresses(text).ok_or_else(|| hint.to_owned())
+}
+
+fn proxy(text: &str) -> std::result::Result<SocketAddr, String> {
+    let at = proxy_address(text).ok_or("write an address with its port, such as 127.0.0.1:1080")?;
+    if at.ip().is_loopback() {
+        return Ok(at);
+    }
+    Err("everybody could use it: name an address of loopback, or set it with user and password in local.conf (settings.userspace)".to_owned())
 }
 
 /// Runs `zt service` until it is asked to stop, or one of its commands.
@@ -203,6 +223,7 @@ fn run_node(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) ->
         new_identity: args.new_identity,
         ready_after: Duration::from_secs(args.ready_after),
         log: args.log.wish(console)?,
+        userspace: args.userspace.then_some(Requested { socks5: args.socks5, http_proxy: args.http_proxy }),
         ..DaemonOptions::at(globals.home(console)?)
     };
     daemon::run(&options, console).map_err(|error| match &error {

@@ -7,6 +7,7 @@ mod bond;
 mod config;
 mod connection;
 mod controller;
+mod forward;
 mod health;
 mod listen;
 mod local;
@@ -38,6 +39,7 @@ use tokio::sync::{Semaphore, watch};
 use zt_peer::BondMtuError;
 use zt_wire::{Address, IpPrefix, NetworkId};
 
+use super::proxy::Forward;
 use crate::api;
 
 use places::Origin;
@@ -107,8 +109,29 @@ pub trait Backend: Send + Sync + 'static {
     fn config(&self) -> impl Future<Output = Answer<Value>> + Send;
     /// Replaces members of `settings` in `local.conf`.
     fn change_settings(&self, changes: Map<String, Value>) -> impl Future<Output = Answer<()>> + Send;
+    /// Forwards of a node without devices, with how they do.
+    fn forwards(&self) -> impl Future<Output = Answer<Value>> + Send {
+        std::future::ready(Err(no_ways()))
+    }
+    /// Adds a forward, or replaces that of the same source.
+    fn add_forward(&self, forward: Forward) -> impl Future<Output = Answer<()>> + Send {
+        let _ = forward;
+        std::future::ready(Err(no_ways()))
+    }
+    /// Removes a forward by its ID; false if there is none.
+    fn remove_forward(&self, id: String) -> impl Future<Output = Answer<bool>> + Send {
+        let _ = id;
+        std::future::ready(Err(no_ways()))
+    }
     /// The text of `/metrics`.
     fn metrics(&self) -> impl Future<Output = Answer<String>> + Send;
+}
+
+/// What a node with devices says about forwards.
+pub(super) fn no_ways() -> Failure {
+    Failure::Refused(
+        "forwards are for nodes without a device (`zt service --userspace`); here the host hands ports on".to_owned(),
+    )
 }
 
 /// Result of a call of a [`Backend`].
@@ -267,6 +290,8 @@ async fn route<B: Backend>(shared: &Shared<B>, request: &mut Request) -> Answer<
         ["planet"] => planet::all(backend, request).await,
         ["planet", id] => planet::one(backend, request, id).await,
         ["log"] => log::log(request),
+        ["forward"] => forward::all(backend, request).await,
+        ["forward", id @ ..] => forward::one(backend, request, &id.join("/")).await,
         ["trace"] => trace::traces(backend, request).await,
         ["drops"] => status::drops(backend, request).await,
         ["bond", rest @ ..] => bond::bond(backend, request, rest).await,

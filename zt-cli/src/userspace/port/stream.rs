@@ -32,6 +32,12 @@ impl TcpStream {
         self.connection.remote()
     }
 
+    /// This end.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.connection.local()
+    }
+
     pub(super) async fn connected(&self) -> io::Result<()> {
         poll_fn(|cx| {
             let mut inner = self.port.lock();

@@ -3,6 +3,12 @@
 use super::*;
 
 impl Connection {
+    /// This end.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.ends.local
+    }
+
     /// The other end.
     #[must_use]
     pub fn remote(&self) -> SocketAddr {
