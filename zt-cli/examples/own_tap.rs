@@ -13,7 +13,7 @@
 use anyhow::{Context as _, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -121,7 +121,7 @@ fn prepare(folder: &Path) -> Result<()> {
     let identity = SecretIdentity::generate(&mut OsEntropy);
     std::fs::write(folder.join("identity.secret"), identity.to_text().as_bytes())?;
     let key = KeyPair::generate(&mut OsEntropy);
-    let endpoint = InetAddress::from((Ipv4Addr::LOCALHOST, 9));
+    let endpoint = InetAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 9)));
     let roots = vec![Root { identity: *identity.identity(), endpoints: vec![endpoint] }];
     let (update_key, signature) = (*key.public_key(), Signature([0; 96]));
     let mut world = World { kind: WorldKind::Planet, id: 1, timestamp: 1, update_key, signature, roots };

@@ -246,6 +246,12 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
+    /// Whether the network was left: nothing comes or goes any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.port.lock().is_closed
+    }
+
     /// Sends a datagram. What is longer than the network takes, or finds the queue full, is lost, as on any network.
     pub fn send_to(&self, data: &[u8], to: SocketAddr) {
         self.port.with(|stack, _| {

@@ -248,8 +248,8 @@ pub(super) async fn from_host_udp(service: Service, socket: UdpSocket, target: T
             continue;
         };
         let net = match flows.find(from) {
-            Some(net) => net,
-            None => {
+            Some(net) if !net.is_closed() => net,
+            _ => {
                 flows.make_room();
                 let Some(port) = service.ports.to(ip) else {
                     service.refused.count(Refusal::NoNetwork);
