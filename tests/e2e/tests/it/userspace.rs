@@ -138,7 +138,7 @@ struct Scene {
     ours: Vec<IpAddr>,
     theirs: Vec<IpAddr>,
     /// What else lives meanwhile: the root, its host, the other member.
-    _others: (Lab, Host, [Daemon; 2]),
+    others: (Lab, Host, [Daemon; 2]),
 }
 
 impl Scene {
@@ -152,7 +152,7 @@ impl Scene {
         let options = without_rights(&home, options);
         let node = hosts[0].start_with(&Program::ours()?, lab.home_at(home), options)?;
         let ours = addresses(&node, network)?;
-        Ok(Some(Self { node, hosts, network, ours, theirs, _others: (lab, root_host, [root, other]) }))
+        Ok(Some(Self { node, hosts, network, ours, theirs, others: (lab, root_host, [root, other]) }))
     }
 }
 
@@ -185,6 +185,7 @@ fn a_node_without_a_device_and_without_rights_carries_proxies_forwards_and_pings
         ensure!(text.ends_with(BODY), "a request with an absolute URI: {text}");
         datagrams(host, SocketAddr::new(*ip, 7))?;
     }
+    names(&scene)?;
     refused(&scene)?;
     hostile(&scene)
 }
@@ -199,6 +200,44 @@ fn datagrams(host: &Host, to: SocketAddr) -> Result<()> {
     let socket = host.namespace().run(|| UdpSocket::bind(local(0)))??;
     let request = [vec![0, 0, 0], spelt(to), b"over a virtual LAN".to_vec()].concat();
     ensure!(ask(&socket, &request, at)? == request, "the answer says who sent it");
+    Ok(())
+}
+
+/// A name of the network is asked of its server, which only members reach.
+fn names(scene: &Scene) -> Result<()> {
+    let server = scene.theirs[0];
+    let IpAddr::V4(web) = server else { bail!("the first address is of IPv4") };
+    let socket = scene.hosts[1].namespace().run(|| UdpSocket::bind((server, 53)))??;
+    std::thread::spawn(move || {
+        let mut room = [0; 512];
+        while let Ok((count, from)) = socket.recv_from(&mut room) {
+            let asks_for_it = room[..count].windows(9).any(|part| part == b"\x04page\x03lan");
+            let mut answer = room[..count].to_vec();
+            answer[2] |= 0x80;
+            if asks_for_it && answer.ends_with(&[0, 1, 0, 1]) {
+                answer[7] = 1;
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+                answer.extend(web.octets());
+            }
+            let _ = socket.send_to(&answer, from);
+        }
+    });
+    let (node, host, [root, _]) = (&scene.node, &scene.hosts[0], &scene.others.2);
+    root.change_network(scene.network, &json!({ "dns": { "domain": "lan", "servers": [server.to_string()] } }))?;
+    node.api().post(&format!("/network/{}", scene.network), &json!({ "allowDNS": true }))?;
+    node.wait("the network's server of names", WAIT, || {
+        Ok((node.network(scene.network)?["dnsResolver"] == "the proxies of zt").then_some(()))
+    })?;
+    for name in ["page.lan", "page"] {
+        let text = get(connect(host, local(8118))?, &format!("http://{name}/"))?;
+        ensure!(text.ends_with(BODY), "{name}: {text}");
+        let mut stream = connect(host, local(1080))?;
+        ensure!(exchange::<2>(&mut stream, &[5, 1, 0])? == [5, 0]);
+        let length = u8::try_from(name.len())?;
+        let request = [&[5, 1, 0, 3, length], name.as_bytes(), &[0, 80]].concat();
+        ensure!(exchange::<10>(&mut stream, &request)?[1] == 0, "{name}");
+        ensure!(get(stream, "/")?.ends_with(BODY), "{name}");
+    }
     Ok(())
 }
 

@@ -140,7 +140,8 @@ impl Ways {
             access = settings.access;
             self.service.access = access.clone().map(Arc::new);
             running.retain(|(way, task)| {
-                let stays = wanted.contains(way) && !(has_new_access && !matches!(way, Way::Forward(_)));
+                let is_proxy = !matches!(way, Way::Forward(_));
+                let stays = wanted.contains(way) && !(is_proxy && has_new_access);
                 if !stays {
                     task.abort();
                     self.states.lock().unwrap_or_else(PoisonError::into_inner).remove(&way.id());
