@@ -60,9 +60,6 @@ pub(crate) fn package(arguments: &[String]) -> Result<()> {
             Some(program) => program.clone(),
             None => build(target)?,
         };
-        let size = fs::metadata(&program).with_context(|| format!("{} is missing", program.display()))?.len();
-        println!("   {} bytes of {LARGEST} allowed", size);
-        ensure!(size <= LARGEST, "{} has {size} bytes, more than {LARGEST}", program.display());
         make(target, &program, &kinds, &out)?;
     }
     bill::write(&out)?;
@@ -115,7 +112,11 @@ fn build(target: Target) -> Result<PathBuf> {
     // Where it was built is nobody's matter, and makes two builds differ.
     command.env("RUSTFLAGS", format!("--remap-path-prefix={}=/zt", root().display()));
     run(&mut command)?;
-    Ok(target_folder().join(triple).join("dist/zt"))
+    let program = target_folder().join(triple).join("dist/zt");
+    let size = fs::metadata(&program).with_context(|| format!("{} is missing", program.display()))?.len();
+    println!("   {size} bytes of {LARGEST} allowed");
+    ensure!(size <= LARGEST, "{} has {size} bytes, more than {LARGEST}", program.display());
+    Ok(program)
 }
 
 fn make(target: Target, program: &Path, kinds: &[&str], out: &Path) -> Result<()> {

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Gid, Uid};
@@ -13,6 +13,8 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 use thiserror::Error;
 
 const PASSWD: &str = "/etc/passwd";
+/// What devices are made with.
+const TUN: &str = "/dev/net/tun";
 
 /// Why the daemon did not become another user.
 #[derive(Debug, Error)]
@@ -72,6 +74,7 @@ pub fn become_user(name: &str, home: &Path) -> Result<(), UserError> {
         return Err(UserError::NotRoot { name: name.to_owned() });
     }
     give(home, user).map_err(|(path, source)| UserError::Home { name: name.to_owned(), path, source })?;
+    open_to(Path::new(TUN), user);
     change(user).map_err(|error| UserError::Refused { name: name.to_owned(), source: error.into() })
 }
 
@@ -91,6 +94,17 @@ fn change(user: User) -> rustix::io::Result<()> {
         None,
         CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
     )
+}
+
+/// Lets the user's group open a device that is root's alone. Where udev runs everybody may: to make a device takes NET_ADMIN
+/// all the same. A failure is told when a device is made.
+fn open_to(device: &Path, user: User) {
+    const ALL: u32 = 0o006;
+    let Ok(found) = fs::metadata(device) else { return };
+    let mode = found.permissions().mode();
+    if mode & ALL != ALL && rustix::fs::chown(device, None, Some(Gid::from_raw(user.gid))).is_ok() {
+        let _ = fs::set_permissions(device, fs::Permissions::from_mode(mode & 0o7777 | ALL << 3));
+    }
 }
 
 /// The whole folder, unless it is that user's already. Symbolic links are given, not what they lead to.
