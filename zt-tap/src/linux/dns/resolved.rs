@@ -36,6 +36,8 @@ pub(super) enum Owner {
 pub(super) struct Resolved {
     connection: Connection,
     owners: MessageStream,
+    /// The bus is the system's.
+    is_system: bool,
 }
 
 impl Resolved {
@@ -55,7 +57,7 @@ impl Resolved {
                 .arg(0, SERVICE)
                 .build()?;
             let owners = MessageStream::for_match_rule(rule, &connection, None).await?;
-            Ok::<_, zbus::Error>(Self { connection, owners })
+            Ok::<_, zbus::Error>(Self { connection, owners, is_system: address.is_none() })
         };
         tokio::time::timeout(TIMEOUT, connecting).await.ok()?.ok()
     }
@@ -73,8 +75,12 @@ impl Resolved {
         let Ok(process) = reply.and_then(|reply| reply.body().deserialize::<u32>()) else { return true };
         let theirs = std::fs::read_link(format!("/proc/{process}/ns/net"));
         let ours = std::fs::read_link("/proc/thread-self/ns/net");
-        // Who may not look there (another user's process) takes the usual case.
-        !matches!((theirs, ours), (Ok(theirs), Ok(ours)) if theirs != ours)
+        match (theirs, ours) {
+            (Ok(theirs), Ok(ours)) => theirs == ours,
+            // Who may not look there (a process of another user, or outside of our sandbox) looks for sockets.
+            _ if self.is_system => std::fs::read_to_string("/proc/thread-self/net/unix").is_ok_and(|all| is_here(&all)),
+            _ => true,
+        }
     }
 
     /// Gives a device its servers and its domain, in place of what it had.
@@ -129,6 +135,12 @@ impl Resolved {
     }
 }
 
+/// Whether sockets of a namespace, as the kernel lists them, are those on which the service or its bus listens.
+fn is_here(sockets: &str) -> bool {
+    let listening = ["/systemd/resolve/io.systemd.Resolve", "/dbus/system_bus_socket"];
+    sockets.lines().any(|line| listening.iter().any(|name| line.ends_with(name)))
+}
+
 fn address(ip: IpAddr) -> (i32, Vec<u8>) {
     match ip {
         IpAddr::V4(ip) => (INET, ip.octets().to_vec()),
@@ -143,4 +155,18 @@ fn reason(error: &zbus::Error) -> String {
         other => other.to_string(),
     };
     text.replace(|character: char| character.is_control(), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_of_another_namespace_is_known_by_its_missing_sockets() {
+        let head = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+        let line = "ffff: 00000002 00000000 00010000 0001 01 18321";
+        assert!(is_here(&format!("{head}{line} /run/dbus/system_bus_socket\n")));
+        assert!(is_here(&format!("{head}{line}\n{line} /run/systemd/resolve/io.systemd.Resolve\n")));
+        assert!(!is_here(&format!("{head}{line} @/tmp/x\n{line} /run/zt/zt.sock\n")));
+    }
 }
