@@ -12,6 +12,7 @@ mod handle;
 mod interfaces;
 mod jobs;
 mod link;
+mod news;
 mod perform;
 mod persist;
 mod pings;
@@ -42,6 +43,7 @@ use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use interfaces::{Interfaces, Wish};
 use jobs::Worker;
 use link::Links;
+use news::News;
 use persist::Persistence;
 use pings::Pings;
 use ports::{LostFrames, Port};
@@ -167,6 +169,7 @@ pub struct Driver {
     interfaces: Interfaces,
     traces: TraceLog,
     pings: Pings,
+    news: News,
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,
@@ -248,6 +251,7 @@ impl Driver {
             interfaces: Interfaces::new(config.interfaces, wish),
             traces: TraceLog::new(),
             pings: Pings::default(),
+            news: News::default(),
             device_names: config.device_names,
             workers,
             commits: None,
@@ -404,6 +408,9 @@ impl Driver {
     fn housekeeping(&mut self, now: Now) {
         self.housekeeping_due = now.mono + HOUSEKEEPING;
         self.tend_ports(now);
+        for network in self.engine.vl2().networks() {
+            self.news.look(self.engine.address(), network);
+        }
         self.check_ports(now);
         self.scan_groups(now);
         if self.peers_discarded.pass(now.mono, OLD_PEERS) {
