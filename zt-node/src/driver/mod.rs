@@ -12,7 +12,7 @@ mod handle;
 mod interfaces;
 mod jobs;
 mod link;
-mod news;
+mod notices;
 mod perform;
 mod persist;
 mod pings;
@@ -43,7 +43,7 @@ use crate::engine::{Engine, EngineConfig, Input, Outbox};
 use interfaces::{Interfaces, Wish};
 use jobs::Worker;
 use link::Links;
-use news::News;
+use notices::Notices;
 use persist::Persistence;
 use pings::Pings;
 use ports::{LostFrames, Port};
@@ -169,7 +169,7 @@ pub struct Driver {
     interfaces: Interfaces,
     traces: TraceLog,
     pings: Pings,
-    news: News,
+    notices: Notices,
     device_names: BTreeMap<NetworkId, String>,
     workers: Worker<Job>,
     commits: Option<Worker<(u64, Vec<Change>)>>,
@@ -251,7 +251,7 @@ impl Driver {
             interfaces: Interfaces::new(config.interfaces, wish),
             traces: TraceLog::new(),
             pings: Pings::default(),
-            news: News::default(),
+            notices: Notices::default(),
             device_names: config.device_names,
             workers,
             commits: None,
@@ -409,7 +409,7 @@ impl Driver {
         self.housekeeping_due = now.mono + HOUSEKEEPING;
         self.tend_ports(now);
         for network in self.engine.vl2().networks() {
-            self.news.look(self.engine.address(), network);
+            self.notices.look(self.engine.address(), network);
         }
         self.check_ports(now);
         self.scan_groups(now);

@@ -27,13 +27,13 @@ impl Driver {
             Output::Network(network, NetworkChange::Configure(managed)) => {
                 self.configure_port(now, network, &managed);
                 if let Some(network) = self.engine.vl2().network(network) {
-                    self.news.look(self.engine.address(), network);
+                    self.notices.look(self.engine.address(), network);
                 }
             }
             Output::Network(network, NetworkChange::Left) => {
                 self.close_port(now, network);
                 self.forget_network(network);
-                self.news.left(network);
+                self.notices.left(network);
             }
             Output::Event(event) => {
                 match event {

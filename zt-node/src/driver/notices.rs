@@ -7,7 +7,7 @@ use zt_wire::{Address, NetworkId};
 
 /// The status of each network as it was told last.
 #[derive(Debug, Default)]
-pub(super) struct News {
+pub(super) struct Notices {
     told: BTreeMap<NetworkId, NetworkStatus>,
 }
 
@@ -18,7 +18,7 @@ enum Told {
     Status(NetworkStatus),
 }
 
-impl News {
+impl Notices {
     /// Tells what changed of a network since this was called last. `own` is this node.
     pub(super) fn look(&mut self, own: Address, network: &Network) {
         for told in self.changes(network.id(), network.status()) {
@@ -80,18 +80,18 @@ mod tests {
 
     #[test]
     fn each_change_is_told_once() {
-        let mut news = News::default();
+        let mut notices = Notices::default();
         let (one, two) = (NetworkId(1), NetworkId(2));
         let asked = NetworkStatus::RequestingConfiguration;
-        assert_eq!(news.changes(one, asked), [Told::Joined]);
-        assert_eq!(news.changes(one, asked), []);
-        assert_eq!(news.changes(one, NetworkStatus::Ok), [Told::Status(NetworkStatus::Ok)]);
-        assert_eq!(news.changes(one, NetworkStatus::Ok), []);
+        assert_eq!(notices.changes(one, asked), [Told::Joined]);
+        assert_eq!(notices.changes(one, asked), []);
+        assert_eq!(notices.changes(one, NetworkStatus::Ok), [Told::Status(NetworkStatus::Ok)]);
+        assert_eq!(notices.changes(one, NetworkStatus::Ok), []);
         let refused = NetworkStatus::PortError;
-        assert_eq!(news.changes(two, refused), [Told::Joined, Told::Status(refused)]);
-        news.left(one);
-        assert_eq!(news.changes(one, asked), [Told::Joined]);
-        assert_eq!(news.changes(two, asked), [Told::Status(asked)], "its configuration was lost");
+        assert_eq!(notices.changes(two, refused), [Told::Joined, Told::Status(refused)]);
+        notices.left(one);
+        assert_eq!(notices.changes(one, asked), [Told::Joined]);
+        assert_eq!(notices.changes(two, asked), [Told::Status(asked)], "its configuration was lost");
     }
 
     #[test]
