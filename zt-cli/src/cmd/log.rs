@@ -1,7 +1,7 @@
 //! `zt log`, and the options of what logs.
 
 use anyhow::{Result, anyhow};
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use serde_json::{Value, json};
 
 use super::{Globals, Report};
@@ -15,16 +15,25 @@ pub struct LogArgs {
     /// [default: $ZT_LOG, else settings.log of local.conf, else info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<Filter>,
-    /// Form of the log on standard error; auto = text, and the journal's own form where systemd reads it
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
-    log_format: LogFormat,
+    /// Form of the log on standard error [default: $ZT_LOG_FORMAT, else auto: text, and the journal's own form where systemd reads it]
+    #[arg(long, value_enum, value_name = "FORM")]
+    log_format: Option<LogFormat>,
 }
 
 impl LogArgs {
     /// What was asked for, here or in the environment; `info` when nothing was.
     pub fn options(&self, console: &Console<'_>) -> Result<LogOptions> {
         let filter = self.wish(console)?.unwrap_or_default();
-        Ok(LogOptions { filter, format: self.log_format, color: console.color_err })
+        Ok(LogOptions { filter, format: self.format(console)?, color: console.color_err })
+    }
+
+    fn format(&self, console: &Console<'_>) -> Result<LogFormat> {
+        match (self.log_format, named(console, "ZT_LOG_FORMAT")) {
+            (Some(format), _) => Ok(format),
+            (None, None) => Ok(LogFormat::default()),
+            (None, Some(text)) => LogFormat::from_str(&text, true)
+                .map_err(|_| anyhow!("$ZT_LOG_FORMAT is {text:?}; write auto, text, json or journal")),
+        }
     }
 
     /// How much, if somebody said so.
@@ -32,9 +41,13 @@ impl LogArgs {
         if self.log.is_some() {
             return Ok(self.log.clone());
         }
-        let named = (console.env)("ZT_LOG").and_then(|text| text.into_string().ok()).filter(|text| !text.is_empty());
-        named.map(|text| text.parse().map_err(|error| anyhow!("$ZT_LOG: {error}"))).transpose()
+        named(console, "ZT_LOG").map(|text| text.parse().map_err(|error| anyhow!("$ZT_LOG: {error}"))).transpose()
     }
+}
+
+/// A variable that is set to something.
+fn named(console: &Console<'_>, name: &str) -> Option<String> {
+    (console.env)(name).and_then(|text| text.into_string().ok()).filter(|text| !text.is_empty())
 }
 
 /// Arguments of `zt log`.

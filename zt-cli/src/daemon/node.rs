@@ -126,12 +126,13 @@ async fn serve_inside(
     let server = Server::bind(Shared::new(backend, access_receiver), port)
         .map_err(|error| DaemonError::Port { port: error.port })?
         .with_local(sockets);
-    tracing::info!(version = crate::VERSION, %address, port, home = %home.path().display(), "node started");
+    tracing::info!(version = crate::VERSION, %address, port, udp = ?ports, home = %home.path().display(), "node started");
     let settings = {
         let (handle, ports, links) = (handle.clone(), ports.clone(), (relay, ethernet));
         let home = &home;
         async move {
             apply(&handle, &local_conf, &ports, &links).await;
+            tell_planets(&handle).await;
             keeper.tend(&handle, &local_conf.settings.tcp).await;
             let look = || {
                 let token = read_token(home);
@@ -345,6 +346,14 @@ fn device_map(home: &Home) -> Result<BTreeMap<NetworkId, String>, DaemonError> {
         }
     }
     Ok(names)
+}
+
+/// Says whose roots are used.
+async fn tell_planets(handle: &Handle) {
+    for planet in handle.engine(|engine, _| engine.planets()).await.unwrap_or_default() {
+        let id = format_args!("{:016x}", planet.id).to_string();
+        tracing::info!(id, roots = planet.roots.len(), "planet in use");
+    }
 }
 
 /// Hands the settings that work without a restart to the node.

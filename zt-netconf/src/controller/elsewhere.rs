@@ -11,7 +11,7 @@ use zt_wire::time::Now;
 
 use super::member::Member;
 use super::record::{Change, Key, Record, Version};
-use super::{Controller, Effect};
+use super::{Controller, Decision, Effect};
 
 impl Controller {
     /// Takes a change that was made elsewhere. Changes of one network come in the order in which the store made them; those
@@ -95,6 +95,7 @@ impl Controller {
                 let Some(state) = self.networks.remove(&id) else { return false };
                 let authorized = state.members().filter(|m| m.authorized).map(|m| m.address).collect();
                 self.perform(now, Effect::Dissolve(id, authorized));
+                self.perform(now, Effect::Tell(Decision::Removed(id)));
                 true
             }
             Key::Member(id, address) => {

@@ -26,6 +26,7 @@ mod candidates;
 mod check;
 mod command;
 mod counts;
+mod decision;
 mod elsewhere;
 mod issue;
 mod journal;
@@ -58,6 +59,7 @@ use zt_wire::verb::{Body, Verb};
 
 pub use command::{Answer, Answered, Command, CommandError, NetworkSummary};
 pub use counts::ControllerCounts;
+pub use decision::Decision;
 pub use json::ApiOutcome;
 pub use member::{Binding, Member};
 pub use network::{AssignV6, Dns, MAX_RULES_SOURCE, Network, NetworkCapability, NetworkTag, Pool, Route};
@@ -198,6 +200,9 @@ impl Body for Encoded {
     }
 }
 
+/// Most decisions that wait to be told.
+const MOST_DECISIONS: usize = 1024;
+
 /// What happens once a commit is written.
 #[derive(Debug)]
 enum Effect {
@@ -208,6 +213,7 @@ enum Effect {
     Revoke(NetworkId, Address),
     /// The same for all members of a network that goes away.
     Dissolve(NetworkId, Vec<Address>),
+    Tell(Decision),
 }
 
 /// The controller of all networks whose ID begins with this node's address.
@@ -226,6 +232,8 @@ pub struct Controller {
     stamps: Stamps,
     /// End of a sign-on (Unix milliseconds) and whose.
     expiries: BTreeSet<(u64, NetworkId, Address)>,
+    /// What an operator is to hear of.
+    decisions: VecDeque<Decision>,
     next_sweep: Option<Mono>,
     looked: Mono,
     counts: ControllerCounts,
@@ -258,6 +266,7 @@ impl Controller {
             revocations: Revocations::default(),
             stamps: Stamps::default(),
             expiries: BTreeSet::new(),
+            decisions: VecDeque::new(),
             next_sweep: None,
             looked: Mono::ZERO,
             counts: ControllerCounts::default(),
@@ -324,6 +333,11 @@ impl Controller {
             }
         }
         self.take_waiting(now);
+    }
+
+    /// The next thing that an operator is to hear of, which is written. What nobody takes is forgotten, the oldest first.
+    pub fn poll_decision(&mut self) -> Option<Decision> {
+        self.decisions.pop_front()
     }
 
     /// The next thing to do. A configuration that is to be pushed is made and signed in this call, one per call, so
@@ -443,6 +457,12 @@ impl Controller {
             }
             Effect::Revoke(network, member) => self.revoke(now, network, &[member]),
             Effect::Dissolve(network, members) => self.revoke(now, network, &members),
+            Effect::Tell(decision) => {
+                if self.decisions.len() == MOST_DECISIONS {
+                    self.decisions.pop_front();
+                }
+                self.decisions.push_back(decision);
+            }
         }
     }
 
@@ -495,7 +515,9 @@ impl Controller {
         let new = Arc::new(new);
         let change = Change::Put { record: Record::Network(Arc::clone(&new)), replaces, within: None, built_on: None };
         let before = self.put_network(id, Some(new));
-        self.commit(vec![change], vec![(Key::Network(id), Before::Network(before))], vec![Effect::PushNetwork(id)])
+        let created = replaces.is_none().then_some(Effect::Tell(Decision::Created(id)));
+        let effects = [Effect::PushNetwork(id)].into_iter().chain(created).collect();
+        self.commit(vec![change], vec![(Key::Network(id), Before::Network(before))], effects)
     }
 
     /// Stores a member if it differs from the one held; `push` tells it the news (a request is answered anyway).
@@ -528,13 +550,16 @@ impl Controller {
         } else if push && new.authorized {
             news.push(Effect::PushMember(new.network, new.address));
         }
+        news.extend(Decision::of_member(held, new).map(Effect::Tell));
         news
     }
 
     /// Who has to hear that a member is gone.
     fn news_of_removal(old: &Member) -> Vec<Effect> {
         let revoked = old.authorized.then_some(Effect::Revoke(old.network, old.address));
-        revoked.into_iter().chain(old.active_bridge.then_some(Effect::PushNetwork(old.network))).collect()
+        let push = old.active_bridge.then_some(Effect::PushNetwork(old.network));
+        let told = Effect::Tell(Decision::Forgotten(old.network, old.address));
+        revoked.into_iter().chain(push).chain([told]).collect()
     }
 
     /// Removes a member; its last state, and the number of the commit.
@@ -565,7 +590,8 @@ impl Controller {
                 authorized.push(m.address);
             }
         }
-        let seq = self.commit(changes, before, vec![Effect::Dissolve(id, authorized)]);
+        let seq =
+            self.commit(changes, before, vec![Effect::Dissolve(id, authorized), Effect::Tell(Decision::Removed(id))]);
         Some((Arc::clone(state.network()), seq))
     }
 }

@@ -1,7 +1,7 @@
 //! Nothing leaves before it is written, and nothing unwritten stays.
 
 use serde_json::{Value, json};
-use zt_netconf::controller::{ApiOutcome, Change, Controller, Key, Request, Unserved};
+use zt_netconf::controller::{ApiOutcome, Change, Controller, Decision, Key, Request, Unserved};
 use zt_wire::PacketId;
 
 use crate::bench::{Bench, METADATA, Sent, identity, secret};
@@ -137,4 +137,39 @@ fn the_answer_of_a_failed_call_is_an_error_object() {
     let ApiOutcome { status, body, .. } = ApiOutcome::not_stored("no space \"left\"");
     let body: Value = serde_json::from_str(&body.expect("a body")).expect("JSON");
     assert_eq!((status, &body["error"]), (500, &json!(500)));
+}
+
+/// What an operator hears since this was asked last.
+fn heard(b: &mut Bench) -> Vec<Decision> {
+    std::iter::from_fn(|| b.controller.poll_decision()).collect()
+}
+
+#[test]
+fn an_operator_hears_of_each_decision_once_it_is_written() {
+    let mut b = Bench::new();
+    let n = b.network(json!({"name": "lan"}));
+    let who = identity("a").address;
+    let member = format!("/controller/network/{n}/member/{who}");
+    assert_eq!(heard(&mut b), [Decision::Created(n)]);
+    b.ask(n, "a");
+    assert_eq!(heard(&mut b), [Decision::Asked(n, who)]);
+    b.wait(2_000);
+    b.ask(n, "a");
+    b.post(&format!("/controller/network/{n}"), json!({"name": "renamed"}));
+    assert_eq!(heard(&mut b), [], "it waits as before");
+    b.fast = false;
+    b.api("POST", &member, json!({"authorized": true}));
+    assert_eq!(heard(&mut b), [], "not written yet");
+    b.confirm();
+    b.fast = true;
+    assert_eq!(heard(&mut b), [Decision::Authorized(n, who)]);
+    b.post(&member, json!({"authorized": false}));
+    b.api("DELETE", &member, json!({}));
+    b.api("DELETE", &format!("/controller/network/{n}"), json!({}));
+    assert_eq!(heard(&mut b), [Decision::Deauthorized(n, who), Decision::Forgotten(n, who), Decision::Removed(n)]);
+    let n = b.network(json!({"private": false}));
+    b.member(n, "a", json!({"name": "entered by hand"}));
+    heard(&mut b);
+    b.ask(n, "a");
+    assert_eq!(heard(&mut b), [Decision::Authorized(n, who)]);
 }

@@ -160,6 +160,10 @@ impl Engine {
 
     /// Takes what the controller has to say; true when there may be more.
     pub(super) fn drain_controller(&mut self, now: Now, outbox: &mut Outbox) -> bool {
+        while let Some(told) = self.controller.as_mut().and_then(Controller::poll_decision) {
+            let member = told.member().map(tracing::field::display);
+            tracing::info!(network = %told.network(), member, "{told}");
+        }
         for _ in 0..PER_ROUND {
             let Some(output) = self.controller.as_mut().and_then(|controller| controller.poll_output(now)) else {
                 return false;

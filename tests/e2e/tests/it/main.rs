@@ -17,6 +17,7 @@ mod house;
 mod interfaces;
 mod lab;
 mod local_socket;
+mod logs;
 mod managed;
 mod mss;
 mod mtu;
