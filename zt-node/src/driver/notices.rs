@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use zt_netconf::{Network, NetworkStatus};
+use zt_netconf::{Network, NetworkConfig, NetworkStatus};
 use zt_wire::{Address, NetworkId};
 
 /// The status of each network as it was told last.
@@ -22,8 +22,8 @@ impl Notices {
     /// Tells what changed of a network since this was called last. `own` is this node.
     pub(super) fn look(&mut self, own: Address, network: &Network) {
         for told in self.changes(network.id(), network.status()) {
-            let name = network.config().map(|config| config.name.as_str()).unwrap_or_default();
-            log(own, network.id(), name, told);
+            let name = network.config().map(NetworkConfig::name_text).unwrap_or_default();
+            log(own, network.id(), &name, told);
         }
     }
 
