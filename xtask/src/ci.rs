@@ -1,6 +1,6 @@
 //! What CI runs.
 
-use crate::{arm, cargo, run, tidy};
+use crate::{arm, book, cargo, run, tidy};
 use anyhow::{Result, ensure};
 use std::process::Command;
 use std::time::Instant;
@@ -13,6 +13,7 @@ pub(crate) fn ci() -> Result<()> {
     step("clippy", || cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     step("clippy of each crate without its default features", bare)?;
     step("docs", docs)?;
+    step("book", book::book)?;
     step("vector units of aarch64, in an emulator", arm::units)?;
     suite(&[], Some("256"))
 }

@@ -5,6 +5,7 @@
 mod arm;
 mod attacks;
 mod bench;
+mod book;
 mod capi;
 mod ci;
 mod fuzz;
@@ -32,6 +33,8 @@ Usage: cargo xtask <command> [options]
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios, 10 million calls of the C library;
                           --runs N: N executions each; --coverage: only that
   bench [what]            tunnel | bonding | streams | crypto | codec | engine | rules | capi (default: crypto, codec, engine, rules)
+  book                    docs/ as HTML in target/book, by mdbook if it is there; that its contents are whole and its links lead
+                          somewhere is proved without it
   arm                     on a machine that is no aarch64: all of it type-checks for one, and zt-crypto's tests pass in an emulator
                           (qemu-user); --crypto: those tests alone
   capi [what]             the C library: test | valgrind | sanitize (default: all): its C programs, the same under memcheck
@@ -67,6 +70,7 @@ fn main() -> Result<()> {
         Some("vectors") => ci::vectors(),
         Some("fuzz") => fuzz::fuzz(rest),
         Some("bench") => bench::bench(rest),
+        Some("book") => book::book(),
         Some("arm") => arm::arm(rest),
         Some("capi") => capi::capi(rest),
         Some("install-capi") => install::install(rest),

@@ -1,6 +1,7 @@
 //! Rules that need no compiler: who may depend on whom, names and sizes of files, citations and links.
 
 mod architecture;
+mod book;
 mod citations;
 mod dependencies;
 mod files;
@@ -34,6 +35,7 @@ fn problems(tree: &Tree) -> Result<Vec<String>> {
         shape::problems(tree),
         citations::problems(tree),
         links::problems(tree),
+        book::problems(tree),
     ]
     .concat())
 }

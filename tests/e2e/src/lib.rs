@@ -3,6 +3,7 @@
 mod api;
 pub mod attacks;
 pub mod bench;
+pub mod book;
 pub mod c_cut;
 pub mod c_host;
 pub mod c_scene;

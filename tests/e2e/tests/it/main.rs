@@ -4,6 +4,7 @@ mod attacks;
 mod bad_input;
 mod bench;
 mod bonding;
+mod book;
 mod c_hosts;
 mod collision;
 mod crowd;
