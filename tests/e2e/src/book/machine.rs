@@ -15,7 +15,8 @@ use crate::Host;
 const PATIENCE: Duration = Duration::from_secs(60);
 const DONE: &str = "__command_done__";
 
-/// Gives a shell folders of its own where a service writes, and `/etc` as it is here, whose changes nobody else sees.
+/// Gives a shell folders of its own where a service writes, and `/etc` as it is here, whose changes nobody else sees;
+/// anna has an account.
 const FOLDERS: &str = "set -e
 mount -t tmpfs tmpfs \"$MACHINE\"
 mkdir \"$MACHINE/root\" \"$MACHINE/etc\" \"$MACHINE/work\"
@@ -23,6 +24,7 @@ mount -t overlay -o \"lowerdir=/etc,upperdir=$MACHINE/etc,workdir=$MACHINE/work\
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/lib
 mkdir /var/lib/zerotier-one
+echo 'anna:x:4242:4242::/nonexistent:/bin/sh' >> /etc/passwd
 cd \"$MACHINE/root\"
 export HOME=\"$MACHINE/root\"
 exec sh";
@@ -73,14 +75,19 @@ impl Machine {
     /// It has none, or the shell ended.
     pub fn run(&mut self, command: &str) -> Result<Answer> {
         let input = self.child.stdin.as_mut().context("piped")?;
-        writeln!(input, "{{\n{command}\n}} < /dev/null 2>&1\necho \"{DONE} $?\"").context("the shell ended")?;
+        writeln!(input, "{{\n{command}\n}} < /dev/null 2>&1\nprintf '\\n{DONE} %s\\n' $?")
+            .context("the shell ended")?;
         let mut output: Vec<String> = Vec::new();
         loop {
             let Ok(line) = self.lines.recv_timeout(PATIENCE) else {
                 bail!("no end of `{command}`:\n{}", output.join("\n"));
             };
             match line.strip_prefix(DONE) {
-                Some(status) => return Ok(Answer { exit: status.trim().parse()?, output }),
+                Some(status) => {
+                    // Of the line end before the mark.
+                    output.pop_if(|last| last.is_empty());
+                    return Ok(Answer { exit: status.trim().parse()?, output });
+                }
                 None => output.push(line),
             }
         }

@@ -17,10 +17,12 @@ use crate::{Lab, Program};
 /// |---|---|
 /// | `shell` | nothing |
 /// | `server`, `laptop` | nothing yet: 192.0.2.1 and 192.0.2.2 |
+/// | `first`, `second` | the service, online by a root elsewhere, and no network yet: 192.0.2.1 and 192.0.2.2 |
 /// | `controller` | root and controller of a network with itself, `a` and `b` as members: 192.0.2.1, in the network 10.77.0.1 |
 /// | `a`, `b` | members: 192.0.2.2 and 192.0.2.3, in the network 10.77.0.2 and 10.77.0.3 |
 ///
-/// Where a page says `8056c2e21c000001`, `8056c2e21c` or `fe39e980ad`, the network, its controller or `b` is meant.
+/// Where a page says `8056c2e21c000001`, `8056c2e21c` or `fe39e980ad`, the network `home`, its controller and the other member
+/// (`b`, `second`) are meant.
 #[derive(Debug)]
 pub struct Machines {
     lab: Lab,
@@ -29,14 +31,19 @@ pub struct Machines {
     tools: PathBuf,
 }
 
-const ADDRESSES: [(&str, &str); 6] = [
+const ADDRESSES: [(&str, &str); 9] = [
     ("shell", "192.0.2.99"),
     ("server", "192.0.2.1"),
     ("laptop", "192.0.2.2"),
+    ("root", "192.0.2.9"),
+    ("first", "192.0.2.1"),
+    ("second", "192.0.2.2"),
     ("controller", "192.0.2.1"),
     ("a", "192.0.2.2"),
     ("b", "192.0.2.3"),
 ];
+/// What pages call the network.
+const NETWORK: &str = "8056c2e21c000001";
 const MEMBERS: [(&str, &str); 3] = [("controller", "10.77.0.1"), ("a", "10.77.0.2"), ("b", "10.77.0.3")];
 
 /// What stands for programs that a namespace cannot have: an init system, and ways to the other machine.
@@ -72,18 +79,29 @@ impl Machines {
     /// There is none of this name, or it cannot be made.
     pub fn machine(&mut self, name: &str) -> Result<&mut Machine> {
         if !self.machines.contains_key(name) {
-            match MEMBERS.iter().any(|(member, _)| *member == name) {
-                true => self.network().context("a network of three")?,
-                false => self.start(name)?,
+            match name {
+                "controller" | "a" | "b" => self.network().context("a network of three")?,
+                "first" | "second" => self.serve(&["root", "first", "second"]).context("two nodes and a root")?,
+                _ => self.start(name)?,
             }
         }
         self.machines.get_mut(name).context("no machine")
     }
 
     /// A text of a page with the names of these machines in it.
-    #[must_use]
-    pub fn here(&self, text: &str) -> String {
-        self.stands_for.iter().fold(text.to_owned(), |text, (page, here)| text.replace(page, here))
+    ///
+    /// # Errors
+    /// The network that a page makes is not there yet.
+    pub fn here(&mut self, text: &str) -> Result<String> {
+        let mut text = text.to_owned();
+        if text.contains(NETWORK) {
+            // Who hosts it: the page made it meanwhile, or the laboratory did.
+            let host = self.machines.keys().find(|name| ["first", "controller"].contains(&name.as_str())).cloned();
+            let listed = self.machine(&host.context("nobody hosts the network")?)?.ok("zt network list")?;
+            let home = listed.lines().find(|line| line.contains("home")).context("no network home")?;
+            text = text.replace(NETWORK, home.split_whitespace().next().unwrap_or_default());
+        }
+        Ok(self.stands_for.iter().fold(text, |text, (page, here)| text.replace(page, here)))
     }
 
     fn start(&mut self, name: &str) -> Result<()> {
@@ -100,37 +118,40 @@ impl Machines {
         Ok(())
     }
 
-    /// The controller, and members in its network.
-    fn network(&mut self) -> Result<()> {
-        let identities = [1, 2, 3].map(|seed| self.lab.identity(seed));
-        let planet = self.lab.planet(&[(identities[0].identity(), &["192.0.2.1/9993"])])?;
+    /// Starts machines with the service; the first one is the root.
+    fn serve(&mut self, names: &[&str]) -> Result<()> {
+        let identities: Vec<_> = (1..).zip(names).map(|(seed, _)| self.lab.identity(seed)).collect();
+        let root = ADDRESSES.iter().find(|(known, _)| *known == names[0]).context("a known root")?;
+        let planet = self.lab.planet(&[(identities[0].identity(), &[&format!("{}/9993", root.1)])])?;
         let planet_file = self.lab.folder().join("planet");
         fs::write(&planet_file, planet)?;
-        for ((name, _), identity) in MEMBERS.iter().zip(&identities) {
+        for (name, identity) in names.iter().zip(&identities) {
             self.start(name)?;
             let machine = self.machine(name)?;
             machine.write("/var/lib/zerotier-one/identity.secret", &identity.to_text())?;
-            machine.ok(&format!(
-                "chmod 600 /var/lib/zerotier-one/identity.secret; cp {} /var/lib/zerotier-one/planet",
-                planet_file.display()
-            ))?;
+            machine.ok("chmod 600 /var/lib/zerotier-one/identity.secret")?;
+            machine.ok(&format!("cp {} /var/lib/zerotier-one/planet", planet_file.display()))?;
             machine.ok("systemctl start zt")?;
         }
-        let controller = self.machine("controller")?;
-        controller.ok("zt network create --name home --pool 10.77.0.0/24")?;
-        let network = controller.ok("zt network list --ids")?.trim().to_owned();
-        for ((_, ip), identity) in MEMBERS.iter().zip(&identities) {
-            let address = identity.identity().address;
-            controller.ok(&format!("zt member auth {network} {address} --ip {ip}"))?;
-        }
-        for (name, _) in MEMBERS {
+        let address = |at: usize| identities[at].identity().address.to_string();
+        let host = usize::from(names[0] == "root");
+        self.stands_for = vec![("8056c2e21c", address(host)), ("fe39e980ad", address(names.len() - 1))];
+        Ok(())
+    }
+
+    /// The controller, and members in its network.
+    fn network(&mut self) -> Result<()> {
+        self.serve(&MEMBERS.map(|(name, _)| name))?;
+        self.machine("controller")?.ok("zt network create --name home --pool 10.77.0.0/24")?;
+        let network = self.here(NETWORK)?;
+        for (name, ip) in MEMBERS {
+            let address = self.machine(name)?.ok("zt info --address")?;
+            self.machine("controller")?.ok(&format!("zt member auth {network} {address} --ip {ip}"))?;
             self.machine(name)?.ok(&format!("zt join {network}"))?;
         }
         for (name, _) in MEMBERS {
             self.machine(name)?.ok(&format!("zt wait network {network}"))?;
         }
-        let [controller, _, b] = identities.map(|identity| identity.identity().address.to_string());
-        self.stands_for = vec![("8056c2e21c000001", network), ("8056c2e21c", controller), ("fe39e980ad", b)];
         Ok(())
     }
 }

@@ -12,7 +12,11 @@ start() {
     [ ! -f $pid ] || return 0
     nohup zt service > /run/zt-unit.log 2>&1 < /dev/null &
     echo $! > $pid
-    zt wait online --timeout 5 > /dev/null 2>&1 || kill -0 "$(cat $pid)"
+    until zt info > /dev/null 2>&1; do
+        kill -0 "$(cat $pid)" || exit 1
+        sleep 0.05
+    done
+    zt wait online --timeout 2 > /dev/null 2>&1 || :
 }
 restart() {
     stop

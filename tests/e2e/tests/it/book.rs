@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use zt_test_e2e::book::{Answer, Block, Machines, Page, What};
 
 /// Pages that run at a time.
-const AT_A_TIME: usize = 3;
+const AT_A_TIME: usize = 6;
 
 /// Runs the blocks of a page in order; how many commands that were. `None` where there are no namespaces.
 fn run(page: &Page) -> Result<Option<usize>> {
@@ -24,15 +24,15 @@ fn run(page: &Page) -> Result<Option<usize>> {
             What::Run { machine, exit, commands } => {
                 let folder = page.folder();
                 machines.machine(machine).with_context(place)?;
-                let texts: Vec<_> = files.drain(..).map(|(name, text)| (name, machines.here(text))).collect();
-                let commands: Vec<_> = commands.iter().map(|command| machines.here(command)).collect();
-                let machine = machines.machine(machine)?;
-                machine.take(&folder).with_context(place)?;
-                for (name, text) in texts {
-                    machine.write(name, &text).with_context(place)?;
+                for (name, text) in files.drain(..) {
+                    let text = machines.here(text)?;
+                    machines.machine(machine)?.write(name, &text).with_context(place)?;
                 }
+                machines.machine(machine)?.take(&folder).with_context(place)?;
                 for (number, command) in commands.iter().enumerate() {
                     ran += 1;
+                    let command = &machines.here(command).with_context(place)?;
+                    let machine = machines.machine(machine)?;
                     let Some(exit) = exit else {
                         machine.stays(command).with_context(place)?;
                         continue;
