@@ -1,6 +1,6 @@
 //! `cargo xtask book`: the pages of docs/ as a book of HTML.
 
-use crate::{root, run, tidy};
+use crate::{root, tidy};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,10 @@ pub(crate) fn book() -> Result<()> {
         let _ = fs::remove_dir_all(folder);
     }
     copy(Path::new("docs"), &source)?;
-    run(Command::new("mdbook").arg("build").arg(&source).arg("--dest-dir").arg(&made))?;
+    let told = Command::new("mdbook").arg("build").arg(&source).arg("--dest-dir").arg(&made).output()?;
+    let words = String::from_utf8_lossy(&told.stderr);
+    // What it only warns of, a tag that nobody meant as one, is not to be read in the page.
+    ensure!(told.status.success() && !words.contains("WARN"), "mdbook is not content:\n{words}");
     let broken = broken_links(&made)?;
     ensure!(broken.is_empty(), "links of the book that lead nowhere:\n  {}", broken.join("\n  "));
     println!("== {} by {}", made.join("index.html").display(), String::from_utf8_lossy(&version.stdout).trim());
@@ -39,6 +42,8 @@ fn copy(folder: &Path, to: &Path) -> Result<()> {
         let (from, to) = (folder.join(&name), to.join(&name));
         if root().join(&from).is_dir() {
             copy(&from, &to)?;
+        } else if name == "SUMMARY.md" {
+            fs::copy(root().join(&from), to)?;
         } else if from.extension().is_some_and(|end| end == "md") {
             fs::write(to, within(&fs::read_to_string(root().join(&from))?, folder))?;
         } else {
@@ -48,7 +53,7 @@ fn copy(folder: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A page of this folder, without links to files beside the book.
+/// A page of this folder, without links to files beside the book, and with those to a README as mdbook names it.
 fn within(page: &str, folder: &Path) -> String {
     let mut parts = page.split("](");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -56,9 +61,13 @@ fn within(page: &str, folder: &Path) -> String {
         text += "](";
         let target = part.split(')').next().unwrap_or_default();
         let up = target.split('/').take_while(|name| *name == "..").count();
-        match up > 0 && up >= folder.components().count() {
-            true => text += &format!("{REPOSITORY}/{}{}", target.trim_start_matches("../"), &part[target.len()..]),
-            false => text += part,
+        let rest = &part[target.len()..];
+        match target.split_once("README.md") {
+            _ if up > 0 && up >= folder.components().count() => {
+                text += &format!("{REPOSITORY}/{}{rest}", target.trim_start_matches("../"));
+            }
+            Some((folder, heading)) if !target.contains(':') => text += &format!("{folder}index.html{heading}{rest}"),
+            _ => text += part,
         }
     }
     text
@@ -99,6 +108,8 @@ mod tests {
         let page = "[a](rules.md) [b](../SECURITY.md#x) (../c)";
         let here = format!("[a](rules.md) [b]({REPOSITORY}/SECURITY.md#x) (../c)");
         assert_eq!(within(page, Path::new("docs")), here);
+        let page = "[a](rules/README.md#x) [b](README.md)";
+        assert_eq!(within(page, Path::new("docs")), "[a](rules/index.html#x) [b](index.html)");
         let page = "[a](../rules.md) [b](../../zt-tap/README.md)";
         let here = format!("[a](../rules.md) [b]({REPOSITORY}/zt-tap/README.md)");
         assert_eq!(within(page, Path::new("docs/rules")), here);
