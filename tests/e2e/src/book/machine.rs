@@ -1,7 +1,8 @@
 //! A machine with a terminal.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -106,15 +107,23 @@ impl Machine {
         Ok(output)
     }
 
-    /// Starts a command that goes on until it is ended, waits until it says something, and ends it.
+    /// Starts a command that does not end, and waits until it says something.
     ///
     /// # Errors
-    /// It ends by itself.
-    pub fn stays(&mut self, command: &str) -> Result<()> {
-        self.write("stays.sh", command)?;
-        self.ok("rm -f stays.log; setsid sh stays.sh > stays.log 2>&1 &")?;
-        self.ok("until [ -s stays.log ]; do kill -0 $! || break; sleep 0.02; done")?;
-        self.ok("kill -0 $! && kill -- -$! && { wait $! || :; } || { cat stays.log; false; }").map(drop)
+    /// It ends.
+    pub fn begin(&mut self, command: &str) -> Result<()> {
+        self.write("goes-on.sh", command)?;
+        self.ok("rm -f goes-on.log; setsid sh goes-on.sh > goes-on.log 2>&1 &")?;
+        self.ok("until [ -s goes-on.log ]; do kill -0 $! || break; sleep 0.02; done")?;
+        self.ok("kill -0 $! || { cat goes-on.log; false; }").map(drop)
+    }
+
+    /// Ends the command that was begun last.
+    ///
+    /// # Errors
+    /// It has ended by itself.
+    pub fn end(&mut self) -> Result<()> {
+        self.ok("kill -- -$! && { wait $! || :; }").map(drop)
     }
 
     /// Takes a copy of the files beside a page, texts for people left out, unless it has them.
@@ -129,6 +138,22 @@ impl Machine {
                 self.ok(&format!("[ -e '{}' ] || cp '{}' .", name.display(), path.display()))?;
             }
         }
+        Ok(())
+    }
+
+    /// Has a web server on port 80 with one page.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub fn serve(&self) -> Result<()> {
+        let listener = self.host.namespace().run(|| TcpListener::bind("0.0.0.0:80"))??;
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let mut room = [0; 4096];
+                let _ = client.read(&mut room);
+                let _ = client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n");
+            }
+        });
         Ok(())
     }
 
@@ -166,6 +191,5 @@ impl Drop for Machine {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = &self.host;
     }
 }

@@ -20,6 +20,7 @@ use crate::{Lab, Program};
 /// | `first`, `second` | the service, online by a root elsewhere, and no network yet: 192.0.2.1 and 192.0.2.2 |
 /// | `controller` | root and controller of a network with itself, `a` and `b` as members: 192.0.2.1, in the network 10.77.0.1 |
 /// | `a`, `b` | members: 192.0.2.2 and 192.0.2.3, in the network 10.77.0.2 and 10.77.0.3 |
+/// | `guest` | nothing yet; its user has a home folder `~/.zt` with the planet of `controller`, whose network lets everybody in. `b` has a web server |
 ///
 /// Where a page says `8056c2e21c000001`, `8056c2e21c` or `fe39e980ad`, the network `home`, its controller and the other member
 /// (`b`, `second`) are meant.
@@ -31,7 +32,7 @@ pub struct Machines {
     tools: PathBuf,
 }
 
-const ADDRESSES: [(&str, &str); 9] = [
+const ADDRESSES: [(&str, &str); 10] = [
     ("shell", "192.0.2.99"),
     ("server", "192.0.2.1"),
     ("laptop", "192.0.2.2"),
@@ -41,6 +42,7 @@ const ADDRESSES: [(&str, &str); 9] = [
     ("controller", "192.0.2.1"),
     ("a", "192.0.2.2"),
     ("b", "192.0.2.3"),
+    ("guest", "192.0.2.4"),
 ];
 /// What pages call the network.
 const NETWORK: &str = "8056c2e21c000001";
@@ -81,6 +83,7 @@ impl Machines {
         if !self.machines.contains_key(name) {
             match name {
                 "controller" | "a" | "b" => self.network().context("a network of three")?,
+                "guest" => self.guest().context("a guest of the network")?,
                 "first" | "second" => self.serve(&["root", "first", "second"]).context("two nodes and a root")?,
                 _ => self.start(name)?,
             }
@@ -153,5 +156,14 @@ impl Machines {
             self.machine(name)?.ok(&format!("zt wait network {network}"))?;
         }
         Ok(())
+    }
+
+    /// Somebody without rights, whom the network lets in, and what is to be seen there.
+    fn guest(&mut self) -> Result<()> {
+        self.machine("controller")?.ok("zt network set home --private no")?;
+        self.machine("b")?.serve()?;
+        self.start("guest")?;
+        let planet = self.lab.folder().join("planet");
+        self.machine("guest")?.ok(&format!("mkdir -m 700 ~/.zt && cp {} ~/.zt/planet", planet.display())).map(drop)
     }
 }

@@ -7,6 +7,7 @@
 //! | `run: a` | on this machine, see [`Machines`]; what a page did before is still there |
 //! | `run: a, exit 1` | the same, and its last command ends so |
 //! | `run: a, stays` | the same, and each command goes on until it is ended: it says something and lives |
+//! | `run: a, goes on` | the same, and its command goes on while the page does |
 //! | `not run: REASON` | needs what a namespace has not, as the Internet |
 //! | `file: NAME` | no commands: the text of this file on the machine of the next block |
 
@@ -46,8 +47,8 @@ pub enum What {
     Run {
         /// Name of the machine.
         machine: String,
-        /// Status of the last command, 0 of all others; `None` if they do not end.
-        exit: Option<i32>,
+        /// How the last command ends; all others end well.
+        end: End,
         /// The commands, each of one or more lines.
         commands: Vec<String>,
     },
@@ -59,6 +60,17 @@ pub enum What {
     Walk,
     /// Nobody said where it runs.
     Unsaid,
+}
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// With this status.
+    Exit(i32),
+    /// It is ended, after it said something.
+    Stays,
+    /// With its machine, and says something.
+    GoesOn,
 }
 
 impl Page {
@@ -151,12 +163,13 @@ fn what(said: Option<&str>, info: &str, inside: &[&str]) -> Result<Option<What>>
         "not run" => What::NotRun(value.to_owned()),
         "run" => {
             let (machine, end) = value.split_once(", ").unwrap_or((value, "exit 0"));
-            let exit = match end.strip_prefix("exit ") {
-                Some(status) => Some(status.parse().context("no status")?),
-                None if end == "stays" => None,
-                None => bail!("{end} is no end of a command"),
+            let end = match (end, end.strip_prefix("exit ")) {
+                (_, Some(status)) => End::Exit(status.parse().context("no status")?),
+                ("stays", None) => End::Stays,
+                ("goes on", None) => End::GoesOn,
+                _ => bail!("{end} is no end of a command"),
             };
-            What::Run { machine: machine.to_owned(), exit, commands }
+            What::Run { machine: machine.to_owned(), end, commands }
         }
         _ => What::Unsaid,
     }))
@@ -218,8 +231,8 @@ mod tests {
     use super::*;
 
     fn run(commands: &[&str], exit: i32) -> What {
-        let exit = Some(exit);
-        What::Run { machine: "a".into(), exit, commands: commands.iter().map(|&line| line.to_owned()).collect() }
+        let end = End::Exit(exit);
+        What::Run { machine: "a".into(), end, commands: commands.iter().map(|&line| line.to_owned()).collect() }
     }
 
     fn only(text: &str) -> What {

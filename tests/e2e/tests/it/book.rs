@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use zt_test_e2e::book::{Answer, Block, Machines, Page, What};
+use zt_test_e2e::book::{Answer, Block, End, Machines, Page, What};
 
 /// Pages that run at a time.
 const AT_A_TIME: usize = 6;
@@ -21,7 +21,7 @@ fn run(page: &Page) -> Result<Option<usize>> {
         let place = || format!("{}:{line}", page.name);
         match what {
             What::File(name, text) => files.push((name, text)),
-            What::Run { machine, exit, commands } => {
+            What::Run { machine, end, commands } => {
                 let folder = page.folder();
                 machines.machine(machine).with_context(place)?;
                 for (name, text) in files.drain(..) {
@@ -33,11 +33,18 @@ fn run(page: &Page) -> Result<Option<usize>> {
                     ran += 1;
                     let command = &machines.here(command).with_context(place)?;
                     let machine = machines.machine(machine)?;
-                    let Some(exit) = exit else {
-                        machine.stays(command).with_context(place)?;
-                        continue;
+                    let wanted = match end {
+                        End::Stays => {
+                            machine.begin(command).and_then(|()| machine.end()).with_context(place)?;
+                            continue;
+                        }
+                        End::GoesOn => {
+                            machine.begin(command).with_context(place)?;
+                            continue;
+                        }
+                        End::Exit(status) if number + 1 == commands.len() => *status,
+                        End::Exit(_) => 0,
                     };
-                    let wanted = if number + 1 == commands.len() { *exit } else { 0 };
                     let Answer { exit, output } = machine.run(command).with_context(place)?;
                     let said = output.join("\n");
                     ensure!(exit == wanted, "{}: `{command}` ended with {exit}, not {wanted}:\n{said}", place());
