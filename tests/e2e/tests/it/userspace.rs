@@ -42,8 +42,11 @@ fn serve(host: &Host, at: SocketAddr) -> Result<()> {
     let listener = host.namespace().run(|| TcpListener::bind(at))??;
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
-            let mut room = [0; 4096];
-            let _ = client.read(&mut room);
+            // All of the request: a kernel resets what is closed with something unread.
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|count| count > 0) {
+                head.push(byte[0]);
+            }
             let length = BODY.len();
             let _ = write!(client, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{BODY}");
         }
@@ -71,7 +74,7 @@ fn connect(host: &Host, at: SocketAddr) -> Result<TcpStream> {
 
 /// What a web server says on a connection.
 fn get(mut stream: TcpStream, path: &str) -> Result<String> {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
