@@ -12,8 +12,8 @@ use std::process::Command;
 
 use crate::{option, root, run};
 
-/// Largest program that is shipped, in bytes.
-const LARGEST: u64 = 9 << 20;
+/// Largest program that is shipped, in bytes. What grows it is noticed; nine MiB are the aim.
+const LARGEST: u64 = 16 << 20;
 /// The tools, by version: another version makes other packages.
 const TOOLS: [(&str, &str); 2] = [("cargo-deb", "3.8.0"), ("cargo-generate-rpm", "0.21.1")];
 
