@@ -29,19 +29,29 @@ struct Target {
     rpm: &'static str,
     /// OCI images, Go's word.
     oci: &'static str,
-    /// Compiles the C of aws-lc, and links. Against glibc's headers for aarch64: what aws-lc takes of them is the same in musl,
+    /// Compiles the C of aws-lc. Against glibc's headers for aarch64: what aws-lc takes of them is the same in musl,
     /// which Rust brings along.
     cc: &'static str,
+    /// Links what Rust brings along. Not musl-gcc: its programs that may lie anywhere in memory end at once.
+    linker: &'static str,
 }
 
 const TARGETS: [Target; 2] = [
-    Target { triple: "x86_64-unknown-linux-musl", deb: "amd64", rpm: "x86_64", oci: "amd64", cc: "musl-gcc" },
+    Target {
+        triple: "x86_64-unknown-linux-musl",
+        deb: "amd64",
+        rpm: "x86_64",
+        oci: "amd64",
+        cc: "musl-gcc",
+        linker: "cc",
+    },
     Target {
         triple: "aarch64-unknown-linux-musl",
         deb: "arm64",
         rpm: "aarch64",
         oci: "arm64",
         cc: "aarch64-linux-gnu-gcc",
+        linker: "aarch64-linux-gnu-gcc",
     },
 ];
 
@@ -99,14 +109,14 @@ fn target_folder() -> PathBuf {
 
 /// The static program, small before quick to build.
 fn build(target: Target) -> Result<PathBuf> {
-    let Target { triple, cc, .. } = target;
+    let Target { triple, cc, linker, .. } = target;
     let found = Command::new(cc).arg("--version").output().is_ok_and(|output| output.status.success());
     ensure!(found, "{cc} is not installed (Debian: musl-tools, or gcc-aarch64-linux-gnu with libc6-dev-arm64-cross)");
     let name = triple.replace('-', "_");
     let mut command = Command::new("cargo");
     command.args(["build", "--locked", "--profile", "dist", "-p", "zt-cli", "--bin", "zt", "--target", triple]);
     command.env(format!("CC_{name}"), cc);
-    command.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), cc);
+    command.env(format!("CARGO_TARGET_{}_LINKER", name.to_uppercase()), linker);
     // glibc's checked variants of its functions are not in musl.
     command.env(format!("CFLAGS_{name}"), "-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0");
     // Where it was built is nobody's matter, and makes two builds differ.
@@ -116,6 +126,9 @@ fn build(target: Target) -> Result<PathBuf> {
     let size = fs::metadata(&program).with_context(|| format!("{} is missing", program.display()))?.len();
     println!("   {size} bytes of {LARGEST} allowed");
     ensure!(size <= LARGEST, "{} has {size} bytes, more than {LARGEST}", program.display());
+    if triple.starts_with(std::env::consts::ARCH) {
+        run(Command::new(&program).arg("--version")).context("what was linked does not run")?;
+    }
     Ok(program)
 }
 
