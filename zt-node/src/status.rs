@@ -98,6 +98,7 @@ pub struct Traffic {
     pub ethernet_out: u64,
 }
 
+#[cfg(feature = "driver")]
 impl Traffic {
     /// Bytes came by a link of some kind.
     pub(crate) const fn came(&mut self, kind: LinkKind, bytes: u64) {

@@ -1,6 +1,7 @@
 //! Home folders, identities and planets.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -88,6 +89,7 @@ impl Home {
     /// Of the file system.
     pub fn with_identity(self, identity: &SecretIdentity) -> Result<Self> {
         self.write("identity.secret", identity.to_text().as_bytes())?;
+        fs::set_permissions(self.path.join("identity.secret"), fs::Permissions::from_mode(0o600))?;
         self.write("identity.public", identity.identity().to_string().as_bytes())?;
         Ok(self)
     }

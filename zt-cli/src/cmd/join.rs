@@ -20,7 +20,7 @@ use crate::console::Console;
 
 Joining a joined network changes its settings only.")]
 pub struct JoinArgs {
-    /// Network ID; a network that is joined may be named
+    /// Network ID; one that is joined, or hosted by this node, may be named
     #[arg(value_parser = named::network)]
     network: String,
     /// Addresses and routes of the controller may be installed; with a list of IP/BITS only those within it, and `yes`
@@ -33,7 +33,7 @@ pub struct JoinArgs {
     /// Also a default route [new networks: no]
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     allow_default: Option<bool>,
-    /// Also name servers, which this version shows but does not set up [new networks: no]
+    /// Also the network's name servers for its domain [new networks: no]
     #[arg(long, value_name = "yes|no", value_parser = yes_no)]
     allow_dns: Option<bool>,
     /// Make the segments of TCP through this network so small that each goes in one datagram, both ways; flows that begin after that
@@ -63,7 +63,7 @@ pub fn run(args: &JoinArgs, globals: &Globals, console: &mut Console<'_>) -> Res
         }
     }
     let node = globals.node(console)?;
-    let path = format!("/network/{}", named::joined(&node, &args.network)?);
+    let path = format!("/network/{}", named::known(&node, &args.network)?);
     let network: api::Network = node.post(&path, &Value::Object(settings))?;
     let shown = std::slice::from_ref(&network);
     let text = networks::table(shown, console.screen()) + &networks::notes(shown, false);

@@ -28,6 +28,15 @@ pub(super) fn joined(node: &Node, text: &str) -> Result<String> {
     choose(text, networks.iter().map(|network| (&*network.id, &*network.name)), "joined", "zt networks")
 }
 
+/// The ID of a network that this node has joined, else of one that it hosts; an ID is taken as it is.
+///
+/// # Errors
+/// No network has that name, or several have.
+pub(super) fn known(node: &Node, text: &str) -> Result<String> {
+    let mine = |error: anyhow::Error| hosted(node, text).map_err(|_| error);
+    joined(node, text).or_else(mine)
+}
+
 /// The ID of a network that this node hosts; an ID is taken as it is.
 ///
 /// # Errors

@@ -73,7 +73,7 @@ pub(super) enum PlanetCommand {
         #[arg(long, short, value_name = "FILE", default_value = "planet")]
         output: PathBuf,
     },
-    /// Use a planet: at once if the node runs, else from its next start
+    /// Use a planet: at once if the node runs, else from its next start; with --only always from its next start
     Add {
         /// Signed file; where its roots are reached by TCP is taken over from a file beside it, of the same name with .tcp behind
         file: PathBuf,

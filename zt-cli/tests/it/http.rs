@@ -50,7 +50,7 @@ fn read_one(stream: &mut TcpStream) -> String {
 /// How often the interface refused for a reason.
 fn refused(node: &Fake, reason: &str) -> u64 {
     let metrics = node.client().get("/metrics").body;
-    let line = format!("zt_http_refused{{reason=\"{reason}\"}} ");
+    let line = format!("zt_http_refused_total{{reason=\"{reason}\"}} ");
     metrics.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |count| count.parse().expect("a number"))
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn metrics<B: Backend>(shared: &Shared<B>, request: &Request) -
     let mut refused = shared.refused.counts().peekable();
     if refused.peek().is_some() {
         page.family(
-            "zt_http_refused",
+            "zt_http_refused_total",
             "counter",
             "requests and connections of the local interface not served, by reason",
             refused.map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count)),
@@ -95,7 +95,7 @@ pub fn render(sample: &Sample<'_>) -> String {
     peers(&mut page, &sample.counts.peers);
     controller(&mut page, sample.counts);
     let drops = sample.drops.iter().map(|d| (format!("{{reason=\"{}\"}}", label(&d.reason)), d.count));
-    page.family("zt_dropped", "counter", "packets and frames dropped, by reason", drops);
+    page.family("zt_dropped_total", "counter", "packets and frames dropped, by reason", drops);
     page.0
 }
 
