@@ -480,7 +480,7 @@ fn status_line(mut stream: &TcpStream) -> u16 {
     let mut answer = String::new();
     let asked = stream
         .set_read_timeout(Some(Duration::from_secs(2)))
-        .and_then(|()| stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+        .and_then(|()| stream.write_all(b"GET /health HTTP/1.1\r\nHost: 10.0.0.1\r\nConnection: close\r\n\r\n"))
         .and_then(|()| stream.read_to_string(&mut answer));
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     asked.ok().and(status).unwrap_or(0)

@@ -46,7 +46,7 @@ fn the_rules_of_the_page_let_a_root_and_its_networks_in() -> Result<()> {
     let b = rig.hosts[1].start(&zt, rig.lab.home("b")?)?;
     b.wait("word of it", WAIT, || Ok((b.api().get("/status")?["online"] == false).then_some(())))?;
     let commands = blocks("nftables")?;
-    ensure!(commands.len() == 4, "{commands:?}");
+    ensure!(commands.len() == 5, "{commands:?}");
     for host in [&rig.root_host, &rig.hosts[0], &rig.hosts[1]] {
         for block in &commands {
             let mut command = Command::new("sh");

@@ -50,6 +50,8 @@ fn a_home_is_private_keeps_its_links_and_its_identity() -> Result<()> {
         let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink(&there, &link)?;
     }
+    // The sandbox of a start knows where its links lead.
+    let daemon = daemon.restart()?;
     daemon.api().post("/config/settings", &json!({ "interfacePrefixBlacklist": ["wan"] }))?;
     daemon.api().post("/network/123456789a000001", &json!({ "allowDefault": true }))?;
     for (name, there, text) in

@@ -142,7 +142,8 @@ fn tree(folder: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.is_file() {
+                // Sockets are nothing that is kept.
                 files.insert(path.strip_prefix(folder)?.to_owned(), fs::read(&path)?);
             }
         }

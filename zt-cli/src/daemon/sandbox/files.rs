@@ -1,6 +1,7 @@
 //! Files, by Landlock: the daemon reads the system and its home, and changes its home and what a resolver asks for.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -61,9 +62,16 @@ fn allow(ruleset: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Re
     ruleset.add_rule(PathBeneath::new(opened, access)).map_err(|error| error.to_string())
 }
 
-/// Where links in the home folder lead: an identity may be kept on another disk.
+/// Where links in the home folder and in its folders lead: an identity may be kept on another disk, a `local.conf` in a
+/// package. A file is replaced as a whole, by one beside it, so its folder is opened. Links of another user lead nowhere.
 fn links_of(home: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(home).into_iter().flatten().flatten();
-    let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));
-    links.filter_map(|entry| fs::canonicalize(entry.path()).ok()).collect()
+    let own = rustix::process::geteuid().as_raw();
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let all: Vec<PathBuf> = entries(home).collect();
+    let below: Vec<PathBuf> = all.iter().filter(|path| path.is_dir()).flat_map(|folder| entries(folder)).collect();
+    let is_link = |path: &PathBuf| {
+        fs::symlink_metadata(path).is_ok_and(|entry| entry.is_symlink() && [0, own].contains(&entry.uid()))
+    };
+    let led = all.into_iter().chain(below).filter(is_link).filter_map(|link| fs::canonicalize(link).ok());
+    led.filter_map(|path| if path.is_dir() { Some(path) } else { path.parent().map(Path::to_owned) }).collect()
 }
