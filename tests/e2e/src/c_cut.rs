@@ -12,7 +12,7 @@ use zt_tap::netns::{Namespace, PingOptions};
 use crate::c_host::{CHost, CoreLibrary, Example};
 use crate::c_scene::{Member, Scene, Step, ping_both_ways};
 use crate::rig::first;
-use crate::{Daemon, Host, Program};
+use crate::{Daemon, Host, Program, within};
 
 /// What is lost of a host's UDP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub fn with_relay(program: &Program, loss: Loss, silence: Duration, step: Step<'
         outcome.and(longest)
     })?;
     step("longest time without an answer to a ping", longest);
-    ensure!(longest < silence, "no ping was answered for {longest:?}");
+    within("longest time without an answer to a ping", longest, silence)?;
     c.node.stop()?;
     relay.stop()?;
     Ok(Some(()))
@@ -73,7 +73,7 @@ fn cut(c: &mut Member<CHost>, daemon: &Member<Daemon>, loss: Loss, step: Step<'_
     lose_udp(&c.host, loss)?;
     c.node.await_event_after(mark, "level 1", WAIT, level_is(1))?;
     step("UDP cut to level 1", start.elapsed());
-    ensure!(start.elapsed() < Duration::from_secs(7), "level 1 after {:?}", start.elapsed());
+    within("UDP cut to level 1", start.elapsed(), Duration::from_secs(7))?;
     ping_both_ways(c, daemon, step)?;
     step("UDP cut to pings by TCP, both ways", start.elapsed());
     let both = |dump: &Value| (count(dump, 0, "spam") > 0 && count(dump, 1, "spam") > 0).then_some(());
@@ -133,8 +133,7 @@ fn heal(c: &mut Member<CHost>, daemon: &Member<Daemon>, step: Step<'_>) -> Resul
 fn await_level_0(c: &mut CHost, mark: usize, start: Instant, step: Step<'_>) -> Result<()> {
     c.await_event_after(mark, "level 0", WAIT, level_is(0))?;
     step("UDP back to level 0", start.elapsed());
-    ensure!(start.elapsed() < BACK, "level 0 after {:?}", start.elapsed());
-    Ok(())
+    within("UDP back to level 0", start.elapsed(), BACK)
 }
 
 /// A host that has nothing but UDP: it tries level 1, then 2, and comes back.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::rig::{Rig, first};
-use crate::{Masquerade, Nat, Ping, Program};
+use crate::{Masquerade, Nat, Ping, Program, within};
 
 /// Direct within this time of the first traffic.
 const DIRECT: Duration = Duration::from_secs(5);
@@ -27,11 +27,12 @@ pub fn crossed(programs: [&Program; 3], step: &mut dyn FnMut(&str, Duration)) ->
     step("first ping", start.elapsed());
     let [a, b] = &rig.members;
     while !(a.is_direct(b.address())? && b.is_direct(a.address())?) {
-        ensure!(start.elapsed() < DIRECT, "not direct within {DIRECT:?} of first traffic");
+        ensure!(start.elapsed() < WAIT, "not direct within {WAIT:?} of first traffic");
         rig.hosts[0].ping(target, often())?;
         std::thread::sleep(Duration::from_millis(50));
     }
     step("direct", start.elapsed());
+    within("first traffic to direct", start.elapsed(), DIRECT)?;
     // Stock nodes do not notice a restart that soon; the promise is for two of ours.
     if programs.iter().all(|program| matches!(program, Program::Ours(_))) {
         std::thread::sleep(Duration::from_secs(1));
@@ -39,7 +40,7 @@ pub fn crossed(programs: [&Program; 3], step: &mut dyn FnMut(&str, Duration)) ->
         nats[1].rebind(20_000, 20_999)?;
         let healed = rig.hosts[0].ping(target, often())?;
         step("restart of a NAT healed", healed);
-        ensure!(healed < REBOUND, "restart of a NAT healed after {healed:?}");
+        within("restart of a NAT healed", healed, REBOUND)?;
     }
     Ok(Some(()))
 }

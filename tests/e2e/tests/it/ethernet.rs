@@ -1,6 +1,5 @@
 //! Members on one switch, without UDP and IP between them.
 
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,19 +8,13 @@ use zt_tap::netns::Namespace;
 use zt_tap::{LinuxTap, TapSpec};
 use zt_test_e2e::rig::{Rig, first};
 use zt_test_e2e::streams::longest_silence;
-use zt_test_e2e::{Daemon, Host, Lab, Ping, Program, Switch};
+use zt_test_e2e::{Daemon, Host, Lab, Ping, Program, Switch, figure};
 use zt_wire::{FrameBatch, Mac};
 
 const WAIT: Duration = Duration::from_secs(60);
 /// The longest time without an answer when the cable is pulled, by issue.
 const FALLBACK: Duration = Duration::from_secs(3);
 const DEVICE: &str = "lan0";
-
-fn figure(name: &str, time: Duration, most: Duration) -> Result<()> {
-    let _ = writeln!(std::io::stdout(), "{:7.2} s  {name} (at most {} s)", time.as_secs_f64(), most.as_secs());
-    ensure!(time <= most, "{name} took {time:?}");
-    Ok(())
-}
 
 /// Two members with UDP by one switch, and cables to another one without addresses.
 struct Scene {

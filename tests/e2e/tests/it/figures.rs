@@ -2,14 +2,13 @@
 //! and fails only under `ZT_STRICT=1`, because machines that run tests are noisy. The simulator holds the same limits on
 //! a virtual clock, where they fail the build.
 
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use serde_json::json;
 use zt_test_e2e::rig::{Rig, first};
-use zt_test_e2e::{Cut, Host, Ping};
+use zt_test_e2e::{Cut, Host, Ping, figure};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -23,14 +22,6 @@ fn chat(host: &Host, target: IpAddr) -> Result<()> {
         host.ping(target, often())?;
         std::thread::sleep(Duration::from_millis(50));
     }
-    Ok(())
-}
-
-fn figure(what: &str, measured: Duration, limit: Duration) -> Result<()> {
-    let mark = if measured <= limit { "" } else { "  OVER THE LIMIT" };
-    let _ = writeln!(std::io::stdout(), "{:8.3} s  {what} (limit {limit:?}){mark}", measured.as_secs_f64());
-    let strict = std::env::var_os("ZT_STRICT").is_some_and(|value| value == "1");
-    ensure!(!strict || measured <= limit, "{what}: {measured:?}, limit {limit:?}");
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! Ways through where UDP does not get: TCP that passes as TLS, WebSockets, proxies.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,17 +8,9 @@ use serde_json::json;
 use zt_tap::netns::Process;
 use zt_test_e2e::c_cut::{Loss, lose_udp};
 use zt_test_e2e::streams::{Member, Scene, longest_silence};
-use zt_test_e2e::{Cut, Host, Ping, Switch, fronts};
+use zt_test_e2e::{Cut, Host, Ping, Switch, figure, fronts};
 
 const WAIT: Duration = Duration::from_secs(60);
-
-fn figure(what: &str, measured: Duration, limit: Duration) -> Result<()> {
-    let mark = if measured <= limit { "" } else { "  OVER THE LIMIT" };
-    let _ = writeln!(std::io::stdout(), "{:8.3} s  {what} (limit {limit:?}){mark}", measured.as_secs_f64());
-    let strict = std::env::var_os("ZT_STRICT").is_some_and(|value| value == "1");
-    ensure!(!strict || measured <= limit, "{what}: {measured:?}, limit {limit:?}");
-    Ok(())
-}
 
 /// The port from which the root sees a member.
 fn port_of(scene: &Scene, member: &Member) -> Result<u16> {
