@@ -74,6 +74,8 @@ pub(super) async fn serve<B: Backend>(shared: Arc<Shared<B>>, stream: Wire, call
     }
     let stream = Stream::new(stream, Arc::clone(&seat), &shared.refused);
     let served = http1::Builder::new()
+        // A client that has said all it will ever say, as `printf … | nc -N`, still wants its answer.
+        .half_close(true)
         .header_read_timeout(None)
         .auto_date_header(false)
         .title_case_headers(true)
