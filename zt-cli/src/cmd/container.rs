@@ -1,18 +1,22 @@
 //! `zt container`: the first program of a container. It takes what the common images of ZeroTier take from the environment.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use rustix::thread::CapabilitySet;
 use serde_json::{Map, Value, json};
 use zt_crypto::SecretIdentity;
 
 use super::log::LogArgs;
+use super::service::proxy;
 use super::{Globals, Report, network_id};
 use crate::api;
 use crate::console::Console;
 use crate::daemon::home::{Home, HomeError};
 use crate::daemon::logs;
+use crate::daemon::proxy::Requested;
 use crate::daemon::{self, DaemonError, DaemonOptions};
 
 /// Arguments of `zt container`.
@@ -24,6 +28,9 @@ use crate::daemon::{self, DaemonError, DaemonOptions};
   ZT_PRIMARY_PORT, ZT_ALLOW_MANAGEMENT_FROM, ZT_PORT_MAPPING_ENABLED,
   ZT_ALLOW_TCP_FALLBACK_RELAY   settings for local.conf if there is none
   ZT_OVERRIDE_LOCAL_CONF=true   write it even if there is one
+  ZT_USERSPACE                  true or false: no devices, networks are reached by proxies and forwards
+                                [default: true where devices cannot be made]
+  ZT_SOCKS5, ZT_HTTP_PROXY      where its proxies listen, as 127.0.0.1:1080
 A name with _FILE behind it names a file that holds the value, as secrets are mounted.
 
 Examples:
@@ -61,8 +68,12 @@ pub fn run(args: &ContainerArgs, globals: &Globals, console: &mut Console<'_>) -
     let home = globals.home(console)?;
     home.create()?;
     lay(&home, &wanted(&networks, &value)?)?;
+    let userspace = userspace(&value, &may_make_devices)?;
     logs::start(&args.log.options(console)?);
-    let options = DaemonOptions { log: args.log.wish(console)?, ..DaemonOptions::at(home) };
+    if userspace.is_some() {
+        tracing::info!("no devices: networks are reached by proxies and forwards (ZT_USERSPACE; docs/userspace.md)");
+    }
+    let options = DaemonOptions { log: args.log.wish(console)?, userspace, ..DaemonOptions::at(home) };
     daemon::run(&options, console).map_err(|error| match &error {
         DaemonError::LocalConf(conf) => anyhow::anyhow!("{}", conf.hint()),
         _ => anyhow::anyhow!("{error}"),
@@ -81,6 +92,34 @@ fn value(console: &Console<'_>, name: &str) -> Result<Option<String>> {
         }
     };
     Ok(value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()))
+}
+
+/// Whether networks get a stack of this process, and where its proxies listen.
+fn userspace(
+    value: &dyn Fn(&str) -> Result<Option<String>>,
+    may_make_devices: &dyn Fn() -> bool,
+) -> Result<Option<Requested>> {
+    let proxy = |name: &str| -> Result<Option<SocketAddr>> {
+        let at = value(name)?.map(|text| proxy(&text).map_err(|hint| anyhow::anyhow!("{name}: {text}: {hint}")));
+        at.transpose()
+    };
+    let asked = Requested { socks5: proxy("ZT_SOCKS5")?, http_proxy: proxy("ZT_HTTP_PROXY")? };
+    let wanted = match value("ZT_USERSPACE")?.map(|text| text.parse().map_err(|_| text)) {
+        Some(Ok(wanted)) => wanted,
+        Some(Err(text)) => bail!("ZT_USERSPACE: write true or false, not {text}"),
+        None => asked != Requested::default() || !may_make_devices(),
+    };
+    if !wanted && asked != Requested::default() {
+        bail!("ZT_SOCKS5 and ZT_HTTP_PROXY are of no use with ZT_USERSPACE=false; leave one or the other out");
+    }
+    Ok(wanted.then_some(asked))
+}
+
+/// A container without a device file or without its right is what people get who ask for neither.
+fn may_make_devices() -> bool {
+    let device = fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+    let rights = rustix::thread::capabilities(None).is_ok_and(|own| own.effective.contains(CapabilitySet::NET_ADMIN));
+    device.is_ok() && rights
 }
 
 fn joined(text: &str) -> Result<Vec<String>> {
@@ -216,6 +255,26 @@ mod tests {
         let over = asked(&[], &[("ZT_PRIMARY_PORT", "1"), ("ZT_OVERRIDE_LOCAL_CONF", "true")]).expect("usable");
         assert!(!over[0].keep);
         assert_eq!(asked(&[], &[]).expect("usable"), []);
+    }
+
+    #[test]
+    fn a_container_that_cannot_make_devices_has_a_stack_of_its_own() {
+        let of = |values: &'static [(&str, &str)], may: bool| {
+            let found = move |name: &str| values.iter().find(|(known, _)| *known == name);
+            userspace(&move |name| Ok(found(name).map(|(_, value)| (*value).to_owned())), &move || may)
+        };
+        assert_eq!(of(&[], true).expect("usable"), None);
+        assert_eq!(of(&[], false).expect("usable"), Some(Requested::default()));
+        assert_eq!(of(&[("ZT_USERSPACE", "false")], false).expect("usable"), None);
+        let asked = of(&[("ZT_SOCKS5", "127.0.0.1:1080")], true).expect("usable").expect("a proxy wants the stack");
+        assert_eq!((asked.socks5, asked.http_proxy), (Some(([127, 0, 0, 1], 1080).into()), None));
+        for (values, word) in [
+            (&[("ZT_USERSPACE", "maybe")][..], "ZT_USERSPACE: write true or false"),
+            (&[("ZT_SOCKS5", "0.0.0.0:1080")][..], "ZT_SOCKS5: 0.0.0.0:1080: everybody could use it"),
+            (&[("ZT_USERSPACE", "false"), ("ZT_HTTP_PROXY", "127.0.0.1:1")][..], "leave one or the other out"),
+        ] {
+            assert!(of(values, true).expect_err(word).to_string().contains(word));
+        }
     }
 
     #[test]

@@ -129,7 +129,8 @@ fn listen_tcp(text: &str) -> std::result::Result<Vec<SocketAddr>, String> {
     listen_addresses(text).ok_or_else(|| hint.to_owned())
 }
 
-fn proxy(text: &str) -> std::result::Result<SocketAddr, String> {
+/// Where a proxy listens that asks nobody who they are.
+pub(super) fn proxy(text: &str) -> std::result::Result<SocketAddr, String> {
     let at = proxy_address(text).ok_or("write an address with its port, such as 127.0.0.1:1080")?;
     if at.ip().is_loopback() {
         return Ok(at);
