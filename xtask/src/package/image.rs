@@ -1,4 +1,6 @@
-//! An OCI image as an archive, made of plain files: `podman load`, `docker load`, `skopeo copy oci-archive:…`.
+//! An image in OCI's layout as an archive, made of plain files: `podman load`, `docker load`, `skopeo copy oci-archive:…`.
+//!
+//! Manifest and configuration say that they are Docker's: of those that are OCI's own, Podman takes no health check.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 use super::stage::put;
 use super::{sha256, tar};
 use crate::root;
+
+const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// Writes the image of a static program.
 pub(super) fn write(processor: &str, program: &Path, file: &Path) -> Result<()> {
@@ -21,12 +25,12 @@ pub(super) fn write(processor: &str, program: &Path, file: &Path) -> Result<()> 
     let (config_size, config_sum) = store(config(processor, &layer_sum).to_string().as_bytes(), &blobs, &work)?;
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "mediaType": MANIFEST,
         "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": format!("sha256:{config_sum}"), "size": config_size,
+            "mediaType": "application/vnd.docker.container.image.v1+json", "digest": format!("sha256:{config_sum}"), "size": config_size,
         },
         "layers": [{
-            "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": format!("sha256:{layer_sum}"), "size": layer_size,
+            "mediaType": "application/vnd.docker.image.rootfs.diff.tar", "digest": format!("sha256:{layer_sum}"), "size": layer_size,
         }],
     });
     let (size, sum) = store(manifest.to_string().as_bytes(), &blobs, &work)?;
@@ -35,9 +39,9 @@ pub(super) fn write(processor: &str, program: &Path, file: &Path) -> Result<()> 
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
         "manifests": [{
-            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": format!("sha256:{sum}"), "size": size,
+            "mediaType": MANIFEST, "digest": format!("sha256:{sum}"), "size": size,
             "platform": {"architecture": processor, "os": "linux"},
-            "annotations": {"org.opencontainers.image.ref.name": version},
+            "annotations": {"org.opencontainers.image.ref.name": format!("zt:{version}")},
         }],
     });
     fs::write(image.join("index.json"), index.to_string())?;
@@ -99,7 +103,7 @@ fn config(processor: &str, layer: &str) -> Value {
                 "org.opencontainers.image.version": env!("CARGO_PKG_VERSION"),
                 "org.opencontainers.image.licenses": "MIT OR Apache-2.0",
             },
-            // Not of the standard, but of Docker and Podman, which find it here.
+            // Not of OCI's standard, but of Docker's.
             "Healthcheck": {
                 "Test": ["CMD", "/usr/bin/zt", "container", "--health"],
                 "Interval": 30 * SECOND, "Timeout": 5 * SECOND, "StartPeriod": 30 * SECOND, "Retries": 3,
