@@ -40,10 +40,25 @@ pub(super) fn stage(program: &Path, at: &Path) -> Result<()> {
     let pages = at.join("usr/share/man/man1");
     fs::create_dir_all(&pages)?;
     said(Command::new(&speaker).arg("man").arg("--dir").arg(&pages))?;
+    date(&pages)?;
     for (shell, to) in COMPLETIONS {
         let path = at.join(to);
         fs::create_dir_all(path.parent().context("a folder")?)?;
         fs::write(&path, said(Command::new(&speaker).args(["completions", shell]))?)?;
+    }
+    Ok(())
+}
+
+/// Pages that are printed have no date, those of packages that of the commit; formatters ask for one.
+fn date(pages: &Path) -> Result<()> {
+    let date = said(Command::new("date").args(["-u", "+%F", "-d", &format!("@{}", super::date()?)]))?;
+    let date = String::from_utf8_lossy(&date).trim().to_owned();
+    for page in fs::read_dir(pages)? {
+        let page = page?.path();
+        let text = fs::read_to_string(&page)?;
+        fs::write(&page, text.replacen(" \"1\" \"\" ", &format!(" \"1\" \"{date}\" "), 1))?;
+        let Ok(checked) = Command::new("mandoc").args(["-Tlint", "-Wwarning"]).arg(&page).output() else { continue };
+        ensure!(checked.stdout.is_empty(), "{}", String::from_utf8_lossy(&checked.stdout));
     }
     Ok(())
 }
