@@ -49,7 +49,8 @@ Usage: cargo xtask <command> [options]
   package [what]          what people install, in target/package: static | deb | rpm | tarball | oci (default: all), with a bill of
                           materials and checksums; --target TRIPLE|all (default: this processor), --program FILE: one that is built
   package check           the packages on a fresh Debian with systemd in a container: --base DIR: a tree of debootstrap,
-                          --stock DIR: the take-over from ZeroTier One, too; as root
+                          --stock DIR: the take-over from ZeroTier One, too; --openrc DIR, --runit DIR: trees with these; as root
+  package check oci       the image in Podman: a root and a member without devices; --podman COMMAND: with its global options
   sleep [--seconds N]     a daemon stopped, a host asleep, for N seconds (600), and clocks that jump by an hour: when there is traffic again
 
 Examples:

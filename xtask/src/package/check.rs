@@ -1,30 +1,40 @@
 //! `cargo xtask package check`: the packages, on a fresh Debian that boots systemd in a container. Needs root, systemd-nspawn and a
 //! tree made by debootstrap; not a part of CI.
 
+mod engine;
 mod machine;
 
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use super::{folder, stage};
+use super::{folder, stage, targets};
 use crate::{option, run};
-use machine::Machine;
+use engine::Engine;
+use machine::{Init, Machine};
 
+/// How long something may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Highest exposure that `systemd-analyze security` may say.
 const EXPOSURE: f64 = 2.5;
 /// What nobody may find when the packages are purged.
 const TRACES: &str = "find / -xdev \\( -path /proc -o -path /sys -o -path '/var/lib/dpkg' -o -path '/var/log' -o -path '/var/cache' \\) -prune -o \
     \\( -name 'zt*' -o -name 'zerotier*' -o -name '_zt' \\) ! -path '/check/*' ! -path '/usr/share/terminfo/*' -print";
 
-/// Runs the check. `--base DIR`: the tree; `--stock DIR`: the programs of ZeroTier One, for the take-over.
+/// Runs the check. `--base DIR`: the tree; `--stock DIR`: the programs of ZeroTier One, for the take-over. `oci [--podman COMMAND]`: the
+/// image alone, by Podman. `--openrc DIR`, `--runit DIR`: the service of such hosts, too.
 pub(super) fn check(arguments: &[String]) -> Result<()> {
+    if arguments.first().is_some_and(|word| word == "oci") {
+        return Engine::new(option(arguments, "--podman").unwrap_or("podman")).check();
+    }
+    others(arguments)?;
     let base = option(arguments, "--base").context(
         "--base DIR is missing: a tree made by `debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2 bookworm DIR`",
     )?;
     let work = folder().join("check");
-    let machine = Machine::boot(Path::new(base), &work)?;
+    let machine = Machine::boot(Init::Systemd, Path::new(base), &work)?;
     println!("== a fresh host boots");
     machine.lay(&newest("zt_", ".deb")?, "zt.deb")?;
     machine.lay(&newest("zt-zerotier-names_", ".deb")?, "names.deb")?;
@@ -36,21 +46,57 @@ pub(super) fn check(arguments: &[String]) -> Result<()> {
         Some(stock) => taken_over(&machine, Path::new(stock))?,
         None => println!("== left out: the take-over (--stock DIR)"),
     }
+    drop(machine);
     rpm()
+}
+
+/// `zt service install` and `uninstall` where others than systemd start services.
+fn others(arguments: &[String]) -> Result<()> {
+    for (name, init, packages) in
+        [("--openrc", Init::Openrc, "openrc sysvinit-core"), ("--runit", Init::Runit, "runit")]
+    {
+        let Some(base) = option(arguments, name) else {
+            println!("== left out: {name} DIR, a tree with {packages}");
+            continue;
+        };
+        println!("== {init:?}: installed");
+        let machine = Machine::boot(init, Path::new(base), &folder().join("check"))?;
+        machine.lay(&folder().join("root/usr/bin/zt"), "zt")?;
+        machine.sh("install /check/zt /usr/bin/zt && zt service install")?;
+        machine.eventually("zt info")?;
+        let status = machine.sh("zt service status --json")?;
+        for word in ["\"active\"", "\"enabled\": true", "\"user\": \"zt\"", "zt service install"] {
+            ensure!(status.contains(word), "zt service status: {word} is missing in\n{status}");
+        }
+        let address = machine.sh("zt info --address")?;
+        println!("   ended, and started again");
+        machine.sh("kill -KILL $(pidof zt)")?;
+        machine.eventually("zt info")?;
+        ensure!(machine.sh("zt info --address")? == address, "another identity");
+        println!("   uninstalled");
+        machine.sh("zt service uninstall --purge --yes && rm /usr/bin/zt")?;
+        machine.eventually("! pidof zt")?;
+        let left = machine.sh(TRACES)?;
+        ensure!(left.trim().is_empty(), "left behind:\n{left}");
+        machine.sh("! getent passwd zt").map(drop)?;
+    }
+    Ok(())
 }
 
 /// The package of this kind for this processor.
 fn newest(start: &str, end: &str) -> Result<PathBuf> {
-    let end = [format!("_amd64{end}"), format!("_arm64{end}"), format!("x86_64{end}"), format!("aarch64{end}")]
-        .into_iter()
-        .nth(usize::from(cfg!(target_arch = "aarch64")) + if end == ".deb" { 0 } else { 2 })
-        .context("a name")?;
+    let target = targets(None)?[0];
+    let end = match end {
+        ".deb" => format!("_{}{end}", target.deb),
+        ".rpm" => format!(".{}{end}", target.rpm),
+        _ => format!("-{}{end}", target.oci),
+    };
     let mut found = fs::read_dir(folder())?.flatten().map(|entry| entry.path());
     let fits = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         name.starts_with(start) && name.ends_with(&end)
     };
-    found.find(fits).with_context(|| format!("{start}…{end}: say `cargo xtask package deb rpm` first"))
+    found.find(fits).with_context(|| format!("{start}…{end}: say `cargo xtask package` first"))
 }
 
 fn installed(machine: Machine) -> Result<Machine> {

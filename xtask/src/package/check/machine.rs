@@ -1,4 +1,4 @@
-//! A host in a container: a tree of its own over one that is only read, systemd as the first process.
+//! A host in a container: a tree of its own over one that is only read, and who starts services as the first process.
 
 use anyhow::{Context as _, Result, bail};
 use std::fs;
@@ -6,12 +6,41 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::PATIENCE;
 use crate::run;
 
-/// How long something may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Who starts services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Init {
+    Systemd,
+    Openrc,
+    /// Its supervisor alone.
+    Runit,
+}
+
+impl Init {
+    /// Words of systemd-nspawn.
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Systemd => &["--boot"],
+            Self::Openrc => &["/sbin/init"],
+            Self::Runit => &["--as-pid2", "/usr/bin/runsvdir", "-P", "/etc/service"],
+        }
+    }
+
+    /// What succeeds when the host is up.
+    fn sign(self) -> &'static str {
+        match self {
+            // Degraded is fine: units of a minimal tree that a container has no use for may fail.
+            Self::Systemd => "systemctl is-system-running | grep -qE 'running|degraded'",
+            Self::Openrc => "test -e /run/openrc/softlevel && rc-status -r | grep -q default",
+            Self::Runit => "test -d /etc/service",
+        }
+    }
+}
 
 pub(super) struct Machine {
+    init: Init,
     work: PathBuf,
     tree: PathBuf,
     container: Child,
@@ -19,7 +48,7 @@ pub(super) struct Machine {
 
 impl Machine {
     /// Boots a host; `base` is not changed.
-    pub(super) fn boot(base: &Path, work: &Path) -> Result<Self> {
+    pub(super) fn boot(init: Init, base: &Path, work: &Path) -> Result<Self> {
         let tree = work.join("tree");
         let _ = Command::new("umount").arg(&tree).stderr(Stdio::null()).status();
         let _ = fs::remove_dir_all(work);
@@ -38,8 +67,8 @@ impl Machine {
         // As udev makes it, which may not run here.
         let device = work.join("tun");
         run(Command::new("mknod").args(["-m", "666"]).arg(&device).args(["c", "10", "200"]))?;
-        let container = start(&tree)?;
-        let machine = Self { work: work.to_owned(), tree, container };
+        let container = start(init, &tree)?;
+        let machine = Self { init, work: work.to_owned(), tree, container };
         machine.wait_for_boot()?;
         Ok(machine)
     }
@@ -87,16 +116,22 @@ impl Machine {
 
     /// Shuts the host down and boots it again.
     pub(super) fn reboot(mut self) -> Result<Self> {
-        let _ = self.sh("systemctl poweroff");
-        self.container.wait()?;
-        self.container = start(&self.tree)?;
+        self.shut_down();
+        self.container = start(self.init, &self.tree)?;
         self.wait_for_boot()?;
         Ok(self)
     }
 
+    fn shut_down(&mut self) {
+        // A supervisor alone has no notion of it.
+        if self.init == Init::Runit || self.sh("poweroff").is_err() {
+            let _ = self.container.kill();
+        }
+        let _ = self.container.wait();
+    }
+
     fn wait_for_boot(&self) -> Result<()> {
-        // Degraded is fine: units of a minimal tree that a container has no use for may fail.
-        self.eventually("systemctl is-system-running | grep -qE 'running|degraded'").context("it does not boot")
+        self.eventually(self.init.sign()).context("it does not boot")
     }
 
     /// The number of the container's first process, the child of the program that holds it.
@@ -107,21 +142,20 @@ impl Machine {
     }
 }
 
-fn start(tree: &Path) -> Result<Child> {
+fn start(init: Init, tree: &Path) -> Result<Child> {
     let mut command = Command::new("systemd-nspawn");
-    command.args(["--quiet", "--keep-unit", "--register=no", "--private-network", "--console=pipe", "--boot"]);
+    command.args(["--quiet", "--keep-unit", "--register=no", "--private-network", "--console=pipe"]);
     // Calls that this program did not know when its own list was made.
     command.arg("--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self");
     command.arg(format!("--bind={}:/dev/net/tun", tree.with_file_name("tun").display()));
-    command.args(["--hostname=zt-check", "-D"]).arg(tree);
+    command.args(["--hostname=zt-check", "-D"]).arg(tree).args(init.words());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().context("systemd-nspawn (systemd-container)")
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _ = self.sh("systemctl poweroff");
-        let _ = self.container.wait();
+        self.shut_down();
         let _ = Command::new("umount").arg(&self.tree).status();
         let _ = fs::remove_dir_all(&self.work);
     }
