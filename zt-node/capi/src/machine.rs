@@ -5,6 +5,7 @@ use crate::clock::HostClock;
 use crate::store;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 use zt_crypto::{Entropy, SecretIdentity, verify_world};
 use zt_netconf::Settings;
 use zt_netconf::controller::{Change, Record};
@@ -18,12 +19,19 @@ use zt_wire::{MulticastGroup, NetworkId, Parse as _, Reader, World};
 /// Slow jobs (an identity takes tens of milliseconds) that one call of the host does at most.
 pub(crate) const JOBS_PER_CALL: usize = 2;
 
+/// A host that calls so much later than it was asked to was not running.
+const LATE: Duration = Duration::from_secs(5);
+/// A host calls after so long even if nothing is due: the longest interval that either interface gives.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// An engine and what belongs to it.
 pub(crate) struct Machine {
     pub(crate) engine: Engine,
     pub(crate) clock: HostClock,
     /// When the engine wants to be called again.
     due: Option<Mono>,
+    /// Time of the latest call that had one.
+    called: Mono,
     /// Slow work that waits for a call with time for it.
     jobs: VecDeque<Job>,
     /// Commits of the controller that wait to be written, in order.
@@ -65,6 +73,7 @@ impl Machine {
             engine,
             clock,
             due: None,
+            called: clock.now().mono,
             jobs: VecDeque::new(),
             commits: VecDeque::new(),
             first_planet: None,
@@ -100,11 +109,22 @@ impl Machine {
     }
 
     pub(crate) fn handle(&mut self, now: Now, input: Input<'_>, outbox: &mut Outbox) {
+        self.note_sleep(now, outbox);
         self.engine.handle(now, input, outbox);
+    }
+
+    /// Tells the engine of a sleep before anything else that follows it: there is no call by which a host could.
+    fn note_sleep(&mut self, now: Now, outbox: &mut Outbox) {
+        let called = std::mem::replace(&mut self.called, now.mono);
+        let wanted = self.due.map_or(called + LONGEST_WAIT, |due| due.max(called));
+        if now.mono.saturating_since(wanted) >= LATE {
+            self.engine.handle(now, Input::Resumed(now.mono.saturating_since(called)), outbox);
+        }
     }
 
     /// Hands the time in, if something is due.
     pub(crate) fn handle_time(&mut self, now: Now, outbox: &mut Outbox) {
+        self.note_sleep(now, outbox);
         if self.due.is_some_and(|due| due <= now.mono) {
             self.due = None;
             self.engine.handle(now, Input::Timeout, outbox);

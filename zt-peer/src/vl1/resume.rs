@@ -21,13 +21,13 @@ impl Vl1 {
             self.peers.get_mut(id).resume(time);
         }
         for id in self.upstream_ids() {
-            let questions = self.peers.get_mut(id).paths_mut().resume(now.mono, false);
+            let questions = self.peers.get_mut(id).paths_mut().resume(now.mono, time, false);
             self.ask_all(now, id, questions.0, out);
             self.tell_route(now, id, questions.1, out);
             self.greet_root(now, id, out);
         }
         for id in self.missed_first(now) {
-            let (questions, change) = self.peers.get_mut(id).paths_mut().resume(now.mono, true);
+            let (questions, change) = self.peers.get_mut(id).paths_mut().resume(now.mono, time, true);
             self.tell_route(now, id, change, out);
             self.ask_all(now, id, questions, out);
             if self.peers.get(id).paths().is_empty() {

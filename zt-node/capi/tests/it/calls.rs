@@ -13,6 +13,7 @@ programs! { TESTED:
     zt1_planet
     zt_lan
     zt_paths
+    zt_sleep
     zt_controller
     identity_new
 }

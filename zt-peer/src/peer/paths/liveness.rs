@@ -303,9 +303,11 @@ impl Liveness {
         self.last_traffic_out.get_or_set(now);
     }
 
-    /// Nobody listened for a while: answers that did not come say nothing, and what was proved is proved no more.
-    pub(super) fn resume(&mut self, now: Mono) {
+    /// Nobody listened for `time`: answers that did not come say nothing, no path expires by that, and what was proved is
+    /// proved no more.
+    pub(super) fn resume(&mut self, now: Mono, time: Duration) {
         self.outstanding.clear();
+        self.heard = (self.heard + time).min(now);
         self.shaken(now);
     }
 

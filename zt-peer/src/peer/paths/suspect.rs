@@ -129,10 +129,15 @@ impl Paths {
 
     /// Nobody listened for a while: all paths are asked anew. `suspects`: there are roots to go by, so traffic takes a path only
     /// when it has answered, as NATs on it may have forgotten us.
-    pub(crate) fn resume(&mut self, now: Mono, suspects: bool) -> (Vec<PathProbe>, Option<RouteChange>) {
+    pub(crate) fn resume(
+        &mut self,
+        now: Mono,
+        time: Duration,
+        suspects: bool,
+    ) -> (Vec<PathProbe>, Option<RouteChange>) {
         let mut probes = Vec::new();
         for s in &mut self.slots {
-            s.live.resume(now);
+            s.live.resume(now, time);
             if suspects {
                 s.live.suspect(now);
             }
