@@ -2,6 +2,10 @@
 //!
 //! The shapes follow the JSON objects of the local HTTP interface (06 §4) but are independent of it.
 
+mod next_step;
+
+pub use next_step::{Standing, next_step};
+
 pub use crate::drop_reason::{DropReason, Unsent};
 use std::net::IpAddr;
 use zt_netconf::controller::ControllerCounts;

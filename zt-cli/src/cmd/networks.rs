@@ -117,7 +117,9 @@ pub fn notes(networks: &[api::Network], routes: bool) -> String {
             let (domain, by) = (harmless(&network.dns.domain), harmless(resolver));
             out += &format!("{id}: names below {domain} are asked for at {} ({by})\n", servers(&network.dns));
         }
-        if let Some(url) = network.authentication_url.as_ref().filter(|url| !url.is_empty()) {
+        // Where the network waits for it, the next step says so already.
+        let waits = network.status == NetworkStatus::AuthenticationRequired;
+        if let Some(url) = network.authentication_url.as_ref().filter(|url| !url.is_empty() && !waits) {
             out += &format!("{id}: sign on at {}\n", harmless(url));
         }
         if routes {

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
-use zt_netconf::NetworkStatus;
 
 use super::next_step::next_step;
 use super::{Globals, Report, networks};
@@ -110,9 +109,6 @@ impl Seen {
             let name = named(network);
             if let Some(step) = next_step(network) {
                 warn(format!("network {name}: {}", network.status), step);
-            }
-            if let Some(url) = network.authentication_url.as_ref().filter(|_| network.status != NetworkStatus::Ok) {
-                warn(format!("network {name}: {}", network.status), format!("sign on at {}", harmless(url)));
             }
             if network.passes_nothing {
                 let next = "its owner mends that by `zt network rules`".to_owned();

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use zt_netconf::{Network, NetworkConfig, NetworkStatus};
 use zt_wire::{Address, NetworkId};
 
+use crate::status::{Standing, next_step};
+
 /// The status of each network as it was told last.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
@@ -23,7 +25,7 @@ impl Notices {
     pub(super) fn look(&mut self, own: Address, network: &Network) {
         for told in self.changes(network.id(), network.status()) {
             let name = network.config().map(NetworkConfig::name_text).unwrap_or_default();
-            log(own, network.id(), &name, told);
+            log(&standing(own, network), &name, told);
         }
     }
 
@@ -45,32 +47,20 @@ impl Notices {
     }
 }
 
-fn log(own: Address, id: NetworkId, name: &str, told: Told) {
+fn standing(own: Address, network: &Network) -> Standing<'static> {
+    let port_error = network.port_error().unwrap_or_default();
+    Standing { network: network.id(), own: Some(own), status: network.status(), port_error, sign_on: None }
+}
+
+fn log(standing: &Standing<'_>, name: &str, told: Told) {
+    let id = standing.network;
     let controller = id.controller();
     match told {
         Told::Joined => tracing::info!(network = %id, %controller, "network joined"),
         Told::Status(NetworkStatus::Ok) => tracing::info!(network = %id, name, "network is up: status OK"),
-        Told::Status(status) => tracing::warn!(network = %id, %status, "{}", advice(own, id, status)),
-    }
-}
-
-/// What a status means, and the next step.
-fn advice(own: Address, id: NetworkId, status: NetworkStatus) -> String {
-    let controller = id.controller();
-    match status {
-        NetworkStatus::AccessDenied => format!(
-            "the controller {controller} does not let this node in; its administrator says `zt member auth {id} {own}`"
-        ),
-        NetworkStatus::NotFound => {
-            format!("the controller {controller} has no such network; look at its ID, or leave it: `zt leave {id}`")
+        Told::Status(status) => {
+            tracing::warn!(network = %id, %status, "{}", next_step(standing).unwrap_or_default());
         }
-        NetworkStatus::AuthenticationRequired => {
-            "the controller wants a sign-on by a browser; `zt networks` shows its address".to_owned()
-        }
-        NetworkStatus::ClientTooOld => "the network wants a newer version of this program".to_owned(),
-        NetworkStatus::PortError => "there is no virtual port; the line above says why".to_owned(),
-        NetworkStatus::RequestingConfiguration => format!("the controller {controller} is asked for the configuration"),
-        NetworkStatus::Ok => "up".to_owned(),
     }
 }
 
@@ -92,12 +82,5 @@ mod tests {
         notices.left(one);
         assert_eq!(notices.changes(one, asked), [Told::Joined]);
         assert_eq!(notices.changes(two, asked), [Told::Status(asked)], "its configuration was lost");
-    }
-
-    #[test]
-    fn a_refusal_names_the_controller_and_the_command() {
-        let id: NetworkId = "8056c2e21c000001".parse().expect("an ID");
-        let said = advice("fe39e980ad".parse().expect("an address"), id, NetworkStatus::AccessDenied);
-        assert!(said.contains("8056c2e21c ") && said.contains("zt member auth 8056c2e21c000001 fe39e980ad"), "{said}");
     }
 }

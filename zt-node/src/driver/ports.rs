@@ -80,9 +80,9 @@ impl Driver {
             && let Err(error) = self.open_port(network, managed)
         {
             let code = error.raw_os_error().unwrap_or(NO_CODE);
-            // Tried again with each configuration and from time to time, told once.
+            // Tried again with each configuration and from time to time, told once. What helps is told with the status.
             if self.engine.vl2().network(network).is_some_and(|joined| joined.port_error() != Some(code)) {
-                tracing::error!(%network, %error, "cannot open the virtual port; {}", advice(&error));
+                tracing::error!(%network, %error, "cannot open the virtual port");
             }
             self.engine.set_port_error(network, Some(code));
             return;
@@ -345,15 +345,6 @@ impl Port {
             }
             self.told.clone_from(&self.refused);
         }
-    }
-}
-
-/// What the operator can do about a port that cannot be opened.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => "load the kernel module tun, or let this container have /dev/net/tun",
-        io::ErrorKind::PermissionDenied => "run as root, or with the capability NET_ADMIN and access to /dev/net/tun",
-        _ => "join the network again when the cause is removed",
     }
 }
 

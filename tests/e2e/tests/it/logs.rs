@@ -44,7 +44,7 @@ fn the_log_tells_what_an_operator_asks_about_and_no_secret() -> Result<()> {
     line(&node, "network joined")?;
     let asked = line(&node, "a node asks to join and waits")?;
     assert_eq!(asked["member"], json!(node.address().to_string()));
-    let denied = line(&node, "does not let this node in")?;
+    let denied = line(&node, "has not let")?;
     assert_eq!((&denied["level"], &denied["status"]), (&json!("WARN"), &json!("ACCESS_DENIED")));
     let command = format!("zt member auth {network} {}", node.address());
     assert!(denied["message"].to_string().contains(&command), "{denied}");
