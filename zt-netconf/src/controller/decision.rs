@@ -25,6 +25,30 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        match self {
+            Self::Created(network) | Self::Removed(network) => *network,
+            Self::Asked(network, _)
+            | Self::Authorized(network, _)
+            | Self::Deauthorized(network, _)
+            | Self::Forgotten(network, _) => *network,
+        }
+    }
+
+    /// The member, if it is about one.
+    #[must_use]
+    pub fn member(&self) -> Option<Address> {
+        match self {
+            Self::Created(_) | Self::Removed(_) => None,
+            Self::Asked(_, member)
+            | Self::Authorized(_, member)
+            | Self::Deauthorized(_, member)
+            | Self::Forgotten(_, member) => Some(*member),
+        }
+    }
+
     /// What the change of a member says.
     pub(super) fn of_member(held: Option<&Member>, new: &Member) -> Option<Self> {
         let (network, address) = (new.network, new.address);
@@ -52,32 +76,6 @@ impl fmt::Display for Decision {
             Self::Authorized(..) => f.write_str("member let in"),
             Self::Deauthorized(..) => f.write_str("member shut out"),
             Self::Forgotten(..) => f.write_str("member forgotten"),
-        }
-    }
-}
-
-impl Decision {
-    /// The network.
-    #[must_use]
-    pub fn network(&self) -> NetworkId {
-        match self {
-            Self::Created(network) | Self::Removed(network) => *network,
-            Self::Asked(network, _)
-            | Self::Authorized(network, _)
-            | Self::Deauthorized(network, _)
-            | Self::Forgotten(network, _) => *network,
-        }
-    }
-
-    /// The member, if it is about one.
-    #[must_use]
-    pub fn member(&self) -> Option<Address> {
-        match self {
-            Self::Created(_) | Self::Removed(_) => None,
-            Self::Asked(_, member)
-            | Self::Authorized(_, member)
-            | Self::Deauthorized(_, member)
-            | Self::Forgotten(_, member) => Some(*member),
         }
     }
 }
