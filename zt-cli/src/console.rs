@@ -72,6 +72,13 @@ impl Console<'_> {
         let _ = self.err.flush();
     }
 
+    /// A variable of the environment as text; none if it is not there or holds nothing. What is no text comes with marks in its
+    /// place, so that whoever reads it refuses it by name.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<String> {
+        (self.env)(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+    }
+
     /// A file name as typed, made absolute against the working folder.
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.join(name)

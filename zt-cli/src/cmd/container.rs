@@ -83,8 +83,7 @@ pub fn run(args: &ContainerArgs, globals: &Globals, console: &mut Console<'_>) -
 
 /// A variable, or the file that it names. An empty one counts as missing.
 fn value(console: &Console<'_>, name: &str) -> Result<Option<String>> {
-    let text = |name: &str| (console.env)(name).map(|value| value.to_string_lossy().into_owned());
-    let value = match (text(name), text(&format!("{name}_FILE")).filter(|path| !path.is_empty())) {
+    let value = match (console.variable(name), console.variable(&format!("{name}_FILE"))) {
         (Some(_), Some(_)) => bail!("{name} and {name}_FILE are both set; unset one of them"),
         (value, None) => value,
         (None, Some(path)) => {

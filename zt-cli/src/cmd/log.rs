@@ -28,7 +28,7 @@ impl LogArgs {
     }
 
     fn format(&self, console: &Console<'_>) -> Result<LogFormat> {
-        match (self.log_format, named(console, "ZT_LOG_FORMAT")) {
+        match (self.log_format, console.variable("ZT_LOG_FORMAT")) {
             (Some(format), _) => Ok(format),
             (None, None) => Ok(LogFormat::default()),
             (None, Some(text)) => LogFormat::from_str(&text, true)
@@ -41,13 +41,8 @@ impl LogArgs {
         if self.log.is_some() {
             return Ok(self.log.clone());
         }
-        named(console, "ZT_LOG").map(|text| text.parse().map_err(|error| anyhow!("$ZT_LOG: {error}"))).transpose()
+        console.variable("ZT_LOG").map(|text| text.parse().map_err(|error| anyhow!("$ZT_LOG: {error}"))).transpose()
     }
-}
-
-/// A variable that is set to something.
-fn named(console: &Console<'_>, name: &str) -> Option<String> {
-    (console.env)(name).and_then(|text| text.into_string().ok()).filter(|text| !text.is_empty())
 }
 
 /// Arguments of `zt log`.
