@@ -1,5 +1,6 @@
 //! The home folder of a node: where it is, who may use it, and the small files in it (06 §1.3, §2).
 
+pub mod links;
 mod lock;
 mod secrets;
 
@@ -43,7 +44,7 @@ pub enum HomeError {
         source: io::Error,
     },
     /// A file with a secret is a link that another user laid.
-    #[error("{path} is a link that belongs to user {owner}: a secret is not taken from there. Put the file itself in its place, or say `chown -h` to take the link over", path = path.display())]
+    #[error("{path} is a link that belongs to user {owner}: a secret is not taken from where it leads. Put the file itself in its place, or say `chown -h` to take the link over", path = path.display())]
     ForeignLink {
         /// The link.
         path: PathBuf,

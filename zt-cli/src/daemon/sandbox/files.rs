@@ -1,7 +1,6 @@
 //! Files, by Landlock: the daemon reads the system and its home, and changes its home and what a resolver asks for.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -11,6 +10,7 @@ use landlock::{
 
 use super::Needs;
 use crate::api::Confined;
+use crate::daemon::home::links::{self, Foreign};
 
 /// The newest rules that are asked for; an older kernel takes those that it knows.
 const NEWEST: ABI = ABI::V6;
@@ -40,7 +40,14 @@ pub(super) fn restrict(needs: &Needs) -> Result<Confined, String> {
     for path in readable {
         ruleset = allow(ruleset, &path, read)?;
     }
-    let linked = needs.write.first().map(|home| links_of(home)).unwrap_or_default();
+    let (linked, refused) = needs.write.first().map(|home| links::folders_behind(home)).unwrap_or_default();
+    for Foreign { link, owner } in refused {
+        let link = link.display();
+        tracing::warn!(
+            "{link} is a link that belongs to user {owner}, and is not followed to where it leads; put the file itself in its place, \
+             or say `chown -h` to take the link over"
+        );
+    }
     for path in WRITE.iter().map(PathBuf::from).chain(needs.write.iter().cloned()).chain(linked) {
         ruleset = allow(ruleset, &path, all)?;
     }
@@ -60,18 +67,4 @@ fn allow(ruleset: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Re
     let (Ok(opened), Ok(kind)) = (PathFd::new(path), fs::metadata(path)) else { return Ok(ruleset) };
     let access = if kind.is_dir() { access } else { access & AccessFs::from_file(NEWEST) };
     ruleset.add_rule(PathBeneath::new(opened, access)).map_err(|error| error.to_string())
-}
-
-/// Where links in the home folder and in its folders lead: an identity may be kept on another disk, a `local.conf` in a
-/// package. A file is replaced as a whole, by one beside it, so its folder is opened. Links of another user lead nowhere.
-fn links_of(home: &Path) -> Vec<PathBuf> {
-    let own = rustix::process::geteuid().as_raw();
-    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let all: Vec<PathBuf> = entries(home).collect();
-    let below: Vec<PathBuf> = all.iter().filter(|path| path.is_dir()).flat_map(|folder| entries(folder)).collect();
-    let is_link = |path: &PathBuf| {
-        fs::symlink_metadata(path).is_ok_and(|entry| entry.is_symlink() && [0, own].contains(&entry.uid()))
-    };
-    let led = all.into_iter().chain(below).filter(is_link).filter_map(|link| fs::canonicalize(link).ok());
-    led.filter_map(|path| if path.is_dir() { Some(path) } else { path.parent().map(Path::to_owned) }).collect()
 }

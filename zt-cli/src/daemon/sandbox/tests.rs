@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::*;
+use crate::daemon::home::links;
 
 /// A folder of the test, with a home in it.
 struct Scene {
@@ -65,6 +66,59 @@ fn files_of_others_are_refused_and_the_home_works() {
         return;
     };
     assert!(report.no_new_privileges);
+}
+
+#[test]
+fn a_link_of_the_user_whose_home_it_is_leads_to_what_is_his_and_to_nothing_else() {
+    const SOMEBODY: u32 = 47_113;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root has homes of others");
+        return;
+    }
+    let scene = Scene::new("links");
+    let (home, disk, roots) =
+        (scene.folder.join("home"), scene.folder.join("disk"), scene.folder.join("folder-of-root"));
+    for folder in [&disk, &roots] {
+        fs::create_dir(folder).expect("a folder");
+        fs::write(folder.join("identity.secret"), "held elsewhere").expect("a file");
+    }
+    std::os::unix::fs::chown(&home, Some(SOMEBODY), None).expect("given");
+    std::os::unix::fs::chown(&disk, Some(SOMEBODY), None).expect("given");
+    let lay = |name: &str, target: &Path, owner| {
+        std::os::unix::fs::symlink(target, home.join(name)).expect("a link");
+        std::os::unix::fs::lchown(home.join(name), Some(owner), None).expect("given");
+    };
+    lay("his", &disk.join("identity.secret"), SOMEBODY);
+    lay("roots", &roots.join("identity.secret"), SOMEBODY);
+    let follow = |name: &str| links::follow(&home, &home.join(name));
+    assert!(follow("his").is_ok_and(|target| target.is_some()), "a secret is read where the sandbox opens");
+    assert!(follow("roots").is_err_and(|foreign| foreign.owner == SOMEBODY), "and refused where it does not");
+    scene.inside(|folder, sandbox| {
+        if sandbox.files == api::Confined::Unknown {
+            println!("skipped: this kernel has no Landlock");
+            return;
+        }
+        let put = |name: &str| zt_node::driver::write_atomically(&folder.join("home").join(name), b"new", 0o600);
+        put("his").expect("what is his is changed");
+        assert!(put("roots").is_err(), "what is root's is not");
+        assert_eq!(fs::read(folder.join("disk/identity.secret")).expect("read"), b"new");
+    });
+    assert_eq!(fs::read(roots.join("identity.secret")).expect("read"), b"held elsewhere");
+}
+
+#[test]
+fn a_link_of_root_leads_anywhere_and_one_of_a_stranger_nowhere() {
+    let scene = Scene::new("strangers");
+    let home = scene.folder.join("home");
+    let link = home.join("local.conf");
+    std::os::unix::fs::symlink(scene.folder.join("secret"), &link).expect("a link");
+    let (folders, refused) = links::folders_behind(&home);
+    assert_eq!((folders.len(), refused.len()), (1, 0), "laid by who runs this");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::lchown(&link, Some(47_114), None).expect("given");
+        let (folders, refused) = links::folders_behind(&home);
+        assert_eq!((folders.len(), refused.len()), (0, 1));
+    }
 }
 
 #[test]
