@@ -24,7 +24,7 @@ mod sys;
 pub mod tunnel;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,9 +160,46 @@ fn needs(prepared: &Prepared, console: &Console<'_>) -> Needs {
     read.extend(["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().filter_map(|name| (console.env)(name)).map(PathBuf::from));
     read.extend(node::controller_folder(&prepared.local_conf));
     let mut write = vec![prepared.home.path().to_owned()];
-    write.extend((console.env)("RUNTIME_DIRECTORY").map(PathBuf::from));
+    write.extend(prepared.sockets.iter().filter_map(|socket| socket.parent()).map(Path::to_owned));
     let proxies = settings.userspace.socks5.iter().chain(&settings.userspace.http_proxy);
     let ports = prepared.listen_tcp.iter().chain(&settings.tcp.listen).chain(proxies).map(SocketAddr::port);
     let ports = ports.chain([prepared.port, settings.secondary_port, settings.tertiary_port]);
     Needs { read, write, low_port: ports.into_iter().any(|port| (1..1024).contains(&port)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_each_socket_for_commands_is_open_to_the_sandbox() {
+        let folder = std::env::temp_dir().join(format!("zt-needs-{}", std::process::id()));
+        let runtime = [folder.join("run"), folder.join("other")];
+        let (mut input, mut out, mut err) = (std::io::empty(), std::io::sink(), std::io::sink());
+        let mut console = Console {
+            input: &mut input,
+            out: &mut out,
+            err: &mut err,
+            folder: folder.clone(),
+            // As systemd says it of a unit with several.
+            env: &|name| {
+                (name == "RUNTIME_DIRECTORY").then(|| std::env::join_paths(&runtime).expect("no colon in the names"))
+            },
+            clock: &crate::console::system_clock,
+            entropy: &mut zt_node::OsEntropy,
+            color: false,
+            color_err: false,
+            columns: None,
+            asks: false,
+        };
+        let prepared = prepare(&DaemonOptions::embedded(Home::at(folder.join("home"))), &mut console).expect("a home");
+        let needs = needs(&prepared, &console);
+        assert_eq!(needs.write.first(), Some(&folder.join("home")));
+        for socket in &prepared.sockets {
+            assert!(needs.write.iter().any(|open| Some(open.as_path()) == socket.parent()), "{socket:?}: {needs:?}");
+        }
+        assert!(needs.write.contains(&runtime[0]), "{needs:?}");
+        drop(prepared);
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
 }

@@ -1,5 +1,6 @@
 //! Everything a node needs from its home folder before it starts (06 §1.4, §1.5).
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -79,14 +80,11 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
     let port = ports::choose(wanted, console.entropy).inspect_err(|_| drop(home.remove("zerotier-one.pid")))?;
     home.write_port(port)?;
     let listen_tcp = options.listen_tcp.clone();
-    let (proxies, remark) = Proxies::of_environment(&|name| (console.env)(name)?.into_string().ok());
+    let (proxies, remark) = Proxies::of_environment(&|name| console.variable(name));
     if let Some(remark) = remark {
         tracing::warn!("{remark}");
     }
-    // A service manager names the folder, or several with a colon between them.
-    let runtime = (console.env)("RUNTIME_DIRECTORY").into_iter();
-    let runtime = runtime.flat_map(|folders| std::env::split_paths(&folders).collect::<Vec<_>>()).take(1);
-    let sockets = runtime.map(|folder| folder.join(SOCKET_NAME)).chain([home.file(SOCKET_NAME)]).collect();
+    let sockets = sockets(&home, (console.env)("RUNTIME_DIRECTORY").as_deref());
     Ok(Prepared {
         home,
         lock,
@@ -100,6 +98,14 @@ pub fn prepare(options: &DaemonOptions, console: &mut Console<'_>) -> Result<Pre
         sockets,
         port,
     })
+}
+
+/// Where sockets for commands are to be. `runtime` is what a service manager says of its folders: one, or several with a colon
+/// between them, of which the first is ours.
+fn sockets(home: &Home, runtime: Option<&OsStr>) -> Vec<PathBuf> {
+    let folder =
+        runtime.and_then(|folders| std::env::split_paths(folders).find(|folder| !folder.as_os_str().is_empty()));
+    folder.map(|folder| folder.join(SOCKET_NAME)).into_iter().chain([home.file(SOCKET_NAME)]).collect()
 }
 
 /// Logs as much as the settings say, when they say something else than before.
@@ -129,4 +135,19 @@ fn holds(home: &Home, controller_d: &Path) -> Option<String> {
     let joined = (joined > 0).then(|| format!("{joined} joined networks (networks.d)"));
     let parts: Vec<String> = joined.into_iter().chain(of_controller).collect();
     (!parts.is_empty()).then(|| parts.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_runtime_folders_the_first_has_the_socket() {
+        let home = Home::at("/var/lib/x");
+        let of = |runtime: Option<&str>| sockets(&home, runtime.map(OsStr::new));
+        let own = PathBuf::from("/var/lib/x").join(SOCKET_NAME);
+        assert_eq!(of(None), [own.clone()]);
+        assert_eq!(of(Some("")), [own.clone()]);
+        assert_eq!(of(Some("/run/zt:/run/other")), [PathBuf::from("/run/zt").join(SOCKET_NAME), own]);
+    }
 }
