@@ -176,8 +176,8 @@ fn set(key: &str, value: &str, globals: &Globals, console: &Console<'_>) -> Resu
     let _: Value = globals.node(console)?.post("/config/settings", &json!({ name: value }))?;
     let later = match (&schema["x-zt-effect"], &schema["x-zt-restart"]) {
         (Value::String(_), _) => "it takes effect with the next start".to_owned(),
-        (_, Value::String(what)) => format!("the node takes it up within a second; {what}"),
-        _ => "the node takes it up within a second".to_owned(),
+        (_, Value::String(what)) => format!("the node has taken it up; {what}"),
+        _ => "the node has taken it up".to_owned(),
     };
     let text = format!("settings.{name} is {value}: {later}\n");
     Ok(Report::new(json!({"key": name, "value": value, "later": later}), text))

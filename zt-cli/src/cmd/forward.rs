@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Globals, Report, network_id};
 use crate::console::Console;
 use crate::daemon::proxy::Forward;
-use crate::render::table::{Table, Tone};
+use crate::render::table::{Table, Tone, harmless};
 
 /// Arguments of `zt forward`.
 #[derive(Debug, Args)]
@@ -84,7 +84,13 @@ pub fn run(args: &ForwardArgs, globals: &Globals, console: &mut Console<'_>) -> 
             let wanted = add.to_json();
             let forward = Forward::read(&wanted).map_err(|why| anyhow!("--{why}"))?;
             let answer: Value = globals.node(console)?.post("/forward", &wanted)?;
-            Ok(Report::new(answer, format!("{} leads to {}\n", forward.id(), forward.to)))
+            let state = answer["state"].as_str().unwrap_or("ready");
+            let not_yet = match state {
+                "ready" => String::new(),
+                why => format!("; not yet: {}; it is tried again and again", harmless(why)),
+            };
+            let text = format!("{} leads to {}{not_yet}\n", forward.id(), forward.to);
+            Ok(Report::new(answer, text))
         }
         ForwardCommand::List => {
             let list: Vec<Value> = globals.node(console)?.get("/forward")?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::sync::{mpsc, oneshot};
 use zt_netconf::trace::key;
 use zt_netconf::{NoAnswer, Question};
 use zt_node::Handle;
@@ -20,7 +21,7 @@ use super::home::{Home, read_file};
 use super::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings, metrics, no_ways};
 use super::joined::network;
 use super::local_conf::{self, ChangeError, Effective, LocalConf, LocalConfError};
-use super::node::merged;
+use super::node::{Asked, merged};
 use super::port_mapping::Shown;
 use super::proxy::{Forward, Shown as Ways};
 use super::tunnel::Counts;
@@ -52,6 +53,8 @@ pub(super) struct NodeBackend {
     streams: Counts,
     /// Proxies and forwards, of a node without devices.
     ways: Option<Ways>,
+    /// Takes up what was written to `local.conf`.
+    taker: Option<mpsc::Sender<Asked>>,
     /// What the process has given up.
     sandbox: Option<api::Sandbox>,
     /// Changes of a network's settings take turns: each builds on the one before.
@@ -76,7 +79,25 @@ impl NodeBackend {
         streams: Counts,
     ) -> Self {
         let (conf, changing) = (Arc::new(Mutex::new(conf)), tokio::sync::Mutex::new(()));
-        Self { handle, home, conf, ports, relay, ethernet, mapping, streams, sandbox: None, ways: None, changing }
+        Self {
+            handle,
+            home,
+            conf,
+            ports,
+            relay,
+            ethernet,
+            mapping,
+            streams,
+            sandbox: None,
+            ways: None,
+            taker: None,
+            changing,
+        }
+    }
+
+    /// The same, with somebody who takes up what is written to `local.conf`.
+    pub(super) fn told_to(self, taker: mpsc::Sender<Asked>) -> Self {
+        Self { taker: Some(taker), ..self }
     }
 
     /// The same, of a process that has given up some of its rights.
@@ -96,7 +117,6 @@ impl NodeBackend {
         }
         let _turn = self.changing.lock().await;
         let home = self.home.clone();
-        // On a thread of its own: packets do not wait for the disk.
         let write = move || -> Result<(), ChangeError> {
             let content =
                 read_file(&home.file("local.conf")).map_err(|error| LocalConfError::Unreadable(error.to_string()))?;
@@ -109,8 +129,26 @@ impl NodeBackend {
             let changes = Map::from_iter([("userspace".to_owned(), Value::Object(userspace))]);
             local_conf::change_settings(&home, &changes)
         };
+        self.write_and_take_up(write).await?;
+        // Ports open and close on tasks of their own.
+        if let Some(ways) = &self.ways {
+            ways.settled().await;
+        }
+        Ok(())
+    }
+
+    /// Writes `local.conf` on a thread of its own, as packets do not wait for the disk, and waits until it is in force.
+    async fn write_and_take_up(&self, write: impl FnOnce() -> Result<(), ChangeError> + Send + 'static) -> Answer<()> {
         let written = tokio::task::spawn_blocking(write).await.map_err(|_| Failure::Stopping)?;
-        written.map_err(|error| Failure::Internal(error.to_string()))
+        written.map_err(|error| match error {
+            ChangeError::Unusable(_) => Failure::Refused(error.to_string()),
+            ChangeError::Home(_) => Failure::Internal(error.to_string()),
+        })?;
+        let Some(taker) = &self.taker else { return Ok(()) };
+        let (asked, taken) = oneshot::channel();
+        taker.send(asked).await.map_err(|_| Failure::Stopping)?;
+        let taken = taken.await.map_err(|_| Failure::Stopping)?;
+        taken.map_err(|error| Failure::Internal(format!("written, but not taken up: {}", error.hint())))
     }
 
     /// The settings shown, to be replaced when the file changes.
@@ -307,26 +345,23 @@ impl Backend for NodeBackend {
 
     async fn change_settings(&self, changes: Map<String, Value>) -> Answer<()> {
         let _turn = self.changing.lock().await;
-        // On a thread of its own: packets do not wait for the disk.
         let home = self.home.clone();
-        let write = move || local_conf::change_settings(&home, &changes);
-        let written = tokio::task::spawn_blocking(write).await.map_err(|_| Failure::Stopping)?;
-        written.map_err(|error| match error {
-            ChangeError::Unusable(_) => Failure::Refused(error.to_string()),
-            _ => Failure::Internal(error.to_string()),
-        })
+        self.write_and_take_up(move || local_conf::change_settings(&home, &changes)).await
     }
 
     async fn forwards(&self) -> Answer<Value> {
         self.ways.as_ref().map(Ways::told).ok_or_else(no_ways)
     }
 
-    async fn add_forward(&self, forward: Forward) -> Answer<()> {
+    async fn add_forward(&self, forward: Forward) -> Answer<String> {
+        let id = forward.id();
         self.change_forwards(move |forwards| {
             forwards.retain(|other| other.id() != forward.id());
             forwards.push(forward);
         })
-        .await
+        .await?;
+        let state = self.ways.as_ref().and_then(|ways| ways.state(&id));
+        state.ok_or_else(|| Failure::Refused("there are as many forwards as can be kept; remove one".to_owned()))
     }
 
     async fn remove_forward(&self, id: String) -> Answer<bool> {

@@ -16,6 +16,7 @@ pub use userspace::proxy_address;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -534,11 +535,14 @@ pub struct Effective {
     pub tertiary_port: u16,
 }
 
+/// When a file was changed, its length, and which one it is: a file that is replaced is another one, however soon that is.
+type Stamp = (SystemTime, u64, u64);
+
 /// Notices changes of `local.conf`.
 #[derive(Debug)]
 pub struct Watch {
     path: PathBuf,
-    seen: Option<(SystemTime, u64)>,
+    seen: Option<Stamp>,
 }
 
 impl Watch {
@@ -562,9 +566,9 @@ impl Watch {
         })
     }
 
-    fn stamp(path: &PathBuf) -> Option<(SystemTime, u64)> {
+    fn stamp(path: &PathBuf) -> Option<Stamp> {
         let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinError;
+use tokio::time::MissedTickBehavior;
 use zt_crypto::Entropy as _;
 use zt_netconf::Settings;
 use zt_node::driver::{Control, Ethernet, EthernetHandle, StateKey, TcpRelay, TcpRelayHandle, create_folder};
@@ -17,7 +18,7 @@ use zt_wire::{IpPrefix, NetworkId, Parse as _, Reader, World};
 use super::backend::{NodeBackend, Ports};
 use super::home::Home;
 use super::http::{Access, LocalSocket, Server, Shared};
-use super::local_conf::{LocalConf, Watch};
+use super::local_conf::{LocalConf, LocalConfError, Watch};
 use super::notify::{self, Manager};
 use super::port_mapping::{PortMapper, Wish};
 use super::prepare::heed_log;
@@ -36,6 +37,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// In which of these rounds it is said what the log left out.
 const TELL: u64 = 10;
+
+/// Somebody who changed `local.conf` and waits until the node has taken it up.
+pub(super) type Asked = oneshot::Sender<Result<(), LocalConfError>>;
 
 /// What changes links that settings are about.
 type LinkHandles = (TcpRelayHandle, EthernetHandle);
@@ -119,7 +123,9 @@ async fn serve_inside(
         |conf: &LocalConf| ground.userspace.map(|asked| asked.over(&conf.settings.userspace)).unwrap_or_default();
     let (ways_sender, ways_receiver) = watch::channel(wanted(&local_conf));
     let (ways, ways_shown) = nets.map(|nets| Ways::new(nets, handle.clone(), ways_receiver)).unzip();
+    let (taker, asked) = mpsc::channel(1);
     let backend = NodeBackend::new(handle.clone(), home.clone(), conf, shown, links, mapping, tunnels.counts().clone())
+        .told_to(taker)
         .confined(sandbox.clone())
         .with_ways(ways_shown);
     let conf = backend.local_conf();
@@ -147,7 +153,8 @@ async fn serve_inside(
                 let _ = wish_sender.send(mapping_wish(&ports, conf));
                 let _ = ways_sender.send(wanted(conf));
             };
-            follow(watch, &handle, (&ports, &links), &conf, &mut keeper, (look, change)).await;
+            let mut follower = Follower { watch, handle: &handle, ports: &ports, links: &links, shared: &conf, keeper };
+            follower.follow(asked, (look, change)).await;
         }
     };
     let told = async {
@@ -421,41 +428,73 @@ fn ports_after(present: &[u16], conf: &LocalConf) -> Vec<u16> {
     ports
 }
 
-/// Takes up changes of `local.conf` while the node runs; a file that cannot be used changes nothing and is reported.
-async fn follow(
-    mut watch: Watch,
-    handle: &Handle,
-    (ports, links): (&[u16], &LinkHandles),
-    shared: &Arc<std::sync::Mutex<LocalConf>>,
-    keeper: &mut Keeper,
-    (look, change): (impl Fn(), impl Fn(&LocalConf)),
-) {
-    for round in 0_u64.. {
-        tokio::time::sleep(LOOK).await;
-        if round % TELL == 0 {
-            logs::tell_left_out();
-        }
-        let tcp = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).settings.tcp.clone();
-        keeper.tend(handle, &tcp).await;
-        look();
-        match watch.poll() {
-            None => {}
-            Some(Err(error)) => tracing::error!("local.conf was not taken up: {error}; {}", error.hint()),
-            Some(Ok(conf)) => {
-                for remark in &conf.remarks {
-                    tracing::warn!("local.conf: {remark}");
+/// Takes up changes of `local.conf` while the node runs.
+struct Follower<'a> {
+    watch: Watch,
+    handle: &'a Handle,
+    ports: &'a [u16],
+    links: &'a LinkHandles,
+    /// The settings in force, as they are shown.
+    shared: &'a std::sync::Mutex<LocalConf>,
+    keeper: Keeper,
+}
+
+impl Follower<'_> {
+    /// Looks from time to time, and at once when somebody who wrote the file asks; who asks is answered when all of it is in
+    /// force. A file that cannot be used changes nothing and is reported.
+    async fn follow(&mut self, mut asked: mpsc::Receiver<Asked>, (look, change): (impl Fn(), impl Fn(&LocalConf))) {
+        let mut rounds = tokio::time::interval(LOOK);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        rounds.reset();
+        let mut round = 0_u64;
+        loop {
+            let waiting = tokio::select! {
+                _ = rounds.tick() => None,
+                Some(waiting) = asked.recv() => Some(waiting),
+            };
+            if waiting.is_none() {
+                if round.is_multiple_of(TELL) {
+                    logs::tell_left_out();
                 }
-                let before = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-                for waits in before.waits_for_start(&conf) {
-                    tracing::warn!("local.conf: {waits}");
-                }
-                heed_log(Some(&before), &conf);
-                apply(handle, &conf, ports, links).await;
-                change(&conf);
-                *shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = conf;
-                tracing::info!("local.conf taken up");
+                round += 1;
+                look();
+            }
+            let taken = self.look(&change).await;
+            let tcp = self.in_force().settings.tcp;
+            self.keeper.tend(self.handle, &tcp).await;
+            if let Some(waiting) = waiting {
+                let _ = waiting.send(taken);
             }
         }
+    }
+
+    /// Takes up what has changed.
+    async fn look(&mut self, change: &impl Fn(&LocalConf)) -> Result<(), LocalConfError> {
+        let conf = match self.watch.poll() {
+            None => return Ok(()),
+            Some(Err(error)) => {
+                tracing::error!("local.conf was not taken up: {error}; {}", error.hint());
+                return Err(error);
+            }
+            Some(Ok(conf)) => conf,
+        };
+        for remark in &conf.remarks {
+            tracing::warn!("local.conf: {remark}");
+        }
+        let before = self.in_force();
+        for waits in before.waits_for_start(&conf) {
+            tracing::warn!("local.conf: {waits}");
+        }
+        heed_log(Some(&before), &conf);
+        apply(self.handle, &conf, self.ports, self.links).await;
+        change(&conf);
+        *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = conf;
+        tracing::info!("local.conf taken up");
+        Ok(())
+    }
+
+    fn in_force(&self) -> LocalConf {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) async fn all<B: Backend>(backend: &B, request: &Request) -> Answer<Re
     match Forward::read(&value) {
         Ok(forward) => {
             let id = forward.id();
-            backend.add_forward(forward).await?;
-            Ok(Reply::json(&json!({"id": id})))
+            let state = backend.add_forward(forward).await?;
+            Ok(Reply::json(&json!({"id": id, "state": state})))
         }
         Err(why) => Ok(Reply::error(400, &why)),
     }

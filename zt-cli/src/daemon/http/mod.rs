@@ -113,8 +113,8 @@ pub trait Backend: Send + Sync + 'static {
     fn forwards(&self) -> impl Future<Output = Answer<Value>> + Send {
         std::future::ready(Err(no_ways()))
     }
-    /// Adds a forward, or replaces that of the same source.
-    fn add_forward(&self, forward: Forward) -> impl Future<Output = Answer<()>> + Send {
+    /// Adds a forward, or replaces that of the same source; how it does then.
+    fn add_forward(&self, forward: Forward) -> impl Future<Output = Answer<String>> + Send {
         let _ = forward;
         std::future::ready(Err(no_ways()))
     }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -87,8 +87,23 @@ impl Way {
     }
 }
 
-/// How each of them does, by ID.
-type States = Arc<Mutex<BTreeMap<String, String>>>;
+/// All that settings name.
+fn ways_of(settings: &UserspaceSettings) -> Vec<Way> {
+    let proxies = settings.socks5.map(Way::Socks5).into_iter().chain(settings.http_proxy.map(Way::Http));
+    proxies.chain(settings.forwards.iter().cloned().map(Way::Forward)).collect()
+}
+
+/// How the ways do.
+#[derive(Debug, Default)]
+struct State {
+    /// The settings that they follow: those of before are closed.
+    followed: Option<UserspaceSettings>,
+    /// How each does, by ID.
+    ways: BTreeMap<String, String>,
+}
+
+/// That, as it is shown and waited for.
+type States = watch::Sender<State>;
 
 /// The ways of a node, as they are shown.
 #[derive(Clone, Debug)]
@@ -101,14 +116,33 @@ pub(crate) struct Shown {
 impl Shown {
     /// The forwards with how they do.
     pub(crate) fn told(&self) -> Value {
-        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.states.borrow();
         let told = |forward: &Forward| {
             let mut value = forward.to_json();
             value["id"] = json!(forward.id());
-            value["state"] = json!(states.get(&forward.id()).map_or("starting", String::as_str));
+            value["state"] = json!(state.ways.get(&forward.id()).map_or("starting", String::as_str));
             value
         };
         self.settings.borrow().forwards.iter().map(told).collect()
+    }
+
+    /// How one of the settings' forwards does; `None` if there is none of this ID.
+    pub(crate) fn state(&self, id: &str) -> Option<String> {
+        let settings = self.settings.borrow();
+        settings.forwards.iter().find(|forward| forward.id() == id)?;
+        Some(self.states.borrow().ways.get(id).map_or("starting", String::as_str).to_owned())
+    }
+
+    /// Until all that the settings name has been opened, or could not be, and what they name no longer is closed.
+    pub(crate) async fn settled(&self) {
+        let mut states = self.states.subscribe();
+        let is_settled = |state: &State| {
+            let settings = self.settings.borrow();
+            state.followed.as_ref() == Some(&*settings)
+                && ways_of(&settings).iter().all(|way| state.ways.contains_key(&way.id()))
+        };
+        // The sender lives as long as this.
+        let _ = states.wait_for(is_settled).await;
     }
 }
 
@@ -123,7 +157,7 @@ pub(crate) struct Ways {
 impl Ways {
     pub(crate) fn new(ports: Ports, handle: Handle, settings: watch::Receiver<UserspaceSettings>) -> (Self, Shown) {
         let (refused, states) = (Refused::default(), States::default());
-        let shown = Shown { settings: settings.clone(), states: Arc::clone(&states), refused: refused.clone() };
+        let shown = Shown { settings: settings.clone(), states: states.clone(), refused: refused.clone() };
         (Self { service: Service { ports, refused, access: None }, handle, settings, states }, shown)
     }
 
@@ -134,26 +168,32 @@ impl Ways {
         let mut access = None;
         loop {
             let settings = self.settings.borrow_and_update().clone();
-            let proxies = settings.socks5.map(Way::Socks5).into_iter().chain(settings.http_proxy.map(Way::Http));
-            let wanted: Vec<Way> = proxies.chain(settings.forwards.into_iter().map(Way::Forward)).collect();
+            let wanted = ways_of(&settings);
             let has_new_access = access != settings.access;
-            access = settings.access;
+            access = settings.access.clone();
             self.service.access = access.clone().map(Arc::new);
+            let mut closing = Vec::new();
             running.retain(|(way, task)| {
                 let is_proxy = !matches!(way, Way::Forward(_));
                 let stays = wanted.contains(way) && !(is_proxy && has_new_access);
                 if !stays {
                     task.abort();
-                    self.states.lock().unwrap_or_else(PoisonError::into_inner).remove(&way.id());
+                    closing.push((way.id(), task.clone()));
                 }
                 stays
+            });
+            // Their ports are free, and nobody is let in any more, before others are opened.
+            while closing.iter().any(|(_, task)| !task.is_finished()) && tasks.join_next().await.is_some() {}
+            self.states.send_modify(|state| {
+                closing.iter().for_each(|(id, _)| _ = state.ways.remove(id));
+                state.followed = Some(settings);
             });
             for way in wanted {
                 if running.iter().all(|(other, _)| *other != way) {
                     let keeper = Keeper {
                         service: self.service.clone(),
                         handle: self.handle.clone(),
-                        states: Arc::clone(&self.states),
+                        states: self.states.clone(),
                     };
                     running.push((way.clone(), tasks.spawn(keeper.keep(way))));
                 }
@@ -185,8 +225,9 @@ impl Keeper {
 
     /// How it does, told once.
     fn tell(&self, way: &Way, state: &str) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        if states.insert(way.id(), state.to_owned()).as_deref() != Some(state) {
+        let is_news =
+            self.states.send_if_modified(|all| all.ways.insert(way.id(), state.to_owned()).as_deref() != Some(state));
+        if is_news {
             match state {
                 "ready" => tracing::info!(way = way.id(), "ready"),
                 _ => tracing::warn!(way = way.id(), state, "not ready; it is tried again"),
