@@ -157,7 +157,7 @@ fn wanted(networks: &[String], value: &dyn Fn(&str) -> Result<Option<String>>) -
     let settings = settings(value)?;
     if !settings.is_empty() {
         let over = value("ZT_OVERRIDE_LOCAL_CONF")?.is_some_and(|text| text == "true" || text == "1");
-        file("local.conf", format!("{:#}\n", json!({"settings": settings})), 0o644, !over);
+        file("local.conf", format!("{:#}\n", json!({"settings": settings})), daemon::local_conf::MODE, !over);
     }
     Ok(files)
 }

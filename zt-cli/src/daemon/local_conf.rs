@@ -5,12 +5,13 @@ mod change;
 mod ethernet;
 pub mod places;
 pub mod schema;
+mod secrets;
 mod tap_offload;
 mod tcp;
 mod udp_offload;
 mod userspace;
 
-pub use change::{ChangeError, change_settings};
+pub use change::{ChangeError, MODE, change_settings};
 pub use tcp::{Targets, listen_addresses, targets_beside_planet};
 pub use userspace::proxy_address;
 
@@ -510,6 +511,12 @@ impl LocalConf {
             settings.insert(key.clone(), value.clone());
         }
         Self::from_object(raw)
+    }
+
+    /// The passwords in it.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        secrets::secrets(&self.raw)
     }
 
     /// The file as it is written: sorted keys, four blanks per level, no newline at the end (06 §4.11).

@@ -145,9 +145,9 @@ mod tests {
     fn of_several_runtime_folders_the_first_has_the_socket() {
         let home = Home::at("/var/lib/x");
         let of = |runtime: Option<&str>| sockets(&home, runtime.map(OsStr::new));
-        let own = PathBuf::from("/var/lib/x").join(SOCKET_NAME);
-        assert_eq!(of(None), [own.clone()]);
-        assert_eq!(of(Some("")), [own.clone()]);
-        assert_eq!(of(Some("/run/zt:/run/other")), [PathBuf::from("/run/zt").join(SOCKET_NAME), own]);
+        let own = [PathBuf::from("/var/lib/x").join(SOCKET_NAME)];
+        assert_eq!(of(None), own);
+        assert_eq!(of(Some("")), own);
+        assert_eq!(of(Some("/run/zt:/run/other")), [&[PathBuf::from("/run/zt").join(SOCKET_NAME)], &own[..]].concat());
     }
 }

@@ -80,3 +80,22 @@ fn how_much_is_logged_changes_while_the_node_runs() -> Result<()> {
     })?;
     Ok(())
 }
+
+#[test]
+fn a_setting_is_in_force_when_the_answer_comes() -> Result<()> {
+    let Some(solo) = Solo::new("settings")? else { return Ok(()) };
+    let home = solo.home("node")?;
+    let node = solo.host.start_with(&solo.zt, home, Options::default())?;
+    // Texts of one length, so that nothing but the file itself tells them apart.
+    for filter in ["debug", "error", "trace", "debug"] {
+        node.api().post("/config/settings", &json!({"log": filter}))?;
+        assert_eq!(node.api().get("/log")?, json!({"filter": filter}));
+    }
+    for port in [20_001, 20_002] {
+        node.api().post("/config/settings", &json!({"allowSecondaryPort": true, "secondaryPort": port}))?;
+        let status = node.api().get("/status")?;
+        let listening = status["config"]["settings"]["listeningOn"].to_string();
+        assert!(listening.contains(&format!("/{port}")), "{listening}");
+    }
+    Ok(())
+}

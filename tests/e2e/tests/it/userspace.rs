@@ -302,16 +302,16 @@ fn ports_are_handed_on_in_both_directions_and_after_a_restart() -> Result<()> {
         json!({ "network": network, "port": 80, "to": "127.0.0.1:8000" }),
         json!({ "protocol": "udp", "network": network, "port": 7, "to": "127.0.0.1:7000" }),
     ] {
-        api.post("/forward", &forward)?;
+        let answer = api.post("/forward", &forward)?;
+        ensure!(answer["state"] == "ready", "it is open when the answer comes: {answer}");
     }
+    drop(connect(&scene.hosts[0], local(8080))?);
     through_all(&scene)?;
     scene.node = scene.node.restart()?;
     through_all(&scene)?;
 
     scene.node.api().delete("/forward/tcp/127.0.0.1:8080")?;
-    wait_for("a port that is no longer handed on", WAIT, || {
-        Ok(connect(&scene.hosts[0], local(8080)).is_err().then_some(()))
-    })?;
+    ensure!(connect(&scene.hosts[0], local(8080)).is_err(), "it is closed when the answer comes");
     let left = scene.node.api().get("/forward")?;
     ensure!(left.as_array().is_some_and(|list| list.len() == 3), "{left}");
     Ok(())

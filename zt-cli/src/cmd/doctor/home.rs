@@ -7,6 +7,7 @@ use zt_crypto::SecretIdentity;
 
 use super::{Finding, Running};
 use crate::daemon::home::Home;
+use crate::daemon::local_conf::LocalConf;
 
 /// Looks at the files of a home folder.
 pub(super) fn look(home: &Home, running: Option<&Running>) -> Vec<Finding> {
@@ -25,7 +26,10 @@ pub(super) fn look(home: &Home, running: Option<&Running>) -> Vec<Finding> {
     let mut open = Vec::new();
     for entry in fs::read_dir(home.path()).into_iter().flatten().filter_map(Result::ok) {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let secret = name.ends_with(".secret") || name.contains(".secret.") || name == "controller.redb";
+        let secret = (name == "local.conf" && has_password(home))
+            || name.ends_with(".secret")
+            || name.contains(".secret.")
+            || name == "controller.redb";
         if secret && entry.metadata().is_ok_and(|file| file.is_file() && file.mode() & 0o077 != 0) {
             open.push(name);
         }
@@ -41,6 +45,12 @@ pub(super) fn look(home: &Home, running: Option<&Running>) -> Vec<Finding> {
         findings.push(Finding::fine("home", format!("{path}: secrets are readable for their owner only")));
     }
     findings
+}
+
+/// Whether the settings hold a password.
+fn has_password(home: &Home) -> bool {
+    let content = home.read("local.conf").ok().flatten().unwrap_or_default();
+    LocalConf::parse(&content).is_ok_and(|conf| !conf.secrets().is_empty())
 }
 
 fn identity(home: &Home, running: Option<&Running>) -> Vec<Finding> {
@@ -96,7 +106,9 @@ mod tests {
         fs::write(path.join("authtoken.secret"), "x").expect("a file");
         fs::write(path.join("identity.secret"), "no identity").expect("a file");
         fs::write(path.join("identity.secret.saved_after_collision"), "x").expect("a file");
-        for (name, mode) in [("authtoken.secret", 0o644), ("identity.secret", 0o600)] {
+        fs::write(path.join("local.conf"), r#"{"settings": {"userspace": {"user": "u", "password": "p"}}}"#)
+            .expect("a file");
+        for (name, mode) in [("authtoken.secret", 0o644), ("identity.secret", 0o600), ("local.conf", 0o640)] {
             fs::set_permissions(path.join(name), fs::Permissions::from_mode(mode)).expect("its mode");
         }
         fs::set_permissions(path.join("identity.secret.saved_after_collision"), fs::Permissions::from_mode(0o600))
@@ -104,7 +116,10 @@ mod tests {
         let found = look(&home, None);
         let _ = fs::remove_dir_all(&path);
         assert_eq!(found.iter().map(|f| f.level).collect::<Vec<_>>(), [Level::Fault, Level::Fault, Level::Warning]);
-        assert!(found[0].fix.as_deref().is_some_and(|fix| fix.ends_with("chmod 600 authtoken.secret")), "{found:?}");
+        assert!(
+            found[0].fix.as_deref().is_some_and(|fix| fix.ends_with("chmod 600 authtoken.secret local.conf")),
+            "{found:?}"
+        );
         assert!(found[1].text.contains("no valid identity"), "{found:?}");
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::Session;
 use crate::console::Console;
 use crate::daemon::home::{read_file, replace_file};
+use crate::daemon::local_conf::LocalConf;
 use crate::{COMPATIBLE_VERSION, complain, say};
 
 /// Name of the file written into the working folder.
@@ -30,7 +31,7 @@ impl Session<'_> {
             let _ = write!(out, "{title}\n{}\n{}\n\n", "-".repeat(title.len()), answer.body);
         }
         let conf = read_file(&self.home.join("local.conf")).ok().flatten();
-        let conf = conf.map_or("None Present".to_owned(), |text| String::from_utf8_lossy(&text).into_owned());
+        let conf = conf.map_or("None Present".to_owned(), |text| without_passwords(&text));
         let _ = write!(out, "local.conf\n----------\n{conf}\n\nNetwork Interfaces\n------------------\n\n");
         for (i, interface) in interfaces().iter().enumerate() {
             let title = format!("Interface {i}");
@@ -50,6 +51,18 @@ impl Session<'_> {
         }
         0
     }
+}
+
+/// The settings as somebody else may see them. Deliberate: the original copies the file as it is.
+fn without_passwords(text: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(text).into_owned();
+    let secrets = LocalConf::parse(text).map(|conf| conf.secrets()).unwrap_or_default();
+    secrets.iter().fold(shown, |shown, secret| {
+        // As it stands in the file, with what JSON escapes.
+        let quoted = serde_json::to_string(secret).unwrap_or_default();
+        let inside = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+        shown.replace(&quoted, "\"***\"").replace(&format!(":{inside}@"), ":***@")
+    })
 }
 
 /// Non-loopback interfaces with an IPv4 address, read from `/sys` and `/proc` (06 §5.1 names the same sources).
@@ -83,4 +96,17 @@ fn host_addresses() -> Vec<(String, std::net::IpAddr)> {
     let mut found: Vec<_> = found.unwrap_or_default().into_iter().map(|a| (a.interface, a.cidr.address())).collect();
     found.sort_by_key(|(_, address)| address.is_ipv6());
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_for_support_holds_no_password() {
+        let text = r#"{"settings": {"tcp": {"proxy": "http://anna:p\"w@10.0.0.1:3128"}, "userspace": {"user": "u", "password": "u2"}}}"#;
+        let shown = r#"{"settings": {"tcp": {"proxy": "http://anna:***@10.0.0.1:3128"}, "userspace": {"user": "u", "password": "***"}}}"#;
+        assert_eq!(without_passwords(text.as_bytes()), shown);
+        assert_eq!(without_passwords(b"{ \"settings\": {} }"), "{ \"settings\": {} }");
+    }
 }
