@@ -14,6 +14,7 @@ use super::log::LogArgs;
 use super::{Globals, Report};
 use crate::console::Console;
 use crate::daemon::logs;
+use crate::daemon::sandbox::Sandbox;
 use crate::relay::{self, Options};
 use crate::say;
 
@@ -66,6 +67,9 @@ pub struct RelayArgs {
     /// Print what happened so often, in seconds; 0 = only at the end
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     report: u32,
+    /// Give up files, system calls and capabilities that a relay does not need
+    #[arg(long, value_enum, default_value_t = Sandbox::On)]
+    sandbox: Sandbox,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -85,6 +89,7 @@ impl RelayArgs {
                 allowed: self.allow.into_iter().map(IpPrefix::network).collect(),
                 ..Limits::default()
             },
+            sandbox: self.sandbox,
             every: (self.report > 0).then(|| Duration::from_secs(self.report.into())),
         }
     }

@@ -164,7 +164,7 @@ fn needs(prepared: &Prepared, console: &Console<'_>) -> Needs {
     let proxies = settings.userspace.socks5.iter().chain(&settings.userspace.http_proxy);
     let ports = prepared.listen_tcp.iter().chain(&settings.tcp.listen).chain(proxies).map(SocketAddr::port);
     let ports = ports.chain([prepared.port, settings.secondary_port, settings.tertiary_port]);
-    Needs { read, write, low_port: ports.into_iter().any(|port| (1..1024).contains(&port)) }
+    Needs { node: true, read, write, low_port: ports.into_iter().any(|port| (1..1024).contains(&port)) }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use zt_peer::tcp_relay::{Limits, Server};
 
 use super::{BUFFER, Relay, Shared, Sockets, connection, report};
 use crate::cmd::Report;
+use crate::daemon::sandbox::{self, Needs, Sandbox};
 use crate::daemon::signals::StopSignals;
 use crate::descriptors;
 
@@ -38,6 +39,8 @@ pub struct Options {
     pub ports: Option<RangeInclusive<u16>>,
     /// Bounds.
     pub limits: Limits,
+    /// Whether it gives up what it does not need.
+    pub sandbox: Sandbox,
     /// How often it reports.
     pub every: Option<Duration>,
 }
@@ -47,7 +50,7 @@ const OF_EACH: u64 = 2;
 /// Descriptors of this process besides.
 const OWN: u64 = 64;
 
-/// Runs a server until a signal asks it to stop; `tell` gets the reports.
+/// Runs a server until a signal asks it to stop; `tell` gets the reports. Must be called while the process has one thread.
 ///
 /// # Errors
 /// An address to listen on cannot be had.
@@ -61,14 +64,25 @@ pub fn serve(mut options: Options, tell: &mut dyn FnMut(&Report)) -> io::Result<
             "the limit of open files is too low for so many connections; raise it with `ulimit -n` or LimitNOFILE"
         );
     }
+    // The right to listen at a low port is not needed any more once it listens.
+    let listeners: Vec<Socket> = options.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
+    let low_port = options.ports.as_ref().is_some_and(|ports| *ports.start() < 1024);
+    let entered = sandbox::enter(options.sandbox, &Needs { low_port, ..Needs::default() });
+    tracing::info!(
+        user = entered.user,
+        capabilities = ?entered.capabilities,
+        files = ?entered.files,
+        system_calls = ?entered.system_calls,
+        "rights of the relay"
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    LocalSet::new().block_on(&runtime, run(options, tell))
+    LocalSet::new().block_on(&runtime, run(options, listeners, tell))
 }
 
-async fn run(options: Options, tell: &mut dyn FnMut(&Report)) -> io::Result<Report> {
+async fn run(options: Options, listeners: Vec<Socket>, tell: &mut dyn FnMut(&Report)) -> io::Result<Report> {
     let mut signals = StopSignals::new()?;
     let listeners: Vec<TcpListener> =
-        options.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
+        listeners.into_iter().map(|socket| TcpListener::from_std(socket.into())).collect::<Result<_, _>>()?;
     let next = options.ports.as_ref().map_or(0, |ports| *ports.start());
     let relay: Shared = Rc::new(RefCell::new(Relay {
         server: Server::new(options.limits),
@@ -100,7 +114,7 @@ async fn run(options: Options, tell: &mut dyn FnMut(&Report)) -> io::Result<Repo
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<Socket> {
     let bound = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
@@ -110,7 +124,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
+        Ok(socket)
     };
     bound().map_err(|error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }

@@ -226,12 +226,20 @@ impl Abuse {
     /// # Errors
     /// It does not run any more.
     pub fn memory(&self) -> Result<Memory> {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.relay.id()))?;
+        let text = self.process()?;
         let kib = |name: &str| -> Result<u64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).context("a line of memory")?;
             Ok(line.trim_start_matches(':').trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
         };
         Ok(Memory { now: kib("VmRSS")?, most: kib("VmHWM")? })
+    }
+
+    /// What the kernel says of the relay's process.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn process(&self) -> Result<String> {
+        Ok(fs::read_to_string(format!("/proc/{}/status", self.relay.id()))?)
     }
 
     /// Somebody takes it for an open proxy. None of it arrives.

@@ -24,6 +24,17 @@ fn a_member_that_is_told_to_uses_nothing_but_the_relay() -> Result<()> {
     tcp_relay::forced([&zt, &zt, &zt], &our_server, &mut step).map(drop)
 }
 
+#[test]
+fn a_relay_serves_without_a_right_of_roots_and_without_the_calls_that_it_does_not_need() -> Result<()> {
+    let Some(relay) = Abuse::new()? else { return Ok(()) };
+    let process = relay.process()?;
+    for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"] {
+        ensure!(process.lines().any(|found| found == line), "{line}\n{process}");
+    }
+    relay.served()?;
+    Ok(())
+}
+
 /// Bytes that a relay with 16 MiB for slow clients may have at most.
 const MOST_MEMORY: u64 = 64 << 20;
 

@@ -1,4 +1,4 @@
-//! Capabilities: a node makes devices, routes and raw frames, and nothing else that only root may do.
+//! Capabilities: a node makes devices, routes and raw frames, and nothing else that only root may do. A relay does not even that.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,7 +19,10 @@ const NAMES: [(CapabilitySet, &str); 6] = [
 
 /// What a daemon with these needs keeps of what it has.
 fn kept(needs: &Needs) -> CapabilitySet {
-    let mut kept = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
+    let mut kept = CapabilitySet::empty();
+    if needs.node {
+        kept |= CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW;
+    }
     if needs.low_port {
         kept |= CapabilitySet::NET_BIND_SERVICE;
     }

@@ -24,8 +24,11 @@ const READ: [&str; 14] = [
 /// What they change, beside the home folder: the resolver's settings by resolvconf.
 const WRITE: [&str; 3] = ["/run/resolvconf", "/run/zt", "/etc/resolv.conf"];
 
-/// Devices.
-const DEVICES: [&str; 2] = ["/dev/net/tun", "/dev/null"];
+/// What devices are made with.
+const TUN: &str = "/dev/net/tun";
+
+/// What programs write into that nobody shall read.
+const NULL: &str = "/dev/null";
 
 /// Restricts this thread and what it starts; tells how much of it the kernel knows.
 pub(super) fn restrict(needs: &Needs) -> Result<Confined, String> {
@@ -48,11 +51,12 @@ pub(super) fn restrict(needs: &Needs) -> Result<Confined, String> {
              or say `chown -h` to take the link over"
         );
     }
-    for path in WRITE.iter().map(PathBuf::from).chain(needs.write.iter().cloned()).chain(linked) {
+    let of_node = |paths: &'static [&'static str]| paths.iter().filter(|_| needs.node).map(PathBuf::from);
+    for path in of_node(&WRITE).chain(needs.write.iter().cloned()).chain(linked) {
         ruleset = allow(ruleset, &path, all)?;
     }
-    for path in DEVICES {
-        ruleset = allow(ruleset, Path::new(path), AccessFs::from_file(NEWEST))?;
+    for path in of_node(&[TUN]).chain([PathBuf::from(NULL)]) {
+        ruleset = allow(ruleset, &path, AccessFs::from_file(NEWEST))?;
     }
     let status = ruleset.restrict_self().map_err(text)?;
     Ok(match status.ruleset {

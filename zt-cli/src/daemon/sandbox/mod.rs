@@ -1,4 +1,5 @@
-//! What the daemon gives up before it listens to anybody: rights, system calls and files that a node never needs.
+//! What the daemon gives up before it listens to anybody: rights, system calls and files that a node never needs. The TCP relay
+//! gives up what a node has besides.
 //!
 //! It is entered once, while the process has one thread, so that every later thread and every program that the daemon starts
 //! (resolvconf) is inside. What the kernel does not have is left out and told: a node on an old kernel is no worse than before.
@@ -24,12 +25,14 @@ pub enum Sandbox {
     Off,
 }
 
-/// What the daemon needs of the host beyond what every node does.
+/// What a program needs of the host beyond what every one that talks to others does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// It is a node: it makes devices and routes, sends raw frames and changes what a resolver asks for.
+    pub node: bool,
     /// Files and folders that it reads.
     pub read: Vec<PathBuf>,
-    /// Files and folders that it changes; the first is the home folder.
+    /// Files and folders that it changes; the first of a node is the home folder.
     pub write: Vec<PathBuf>,
     /// It listens at a port below 1024.
     pub low_port: bool,

@@ -26,7 +26,7 @@ impl Scene {
     /// Runs something inside; what it found out comes back.
     fn inside<T: Send + 'static>(&self, look: impl FnOnce(&Path, &api::Sandbox) -> T + Send + 'static) -> T {
         let folder = self.folder.clone();
-        let needs = Needs { read: vec![folder.join("key.pem")], write: vec![folder.join("home")], low_port: false };
+        let needs = Needs { read: vec![folder.join("key.pem")], write: vec![folder.join("home")], ..of_node() };
         let inside = std::thread::spawn(move || look(&folder, &enter(Sandbox::On, &needs)));
         inside.join().expect("the thread ends")
     }
@@ -36,6 +36,10 @@ impl Drop for Scene {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn of_node() -> Needs {
+    Needs { node: true, ..Needs::default() }
 }
 
 fn refused<T>(result: io::Result<T>) -> bool {
@@ -162,6 +166,27 @@ fn no_capability_is_left_that_a_node_does_not_need() {
         sandbox.clone()
     });
     assert!(report.capabilities.iter().all(|name| ["NET_ADMIN", "NET_RAW"].contains(&name.as_str())), "{report:?}");
+}
+
+#[test]
+fn a_relay_keeps_no_capability_and_changes_no_file() {
+    let inside = std::thread::spawn(|| {
+        let sandbox = enter(Sandbox::On, &Needs::default());
+        assert_eq!(sandbox.capabilities, [""; 0]);
+        assert_eq!(sandbox.system_calls, api::Confined::On);
+        if sandbox.files != api::Confined::Unknown {
+            let write = |path| fs::OpenOptions::new().write(true).open(path);
+            for path in ["/etc/resolv.conf", "/dev/net/tun", "/etc/hostname"] {
+                assert!(write(path).is_err(), "{path}");
+            }
+            assert!(refused(fs::write(std::env::temp_dir().join("zt-relay-was-here"), "")));
+        }
+        // What it lives by.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("it listens");
+        std::net::TcpStream::connect(listener.local_addr().expect("an address")).expect("it is reached");
+        std::net::UdpSocket::bind("127.0.0.1:0").expect("it sends");
+    });
+    inside.join().expect("the thread ends");
 }
 
 #[test]
