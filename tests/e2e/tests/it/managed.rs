@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -134,4 +135,31 @@ fn a_host_without_ipv6_is_a_member_all_the_same() -> Result<()> {
     ensure!(!told.is_empty(), "nothing is told of IPv6");
     ensure!(told.iter().all(|item| item["why"] == "the host refuses it: not supported by the host"), "{told:?}");
     [a, b].into_iter().try_for_each(Daemon::stop)
+}
+
+/// Of every kind that a controller gives, also out of a pool, where nothing in the address says whose it is.
+#[test]
+fn a_member_is_asked_by_each_address_that_it_has() -> Result<()> {
+    let Some(rig) = Rig::new("asked")? else { return Ok(()) };
+    let settings = json!({
+        "v6AssignMode": { "6plane": true, "rfc4193": true, "zt": true },
+        "routes": [{ "target": "10.9.0.0/16", "via": null }, { "target": "fd77::/64", "via": null }],
+        "ipAssignmentPools": [
+            { "ipRangeStart": "10.9.0.1", "ipRangeEnd": "10.9.0.99" },
+            { "ipRangeStart": "fd77::100", "ipRangeEnd": "fd77::1ff" },
+        ],
+    });
+    rig.root.change_network(rig.network, &settings)?;
+    let [_, of_b] = rig.join(WAIT)?;
+    ensure!(of_b.iter().any(|cidr| cidr.to_string().starts_with("fd77::")) && of_b.len() == 4, "{of_b:?}");
+    let Program::Ours(program) = Program::ours()? else { anyhow::bail!("our program") };
+    let b = rig.members[1].address().to_string();
+    for cidr in &of_b {
+        let mut command = Command::new(&program);
+        // A node answers once a second, and the question before may have been just now.
+        command.arg("--home").arg(rig.members[0].home()).args(["ping", &cidr.address().to_string(), "--count", "3"]);
+        let (status, output) = rig.hosts[0].run(command, WAIT)?;
+        ensure!(status.success() && output.contains(&b), "{cidr}: {output}");
+    }
+    Ok(())
 }

@@ -5,8 +5,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use zt_tap::linux::netlink::Netlink;
 use zt_wire::IpPrefix;
-use zt_wire::ident::{Address, Mac, NetworkId};
+use zt_wire::ident::{Address, NetworkId};
 
 use crate::api;
 use crate::cmd::{Node, node_address};
@@ -48,13 +49,14 @@ fn on_link(network: &api::Network, ip: IpAddr) -> Option<Vec<IpPrefix>> {
 fn member(network: NetworkId, device: &str, ip: IpAddr) -> Result<String> {
     let found = match ip {
         IpAddr::V6(ip) => embedded(network, ip),
-        IpAddr::V4(ip) => neighbour(network, device, ip)?,
+        IpAddr::V4(_) => None,
     };
-    let address = found.with_context(|| match ip {
-        IpAddr::V4(_) => format!("nobody in network {network} answers for {ip}"),
-        IpAddr::V6(_) => {
-            format!("{ip} does not hold the address of a member; give the node address, which `zt peers` shows")
-        }
+    let found = match found {
+        Some(member) => Some(member),
+        None => neighbour(network, device, ip)?,
+    };
+    let address = found.with_context(|| {
+        format!("nobody in network {network} answers for {ip}; the node address does, which `zt peers` shows")
     })?;
     Ok(address.to_string())
 }
@@ -74,13 +76,18 @@ fn embedded(network: NetworkId, ip: Ipv6Addr) -> Option<Address> {
         .map(|(member, _)| member)
 }
 
-/// The member that the kernel finds behind an IPv4 address: it is asked to look, and its table says what it found.
-fn neighbour(network: NetworkId, device: &str, ip: Ipv4Addr) -> Result<Option<Address>> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).context("cannot open a socket")?;
+/// The member that the kernel finds behind an address of a pool: it is asked to look, and its table says what it found.
+fn neighbour(network: NetworkId, device: &str, ip: IpAddr) -> Result<Option<Address>> {
+    let unspecified = match ip {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((unspecified, 0)).context("cannot open a socket")?;
+    let mut kernel = Netlink::open().context("cannot ask the kernel for its neighbours")?;
+    let Some(device) = kernel.link(device)? else { return Ok(None) };
     let start = Instant::now();
     loop {
-        let table = std::fs::read_to_string("/proc/net/arp").unwrap_or_default();
-        if let Some(mac) = listed(&table, device, ip) {
+        if let Some(mac) = kernel.neighbour(device.index, ip)? {
             return Ok(mac.member(network));
         }
         if start.elapsed() >= PATIENCE {
@@ -90,17 +97,6 @@ fn neighbour(network: NetworkId, device: &str, ip: Ipv4Addr) -> Result<Option<Ad
         let _ = socket.send_to(&[0], SocketAddr::from((ip, 9)));
         sleep(Duration::from_millis(100));
     }
-}
-
-/// What the kernel's table says of a neighbour on a device, once that has answered.
-fn listed(table: &str, device: &str, ip: Ipv4Addr) -> Option<Mac> {
-    table.lines().skip(1).find_map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [address, _, _, mac, _, on] = words[..] else { return None };
-        let octets = mac.split(':').map(|octet| u8::from_str_radix(octet, 16).ok());
-        let number = octets.collect::<Option<Vec<u8>>>()?.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet));
-        (on == device && address.parse() == Ok(ip) && number != 0).then(|| Mac::from_u64(number))
-    })
 }
 
 #[cfg(test)]
@@ -117,14 +113,5 @@ mod tests {
         inside[14] = 7;
         assert_eq!(embedded(network, inside.into()), Some(member));
         assert_eq!(embedded(network, "fd00::1".parse().expect("an address")), None);
-        let mac = Mac::for_member(member, network);
-        let table = format!(
-            "IP address       HW type     Flags       HW address            Mask     Device\n\
-             10.9.8.7         0x1         0x0         00:00:00:00:00:00     *        zt0\n\
-             10.9.8.7         0x1         0x2         {mac}     *        zt1\n"
-        );
-        let ip = Ipv4Addr::new(10, 9, 8, 7);
-        assert_eq!(listed(&table, "zt1", ip).and_then(|mac| mac.member(network)), Some(member));
-        assert_eq!(listed(&table, "zt0", ip), None);
     }
 }

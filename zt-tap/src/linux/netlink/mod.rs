@@ -13,6 +13,7 @@ use netlink_sys::{Socket, SocketAddr};
 
 mod address;
 mod link;
+mod neighbour;
 mod route;
 mod rule;
 
