@@ -408,9 +408,6 @@ impl Driver {
     fn housekeeping(&mut self, now: Now) {
         self.housekeeping_due = now.mono + HOUSEKEEPING;
         self.tend_ports(now);
-        for network in self.engine.vl2().networks() {
-            self.notices.look(self.engine.address(), network);
-        }
         self.check_ports(now);
         self.scan_groups(now);
         if self.peers_discarded.pass(now.mono, OLD_PEERS) {

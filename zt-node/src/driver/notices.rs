@@ -21,7 +21,8 @@ enum Told {
 }
 
 impl Notices {
-    /// Tells what changed of a network since this was called last. `own` is this node.
+    /// Tells what changed of a network since this was called last. `own` is this node. Whatever changes the status of a network
+    /// configures its port as well, so it is called then.
     pub(super) fn look(&mut self, own: Address, network: &Network) {
         for told in self.changes(network.id(), network.status()) {
             let name = network.config().map(NetworkConfig::name_text).unwrap_or_default();
