@@ -59,19 +59,28 @@ fn effective(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// Whether the port is there for the node.
-pub(super) fn port(port: u16, running: bool) -> Vec<Finding> {
+/// Whether the port is there for the node. What is tested is whether a socket can be bound; `silent` is the process of a node of
+/// this home that does not answer.
+pub(super) fn port(port: u16, running: bool, silent: Option<u32>) -> Vec<Finding> {
     if running {
         return vec![Finding::fine("port", format!("the node has UDP port {port}"))];
     }
-    let free = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
-        && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    vec![match free {
-        true => Finding::fine("port", format!("UDP and TCP port {port} are free")),
-        false => Finding::fault(
+    let udp = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).err().map(|error| ("UDP", error));
+    let tcp = || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).err().map(|error| ("TCP", error));
+    vec![match (udp.or_else(tcp), silent) {
+        (None, _) => Finding::fine("port", format!("UDP and TCP port {port} are free")),
+        (Some((protocol, error)), Some(pid)) => Finding::skipped(
             "port",
-            format!("port {port} is taken by another program, and a node could not start there"),
-            format!("`ss -lunp sport = :{port}` shows which; stop it, or choose another by `zt service --port`"),
+            format!(
+                "{protocol} port {port} cannot be bound ({error}), likely because process {pid}, the node of this home, has it"
+            ),
+        ),
+        (Some((protocol, error)), None) => Finding::fault(
+            "port",
+            format!("{protocol} port {port} cannot be bound ({error}), so a node could not start there"),
+            format!(
+                "`ss -lutnp sport = :{port}` shows who has it; stop that, or choose another by `zt service --port`"
+            ),
         ),
     }]
 }
@@ -190,7 +199,11 @@ mod tests {
     fn a_port_that_another_program_has_is_a_fault() {
         let taken = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
         let number = taken.local_addr().expect("its number").port();
-        assert_eq!(port(number, false)[0].level, Level::Fault);
-        assert_eq!(port(number, true)[0].level, Level::Fine);
+        let found = port(number, false, None).remove(0);
+        assert_eq!(found.level, Level::Fault);
+        assert!(found.text.starts_with(&format!("UDP port {number} cannot be bound (")), "{found:?}");
+        assert_eq!(port(number, true, None)[0].level, Level::Fine);
+        let own = port(number, false, Some(7)).remove(0);
+        assert!(own.level == Level::Skipped && own.text.contains("process 7, the node of this home"), "{own:?}");
     }
 }

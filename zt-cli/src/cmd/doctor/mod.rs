@@ -96,6 +96,8 @@ impl Finding {
 struct Running {
     status: api::Status,
     networks: Vec<api::Network>,
+    /// What it lost, by reason.
+    drops: Vec<api::Drops>,
     /// Its process, if that is on this host and known.
     pid: Option<u32>,
 }
@@ -131,7 +133,8 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     findings.extend(home::look(&home, running.as_ref()));
     if local {
         findings.extend(host::rights(running.as_ref().map(|running| running.pid)));
-        findings.extend(host::port(port, running.is_some()));
+        let silent = running.is_none().then(|| node::process(&home)).flatten();
+        findings.extend(host::port(port, running.is_some(), silent));
         findings.extend(firewall::look(port, running.as_ref().is_some_and(|running| running.status.online)));
         findings.extend(host::underlay());
     }
@@ -139,6 +142,7 @@ pub fn run(globals: &Globals, console: &mut Console<'_>) -> Result<Report> {
     if let Some(running) = &running {
         findings.extend(nat::look(running));
         findings.extend(node::networks(running));
+        findings.extend(node::twins(&running.status.address, &running.drops));
     }
     findings.extend(host::dns(running.as_ref()));
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
