@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -50,6 +50,10 @@ pub const STATUS_SETTINGS: [&str; 11] = [
     "surfaceAddresses",
     "tertiaryPort",
 ];
+
+/// When a daemon that no root has answered says that it is ready all the same, unless it is told otherwise: a host without the
+/// Internet comes up, too.
+const READY_AFTER: Duration = Duration::from_secs(10);
 
 /// Most physical prefixes kept (06 §3.1).
 const MAX_PHYSICAL: usize = 32;
@@ -169,6 +173,8 @@ pub struct Settings {
     pub aes: bool,
     /// How much is logged.
     pub log: Option<Filter>,
+    /// When the service manager is told that the node is ready though no root has answered.
+    pub ready_after: Duration,
 }
 
 impl Default for Settings {
@@ -196,6 +202,7 @@ impl Default for Settings {
             udp_offload: UdpOffloads::default(),
             aes: true,
             log: None,
+            ready_after: READY_AFTER,
         }
     }
 }
@@ -329,6 +336,7 @@ impl LocalConf {
                     Ok(filter) => self.settings.log = Some(filter),
                     Err(error) => self.remark(format!("{field}: ignored, {error}")),
                 },
+                "readyAfter" => self.settings.ready_after = Duration::from_secs(self.number(&field, value)),
                 "tcp" => self.read_tcp(value),
                 "ethernet" => self.read_ethernet(value),
                 "userspace" => self.read_userspace(value),

@@ -54,8 +54,8 @@ pub struct DaemonOptions {
     pub sandbox: Sandbox,
     /// The user that it goes on as, when it is started by root.
     pub user: Option<String>,
-    /// When the service manager is told that it is ready though no root has answered.
-    pub ready_after: Duration,
+    /// When the service manager is told that it is ready though no root has answered, whatever `local.conf` says.
+    pub ready_after: Option<Duration>,
     /// A new identity may take the place of one that is lost, although networks belong to that.
     pub new_identity: bool,
     /// Networks get a stack of this process in place of devices, with proxies where asked for (docs/userspace.md).
@@ -76,7 +76,7 @@ impl DaemonOptions {
             listen_tcp: Vec::new(),
             sandbox: Sandbox::On,
             user: None,
-            ready_after: READY_AFTER,
+            ready_after: None,
             new_identity: false,
             userspace: None,
             quiet: false,
@@ -90,9 +90,6 @@ impl DaemonOptions {
         Self { port: 0, sandbox: Sandbox::Off, ..Self::at(home) }
     }
 }
-
-/// When a daemon that no root has answered says that it is ready all the same: a host without the Internet comes up, too.
-pub const READY_AFTER: Duration = Duration::from_secs(10);
 
 /// Why the daemon did not run, or ended.
 #[derive(Debug, Error)]
@@ -143,8 +140,9 @@ fn run_with(options: &DaemonOptions, make: &Make, stop: &Stop, console: &mut Con
         let prepared = prepare(options, console)?;
         // Once, for all nodes of this process: a sandbox cannot be left.
         let entered = entered.get_or_insert_with(|| sandbox::enter(options.sandbox, &needs(&prepared, console)));
+        let ready_after = options.ready_after.unwrap_or(prepared.local_conf.settings.ready_after);
         let ground = node::Ground { make, stop, userspace: options.userspace.as_ref() };
-        match node::serve(prepared, &ground, entered, manager.as_ref().map(|manager| (manager, options.ready_after)))? {
+        match node::serve(prepared, &ground, entered, manager.as_ref().map(|manager| (manager, ready_after)))? {
             node::End::Asked => return Ok(()),
             node::End::Collision => options.home.retire_identity(console.entropy)?,
         }

@@ -58,9 +58,9 @@ pub struct ServiceArgs {
     /// Give up files, system calls and capabilities that a node does not need
     #[arg(long, value_enum, default_value_t = Sandbox::On)]
     sandbox: Sandbox,
-    /// Seconds until the service manager is told "ready" though no root has answered
-    #[arg(long, value_name = "SECONDS", default_value_t = daemon::READY_AFTER.as_secs())]
-    ready_after: u64,
+    /// Seconds until the service manager is told "ready" though no root has answered [default: settings.readyAfter, else 10]
+    #[arg(long, value_name = "SECONDS")]
+    ready_after: Option<u64>,
     /// Make no devices and need no rights: networks are reached by proxies and forwards
     #[arg(long)]
     userspace: bool,
@@ -222,7 +222,7 @@ fn run_node(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) ->
         sandbox: args.sandbox,
         user: args.user.clone(),
         new_identity: args.new_identity,
-        ready_after: Duration::from_secs(args.ready_after),
+        ready_after: args.ready_after.map(Duration::from_secs),
         log: args.log.wish(console)?,
         userspace: args.userspace.then_some(Requested { socks5: args.socks5, http_proxy: args.http_proxy }),
         ..DaemonOptions::at(globals.home(console)?)
