@@ -30,6 +30,11 @@ pub(super) fn check(arguments: &[String]) -> Result<()> {
         return Engine::new(option(arguments, "--podman").unwrap_or("podman")).check();
     }
     others(arguments)?;
+    if option(arguments, "--base").is_none()
+        && ["--openrc", "--runit"].iter().any(|name| option(arguments, name).is_some())
+    {
+        return Ok(());
+    }
     let base = option(arguments, "--base").context(
         "--base DIR is missing: a tree made by `debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,iproute2 bookworm DIR`",
     )?;

@@ -159,8 +159,9 @@ pub(super) fn uninstall(host: &Host, init: Init, home: &Path, purge: bool) -> Ve
     let mut steps = match init {
         Init::Systemd => vec![Step::attempt("systemctl disable --now zt.service")],
         Init::Openrc => vec![Step::attempt("rc-service zt stop"), Step::attempt("rc-update del zt default")],
+        // First out of sight, or its supervisor is started again; that has to end before its folder and the user can go.
         Init::Runit => {
-            vec![Step::attempt("sv down zt"), Step::Remove(PathBuf::from(host.services()).join("zt"))]
+            vec![Step::Remove(PathBuf::from(host.services()).join("zt")), Step::attempt("sv force-shutdown /etc/sv/zt")]
         }
     };
     let unit = PathBuf::from(init.unit());

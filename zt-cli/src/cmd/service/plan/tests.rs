@@ -115,6 +115,23 @@ fn openrc_and_runit_are_known_by_their_folders() {
 }
 
 #[test]
+fn the_supervisor_of_runit_ends_before_its_folder_and_the_user_go() {
+    let scene = Scene::new("runit-gone", &["etc/runit/x", "etc/service/x", "usr/sbin/userdel"]);
+    let steps = uninstall(&scene.host(), Init::Runit, Path::new(STOCK_HOME), true);
+    let text: Vec<String> = steps.iter().map(Step::text).collect();
+    assert_eq!(
+        text,
+        [
+            "rm -r /etc/service/zt",
+            "sv force-shutdown /etc/sv/zt",
+            "rm -r /etc/sv/zt",
+            "rm -r /var/lib/zerotier-one",
+            "userdel zt"
+        ]
+    );
+}
+
+#[test]
 fn a_unit_of_a_package_or_of_somebody_else_is_left_alone() {
     let scene = Scene::new("packaged", &["usr/lib/systemd/system/zt.service"]);
     assert_eq!(scene.host().of_package(Init::Systemd).as_deref(), Some("/usr/lib/systemd/system/zt.service"));
