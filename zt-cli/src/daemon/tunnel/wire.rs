@@ -101,9 +101,22 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<tokio::net::TcpListener>
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
+    socket.bind(&address.into()).map_err(|error| explained(error, address))?;
     socket.listen(BACKLOG)?;
     tokio::net::TcpListener::from_std(socket.into())
+}
+
+/// With the right that is missing.
+fn explained(error: io::Error, address: SocketAddr) -> io::Error {
+    if error.kind() != io::ErrorKind::PermissionDenied || address.port() >= 1024 {
+        return error;
+    }
+    let text = format!(
+        "{error}; a port below 1024 takes the capability NET_BIND_SERVICE: say `systemctl edit zt`, write [Service], \
+         AmbientCapabilities=CAP_NET_BIND_SERVICE and CapabilityBoundingSet=CAP_NET_BIND_SERVICE there, and restart zt; or \
+         choose another port"
+    );
+    io::Error::new(error.kind(), text)
 }
 
 /// Connects, from one of our own addresses if one is given.
