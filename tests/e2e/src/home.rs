@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use zt_crypto::{KeyPair, SecretIdentity, SeededEntropy, sign_world};
 use zt_wire::{Emit, Identity, InetAddress, Root, World, WorldKind};
 
+/// How the folders of all laboratories begin.
+pub(crate) const PREFIX: &str = "zt-e2e-";
+
 /// A folder for one test, removed with its last user.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
@@ -20,7 +23,7 @@ impl Folder {
     pub(crate) fn new(name: &str) -> Result<Arc<Self>> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("zt-e2e-{name}-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("{PREFIX}{name}-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Arc::new(Self(path)))
     }

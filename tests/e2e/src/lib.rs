@@ -30,6 +30,7 @@ pub mod shim;
 pub mod sleep;
 pub mod streams;
 pub mod tcp_relay;
+pub mod unit;
 pub mod uplinks;
 
 pub use api::Api;
@@ -39,6 +40,6 @@ pub use daemon::Daemon;
 pub use figure::{figure, within};
 pub use home::Home;
 pub use lab::{Cut, Host, Lab, Nat, Switch};
-pub use program::{Options, Program};
+pub use program::{Options, Program, is_root};
 pub use zt_tap::netns::{Masquerade, Namespace, Transfer};
 pub use zt_wire::IpPrefix;

@@ -1,11 +1,12 @@
 //! Which binary plays a node.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail, ensure};
 
 /// A program that plays nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +26,17 @@ pub struct Options {
     pub log: &'static str,
     /// Words before the command line, as `unshare -m`: what changes the world the node finds. Must end in its program.
     pub wrap: Vec<String>,
+    /// Why this node does not run under the rights of the systemd unit, as all others of tests do.
+    pub not_as_unit: Option<&'static str>,
+    /// Lines that an operator adds to the unit, by `systemctl edit zt`.
+    pub drop_in: &'static str,
 }
 
 impl Options {
+    /// What docs/install.md says for a port below 1024.
+    pub const LOW_PORT: &'static str =
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE";
+
     /// A shell script that runs as root of mounts of its own before the node does in the same process.
     #[must_use]
     pub fn after(script: &str) -> Self {
@@ -38,7 +47,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 9993, log: "debug", wrap: Vec::new() }
+        Self { port: 9993, log: "debug", wrap: Vec::new(), not_as_unit: None, drop_in: "" }
     }
 }
 
@@ -80,32 +89,126 @@ impl Program {
     /// The command that runs a node with this home folder in the foreground.
     #[must_use]
     pub fn service(&self, home: &Path, options: &Options) -> Command {
-        let start = |program: &Path| {
-            let mut words = options.wrap.iter().map(OsStr::new).chain([program.as_os_str()]);
+        let start = |words: Vec<OsString>| {
+            let mut words = options.wrap.iter().map(OsString::from).chain(words);
             let mut command = Command::new(words.next().unwrap_or_default());
             command.args(words);
             command
         };
         match self {
             Self::Ours(zt) => {
-                let mut command = start(zt);
-                command.arg("service").arg("--home").arg(home);
+                let (mut words, mut home) = (Vec::new(), home.to_owned());
+                let as_unit = as_unit(options);
+                if let Some(user) = &as_unit {
+                    // A disk of another process is entered: nobody may look at it from outside.
+                    if let Some((process, inside)) = of_process(&home) {
+                        words.extend(["nsenter".into(), "--mount".into(), "--target".into(), process]);
+                        home = inside;
+                    }
+                    // All of a laboratory stays visible below `/tmp`.
+                    let is_lab = |folder: &&Path| {
+                        let name = folder.file_name().and_then(OsStr::to_str);
+                        name.is_some_and(|name| name.starts_with(crate::home::PREFIX))
+                    };
+                    let lab = home.ancestors().find(is_lab);
+                    words.extend(unit_command(user, options.drop_in, &home, lab, zt));
+                }
+                words.push(zt.into());
+                let mut command = start(words);
+                command.arg("service").arg("--home").arg(&home);
                 command.args(["--port", &options.port.to_string(), "--log", options.log]);
                 if home.starts_with("/proc") {
                     // The way there leads over another process, which nobody in a sandbox may look at.
                     command.args(["--sandbox", "off"]);
-                } else if let Some(user) = std::env::var_os("ZT_TEST_USER") {
-                    command.arg("--user").arg(user);
                 }
                 command
             }
             Self::Stock(one) => {
-                let mut command = start(one);
+                let mut command = start(vec![one.into()]);
                 command.args(["-U", &format!("-p{}", options.port)]).arg(home);
                 command
             }
         }
     }
+}
+
+/// The user under whose rights, those of the unit, a node is started: `ZT_TEST_USER`, `nobody` in tests.
+fn as_unit(options: &Options) -> Option<OsString> {
+    let user = unit_user()?;
+    if let Some(reason) = options.not_as_unit {
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "not under the rights of the unit: {reason}");
+        return None;
+    }
+    Some(user)
+}
+
+/// As whom services of tests run, with the rights of the unit; `None` is as whoever runs the tests. The programs of `src/bin`
+/// measure, and so run nodes plainly unless they are asked.
+pub(crate) fn unit_user() -> Option<OsString> {
+    static USER: OnceLock<Option<OsString>> = OnceLock::new();
+    let user = USER.get_or_init(|| {
+        if !is_root() {
+            return None;
+        }
+        let in_test =
+            std::env::current_exe().is_ok_and(|me| me.parent().is_some_and(|folder| folder.ends_with("deps")));
+        let asked = std::env::var_os("ZT_TEST_USER");
+        asked.or_else(|| in_test.then(|| "nobody".into())).filter(|user| user != "root")
+    });
+    user.clone()
+}
+
+/// Whether this process is root of the computer and not of a user namespace alone.
+#[must_use]
+pub fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
+        && fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| map.split_whitespace().nth(2) != Some("1"))
+}
+
+/// Words before a command of a service that has this user, the rights of the unit and this home folder.
+pub(crate) fn unit_command(
+    user: &OsStr,
+    drop_in: &str,
+    home: &Path,
+    lab: Option<&Path>,
+    program: &Path,
+) -> Vec<OsString> {
+    let unit = match unit_program() {
+        Ok(path) => path,
+        // Says so when it is started.
+        Err(error) => PathBuf::from(format!("(no program that stands for the unit: {error:#})")),
+    };
+    // The program is to be seen wherever it was built.
+    let keep = lab.into_iter().chain(program.parent()).chain(unit.parent()).map(OsString::from);
+    let mut words: Vec<OsString> = ["unshare", "--mount", "--propagation", "slave"].map(OsString::from).to_vec();
+    words.extend([unit.clone().into(), user.to_owned(), drop_in.into(), home.into()]);
+    words.extend(keep);
+    words.push("--".into());
+    words
+}
+
+/// The way to a home folder that another process sees, as `/proc/NUMBER/root/…`: the process, and the folder as it sees it.
+fn of_process(home: &Path) -> Option<(OsString, PathBuf)> {
+    let mut parts = home.strip_prefix("/proc").ok()?.components();
+    let process = parts.next()?.as_os_str().to_owned();
+    (parts.next()?.as_os_str() == "root").then(|| (process, Path::new("/").join(parts.as_path())))
+}
+
+/// `src/bin/unit.rs`, which cargo builds with the tests, and which is built here for other programs.
+fn unit_program() -> Result<PathBuf> {
+    static BUILT: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
+    let build = || -> Result<PathBuf> {
+        let folder = profile_folder()?;
+        let program = folder.join("unit");
+        if !program.is_file() {
+            let status = cargo_build(&folder).args(["-p", "zt-test-e2e", "--bin", "unit"]).status()?;
+            ensure!(status.success(), "cargo build: {status}");
+        }
+        Ok(program)
+    };
+    BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}"))).clone().map_err(Error::msg)
 }
 
 fn build_ours() -> Result<PathBuf> {

@@ -59,7 +59,8 @@ impl Scene {
         let planet = lab.planet(&[(key.identity(), &["10.0.0.1/9993"])])?;
         let settings = json!({ "settings": { "tcp": tcp } });
         let home = lab.home("root")?.with_identity(&key)?.with_planet(&planet)?.with_local_conf(&settings)?;
-        let root = root_host.start_with(&program, home, Options { log, ..Options::default() })?;
+        let root =
+            root_host.start_with(&program, home, Options { log, drop_in: Options::LOW_PORT, ..Options::default() })?;
         let network = root.create_network(&network_settings())?;
         Ok(Some(Self { lab, root_host, root, network, planet, program }))
     }

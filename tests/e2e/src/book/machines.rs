@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::Machine;
+use crate::program::{unit_command, unit_user};
 use crate::{Lab, Program};
 
 /// The machines of one page, made when it first names one of them. All have the program `zt`, and `/var/lib/zerotier-one`,
@@ -44,6 +45,8 @@ const ADDRESSES: [(&str, &str); 10] = [
     ("b", "192.0.2.3"),
     ("guest", "192.0.2.4"),
 ];
+/// Of a service.
+const HOME: &str = "/var/lib/zerotier-one";
 /// What pages call the network.
 const NETWORK: &str = "8056c2e21c000001";
 const MEMBERS: [(&str, &str); 3] = [("controller", "10.77.0.1"), ("a", "10.77.0.2"), ("b", "10.77.0.3")];
@@ -66,8 +69,11 @@ impl Machines {
         let Program::Ours(zt) = Program::ours()? else { bail!("our program") };
         let tools = lab.folder().join("tools");
         fs::create_dir_all(&tools)?;
-        symlink(zt, tools.join("zt"))?;
-        for (name, text) in TOOLS {
+        symlink(&zt, tools.join("zt"))?;
+        let as_unit = unit_user().map(|user| unit_command(&user, "", Path::new(HOME), Some(&lab.folder()), &zt));
+        let as_unit: Vec<String> = as_unit.into_iter().flatten().map(|word| format!("'{}'", word.display())).collect();
+        let as_unit = format!("#!/bin/sh\nexec {} \"$@\"\n", as_unit.join(" "));
+        for (name, text) in TOOLS.into_iter().chain([("as-unit", as_unit.as_str())]) {
             let path = tools.join(name);
             fs::write(&path, text)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;

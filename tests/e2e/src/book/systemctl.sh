@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands for systemd where there is none: starts and ends `zt service` as the unit zt would, "started" when a root answers
-# or after some seconds.
+# Stands for systemd where there is none: starts and ends `zt service` as the unit zt would and with its rights, "started"
+# when a root answers or after some seconds.
 pid=/run/zt-unit.pid
 stop() {
     [ -f $pid ] || return 0
@@ -10,7 +10,7 @@ stop() {
 }
 start() {
     [ ! -f $pid ] || return 0
-    nohup zt service > /run/zt-unit.log 2>&1 < /dev/null &
+    nohup as-unit zt service > /run/zt-unit.log 2>&1 < /dev/null &
     echo $! > $pid
     until zt info > /dev/null 2>&1; do
         kill -0 "$(cat $pid)" || exit 1

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 use zt_test_e2e::rig::{Rig, network_settings};
-use zt_test_e2e::{Daemon, Home, Host, Options, Ping, Program};
+use zt_test_e2e::{Daemon, Home, Host, Options, Ping, Program, is_root};
 use zt_wire::{Address, NetworkId};
 
-use crate::solo::{REFUSAL, SmallDisk, Solo, WAIT, hex, is_root, says};
+use crate::solo::{REFUSAL, SmallDisk, Solo, WAIT, hex, says};
 
 fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
@@ -360,8 +360,11 @@ fn without_rights_it_says_which() -> Result<()> {
     a.stop()?;
     let home = rig.lab.home("a")?;
     let wrap = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"];
-    let options = Options { wrap: wrap.map(str::to_owned).to_vec(), ..Options::default() };
+    let not_as_unit = Some("this node is to have no rights at all");
+    let options = Options { wrap: wrap.map(str::to_owned).to_vec(), not_as_unit, ..Options::default() };
     // A home of somebody else.
+    let root = Command::new("chown").args(["-R", "0:0"]).arg(home.path()).status()?;
+    assert!(root.success());
     let (status, output) = rig.hosts[0].run(zt.service(home.path(), &options), REFUSAL)?;
     assert_eq!(status.code(), Some(1), "{output}");
     says(&output, &[&home.path().display().to_string(), "ermission denied"]);

@@ -3,17 +3,17 @@
 #![expect(clippy::print_stdout, reason = "skipped parts are told")]
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 use zt_test_e2e::shim::without_locks;
-use zt_test_e2e::{Daemon, Home, Options};
+use zt_test_e2e::{Daemon, Home, Options, is_root};
 use zt_wire::NetworkId;
 
-use crate::solo::{SmallDisk, Solo, WAIT, hex, is_root, says};
+use crate::solo::{SmallDisk, Solo, WAIT, hex, says};
 
 /// Nobody, and somebody else.
 const NOBODY: u32 = 65_534;
@@ -25,7 +25,8 @@ fn mode(path: &Path) -> Result<u32> {
 
 fn as_nobody() -> Options {
     let wrap = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"];
-    Options { wrap: wrap.map(str::to_owned).to_vec(), ..Options::default() }
+    let not_as_unit = Some("this node is to have no rights at all");
+    Options { wrap: wrap.map(str::to_owned).to_vec(), not_as_unit, ..Options::default() }
 }
 
 fn printed(daemon: &Daemon, words: &[&str]) -> Result<()> {
@@ -118,13 +119,17 @@ fn a_secret_is_not_taken_from_a_link_that_somebody_else_laid() -> Result<()> {
         return Ok(());
     }
     let home = solo.home("home")?;
+    // In use: a new folder would be given to the user of the unit with all that is in it.
+    solo.start(&home)?.stop()?;
     let (secret, elsewhere) = (home.path().join("identity.secret"), solo.lab.folder().join("elsewhere"));
     fs::rename(&secret, &elsewhere)?;
     symlink(&elsewhere, &secret)?;
     lchown(&secret, Some(OTHER), Some(OTHER))?;
     let output = solo.refused(&home)?;
     says(&output, &["identity.secret is a link that belongs to user 54321", "chown -h"]);
-    // One's own is followed.
+    // One's own is followed, and root's.
+    let owner = fs::metadata(home.path())?.uid();
+    lchown(&elsewhere, Some(owner), None)?;
     lchown(&secret, Some(0), Some(0))?;
     let daemon = solo.start(&home)?;
     assert_eq!(daemon.address(), solo.lab.identity(1).identity().address);
@@ -177,13 +182,13 @@ fn a_home_of_another_user_is_told_with_whose_it_is() -> Result<()> {
     says(&output, &["zt.lock", "ermission denied", "belongs to user 0", "chown", "--home"]);
     // Root serves a home of nobody, and leaves it to him.
     assert!(Command::new("chown").args(["-R", "65534:65534"]).arg(home.path()).status()?.success());
+    let as_root = Options { not_as_unit: Some("root is to serve a home of another user"), ..Options::default() };
     for _ in 0..2 {
         let daemon = solo.host.start_with(&solo.zt, home.clone(), as_nobody())?;
         daemon.wait_online(WAIT)?;
         daemon.stop()?;
-        solo.start(&home)?.stop()?;
+        solo.host.start_with(&solo.zt, home.clone(), as_root.clone())?.stop()?;
     }
-    use std::os::unix::fs::MetadataExt as _;
     for name in ["identity.secret", "controller.redb", "authtoken.secret"] {
         let file = fs::metadata(home.path().join(name))?;
         assert_eq!((file.uid(), file.mode() & 0o777), (NOBODY, 0o600), "{name}");

@@ -26,7 +26,9 @@ fn a_home_is_private_keeps_its_links_and_its_identity() -> Result<()> {
     let home = lab.home_at(lab.folder().join("deep/home"));
     let wrap = ["sh", "-c", "umask 0; exec \"$@\"", "sh"].map(str::to_owned).to_vec();
     let zt = Program::ours()?;
-    let daemon = host.start_with(&zt, home.clone(), Options { wrap, ..Options::default() })?;
+    let not_as_unit = Some("a unit sets the umask, and lets a daemon write nowhere but in its home");
+    let options = Options { wrap, not_as_unit, ..Options::default() };
+    let daemon = host.start_with(&zt, home.clone(), options.clone())?;
     daemon.join("123456789a000001".parse().expect("an id"))?;
     for (name, wanted) in [
         ("", 0o755),
@@ -71,7 +73,7 @@ fn a_home_is_private_keeps_its_links_and_its_identity() -> Result<()> {
         } else {
             home.write("identity.secret", b"")?;
         }
-        let (status, output) = host.run(zt.service(home.path(), &Options::default()), WAIT)?;
+        let (status, output) = host.run(zt.service(home.path(), &options), WAIT)?;
         assert_eq!(status.code(), Some(1), "{output}");
         let address = String::from_utf8_lossy(&public[..10]).into_owned();
         for words in ["identity.secret is missing or empty", "1 joined networks", &address, "Put a copy"] {
@@ -80,7 +82,7 @@ fn a_home_is_private_keeps_its_links_and_its_identity() -> Result<()> {
         assert_eq!(home.read("identity.public")?, public);
     }
     home.write("identity.secret", &secret)?;
-    host.start(&zt, home)?.stop()
+    host.start_with(&zt, home, options)?.stop()
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What a daemon gives up, looked at from outside and by a program that it starts; and what it tells its service manager.
+#![expect(clippy::print_stdout, reason = "skipped parts are told")]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use zt_test_e2e::{Daemon, Lab, Options, Program};
+use zt_test_e2e::{Daemon, Lab, Options, Program, is_root};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -61,6 +63,52 @@ fn a_daemon_and_the_programs_that_it_starts_cannot_do_what_no_node_needs() -> Re
         (&json!("on"), &json!("on"), &json!(true))
     );
     Ok(())
+}
+
+#[test]
+fn a_service_that_root_starts_for_another_user_gives_it_the_home_and_makes_devices() -> Result<()> {
+    let Some(lab) = Lab::new("user")? else { return Ok(()) };
+    if !is_root() {
+        println!("skipped: nobody else can be become here");
+        return Ok(());
+    }
+    let host = lab.host("root", &["10.0.0.1/24"])?;
+    let root = lab.identity(1);
+    let planet = lab.planet(&[(root.identity(), &["10.0.0.1/9993"])])?;
+    let home = lab.home("root")?.with_identity(&root)?.with_planet(&planet)?;
+    let wrap = ["sh", "-c", "exec \"$@\" --user nobody", "sh"].map(str::to_owned).to_vec();
+    let not_as_unit = Some("the daemon itself becomes another user");
+    let node = host.start_with(&Program::ours()?, home, Options { wrap, not_as_unit, ..Options::default() })?;
+    assert_eq!(node.api().get("/status")?["ztSandbox"]["user"], "nobody");
+    for file in ["identity.secret", "planet", "controller.redb", ""] {
+        assert_eq!(fs::metadata(node.home().join(file))?.uid(), 65_534, "{file:?}");
+    }
+    let network = node.create_network(&json!({"private": false}))?;
+    node.join(network)?;
+    node.wait_status(network, "OK", WAIT)?;
+    // A start with the home as it is now.
+    node.restart()?.stop()
+}
+
+#[test]
+fn a_low_port_says_which_right_the_unit_lacks_and_opens_with_it() -> Result<()> {
+    let Some(lab) = Lab::new("lowport")? else { return Ok(()) };
+    if !is_root() {
+        println!("skipped: root of a user namespace has all rights there");
+        return Ok(());
+    }
+    let (host, zt) = (lab.host("alone", &["10.0.0.1/24"])?, Program::ours()?);
+    let settings = json!({ "settings": { "tcp": { "listen": [443] } } });
+    let home = lab.home("alone")?.with_identity(&lab.identity(1))?.with_local_conf(&settings)?;
+    if std::env::var_os("ZT_TEST_USER").is_none_or(|user| user != "root") {
+        let (status, output) = host.run(zt.service(home.path(), &Options::default()), WAIT)?;
+        assert_eq!(status.code(), Some(1), "{output}");
+        assert!(output.contains("NET_BIND_SERVICE") && output.contains("systemctl edit zt"), "{output}");
+    }
+    let node = host.start_with(&zt, home, Options { drop_in: Options::LOW_PORT, ..Options::default() })?;
+    let told = &node.api().get("/status")?["ztSandbox"];
+    assert_eq!(told["capabilities"], json!(["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE"]));
+    node.stop()
 }
 
 /// What a service manager hears, datagram by datagram.

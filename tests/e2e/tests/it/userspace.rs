@@ -23,7 +23,8 @@ fn without_rights(home: &std::path::Path, options: &str) -> Options {
          \"$@\" --userspace {options}"
     );
     let wrap = ["unshare", "-m", "sh", "-ec", &script, "sh"];
-    Options { wrap: wrap.map(str::to_owned).to_vec(), ..Options::default() }
+    let not_as_unit = Some("this node is to have no rights at all");
+    Options { wrap: wrap.map(str::to_owned).to_vec(), not_as_unit, ..Options::default() }
 }
 
 /// Addresses that a node has in a network, once it is up.
