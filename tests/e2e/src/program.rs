@@ -250,3 +250,48 @@ pub(crate) fn cargo_build(profile_folder: &Path) -> Command {
     command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     command
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is tried, and whether the unit lets it.
+    const TRIED: [(&str, bool); 14] = [
+        ("touch home/new", true),
+        ("cat seen", true),
+        ("touch seen", false),
+        ("touch /etc/zt-was-here", false),
+        ("ls -d /tmp/zt-unseen", false),
+        ("test -r /dev/net/tun", true),
+        ("ls /dev/kmsg", false),
+        ("ls -d /proc/1", false),
+        ("sh -c 'echo 0 > /proc/sys/net/ipv4/ip_forward'", false),
+        ("chown 1 home/new", false),
+        ("chmod u+s home/new", false),
+        ("unshare -r true", false),
+        ("renice -n 5 $$", false),
+        ("sh -c 'grep -q ^CapPrm:.*0000000000003000$ /proc/self/status'", true),
+    ];
+
+    #[test]
+    fn what_stands_for_the_unit_refuses_what_the_unit_refuses() {
+        if !is_root() {
+            return;
+        }
+        let lab = crate::home::Folder::new("rights").expect("a folder");
+        let home = lab.path().join("home");
+        fs::create_dir(&home).expect("a folder");
+        fs::write(lab.path().join("seen"), "").expect("a file");
+        fs::write("/tmp/zt-unseen", "").expect("a file");
+        let script: String = TRIED.iter().map(|(what, _)| format!("{what} && echo yes || echo no\n")).collect();
+        let words = unit_command(OsStr::new("nobody"), "", &home, Some(lab.path()), Path::new("/bin/sh"));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(["sh", "-c", &format!("cd '{}'\nexec 2>&1\n{script}", lab.path().display())]);
+        let output = command.output().expect("unshare");
+        fs::remove_file("/tmp/zt-unseen").expect("removed");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let answers: Vec<bool> =
+            text.lines().filter(|line| ["yes", "no"].contains(line)).map(|line| line == "yes").collect();
+        assert_eq!(answers, TRIED.map(|(_, lets)| lets), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
