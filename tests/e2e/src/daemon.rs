@@ -54,7 +54,9 @@ impl Daemon {
         let mut process =
             namespace.spawn(program.service(home.path(), &options)).with_context(|| format!("cannot start {name}"))?;
         let ready = wait_for("answer of the node", START_PATIENCE, || {
-            if let Some(status) = process.exited()? {
+            if process.exited()?.is_some() {
+                // Its last words are waited for.
+                let status = process.wait(STOP_PATIENCE)?;
                 return Ok(Some(Err(anyhow!("the node ended with {status}"))));
             }
             let api = Api::new(Arc::clone(&namespace), home.path())?;
@@ -295,8 +297,8 @@ impl Daemon {
     }
 }
 
-const START_PATIENCE: Duration = Duration::from_secs(20);
-const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const LINES_OF_ERRORS: usize = 60;
 
 fn address_of(status: &Value) -> Result<Address> {

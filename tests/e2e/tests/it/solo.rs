@@ -48,6 +48,22 @@ impl Solo {
         self.refused_with(home, &Options::default())
     }
 
+    /// Starts a node and kills it when it is up: what it said if it refused instead.
+    pub(crate) fn refusal(&self, home: &Home) -> Result<Option<String>> {
+        let output = match self.start(home) {
+            Ok(daemon) => {
+                let output = daemon.output().join("\n");
+                daemon.kill();
+                assert!(!output.contains("panicked"), "{output}");
+                return Ok(None);
+            }
+            Err(error) => format!("{error:#}"),
+        };
+        assert!(output.contains("the node ended with exit status: 1"), "{output}");
+        assert!(!output.contains("panicked"), "{output}");
+        Ok(Some(output))
+    }
+
     pub(crate) fn refused_with(&self, home: &Home, options: &Options) -> Result<String> {
         let (status, output) = self.host.run(self.zt.service(home.path(), options), REFUSAL)?;
         assert_eq!(status.code(), Some(1), "{status}: {output}");
