@@ -10,8 +10,15 @@ const IMAGE: &str = concat!("zt:", env!("CARGO_PKG_VERSION"));
 const HOME: &str = "/var/lib/zerotier-one";
 const ROOT: &str = "zt-check-root";
 const MEMBER: &str = "zt-check-member";
-/// Where the container of a user without rights is, in the network that it is given.
-const ADDRESS: &str = "10.0.2.100";
+/// The network of the host: in one of its own a container without rights has a device called tap0 (slirp4netns), which nodes do not use.
+const NETWORK: &str = "--network=host";
+
+/// An address of this host, not of loopback.
+fn own_address() -> Result<String> {
+    let output = Command::new("hostname").arg("-I").output().context("hostname")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.split(' ').next().filter(|word| !word.trim().is_empty()).context("this host has no address")?.to_owned())
+}
 
 /// Podman, and the words that it wants on this host.
 pub(super) struct Engine {
@@ -55,19 +62,19 @@ impl Engine {
     fn root(&self) -> Result<String> {
         println!("== a container without devices and rights");
         let volume = format!("{ROOT}:{HOME}");
-        self.says(&["run", "-d", "--name", ROOT, "-v", &volume, IMAGE])?;
+        self.says(&["run", "-d", "--name", ROOT, NETWORK, "-v", &volume, IMAGE])?;
         self.eventually(&["exec", ROOT, "zt", "info"])?;
         let told = self.all_said(&["logs", ROOT])?;
         ensure!(told.contains("no devices: networks are reached by proxies"), "{told}");
         let address = self.says(&["exec", ROOT, "zt", "info", "--address"])?;
-        let root = format!("{HOME}/identity.public={ADDRESS}/9993");
+        let root = format!("{HOME}/identity.public={}/9993", own_address()?);
         let (template, planet) = (format!("{HOME}/planet.json"), format!("{HOME}/own"));
         self.says(&["exec", ROOT, "zt", "planet", "create", "--root", &root, "--template", &template, "-o", &planet])?;
         self.says(&["exec", ROOT, "zt", "planet", "add", "--only", &planet])?;
         println!("== stopped, and made anew with the same volume");
         self.stopped(ROOT)?;
         self.says(&["rm", ROOT])?;
-        self.says(&["run", "-d", "--name", ROOT, "-v", &volume, IMAGE])?;
+        self.says(&["run", "-d", "--name", ROOT, NETWORK, "-v", &volume, IMAGE])?;
         self.eventually(&["healthcheck", "run", ROOT]).context("the root is not well")?;
         ensure!(self.says(&["exec", ROOT, "zt", "info", "--address"])? == address, "another identity");
         let network = self.says(&["exec", ROOT, "zt", "network", "create", "--name", "lab", "--json"])?;
@@ -87,8 +94,7 @@ impl Engine {
             format!("ZEROTIER_IDENTITY_SECRET={identity}"),
             "ZEROTIER_API_SECRET=in-a-container".to_owned(),
         ];
-        let shared = format!("container:{ROOT}");
-        let mut words = vec!["create", "--name", MEMBER, "--network", &shared];
+        let mut words = vec!["create", "--name", MEMBER, NETWORK];
         words.extend(variables.iter().flat_map(|variable| ["-e", variable]));
         words.push(IMAGE);
         self.says(&words)?;
