@@ -125,7 +125,10 @@ impl Machine {
     fn shut_down(&mut self) {
         // A supervisor alone has no notion of it.
         if self.init == Init::Runit || self.sh("poweroff").is_err() {
-            let _ = self.container.kill();
+            // With its first process all of them end; with the program that holds it none would.
+            if let Some(first) = self.first_process() {
+                let _ = Command::new("kill").args(["-KILL", &first.to_string()]).status();
+            }
         }
         let _ = self.container.wait();
     }
