@@ -12,15 +12,20 @@ use std::process::Command;
 
 use crate::{option, root, run};
 
-/// Largest program that is shipped, in bytes. What grows it is noticed; nine MiB are the aim.
-const LARGEST: u64 = 12 << 20;
+/// Largest program that is shipped, in bytes: nine MiB. What grows it beyond that is noticed.
+const LARGEST: u64 = 9 << 20;
 /// The tools, by version: another version makes other packages.
 const TOOLS: [(&str, &str); 2] = [("cargo-deb", "3.8.0"), ("cargo-generate-rpm", "0.21.1")];
 
 /// What makes the program small: equal functions are one, places that move with it are packed, and there are no tables for
 /// unwinding, as a panic ends the program, and its service is started again.
-const SMALL: [&str; 4] =
-    ["-Clinker-flavor=ld.lld", "-Clink-arg=--icf=all", "-Clink-arg=--pack-dyn-relocs=relr", "-Cforce-unwind-tables=no"];
+const SMALL: [&str; 5] = [
+    "-Clinker-flavor=ld.lld",
+    "-Clink-arg=--icf=all",
+    "-Clink-arg=--pack-dyn-relocs=relr",
+    "-Clink-arg=--no-eh-frame-hdr",
+    "-Cforce-unwind-tables=no",
+];
 
 /// What can be made.
 const KINDS: [&str; 5] = ["static", "deb", "rpm", "tarball", "oci"];
@@ -120,7 +125,8 @@ fn build(target: Target) -> Result<PathBuf> {
     command.env("AWS_LC_SYS_SMALL", "1");
     // Where it was built is nobody's matter, and makes two builds differ.
     let remap = format!("--remap-path-prefix={}=/zt", root().display());
-    command.env("RUSTFLAGS", [&[remap.as_str()], &SMALL[..]].concat().join(" "));
+    let script = format!("-Clink-arg=-T{}", root().join("xtask/src/package/no_unwind.ld").display());
+    command.env("RUSTFLAGS", [&[remap.as_str(), script.as_str()], &SMALL[..]].concat().join(" "));
     run(&mut command)?;
     let program = target_folder().join(triple).join("dist/zt");
     let size = fs::metadata(&program).with_context(|| format!("{} is missing", program.display()))?.len();

@@ -158,6 +158,10 @@ struct Choice {
 /// Chooses from what the host has: the addresses in `named`, or if that is empty those of all suitable interfaces.
 fn choose(view: &HostView, filter: &InterfaceFilter, named: &[IpAddr]) -> Choice {
     let mut found = view.bindable(filter);
+    if found.addresses.is_empty() {
+        // A host that has nothing but a tunnel, as a container has in a network that needs no rights.
+        found = view.bindable(&filter.with_tunnels());
+    }
     let (inside, outside) = (std::mem::take(&mut found.inside), std::mem::take(&mut found.outside));
     let mut choice = Choice { left_out: found.left_out, inside, outside, ..Choice::default() };
     let all = found.addresses;
@@ -426,6 +430,22 @@ mod tests {
     #[test]
     fn without_wishes_all_suitable_addresses_are_bound() {
         assert_eq!(chosen(&[]), (vec!["10.0.0.1 eth0".to_owned(), "10.1.0.1 eth1".to_owned()], BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_host_with_nothing_but_a_tunnel_goes_by_it() {
+        let mut view = view();
+        view.interfaces[0].name = "tap0".to_owned();
+        let bound = |view: &HostView, filter: &InterfaceFilter| -> Vec<String> {
+            choose(view, filter, &[]).addresses.iter().map(|(ip, _)| ip.to_string()).collect()
+        };
+        let filter = InterfaceFilter { own_taps: BTreeSet::from(["ours".to_owned()]), ..InterfaceFilter::default() };
+        assert_eq!(bound(&view, &filter), ["10.1.0.1"], "there is another");
+        view.interfaces[1].name = "zt7nnig26".to_owned();
+        assert_eq!(bound(&view, &filter), ["10.0.0.1"], "and never by a network of the kind");
+        let mut told = filter;
+        told.excluded_prefixes.push("tap".to_owned());
+        assert_eq!(bound(&view, &told), [""; 0], "somebody said so");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::net::IpAddr;
 
 use zt_wire::{IpPrefix, Scope};
 
+/// How devices of other programs' tunnels are named (06 §5.2).
+const TUNNELS: [&str; 2] = ["tun", "tap"];
+
 /// Which interfaces are not for sockets of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceFilter {
@@ -22,7 +25,7 @@ impl Default for InterfaceFilter {
     /// The names of 06 §5.2: `lo`, `zt`, `tun`, `tap`.
     fn default() -> Self {
         Self {
-            excluded_prefixes: ["lo", "zt", "tun", "tap"].map(str::to_owned).to_vec(),
+            excluded_prefixes: ["lo", "zt"].into_iter().chain(TUNNELS).map(str::to_owned).collect(),
             own_taps: BTreeSet::new(),
             own_routes: Vec::new(),
             excluded_blocks: Vec::new(),
@@ -31,6 +34,19 @@ impl Default for InterfaceFilter {
 }
 
 impl InterfaceFilter {
+    /// The same, with the tunnels of others that are left out by default (06 §5.2), unless they are excluded for another
+    /// reason as well.
+    #[must_use]
+    pub fn with_tunnels(&self) -> Self {
+        let mut wider = self.clone();
+        for tunnel in TUNNELS {
+            if let Some(at) = wider.excluded_prefixes.iter().position(|prefix| prefix == tunnel) {
+                wider.excluded_prefixes.remove(at);
+            }
+        }
+        wider
+    }
+
     /// Whether sockets may be bound to addresses of this interface.
     #[must_use]
     pub fn accepts_interface(&self, name: &str) -> bool {

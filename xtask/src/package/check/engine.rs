@@ -10,7 +10,7 @@ const IMAGE: &str = concat!("zt:", env!("CARGO_PKG_VERSION"));
 const HOME: &str = "/var/lib/zerotier-one";
 const ROOT: &str = "zt-check-root";
 const MEMBER: &str = "zt-check-member";
-/// The network of the host: in one of its own a container without rights has a device called tap0 (slirp4netns), which nodes do not use.
+/// The network of the host, so that a member finds the root without ports that are published.
 const NETWORK: &str = "--network=host";
 
 /// An address of this host, not of loopback.
