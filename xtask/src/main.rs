@@ -63,6 +63,12 @@ Examples:
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let rest = arguments.get(1..).unwrap_or_default();
+    // Words of `test` are those of the test programs.
+    if arguments.first().is_some_and(|word| word != "test") && rest.iter().any(|word| word == "--help" || word == "-h")
+    {
+        print!("{HELP}");
+        return Ok(());
+    }
     match arguments.first().map(String::as_str) {
         Some("ci") => ci::ci(),
         Some("test") => ci::test(rest),
@@ -96,6 +102,14 @@ fn root() -> PathBuf {
 fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     let at = arguments.iter().position(|argument| argument == name)?;
     arguments.get(at + 1).map(String::as_str)
+}
+
+/// Refuses an option that would do nothing.
+fn known_options(arguments: &[String], known: &[&str]) -> Result<()> {
+    match arguments.iter().find(|argument| argument.starts_with('-') && !known.contains(&argument.as_str())) {
+        Some(unknown) => bail!("{unknown} is no option here; there is {}", known.join(", ")),
+        None => Ok(()),
+    }
 }
 
 /// Runs a cargo command in the root of the workspace and fails when it fails.

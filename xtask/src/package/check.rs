@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{folder, stage, targets};
-use crate::{option, run};
+use crate::{known_options, option, run};
 use engine::Engine;
 use machine::{Init, Machine};
 
@@ -26,6 +26,7 @@ const TRACES: &str = "find / -xdev \\( -path /proc -o -path /sys -o -path '/var/
 /// Runs the check. `--base DIR`: the tree; `--stock DIR`: the programs of ZeroTier One, for the take-over. `oci [--podman COMMAND]`: the
 /// image alone, by Podman. `--openrc DIR`, `--runit DIR`: the service of such hosts, too.
 pub(super) fn check(arguments: &[String]) -> Result<()> {
+    known_options(arguments, &["--base", "--stock", "--openrc", "--runit", "--podman"])?;
     if arguments.first().is_some_and(|word| word == "oci") {
         return Engine::new(option(arguments, "--podman").unwrap_or("podman")).check();
     }

@@ -10,10 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{option, root, run};
+use crate::{known_options, option, root, run};
 
-/// Largest program that is shipped, in bytes: nine MiB. What grows it beyond that is noticed.
-const LARGEST: u64 = 9 << 20;
+/// Largest program that is shipped, in bytes. What grows it beyond that is noticed.
+const LARGEST: u64 = 9_000_000;
 /// The tools, by version: another version makes other packages.
 const TOOLS: [(&str, &str); 2] = [("cargo-deb", "3.8.0"), ("cargo-generate-rpm", "0.21.1")];
 
@@ -63,6 +63,7 @@ pub(crate) fn package(arguments: &[String]) -> Result<()> {
     let kinds = kinds(arguments)?;
     let out = folder();
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    known_options(arguments, &["--target", "--program"])?;
     let program = option(arguments, "--program").map(PathBuf::from);
     for target in targets(option(arguments, "--target"))? {
         println!("== {}", target.triple);

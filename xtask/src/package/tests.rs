@@ -104,3 +104,12 @@ fn words_that_name_no_package_are_refused() {
     assert!(targets(Some("riscv64gc-unknown-linux-musl")).is_err());
     assert_eq!(targets(Some("all")).expect("known").len(), 2);
 }
+
+#[test]
+fn an_option_that_would_do_nothing_is_refused_before_anything_is_built() {
+    let words = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
+    for text in ["static --out /tmp", "--targets all", "check --bases /"] {
+        let refused = package(&words(text)).expect_err(text).to_string();
+        assert!(refused.contains("is no option here"), "{text}: {refused}");
+    }
+}
