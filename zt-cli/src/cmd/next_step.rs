@@ -23,10 +23,6 @@ pub(super) fn next_step(network: &api::Network) -> Option<String> {
 
 /// The node's own address: it stands in its MAC address on the network.
 fn own_address(network: &api::Network, id: NetworkId) -> Option<Address> {
-    let mut octets = network.mac.split(':').map(|octet| u8::from_str_radix(octet, 16).ok());
-    let mut number = 0;
-    for _ in 0..6 {
-        number = number << 8 | u64::from(octets.next()??);
-    }
-    (number != 0).then(|| Mac::from_u64(number).embedded_address(id))
+    let mac: Mac = network.mac.parse().ok()?;
+    (mac != Mac::ZERO).then(|| mac.embedded_address(id))
 }

@@ -247,15 +247,7 @@ int main(void)
     CHECK_INT(zt_open(&alice), ZT_RESULT_OK);
     rig_add(&alice.place);
     zt_start(&bob, "10.0.0.5", BOB_SECRET, PLANET, PLANET_LENGTH);
-    RIG_UNTIL(zt_is_online(&alice) && zt_is_online(&bob), 10000);
-    zt_serve(&root, NULL);
-    lan = zt_network(&root, 1);
-    zt_authorise(&root, lan, ALICE, true);
-    zt_authorise(&root, lan, BOB, true);
-    CHECK_INT(ZT_Node_join(alice.node, lan, NULL, NULL), ZT_RESULT_OK);
-    CHECK_INT(ZT_Node_join(bob.node, lan, NULL, NULL), ZT_RESULT_OK);
-    RIG_UNTIL(zt_network_status(&alice, lan) == ZT_NETWORK_STATUS_OK, 20000);
-    RIG_UNTIL(zt_network_status(&bob, lan) == ZT_NETWORK_STATUS_OK, 20000);
+    lan = zt_lan_of(&root, &alice, &bob);
     checks();
     look_ups();
     sockets();

@@ -61,15 +61,7 @@ int main(void)
     zt_start(&root, "10.0.0.1", ROOT_SECRET, PLANET, PLANET_LENGTH);
     zt_start(&alice, "10.0.0.4", ALICE_SECRET, PLANET, PLANET_LENGTH);
     zt_start(&bob, "10.0.0.5", BOB_SECRET, PLANET, PLANET_LENGTH);
-    RIG_UNTIL(zt_is_online(&alice) && zt_is_online(&bob), 10000);
-    zt_serve(&root, NULL);
-    lan = zt_network(&root, 1);
-    zt_authorise(&root, lan, ALICE, true);
-    zt_authorise(&root, lan, BOB, true);
-    CHECK_INT(ZT_Node_join(alice.node, lan, NULL, NULL), ZT_RESULT_OK);
-    CHECK_INT(ZT_Node_join(bob.node, lan, NULL, NULL), ZT_RESULT_OK);
-    RIG_UNTIL(zt_network_status(&alice, lan) == ZT_NETWORK_STATUS_OK, 20000);
-    RIG_UNTIL(zt_network_status(&bob, lan) == ZT_NETWORK_STATUS_OK, 20000);
+    lan = zt_lan_of(&root, &alice, &bob);
     talk(5);
     CHECK(is_direct());
     for (unsigned i = 0; i < 3; i++) {

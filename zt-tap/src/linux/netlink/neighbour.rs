@@ -31,12 +31,11 @@ fn mac_of(entry: &NeighbourMessage, ip: IpAddr) -> Option<Mac> {
         NeighbourAttribute::Destination(NeighbourAddress::Inet6(found)) => IpAddr::V6(*found) == ip,
         _ => false,
     });
-    let octets = entry.attributes.iter().find_map(|attribute| match attribute {
-        NeighbourAttribute::LinkLayerAddress(octets) => <[u8; 6]>::try_from(octets.as_slice()).ok(),
+    let octets: [u8; 6] = entry.attributes.iter().find_map(|attribute| match attribute {
+        NeighbourAttribute::LinkLayerAddress(octets) => octets.as_slice().try_into().ok(),
         _ => None,
-    });
-    let number = octets?.iter().fold(0, |sum, octet| sum << 8 | u64::from(*octet));
-    (is_it && number != 0).then(|| Mac::from_u64(number))
+    })?;
+    Some(Mac(octets)).filter(|mac| is_it && *mac != Mac::ZERO)
 }
 
 #[cfg(test)]

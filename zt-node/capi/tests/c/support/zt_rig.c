@@ -328,3 +328,17 @@ void zt_authorise(struct zt *zt, uint64_t nwid, uint64_t member, bool is_authori
     snprintf(path, sizeof path, "/controller/network/%016" PRIx64 "/member/%010" PRIx64, nwid, member);
     zt_ask(zt, "POST", path, is_authorised ? "{\"authorized\":true}" : "{\"authorized\":false}", 200, NULL);
 }
+
+uint64_t zt_lan_of(struct zt *root, struct zt *alice, struct zt *bob)
+{
+    RIG_UNTIL(zt_is_online(alice) && zt_is_online(bob), 10000);
+    zt_serve(root, NULL);
+    const uint64_t lan = zt_network(root, 1);
+    zt_authorise(root, lan, ALICE, true);
+    zt_authorise(root, lan, BOB, true);
+    CHECK_INT(ZT_Node_join(alice->node, lan, NULL, NULL), ZT_RESULT_OK);
+    CHECK_INT(ZT_Node_join(bob->node, lan, NULL, NULL), ZT_RESULT_OK);
+    RIG_UNTIL(zt_network_status(alice, lan) == ZT_NETWORK_STATUS_OK, 20000);
+    RIG_UNTIL(zt_network_status(bob, lan) == ZT_NETWORK_STATUS_OK, 20000);
+    return lan;
+}

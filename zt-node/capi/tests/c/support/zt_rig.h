@@ -92,6 +92,8 @@ bool zt_is_online(struct zt *zt);
 /* A private network as in zt1_rig.h. */
 uint64_t zt_network(struct zt *zt, unsigned number);
 void zt_authorise(struct zt *zt, uint64_t nwid, uint64_t member, bool is_authorised);
+/* Makes a root the controller of such a network, with Alice and Bob as its members. */
+uint64_t zt_lan_of(struct zt *root, struct zt *alice, struct zt *bob);
 void zt_ask(struct zt *zt, const char *method, const char *path, const char *body, int status,
             char **answer);
 /* Name of a state object in the store. */
