@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use zt_cli::api;
+use zt_cli::daemon::http::metrics::Names;
 use zt_cli::daemon::http::{Answer, Backend, ControllerReply, ControllerRequest, Failure, NetworkSettings};
 use zt_cli::daemon::local_conf::{Effective, LocalConf};
 use zt_peer::BondMtuError;
@@ -211,7 +212,7 @@ impl Backend for Service {
         Ok(())
     }
 
-    async fn metrics(&self) -> Answer<String> {
+    async fn metrics(&self, _names: Names) -> Answer<String> {
         Ok(self.metrics.clone())
     }
 }

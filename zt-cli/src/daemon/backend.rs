@@ -375,11 +375,11 @@ impl Backend for NodeBackend {
         Ok(found.try_recv().unwrap_or(false))
     }
 
-    async fn metrics(&self) -> Answer<String> {
+    async fn metrics(&self, names: metrics::Names) -> Answer<String> {
         let (networks, drops) = (self.networks().await?, self.drops().await?);
         let traffic = self.node_status().await?.traffic;
         let counts = self.handle.engine(|engine, _| engine.counts()).await?;
-        Ok(metrics::render(&metrics::Sample { traffic, counts: &counts, networks: &networks, drops: &drops }))
+        Ok(metrics::render(&metrics::Sample { traffic, counts: &counts, networks: &networks, drops: &drops }, names))
     }
 }
 

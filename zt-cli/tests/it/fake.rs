@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{oneshot, watch};
 use zt_cli::api;
 use zt_cli::client::Client;
+use zt_cli::daemon::http::metrics::Names;
 use zt_cli::daemon::http::{
     Access, Answer, Backend, ControllerReply, ControllerRequest, Failure, LocalSocket, NetworkSettings, Server, Shared,
 };
@@ -266,8 +267,8 @@ impl Backend for Node {
     async fn change_settings(&self, _changes: Map<String, Value>) -> Answer<()> {
         Ok(())
     }
-    async fn metrics(&self) -> Answer<String> {
-        Ok("zt_num_networks 0\n".to_owned())
+    async fn metrics(&self, names: Names) -> Answer<String> {
+        Ok(if names == Names::Original { "zt_num_networks 0\n" } else { "zt_networks 0\n" }.to_owned())
     }
 }
 

@@ -54,6 +54,18 @@ fn refused(node: &Fake, reason: &str) -> u64 {
     metrics.lines().find_map(|l| l.strip_prefix(&line)).map_or(0, |count| count.parse().expect("a number"))
 }
 
+#[test]
+fn metrics_go_by_the_names_that_are_asked_for() {
+    let node = Fake::start();
+    let page = |path: &str| node.client().get(path);
+    assert!(page("/metrics").body.starts_with("zt_num_networks "));
+    assert!(page("/metrics?names=original").body.starts_with("zt_num_networks "));
+    assert!(page("/metrics?names=prometheus").body.starts_with("zt_networks "));
+    let refused = page("/metrics?names=clean");
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("`original`") && refused.body.contains("`prometheus`"), "{}", refused.body);
+}
+
 fn get(node: &Fake, more: &str) -> String {
     format!("GET /network HTTP/1.1\r\nX-ZT1-Auth: {}\r\n{more}\r\n", node.token())
 }

@@ -73,15 +73,16 @@ pub(super) fn set_coalescing(socket: BorrowedFd<'_>, on: bool) -> io::Result<()>
 }
 
 /// Stops the kernel from telling more of each datagram than its sender and how it was joined: quinn-udp has it tell when and
-/// where each came, and how it was marked, which takes longer than the datagram's copy.
-pub(super) fn ask_for_bytes_only(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
-    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 0)?;
-    if ipv6 {
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 0)?;
-        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 0)
+/// where each came, and how it was marked, which takes longer than the datagram's copy. A kernel, or what imitates one, that
+/// does not know an option tells nothing by it.
+pub(super) fn ask_for_bytes_only(socket: BorrowedFd<'_>, ipv6: bool) {
+    let of_family = if ipv6 {
+        [(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO), (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS)]
     } else {
-        set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 0)?;
-        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 0)
+        [(libc::IPPROTO_IP, libc::IP_PKTINFO), (libc::IPPROTO_IP, libc::IP_RECVTOS)]
+    };
+    for (level, option) in [(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)].into_iter().chain(of_family) {
+        let _ = set_option(socket, level, option, 0);
     }
 }
 
@@ -118,6 +119,10 @@ pub(super) fn watch_clock() -> io::Result<AsyncFd<OwnedFd>> {
 
 /// Takes the news of such a descriptor and waits for the next.
 pub(super) fn rearm(watch: BorrowedFd<'_>) -> io::Result<()> {
+    #[cfg_attr(
+        target_env = "musl",
+        expect(deprecated, reason = "its width is to grow, and the greatest value stays that")
+    )]
     let never = libc::timespec { tv_sec: libc::time_t::MAX, tv_nsec: 0 };
     let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let timer = libc::itimerspec { it_interval: none, it_value: never };

@@ -10,6 +10,10 @@ use zt_wire::verb::{ErrorCode, Verb};
 use super::{Answer, Backend, Reply, Request, Shared};
 use crate::api;
 
+mod names;
+
+pub use names::Names;
+
 /// Peers with labels of their own. A controller may know tens of thousands; those with most packets are shown.
 const PEERS: usize = 1000;
 
@@ -55,7 +59,11 @@ pub(super) async fn metrics<B: Backend>(shared: &Shared<B>, request: &Request) -
     if !request.is_read() {
         return Ok(Reply::not_found());
     }
-    let mut page = Page(shared.backend.metrics().await?);
+    let names = match Names::asked(request.parameter("names")) {
+        Ok(names) => names,
+        Err(why) => return Ok(Reply::error(400, &why)),
+    };
+    let mut page = Page { names, text: shared.backend.metrics(names).await? };
     let mut refused = shared.refused.counts().peekable();
     if refused.peek().is_some() {
         page.family(
@@ -65,7 +73,7 @@ pub(super) async fn metrics<B: Backend>(shared: &Shared<B>, request: &Request) -
             refused.map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count)),
         );
     }
-    Ok(Reply::text(200, "text/plain", page.0))
+    Ok(Reply::text(200, "text/plain", page.text))
 }
 
 /// Numbers of a node, for [`render`].
@@ -82,8 +90,8 @@ pub struct Sample<'a> {
 }
 
 /// All families of 06 §10, and ours: the version, and drops.
-pub fn render(sample: &Sample<'_>) -> String {
-    let mut page = Page::default();
+pub fn render(sample: &Sample<'_>, names: Names) -> String {
+    let mut page = Page { names, text: String::new() };
     page.family(
         "zt_build_info",
         "gauge",
@@ -96,7 +104,7 @@ pub fn render(sample: &Sample<'_>) -> String {
     controller(&mut page, sample.counts);
     let drops = sample.drops.iter().map(|d| (format!("{{reason=\"{}\"}}", label(&d.reason)), d.count));
     page.family("zt_dropped_total", "counter", "packets and frames dropped, by reason", drops);
-    page.0
+    page.text
 }
 
 fn packets(page: &mut Page, sample: &Sample<'_>) {
@@ -160,7 +168,8 @@ fn peers(page: &mut Page, all: &[PeerTraffic]) {
         shown.truncate(PEERS);
         shown.sort_unstable_by_key(|peer| peer.address);
     }
-    page.head("zt_peer_latency", "histogram", "peer latency (ms)");
+    let unit = if page.names == Names::Original { "ms" } else { "s" };
+    page.head("zt_peer_latency", "histogram", &format!("peer latency ({unit})"));
     for peer in &shown {
         histogram(page, peer.address, &peer.latencies);
     }
@@ -185,13 +194,14 @@ fn peers(page: &mut Page, all: &[PeerTraffic]) {
 
 /// In the order of the original: count, sum, buckets.
 fn histogram(page: &mut Page, peer: impl Display, latencies: &Latencies) {
-    let count = latencies.count();
-    page.line("zt_peer_latency_count", &format!("{{node_id=\"{peer}\"}}"), count);
-    page.line("zt_peer_latency_sum", &format!("{{node_id=\"{peer}\"}}"), latencies.sum());
-    for (bound, within) in latencies.up_to() {
-        page.line("zt_peer_latency_bucket", &format!("{{node_id=\"{peer}\",le=\"{bound}\"}}"), within);
+    let (names, count) = (page.names, latencies.count());
+    let name = names.of("zt_peer_latency");
+    page.line(&format!("{name}_count"), &format!("{{node_id=\"{peer}\"}}"), count);
+    page.line(&format!("{name}_sum"), &format!("{{node_id=\"{peer}\"}}"), names.time(latencies.sum()));
+    let bounds = latencies.up_to().map(|(bound, within)| (names.time(bound), within));
+    for (bound, within) in bounds.chain([("+Inf".to_owned(), count)]) {
+        page.line(&format!("{name}_bucket"), &format!("{{node_id=\"{peer}\",le=\"{bound}\"}}"), within);
     }
-    page.line("zt_peer_latency_bucket", &format!("{{node_id=\"{peer}\",le=\"+Inf\"}}"), count);
 }
 
 fn controller(page: &mut Page, counts: &Counts) {
@@ -235,23 +245,28 @@ fn controller(page: &mut Page, counts: &Counts) {
     }
 }
 
-/// The text so far.
-#[derive(Default)]
-struct Page(String);
+/// The text so far. Families are named as the original has them, and called as `names` say.
+struct Page {
+    names: Names,
+    text: String,
+}
 
 impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    fn head(&mut self, family: &str, kind: &str, help: &str) {
+        let name = self.names.of(family);
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn line(&mut self, name: &str, labels: &str, value: u64) {
-        let _ = writeln!(self.0, "{name}{labels} {value}");
+    /// A sample, by its own name.
+    fn line(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = writeln!(self.text, "{name}{labels} {value}");
     }
 
-    fn family(&mut self, name: &str, kind: &str, help: &str, lines: impl IntoIterator<Item = (String, u64)>) {
-        self.head(name, kind, help);
+    fn family(&mut self, family: &str, kind: &str, help: &str, lines: impl IntoIterator<Item = (String, u64)>) {
+        self.head(family, kind, help);
+        let names = self.names;
         for (labels, value) in lines {
-            self.line(name, &labels, value);
+            self.line(names.of(family), &labels, value);
         }
     }
 
@@ -281,7 +296,7 @@ mod tests {
             dead: 0,
         };
         let counts = Counts { peers: (0..peers).map(peer).collect(), ..Counts::default() };
-        render(&Sample { traffic: Traffic::default(), counts: &counts, networks: &[], drops: &[] })
+        render(&Sample { traffic: Traffic::default(), counts: &counts, networks: &[], drops: &[] }, Names::Original)
     }
 
     #[test]

@@ -123,8 +123,8 @@ pub trait Backend: Send + Sync + 'static {
         let _ = id;
         std::future::ready(Err(no_ways()))
     }
-    /// The text of `/metrics`.
-    fn metrics(&self) -> impl Future<Output = Answer<String>> + Send;
+    /// The text of `/metrics`, under these names.
+    fn metrics(&self, names: metrics::Names) -> impl Future<Output = Answer<String>> + Send;
 }
 
 /// What a node with devices says about forwards.

@@ -106,7 +106,7 @@ impl UdpLink {
         socket.set_nonblocking(true)?;
         let socket: std::net::UdpSocket = socket.into();
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        sys::ask_for_bytes_only(socket.as_fd(), local.is_ipv6())?;
+        sys::ask_for_bytes_only(socket.as_fd(), local.is_ipv6());
         if !offloads.receive {
             // A kernel that does not know the option does not join either.
             let _ = sys::set_coalescing(socket.as_fd(), false);
