@@ -55,8 +55,12 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
     write(path, content, mode, true)
 }
 
-/// As [`write_atomically`], but not durable: after a crash of the machine the file may be damaged. For caches.
-pub(crate) fn write_cache(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+/// As [`write_atomically`], but not durable: after a crash of the machine the file may be damaged. For caches, and what
+/// is written anew all the time.
+///
+/// # Errors
+/// As there.
+pub fn write_cache(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     write(path, content, mode, false)
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use zt_wire::{Address, NetworkId};
 
 pub use crate::file_state::FileState;
-pub use crate::files::{create_folder, is_temporary, write_atomically};
+pub use crate::files::{create_folder, is_temporary, write_atomically, write_cache};
 
 /// Name of one stored value (06 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,6 +10,7 @@ pub mod import;
 pub mod joined;
 pub mod local_conf;
 pub mod logs;
+mod metrics_file;
 mod node;
 mod notify;
 mod port_mapping;

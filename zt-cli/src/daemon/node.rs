@@ -27,7 +27,7 @@ use super::signals::StopSignals;
 use super::store::Store;
 use super::surroundings::{Make, Start, Stop, Surroundings};
 use super::tunnel::{Keeper, Tunnels};
-use super::{DaemonError, Prepared, logs};
+use super::{DaemonError, Prepared, logs, metrics_file};
 use crate::api;
 use crate::userspace;
 use zt_node::OsEntropy;
@@ -129,9 +129,9 @@ async fn serve_inside(
         .confined(sandbox.clone())
         .with_ways(ways_shown);
     let conf = backend.local_conf();
-    let server = Server::bind(Shared::new(backend, access_receiver), port)
-        .map_err(|error| DaemonError::Port { port: error.port })?
-        .with_local(sockets);
+    let shared = Shared::new(backend, access_receiver);
+    let server =
+        Server::bind(shared.clone(), port).map_err(|error| DaemonError::Port { port: error.port })?.with_local(sockets);
     tracing::info!(version = crate::VERSION, %address, port, udp = ?ports, home = %home.path().display(), "node started");
     let settings = {
         let (handle, ports, links) = (handle.clone(), ports.clone(), (relay, ethernet));
@@ -180,6 +180,7 @@ async fn serve_inside(
         () = settings => return Err(DaemonError::Node("local.conf is not followed any more".to_owned())),
         () = mapper.run() => return Err(DaemonError::Node("the mapped port is not kept any more".to_owned())),
         () = told => return Err(DaemonError::Node("the service manager is not told any more".to_owned())),
+        () = metrics_file::keep(&home, &shared) => return Err(DaemonError::Node("metrics.prom is not kept any more".to_owned())),
         () = ways => return Err(DaemonError::Node("the proxies ended by themselves".to_owned())),
         () = ground.stop.wait() => End::Asked,
         signal = signals.wait() => {

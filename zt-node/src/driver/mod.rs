@@ -25,7 +25,9 @@ mod trace;
 mod trace_log;
 mod turn;
 
-pub use crate::state::{FileState, MemoryState, StateKey, StateStore, create_folder, is_temporary, write_atomically};
+pub use crate::state::{
+    FileState, MemoryState, StateKey, StateStore, create_folder, is_temporary, write_atomically, write_cache,
+};
 pub use clock::Clock;
 pub use control::Control;
 pub use error::StartError;

@@ -36,6 +36,29 @@ fn printed(daemon: &Daemon, words: &[&str]) -> Result<()> {
     })
 }
 
+/// What is filled where `touch` made it, and only there: the token that reads, and the file for collectors.
+#[test]
+fn files_that_somebody_asked_for_are_filled() -> Result<()> {
+    let Some(solo) = Solo::new("asked")? else { return Ok(()) };
+    let home = solo.home("home")?;
+    let node = solo.host.start(&solo.zt, home.clone())?;
+    for name in ["metrics.prom", "readtoken.secret"] {
+        assert!(!home.path().join(name).exists(), "nobody asked for {name}");
+        home.write(name, b"")?;
+    }
+    fs::set_permissions(home.path().join("metrics.prom"), fs::Permissions::from_mode(0o640))?;
+    let filled = |name: &str| node.wait(name, WAIT, || Ok(Some(home.read(name)?).filter(|text| !text.is_empty())));
+    let metrics = String::from_utf8(filled("metrics.prom")?)?;
+    assert!(metrics.contains("\nzt_num_networks 0\n") && metrics.ends_with('\n'), "{metrics}");
+    assert_eq!(mode(&home.path().join("metrics.prom"))?, 0o640, "who may read it is for him to say who made it");
+    assert_eq!(filled("readtoken.secret")?.len(), 24);
+    node.join(NetworkId(0x1234_5678_9a00_0001))?;
+    node.wait("the file of later", WAIT, || {
+        Ok(String::from_utf8(home.read("metrics.prom")?)?.contains("\nzt_num_networks 1\n").then_some(()))
+    })?;
+    Ok(())
+}
+
 #[test]
 fn a_lost_secret_is_never_replaced_unasked() -> Result<()> {
     let Some(solo) = Solo::new("lost")? else { return Ok(()) };

@@ -63,6 +63,11 @@ pub(super) async fn metrics<B: Backend>(shared: &Shared<B>, request: &Request) -
         Ok(names) => names,
         Err(why) => return Ok(Reply::error(400, &why)),
     };
+    Ok(Reply::text(200, "text/plain", page(shared, names).await?))
+}
+
+/// What there is to tell, of the node and of its interface.
+pub(in crate::daemon) async fn page<B: Backend>(shared: &Shared<B>, names: Names) -> Answer<String> {
     let mut page = Page { names, text: shared.backend.metrics(names).await? };
     let mut refused = shared.refused.counts().peekable();
     if refused.peek().is_some() {
@@ -73,7 +78,7 @@ pub(super) async fn metrics<B: Backend>(shared: &Shared<B>, request: &Request) -
             refused.map(|(reason, count)| (format!("{{reason=\"{reason}\"}}"), count)),
         );
     }
-    Ok(Reply::text(200, "text/plain", page.text))
+    Ok(page.text)
 }
 
 /// Numbers of a node, for [`render`].
