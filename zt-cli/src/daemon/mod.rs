@@ -138,12 +138,16 @@ fn run_with(options: &DaemonOptions, make: &Make, stop: &Stop, console: &mut Con
     }
     let mut entered = None;
     loop {
+        // Before what takes its time: the first process of a container is not ended by a signal that nobody takes.
+        let (runtime, signals) =
+            node::runtime().map_err(|error| DaemonError::Node(format!("cannot start: {error}")))?;
         let prepared = prepare(options, console)?;
         // Once, for all nodes of this process: a sandbox cannot be left.
         let entered = entered.get_or_insert_with(|| sandbox::enter(options.sandbox, &needs(&prepared, console)));
         let ready_after = options.ready_after.unwrap_or(prepared.local_conf.settings.ready_after);
         let ground = node::Ground { make, stop, userspace: options.userspace.as_ref() };
-        match node::serve(prepared, &ground, entered, manager.as_ref().map(|manager| (manager, ready_after)))? {
+        let manager = manager.as_ref().map(|manager| (manager, ready_after));
+        match runtime.block_on(node::serve(prepared, &ground, entered, (manager, signals)))? {
             node::End::Asked => return Ok(()),
             node::End::Collision => options.home.retire_identity(console.entropy)?,
         }

@@ -1,10 +1,12 @@
 //! The node behind the interface: started from a prepared home, served until a signal asks it to stop.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinError;
 use tokio::time::MissedTickBehavior;
@@ -61,31 +63,26 @@ pub(super) struct Ground<'a> {
     pub(super) userspace: Option<&'a Requested>,
 }
 
-/// Runs the node of a prepared home until a signal asks it to stop, or it needs another identity.
-pub(super) fn serve(
-    prepared: Prepared,
-    ground: &Ground<'_>,
-    sandbox: &api::Sandbox,
-    manager: Option<(&Manager, Duration)>,
-) -> Result<End, DaemonError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|error| DaemonError::Node(format!("cannot start: {error}")))?;
-    runtime.block_on(serve_inside(prepared, ground, sandbox, manager))
+/// What a node runs in, and the signals that stop it: one that comes before the node runs is not lost.
+pub(super) fn runtime() -> io::Result<(Runtime, StopSignals)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let signals = {
+        let _inside = runtime.enter();
+        StopSignals::new()?
+    };
+    Ok((runtime, signals))
 }
 
-async fn serve_inside(
+/// Runs the node of a prepared home until a signal asks it to stop, or it needs another identity.
+pub(super) async fn serve(
     prepared: Prepared,
     ground: &Ground<'_>,
     sandbox: &api::Sandbox,
-    manager: Option<(&Manager, Duration)>,
+    (manager, mut signals): (Option<(&Manager, Duration)>, StopSignals),
 ) -> Result<End, DaemonError> {
     let Prepared { home, lock, identity, control_token, metrics_token, local_conf, watch, port, sockets, .. } =
         prepared;
     let tunnels = Tunnels::new(prepared.proxies);
-    let mut signals = StopSignals::new().map_err(|error| DaemonError::Node(format!("signals: {error}")))?;
     let ports = udp_ports(port, &local_conf);
     let address = identity.identity().address;
     let (relay_source, relay) = TcpRelay::new(local_conf.settings.tcp_relay());
@@ -234,12 +231,12 @@ fn come_to_its_end(ended: Result<(), JoinError>) {
     }
 }
 
-pub(super) fn node_error(kind: std::io::ErrorKind, error: &dyn std::fmt::Display) -> DaemonError {
+pub(super) fn node_error(kind: io::ErrorKind, error: &dyn std::fmt::Display) -> DaemonError {
     DaemonError::Node(match kind {
-        std::io::ErrorKind::PermissionDenied => {
+        io::ErrorKind::PermissionDenied => {
             format!("{error}; run as root or with the capabilities NET_ADMIN and NET_RAW")
         }
-        std::io::ErrorKind::AddrInUse => format!("{error}; another program uses the port, choose another with -p"),
+        io::ErrorKind::AddrInUse => format!("{error}; another program uses the port, choose another with -p"),
         _ => error.to_string(),
     })
 }

@@ -59,6 +59,24 @@ fn files_that_somebody_asked_for_are_filled() -> Result<()> {
     Ok(())
 }
 
+/// The first process of a container is not ended by a signal that it does not take: one that comes while the identity is made
+/// must not be lost.
+#[test]
+fn a_signal_counts_from_the_first_file_on() -> Result<()> {
+    let Some(solo) = Solo::new("early")? else { return Ok(()) };
+    let home = solo.lab.home("home")?;
+    let mut node = solo.host.namespace().spawn(solo.zt.service(home.path(), &Options::default()))?;
+    zt_test_e2e::wait_for("a first file", WAIT, || Ok(fs::read_dir(home.path())?.next().map(drop)))?;
+    let status = fs::read_to_string(format!("/proc/{}/status", node.id()))?;
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(str::trim).unwrap_or_default();
+    let terminate = u64::from_str_radix(caught, 16)? >> (rustix::process::Signal::TERM.as_raw() - 1) & 1;
+    assert_eq!(terminate, 1, "SIGTERM is not taken yet: {status}");
+    node.signal(rustix::process::Signal::TERM)?;
+    let ended = node.wait(WAIT)?;
+    assert!(ended.success(), "{ended}: {:?}", node.output());
+    Ok(())
+}
+
 #[test]
 fn a_lost_secret_is_never_replaced_unasked() -> Result<()> {
     let Some(solo) = Solo::new("lost")? else { return Ok(()) };
