@@ -6,15 +6,13 @@ use zt_wire::{Mono, Now};
 
 use super::Vl1;
 use crate::peer_table::PeerId;
+use crate::schedule::PART;
 use crate::transmit::Transmits;
-
-/// Most peers looked at in one call because it is time for them; the rest follows in the next, so that packets need not wait.
-pub(super) const DUE_PER_CALL: usize = 64;
 
 impl Vl1 {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now, out: &mut Transmits) {
-        for _ in 0..DUE_PER_CALL {
+        for _ in 0..PART {
             let Some(id) = self.peers.pop_due(now.mono) else { break };
             self.check_peer(now, id, out);
         }

@@ -9,6 +9,7 @@ use super::*;
 use crate::directory::job::{Job, JobDone};
 use crate::peer::PeerVersion;
 use crate::roots::Source;
+use crate::schedule::PART;
 use crate::snapshot::PeerRecord;
 use crate::transmit::Transmits;
 
@@ -110,10 +111,10 @@ fn thousands_that_are_due_at_once_are_looked_at_in_parts() {
     while vl1.peers.next_due().is_some_and(|at| at <= NOW.mono) {
         vl1.handle_timeout(NOW, &mut out);
         let after = waiting(&vl1);
-        assert!(before.saturating_sub(after) <= round::DUE_PER_CALL);
+        assert!(before.saturating_sub(after) <= PART);
         (before, calls) = (after, calls + 1);
     }
-    assert_eq!(calls, (PEERS as usize).div_ceil(round::DUE_PER_CALL));
+    assert_eq!(calls, (PEERS as usize).div_ceil(PART));
 }
 
 /// Whatever comes, looking ahead at it does no harm, with few peers and with many.

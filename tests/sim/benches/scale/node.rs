@@ -190,7 +190,7 @@ impl Crowd {
     /// A minute in which nothing is said but what keeps the node in touch.
     fn idle(&mut self, figures: &mut Figures, members: usize) {
         let line = |what, unit, target| Measure { whose: "a node", of: "members it knows", what, unit, target };
-        let (begin, mut longest, mut datagrams) = (sys::spent(), Duration::ZERO, 0);
+        let (begin, mut turns, mut datagrams) = (sys::spent(), Vec::new(), 0);
         let end = self.town.now.plus(Duration::from_secs(60));
         while let Some(due) = self.town.stations[NODE].due().filter(|due| *due <= end.mono) {
             let now = &mut self.town.now;
@@ -200,7 +200,7 @@ impl Crowd {
             let station = &mut self.town.stations[NODE];
             station.engine.handle(now, Input::Timeout, &mut station.outbox);
             station.poll(now);
-            longest = longest.max(sys::spent() - call);
+            turns.push((sys::spent() - call).as_nanos() as f64);
             datagrams += station.leave();
         }
         let whole = (sys::spent() - begin).as_nanos() as f64;
@@ -208,8 +208,13 @@ impl Crowd {
         figures.add(line("a second in which it idles, whole", Unit::Nanoseconds, None), members, (second, 0.0));
         let each = whole / datagrams.max(1) as f64;
         figures.add(line("the same, for each datagram that it sends", Unit::Nanoseconds, None), members, (each, 0.0));
-        let longest = (longest.as_nanos() as f64, 0.0);
-        figures.add(line("its longest turn, in which packets wait", Unit::Nanoseconds, None), members, longest);
+        turns.sort_by(f64::total_cmp);
+        // The machine itself stops for milliseconds now and then, which is not in the power of any turn.
+        let (most, longest) = (turns[turns.len() * 995 / 1000], turns[turns.len() - 1]);
+        let target = Some(Target::Most(1, 1_000_000.0));
+        let what = "a turn in which packets wait: 995 of 1,000 take no longer";
+        figures.add(line(what, Unit::Nanoseconds, target), members, (most, 0.0));
+        figures.add(line("the longest of them", Unit::Nanoseconds, None), members, (longest, 0.0));
     }
 
     /// Bytes that the node and the root hold.
