@@ -14,6 +14,7 @@ mod software;
 mod sought;
 mod united;
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,6 +124,19 @@ pub(crate) struct Standing {
 }
 
 impl Peer {
+    /// Reads what a packet of this peer needs of it, and does nothing with that but that the processor's caches have it then:
+    /// something at each end of what lies together, and where it is kept apart.
+    pub(crate) fn touch(&self) {
+        let Self { paths, identity, activity, sought, persisted, .. } = self;
+        let never = Mono::ZERO;
+        black_box((paths.only(), identity.address, activity.is_active(never), sought.is_due(never, false), *persisted));
+    }
+
+    /// The same of its keys.
+    pub(crate) fn touch_keys(&self) {
+        self.keys.touch();
+    }
+
     pub(crate) fn new(now: Mono, identity: Identity, keys: Arc<PeerKeys>) -> Self {
         Self {
             identity,

@@ -102,6 +102,18 @@ impl PeerTable {
         self.touch_each(ends.iter().filter(|[to, from]| !has_met(*to, *from)).map(|[_, from]| *from));
     }
 
+    /// As [`PeerTable::touch`], for packets of ours: what is needed of their senders.
+    pub(crate) fn touch_senders(&self, senders: &[Address]) {
+        black_box(senders.iter().map(|a| self.by_address.begin(*a)).fold(0, u64::wrapping_add));
+        let places = || senders.iter().filter_map(|a| self.id(*a)).map(|id| id.0 as usize);
+        let count = |at: usize| self.counts.get(at).map_or(0, |counts| counts.received);
+        black_box(places().map(count).fold(0, u64::wrapping_add));
+        // Each step reads where the next one has to look, for all of them.
+        let peers = || places().filter_map(|at| self.slab.get(at)?.as_deref());
+        peers().for_each(Peer::touch);
+        peers().for_each(Peer::touch_keys);
+    }
+
     /// No read but that of a hop waits for another, so that the processor does them side by side: first all places of the
     /// index, then all hops.
     fn touch_each(&self, addresses: impl Iterator<Item = Address> + Clone) {

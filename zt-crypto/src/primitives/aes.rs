@@ -19,9 +19,13 @@ const LIBRARY: &str = "aws-lc";
 /// GMAC under one key: AES-GCM with nothing but additional data.
 pub struct Gmac(GmacBackEnd);
 
+#[cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(clippy::large_enum_variant, reason = "the usual one lies together: a packet waits for memory once less")
+)]
 enum GmacBackEnd {
-    Vector(Box<VectorGmac>),
-    Library(LessSafeKey),
+    Vector(VectorGmac),
+    Library(Box<LessSafeKey>),
 }
 
 impl Gmac {
@@ -29,7 +33,7 @@ impl Gmac {
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         if let Some(gmac) = VectorGmac::new(key) {
-            return Self(GmacBackEnd::Vector(Box::new(gmac)));
+            return Self(GmacBackEnd::Vector(gmac));
         }
         Self::by_library(key)
     }
@@ -37,7 +41,14 @@ impl Gmac {
     /// Expands the key for aws-lc, which runs everywhere.
     #[must_use]
     pub fn by_library(key: &[u8; 32]) -> Self {
-        Self(GmacBackEnd::Library(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect(FITS))))
+        Self(GmacBackEnd::Library(Box::new(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect(FITS)))))
+    }
+
+    /// Reads the expanded key into the processor's caches.
+    pub fn touch(&self) {
+        if let GmacBackEnd::Vector(gmac) = &self.0 {
+            gmac.touch();
+        }
     }
 
     /// What does the work, for people.
@@ -66,8 +77,12 @@ impl Gmac {
 /// AES-256 in counter mode and block by block, under one key.
 pub struct Aes(AesBackEnd);
 
+#[cfg_attr(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    expect(clippy::large_enum_variant, reason = "the usual one lies together: a packet waits for memory once less")
+)]
 enum AesBackEnd {
-    Vector(Box<VectorCounter>),
+    Vector(VectorCounter),
     Library(Box<LibraryKeys>),
 }
 
@@ -81,7 +96,7 @@ impl Aes {
     #[must_use]
     pub fn new(key: &[u8; 32]) -> Self {
         if let Some(aes) = VectorCounter::new(key) {
-            return Self(AesBackEnd::Vector(Box::new(aes)));
+            return Self(AesBackEnd::Vector(aes));
         }
         Self::by_library(key)
     }
@@ -94,6 +109,13 @@ impl Aes {
             counter: EncryptingKey::ctr(unbound()).expect(FITS),
             inverse: DecryptingKey::ecb(unbound()).expect(FITS),
         })))
+    }
+
+    /// As [`Gmac::touch`].
+    pub fn touch(&self) {
+        if let AesBackEnd::Vector(aes) = &self.0 {
+            aes.touch();
+        }
     }
 
     /// What does the work, for people.

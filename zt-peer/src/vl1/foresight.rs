@@ -2,14 +2,17 @@
 //!
 //! A root of very many peers hands on packets between any two of them. What it needs of the two (a place of the index of
 //! addresses and a [`Hop`](crate::peer_table) of each) is in no cache of the processor then, and one packet would wait for it
-//! after the other. Datagrams come several at a time: read for all of them first, the waits are one.
+//! after the other. Datagrams come several at a time: read for all of them first, the waits are one. The same holds for a member
+//! with hundreds of others, of whose packets it needs the sender, its path and its keys.
 
 use zt_wire::{Address, Datagram, Fragment, Packet, classify};
 
 use super::Vl1;
 
-/// With fewer peers the caches hold all that would be read.
+/// With fewer peers the caches hold all that would be read of them to hand on packets.
 pub(super) const MANY: usize = 6_000;
+/// With fewer peers the caches hold all that would be read of them to open their packets, some two kilobytes.
+const SOME: usize = 500;
 /// Packets that are looked ahead at a time: some more than processors have reads under way.
 const AHEAD: usize = 32;
 
@@ -18,24 +21,62 @@ impl Vl1 {
     /// makes handling them faster where there are thousands of peers, and changes nothing that can be seen; with fewer
     /// it does nothing at all. Only headers are read, and nothing is believed.
     pub fn foresee<'d>(&self, datagrams: impl IntoIterator<Item = &'d [u8]>) {
-        if self.peers.len() < MANY {
+        if self.peers.len() < SOME {
             return;
         }
-        let mut ahead = [[Address::NIL; 2]; AHEAD];
-        let mut len = 0;
-        for ends in datagrams.into_iter().filter_map(ends) {
-            // Trains are of one peer for another, mostly.
-            if len > 0 && ahead[len - 1] == ends {
-                continue;
+        let mut ahead = Ahead::new();
+        for [to, from] in datagrams.into_iter().filter_map(ends) {
+            if to == self.wire.address() {
+                ahead.own.add(from, |senders| self.peers.touch_senders(senders));
+            } else if self.peers.len() >= MANY {
+                ahead.others.add([to, from], |ends| self.peers.touch(ends));
             }
-            if len == AHEAD {
-                self.peers.touch(&ahead);
-                len = 0;
-            }
-            ahead[len] = ends;
-            len += 1;
         }
-        self.peers.touch(&ahead[..len]);
+        self.peers.touch_senders(ahead.own.all());
+        self.peers.touch(ahead.others.all());
+    }
+}
+
+/// What the next packets are of and for.
+struct Ahead {
+    /// Senders of those for ourselves.
+    own: Few<Address>,
+    /// Destinations and sources of those that are handed on.
+    others: Few<[Address; 2]>,
+}
+
+impl Ahead {
+    const fn new() -> Self {
+        Self { own: Few::new(Address::NIL), others: Few::new([Address::NIL; 2]) }
+    }
+}
+
+/// Up to [`AHEAD`] of something.
+struct Few<T> {
+    all: [T; AHEAD],
+    len: usize,
+}
+
+impl<T: Copy + PartialEq> Few<T> {
+    const fn new(none: T) -> Self {
+        Self { all: [none; AHEAD], len: 0 }
+    }
+
+    /// Adds one, unless it is as the last one: trains are of one peer for another, mostly. `full` takes them when there is no room.
+    fn add(&mut self, one: T, full: impl FnOnce(&[T])) {
+        if self.len > 0 && self.all[self.len - 1] == one {
+            return;
+        }
+        if self.len == AHEAD {
+            full(&self.all);
+            self.len = 0;
+        }
+        self.all[self.len] = one;
+        self.len += 1;
+    }
+
+    fn all(&self) -> &[T] {
+        &self.all[..self.len]
     }
 }
 

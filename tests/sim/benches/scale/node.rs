@@ -143,6 +143,11 @@ impl Crowd {
     /// A frame of each member in turn comes in.
     fn receive(&mut self, next: &mut usize, frames: usize) {
         for number in 0..frames {
+            if number % BATCH == 0 {
+                // As many come with one read of a socket.
+                let read = (*next..).take(BATCH).map(|at| self.frames[at % self.frames.len()].bytes());
+                self.town.stations[NODE].engine.foresee(read);
+            }
             let sealed = &self.frames[*next % self.frames.len()];
             *next += 1;
             self.town.arrive(NODE, sealed);

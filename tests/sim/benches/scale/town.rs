@@ -46,6 +46,12 @@ pub(crate) struct Sealed {
     bytes: Vec<u8>,
 }
 
+impl Sealed {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Engines, the time and the wire.
 pub(crate) struct Town {
     pub(crate) now: Now,

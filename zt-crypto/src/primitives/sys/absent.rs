@@ -26,6 +26,10 @@ pub(in super::super) enum VectorGmac {}
 impl VectorGmac {
     pub(in super::super) const NAME: &str = "none";
 
+    pub(in super::super) fn touch(&self) {
+        match *self {}
+    }
+
     pub(in super::super) fn new(_key: &[u8; 32]) -> Option<Self> {
         None
     }
@@ -40,6 +44,10 @@ pub(in super::super) enum VectorCounter {}
 
 impl VectorCounter {
     pub(in super::super) const NAME: &str = "none";
+
+    pub(in super::super) fn touch(&self) {
+        match *self {}
+    }
 
     pub(in super::super) fn new(_key: &[u8; 32]) -> Option<Self> {
         None

@@ -10,6 +10,7 @@ use core::arch::aarch64::{
     vreinterpretq_u8_u32, vreinterpretq_u32_u8, vreinterpretq_u64_u8, vrev64q_u8, vsetq_lane_u32,
 };
 use std::arch::is_aarch64_feature_detected;
+use std::hint::black_box;
 
 use zeroize::Zeroize;
 
@@ -18,6 +19,8 @@ use super::vector::{load16, store16};
 /// The round keys of AES-256.
 type RoundKeys = [uint8x16_t; 15];
 
+/// Round keys in a line of the processor's caches.
+const LINE: usize = 4;
 /// Blocks that share one reduction of GHASH.
 const STRIDE: usize = 8;
 /// x¹²⁸ + x¹²⁷ + x¹²⁶ + x¹²¹ + 1, reflected, without its highest term.
@@ -42,6 +45,15 @@ struct Power {
 }
 
 impl VectorGmac {
+    /// Reads all of it, so that it is in a cache.
+    pub(in super::super::super) fn touch(&self) {
+        self.keys
+            .iter()
+            .step_by(LINE)
+            .chain(self.powers.iter().step_by(LINE / 2).map(|power| &power.whole))
+            .for_each(|one| _ = black_box(*one));
+    }
+
     pub(in super::super::super) const NAME: &str = "ARMv8 AES and PMULL";
 
     /// Expands the key; `None` on processors without the extension.
@@ -74,6 +86,11 @@ pub(in super::super::super) struct VectorCounter {
 }
 
 impl VectorCounter {
+    /// As [`VectorGmac::touch`].
+    pub(in super::super::super) fn touch(&self) {
+        self.keys.iter().chain(&self.inverse).step_by(LINE).for_each(|key| _ = black_box(*key));
+    }
+
     pub(in super::super::super) const NAME: &str = "ARMv8 AES";
 
     /// Expands the key; `None` on processors without the extension.

@@ -15,6 +15,7 @@ use core::arch::x86_64::{
     _mm256_zextsi128_si256,
 };
 use std::arch::is_x86_feature_detected;
+use std::hint::black_box;
 
 use zeroize::Zeroize;
 
@@ -23,6 +24,8 @@ use super::vector::{load16, load32, store16, store32};
 /// The round keys of AES-256.
 type RoundKeys = [__m128i; 15];
 
+/// Round keys in a line of the processor's caches.
+const LINE: usize = 4;
 /// Blocks that share one reduction of GHASH.
 const STRIDE: usize = 16;
 /// x¹²⁸ + x¹²⁷ + x¹²⁶ + x¹²¹ + 1, reflected, without its highest term.
@@ -47,6 +50,11 @@ pub(in super::super::super) struct VectorGmac {
 }
 
 impl VectorGmac {
+    /// Reads all of it, so that it is in a cache.
+    pub(in super::super::super) fn touch(&self) {
+        self.keys.iter().step_by(LINE).chain(self.powers.iter().step_by(LINE)).for_each(|one| _ = black_box(*one));
+    }
+
     pub(in super::super::super) const NAME: &str = "VAES and VPCLMULQDQ";
 
     /// Expands the key; `None` on other processors.
@@ -76,6 +84,11 @@ pub(in super::super::super) struct VectorCounter {
 }
 
 impl VectorCounter {
+    /// As [`VectorGmac::touch`].
+    pub(in super::super::super) fn touch(&self) {
+        self.keys.iter().chain(&self.inverse).step_by(LINE).for_each(|key| _ = black_box(*key));
+    }
+
     pub(in super::super::super) const NAME: &str = "VAES";
 
     /// Expands the key; `None` on other processors.
