@@ -88,3 +88,22 @@ fn ends(datagram: &[u8]) -> Option<[Address; 2]> {
         Datagram::Ignored | Datagram::LanBeacon => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trains_count_once_and_no_packet_is_left_out() {
+        let (mut few, mut seen) = (Few::new(0), Vec::new());
+        let all: Vec<usize> = (1..=3 * AHEAD + 5).collect();
+        for number in &all {
+            for _of_a_train in 0..4 {
+                few.add(*number, |full| seen.extend_from_slice(full));
+            }
+        }
+        assert_eq!(seen.len(), 3 * AHEAD, "as many as fit are looked at together");
+        seen.extend_from_slice(few.all());
+        assert_eq!(seen, all);
+    }
+}
