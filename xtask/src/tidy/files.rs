@@ -7,9 +7,14 @@ const MAX_LINES: usize = 800;
 /// Names that say nothing.
 const VAGUE: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "misc", "types"];
 
-/// Checks all Rust files.
+/// What is no text, and belongs here all the same: the planet of everybody, as it goes over the wire.
+const OPAQUE: &[&str] = &["zt-node/src/public-planet.bin"];
+
+/// Checks all Rust files, and that nothing else came in with them: a package that was fetched to the wrong place, a program.
 pub(super) fn problems(tree: &Tree) -> Vec<String> {
-    tree.ending(".rs").flat_map(faults).collect()
+    let strange = tree.opaque().filter(|path| !OPAQUE.contains(path));
+    let strange = strange.map(|path| format!("{path} is no text: does it belong here?"));
+    tree.ending(".rs").flat_map(faults).chain(strange).collect()
 }
 
 /// What is wrong with one file.
@@ -59,6 +64,12 @@ mod tests {
         assert_eq!(told("a/src/x.rs", text), ["a/src/x.rs: unsafe code belongs in a module named `sys`"]);
         assert_eq!(told("a/src/sys/x.rs", text), [""; 0]);
         assert_eq!(told("a/src/sys.rs", text), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_a_problem() {
+        let tree = Tree::of_opaque(&["thing_1.0_amd64.deb", "tests/vectors/data/a.pcap", OPAQUE[0]]);
+        assert_eq!(problems(&tree), ["thing_1.0_amd64.deb is no text: does it belong here?"]);
     }
 
     #[test]

@@ -51,6 +51,18 @@ impl Tree {
         self.paths.iter().map(String::as_str)
     }
 
+    /// The paths of what is neither text nor lies among recordings.
+    pub(super) fn opaque(&self) -> impl Iterator<Item = &str> {
+        let is_text = |path: &str| self.sources.iter().any(|source| source.path == path);
+        self.paths().filter(move |path| !DATA.iter().any(|folder| path.starts_with(folder)) && !is_text(path))
+    }
+
+    /// A tree in which these files are no texts.
+    #[cfg(test)]
+    pub(super) fn of_opaque(paths: &[&str]) -> Self {
+        Self { paths: paths.iter().map(|path| (*path).to_owned()).collect(), sources: Vec::new() }
+    }
+
     /// All that somebody wrote.
     pub(super) fn texts(&self) -> impl Iterator<Item = &Source> {
         self.sources.iter()
