@@ -97,5 +97,8 @@ fn a_setting_is_in_force_when_the_answer_comes() -> Result<()> {
         let listening = status["config"]["settings"]["listeningOn"].to_string();
         assert!(listening.contains(&format!("/{port}")), "{listening}");
     }
+    assert_eq!(node.api().post("/config/settings", &json!({"log": "info"}))?, json!({}));
+    let told = node.api().post("/config/settings", &json!({"primryPort": 1}))?["remarks"].to_string();
+    assert!(told.contains("settings.primryPort: unknown") && told.contains("primaryPort?"), "{told}");
     Ok(())
 }
