@@ -9,11 +9,12 @@ mod moons;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use zt_cli::compat::{cli, idtool, one};
 use zt_cli::console::Console;
@@ -117,7 +118,8 @@ impl Run {
         let service = answers::service(case, earlier)?;
         let without = ["daemon never started", "daemon not running"].contains(&state);
         let server = if without { None } else { Some(Running::start(service)) };
-        let port = server.as_ref().map_or_else(free_port, |server| server.port);
+        let closed = ClosedPort::new();
+        let port = server.as_ref().map_or(closed.port, |server| server.port);
         if !without {
             fs::write(self.home().join("zerotier-one.port"), port.to_string()).map_err(|e| e.to_string())?;
             fs::write(self.home().join("authtoken.secret"), TOKEN).map_err(|e| e.to_string())?;
@@ -125,7 +127,7 @@ impl Run {
         for arg in &mut argv {
             match arg.as_str() {
                 "-p9993" => *arg = format!("-p{port}"),
-                "-p1" => *arg = format!("-p{}", free_port()),
+                "-p1" => *arg = format!("-p{}", closed.port),
                 _ => {}
             }
         }
@@ -243,10 +245,18 @@ fn plain(text: &str) -> String {
     lines.map(|(_, line)| format!("{line}\n")).collect()
 }
 
-/// A port on which nothing listens.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
+/// A port on which nothing listens, and nobody else does meanwhile.
+struct ClosedPort {
+    port: u16,
+    _bound: TcpSocket,
+}
+
+impl ClosedPort {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        Self { port: socket.local_addr().expect("an address").port(), _bound: socket }
+    }
 }
 
 /// The daemon's server on a thread of its own.
