@@ -1,8 +1,8 @@
 //! The code for aarch64, on machines that are none: cross-built, and run in an emulator of that processor.
 
-use crate::run;
+use crate::{answers, run};
 use anyhow::{Result, bail};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 /// That of the program that is shipped: its library of C has fewer calls.
@@ -52,10 +52,6 @@ fn missing(targets: &[&str]) -> Option<String> {
         return Some(format!("`rustup target add {targets}` does not work here, so that nothing can be built for it"));
     }
     None
-}
-
-fn answers(command: &mut Command) -> bool {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// A cargo command for that processor, to which warnings of ours are faults.

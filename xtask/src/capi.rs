@@ -1,6 +1,6 @@
 //! The C library under its checkers: the C programs of `zt-node/capi/tests/c`, with valgrind and with sanitizers.
 
-use crate::{cargo, root, run};
+use crate::{answers, cargo, root, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,8 +70,7 @@ fn sanitize() -> Result<()> {
 }
 
 fn needs(program: &str, package: &str) -> Result<()> {
-    let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
-    ensure!(found, "this needs {package}");
+    ensure!(answers(Command::new(program).arg("--version")), "this needs {package}");
     Ok(())
 }
 

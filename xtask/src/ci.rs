@@ -1,6 +1,6 @@
 //! What CI runs.
 
-use crate::{arm, book, cargo, run, tidy};
+use crate::{answers, arm, book, cargo, run, tidy};
 use anyhow::{Result, ensure};
 use std::process::Command;
 use std::time::Instant;
@@ -20,8 +20,7 @@ pub(crate) fn ci() -> Result<()> {
 
 /// Licences, sources and forbidden packages, as deny.toml tells.
 fn deny() -> Result<()> {
-    let installed =
-        Command::new("cargo").args(["deny", "--version"]).output().is_ok_and(|output| output.status.success());
+    let installed = answers(Command::new("cargo").args(["deny", "--version"]));
     if !installed {
         // A person without it still gets the rest; CI has to have it.
         ensure!(std::env::var_os("CI").is_none(), "cargo-deny is not installed (`cargo install cargo-deny --locked`)");

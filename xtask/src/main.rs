@@ -18,7 +18,7 @@ mod tidy;
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const HELP: &str = "\
 Automation of the zt workspace.
@@ -115,6 +115,11 @@ fn known_options(arguments: &[String], known: &[&str]) -> Result<()> {
 /// Runs a cargo command in the root of the workspace and fails when it fails.
 fn cargo(arguments: &[&str]) -> Result<()> {
     run(Command::new("cargo").args(arguments))
+}
+
+/// Whether a command is there and does its work, whatever it prints.
+fn answers(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Runs a command in the root of the workspace and fails when it fails.

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{known_options, option, root, run};
+use crate::{answers, known_options, option, root, run};
 
 /// Largest program that is shipped, in bytes. What grows it beyond that is noticed.
 const LARGEST: u64 = 9_000_000;
@@ -111,7 +111,7 @@ fn target_folder() -> PathBuf {
 /// The static program, small before quick to build.
 fn build(target: Target) -> Result<PathBuf> {
     let Target { triple, cc, .. } = target;
-    let found = Command::new(cc).arg("--version").output().is_ok_and(|output| output.status.success());
+    let found = answers(Command::new(cc).arg("--version"));
     ensure!(found, "{cc} is not installed (Debian: musl-tools, or gcc-aarch64-linux-gnu with libc6-dev-arm64-cross)");
     let name = triple.replace('-', "_");
     let mut command = Command::new("cargo");
@@ -143,7 +143,7 @@ fn try_out(triple: &str, program: &Path) -> Result<()> {
     let mut command = Command::new(program);
     if processor != std::env::consts::ARCH {
         let emulator = format!("qemu-{processor}");
-        if Command::new(&emulator).arg("--version").output().is_err() {
+        if !answers(Command::new(&emulator).arg("--version")) {
             println!("   not tried: no {emulator} here (Debian: qemu-user)");
             return Ok(());
         }

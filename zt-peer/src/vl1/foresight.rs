@@ -18,36 +18,23 @@ const AHEAD: usize = 32;
 
 impl Vl1 {
     /// Looks ahead at datagrams that are about to be handed in, in any order: those that came with one read of a socket. It
-    /// makes handling them faster where there are thousands of peers, and changes nothing that can be seen; with fewer
+    /// makes handling them faster where there are hundreds of peers, and changes nothing that can be seen; with fewer
     /// it does nothing at all. Only headers are read, and nothing is believed.
     pub fn foresee<'d>(&self, datagrams: impl IntoIterator<Item = &'d [u8]>) {
         if self.peers.len() < SOME {
             return;
         }
-        let mut ahead = Ahead::new();
+        // Senders of packets for ourselves; destinations and sources of those that are handed on.
+        let (mut own, mut others) = (Few::new(Address::NIL), Few::new([Address::NIL; 2]));
         for [to, from] in datagrams.into_iter().filter_map(ends) {
             if to == self.wire.address() {
-                ahead.own.add(from, |senders| self.peers.touch_senders(senders));
+                own.add(from, |senders| self.peers.touch_senders(senders));
             } else if self.peers.len() >= MANY {
-                ahead.others.add([to, from], |ends| self.peers.touch(ends));
+                others.add([to, from], |ends| self.peers.touch(ends));
             }
         }
-        self.peers.touch_senders(ahead.own.all());
-        self.peers.touch(ahead.others.all());
-    }
-}
-
-/// What the next packets are of and for.
-struct Ahead {
-    /// Senders of those for ourselves.
-    own: Few<Address>,
-    /// Destinations and sources of those that are handed on.
-    others: Few<[Address; 2]>,
-}
-
-impl Ahead {
-    const fn new() -> Self {
-        Self { own: Few::new(Address::NIL), others: Few::new([Address::NIL; 2]) }
+        self.peers.touch_senders(own.all());
+        self.peers.touch(others.all());
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Backend, Reply, Request};
 use crate::daemon::local_conf::LocalConf;
+use crate::daemon::local_conf::places::concerns;
 use crate::render::json::{sorted, without_mark};
 
 pub(super) async fn config<B: Backend>(backend: &B, request: &Request, rest: &[&str]) -> Answer<Reply> {
@@ -28,12 +29,9 @@ pub(super) async fn config<B: Backend>(backend: &B, request: &Request, rest: &[&
 fn remarks(conf: Value, names: &[String]) -> Vec<String> {
     let Value::Object(conf) = conf else { return Vec::new() };
     let Ok(LocalConf { remarks, notes, .. }) = LocalConf::from_object(conf) else { return Vec::new() };
-    let is_of = |remark: &str, name: &str| {
-        let rest = remark.trim_start_matches("settings.").strip_prefix(name);
-        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
-    };
-    let concerned = |remark: &String| names.iter().any(|name| is_of(remark, name));
-    remarks.into_iter().chain(notes).filter(concerned).collect()
+    let fields: Vec<String> = names.iter().map(|name| format!("settings.{name}")).collect();
+    let is_asked_for = |remark: &String| fields.iter().any(|field| concerns(remark, field));
+    remarks.into_iter().chain(notes).filter(is_asked_for).collect()
 }
 
 #[cfg(test)]

@@ -269,9 +269,9 @@ impl Page {
 
     fn family(&mut self, family: &str, kind: &str, help: &str, lines: impl IntoIterator<Item = (String, u64)>) {
         self.head(family, kind, help);
-        let names = self.names;
+        let name = self.names.of(family);
         for (labels, value) in lines {
-            self.line(names.of(family), &labels, value);
+            self.line(name, &labels, value);
         }
     }
 

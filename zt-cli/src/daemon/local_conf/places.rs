@@ -28,10 +28,7 @@ impl Places {
 
     /// The place of the field that a remark begins with, or of what it belongs to.
     pub fn of_remark(&self, remark: &str) -> Option<Place> {
-        let begins = |field: &str| {
-            remark.strip_prefix(field).is_some_and(|rest| rest.starts_with([':', '.', ' ']) && !field.is_empty())
-        };
-        let field = self.keys.iter().filter(|(field, _)| begins(field)).max_by_key(|(field, _)| field.len());
+        let field = self.keys.iter().filter(|(field, _)| concerns(remark, field)).max_by_key(|(field, _)| field.len());
         let named = || {
             // The original's words name a policy in brackets.
             let name = remark.split_once('(')?.1.split_once(')')?.0;
@@ -53,6 +50,11 @@ impl Places {
             format!("{field}: stands there twice, in lines {} and {}; the last one counts", first.line, second.line)
         })
     }
+}
+
+/// Whether a remark begins with a field, or with what belongs to it.
+pub fn concerns(remark: &str, field: &str) -> bool {
+    remark.strip_prefix(field).is_some_and(|rest| rest.starts_with([':', '.', ' ']) && !field.is_empty())
 }
 
 struct Scan<'t> {
