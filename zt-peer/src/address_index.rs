@@ -1,7 +1,8 @@
 //! Addresses and the small number that each stands for, eight bytes each.
 //!
 //! A root looks up two addresses for every packet that it hands on, among as many as there are peers, so that caches miss:
-//! here one line of the cache answers. Strangers cannot choose where an address lies (each costs a memory-hard hash).
+//! here one line of the cache answers, and all of them are few: a megabyte for 100,000 peers. Strangers cannot choose where an
+//! address lies (each costs a memory-hard hash).
 
 use zt_wire::Address;
 
@@ -9,36 +10,68 @@ use zt_wire::Address;
 const NUMBER_BITS: u32 = 24;
 /// Largest number.
 pub(crate) const MAX_NUMBER: u32 = (1 << NUMBER_BITS) - 2;
-/// Places at first.
-const LEAST: usize = 8;
+/// Places of a line.
+const WIDTH: usize = 8;
 
-/// Open addressing with linear probing. A place holds the address above, the number plus one below; 0 is free.
+/// A place holds the address above, the number plus one below; 0 is free. Free ones are the last ones of a line.
+///
+/// An address lies in its home, or in the first line behind that has room: so all lines from its home to there are full.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+struct Line([u64; WIDTH]);
+
+impl Line {
+    /// The place of an address; 0: it is not here. All are compared, whichever it is: that is faster than to guess.
+    fn find(&self, address: Address) -> u64 {
+        let if_it_is = |place: &u64| if *place >> NUMBER_BITS == address.as_u64() { *place } else { 0 };
+        self.0.iter().map(if_it_is).fold(0, |found, place| found | place)
+    }
+
+    const fn is_full(&self) -> bool {
+        self.0[WIDTH - 1] != 0
+    }
+
+    /// Takes what is at a place; the last one comes in its stead.
+    fn take(&mut self, at: usize) -> u64 {
+        let last = self.0.iter().rposition(|place| *place != 0).unwrap_or(at);
+        let taken = self.0[at];
+        self.0[at] = self.0[last];
+        self.0[last] = 0;
+        taken
+    }
+
+    /// Puts something where there is room.
+    fn put(&mut self, place: u64) {
+        let free = self.0.iter().position(|place| *place == 0);
+        self.0[free.expect("it is not full")] = place;
+    }
+}
+
+/// A power of two of lines, of which no more than seven in eight places are taken.
 #[derive(Default)]
 pub(crate) struct AddressIndex {
-    places: Vec<u64>,
+    lines: Vec<Line>,
     len: usize,
 }
 
 impl AddressIndex {
     pub(crate) fn get(&self, address: Address) -> Option<u32> {
-        let mask = self.places.len().checked_sub(1)?;
+        let mask = self.lines.len().checked_sub(1)?;
         let mut at = home(address) & mask;
         loop {
-            let place = self.places[at];
-            if place >> NUMBER_BITS == address.as_u64() && place != 0 {
-                return Some(number(place));
+            let line = &self.lines[at];
+            match line.find(address) {
+                0 if line.is_full() => at = (at + 1) & mask,
+                0 => return None,
+                place => return Some(number(place)),
             }
-            if place == 0 {
-                return None;
-            }
-            at = (at + 1) & mask;
         }
     }
 
     /// What lies where the search for an address begins: what is read ahead.
     pub(crate) fn begin(&self, address: Address) -> u64 {
-        let mask = self.places.len().wrapping_sub(1);
-        self.places.get(home(address) & mask).copied().unwrap_or(0)
+        let mask = self.lines.len().wrapping_sub(1);
+        self.lines.get(home(address) & mask).map_or(0, |line| line.0[0])
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -48,7 +81,7 @@ impl AddressIndex {
     /// Adds an address that is not there yet.
     pub(crate) fn insert(&mut self, address: Address, number: u32) {
         debug_assert!(self.get(address).is_none() && number <= MAX_NUMBER);
-        if (self.len + 1) * 8 > self.places.len() * 5 {
+        if (self.len + 1) * 8 > self.lines.len() * WIDTH * 7 {
             self.grow();
         }
         self.len += 1;
@@ -56,45 +89,62 @@ impl AddressIndex {
     }
 
     pub(crate) fn remove(&mut self, address: Address) {
-        let Some(mask) = self.places.len().checked_sub(1) else { return };
+        let Some(mask) = self.lines.len().checked_sub(1) else { return };
         let mut at = home(address) & mask;
-        while self.places[at] >> NUMBER_BITS != address.as_u64() || self.places[at] == 0 {
-            if self.places[at] == 0 {
-                return;
+        let place = loop {
+            let line = &self.lines[at];
+            match line.find(address) {
+                0 if line.is_full() => at = (at + 1) & mask,
+                0 => return,
+                place => break place,
             }
-            at = (at + 1) & mask;
-        }
+        };
         self.len -= 1;
-        // Those behind move up, so that no search ends too early.
-        let mut free = at;
+        let was_full = self.lines[at].is_full();
+        let within = self.lines[at].0.iter().position(|other| *other == place).expect("was found here");
+        self.lines[at].take(within);
+        if was_full {
+            self.move_up(at);
+        }
+    }
+
+    /// A line that was full has room: one that had to go farther comes back, so that no search ends too early.
+    fn move_up(&mut self, room: usize) {
+        let mask = self.lines.len() - 1;
+        let (mut room, mut at) = (room, room);
         loop {
             at = (at + 1) & mask;
-            let place = self.places[at];
-            if place == 0 {
-                break;
+            let line = self.lines[at];
+            // It went by the room on its way from its home.
+            let way = at.wrapping_sub(room) & mask;
+            let went_by = |place: &u64| *place != 0 && at.wrapping_sub(home(owner(*place))) & mask >= way;
+            if at == room {
+                return;
             }
-            let way = at.wrapping_sub(home(owner(place))) & mask;
-            if way >= at.wrapping_sub(free) & mask {
-                self.places[free] = place;
-                free = at;
+            if let Some(within) = line.0.iter().position(went_by) {
+                let place = self.lines[at].take(within);
+                self.lines[room].put(place);
+                room = at;
+            }
+            if !line.is_full() {
+                return;
             }
         }
-        self.places[free] = 0;
     }
 
     fn grow(&mut self) {
-        let room = (self.places.len() * 2).max(LEAST);
-        let before = std::mem::replace(&mut self.places, vec![0; room]);
-        before.into_iter().filter(|place| *place != 0).for_each(|place| self.put(place));
+        let room = (self.lines.len() * 2).max(1);
+        let before = std::mem::replace(&mut self.lines, vec![Line::default(); room]);
+        before.iter().flat_map(|line| line.0).filter(|place| *place != 0).for_each(|place| self.put(place));
     }
 
     fn put(&mut self, place: u64) {
-        let mask = self.places.len() - 1;
+        let mask = self.lines.len() - 1;
         let mut at = home(owner(place)) & mask;
-        while self.places[at] != 0 {
+        while self.lines[at].is_full() {
             at = (at + 1) & mask;
         }
-        self.places[at] = place;
+        self.lines[at].put(place);
     }
 }
 
@@ -106,7 +156,7 @@ const fn number(place: u64) -> u32 {
     (place & ((1 << NUMBER_BITS) - 1)) as u32 - 1
 }
 
-/// Where an address lies if the place is free.
+/// Where an address lies if there is room.
 fn home(address: Address) -> usize {
     let mixed = address.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ mixed >> 32) as usize

@@ -97,9 +97,15 @@ impl PeerTable {
     /// Reads what is needed of peers for packets that are handed on, and does nothing with it but that the processor's caches
     /// have it then. `ends`: destination and source of each.
     pub(crate) fn touch(&self, ends: &[[Address; 2]]) {
-        self.touch_each(ends.iter().map(|[to, _]| *to));
-        let has_met = |to: Address, from: Address| self.id(to).is_none_or(|id| self.hops[id.0 as usize].met() == from);
-        self.touch_each(ends.iter().filter(|[to, from]| !has_met(*to, *from)).map(|[_, from]| *from));
+        // First all places of the index, then all hops: no read waits for another, so that the processor does them side by side.
+        black_box(ends.iter().map(|[to, _]| self.by_address.begin(*to)).fold(0, u64::wrapping_add));
+        let stranger = |[to, from]: &[Address; 2]| {
+            let met = self.id(*to).and_then(|id| self.hops.get(id.0 as usize)).map_or(*from, Hop::met);
+            (met != *from).then_some(*from)
+        };
+        // Who was brought together is not looked up; the others seldom are many.
+        let strangers = ends.iter().filter_map(stranger);
+        black_box(strangers.filter_map(|from| self.begin(from)).fold(0, u64::wrapping_add));
     }
 
     /// As [`PeerTable::touch`], for packets of ours: what is needed of their senders.
@@ -114,12 +120,9 @@ impl PeerTable {
         peers().for_each(Peer::touch_keys);
     }
 
-    /// No read but that of a hop waits for another, so that the processor does them side by side: first all places of the
-    /// index, then all hops.
-    fn touch_each(&self, addresses: impl Iterator<Item = Address> + Clone) {
-        black_box(addresses.clone().map(|a| self.by_address.begin(a)).fold(0, u64::wrapping_add));
-        let begin = |id: PeerId| self.hops.get(id.0 as usize).map(|hop| hop.met().as_u64());
-        black_box(addresses.filter_map(|a| self.id(a).and_then(begin)).fold(0, u64::wrapping_add));
+    /// What lies at the beginning of the hop of a peer.
+    fn begin(&self, address: Address) -> Option<u64> {
+        self.hops.get(self.id(address)?.0 as usize).map(|hop| hop.met().as_u64())
     }
 
     /// Whether a peer was brought together with another lately, who has not moved since, as far as is known at once: nothing
