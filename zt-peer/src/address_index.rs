@@ -31,13 +31,12 @@ impl Line {
         self.0[WIDTH - 1] != 0
     }
 
-    /// Takes what is at a place; the last one comes in its stead.
-    fn take(&mut self, at: usize) -> u64 {
-        let last = self.0.iter().rposition(|place| *place != 0).unwrap_or(at);
-        let taken = self.0[at];
+    /// Takes something out that is here; the last one comes in its stead.
+    fn take(&mut self, place: u64) {
+        let at = self.0.iter().position(|other| *other == place).expect("it is here");
+        let last = self.0.iter().rposition(|other| *other != 0).expect("at least that one");
         self.0[at] = self.0[last];
         self.0[last] = 0;
-        taken
     }
 
     /// Puts something where there is room.
@@ -56,6 +55,11 @@ pub(crate) struct AddressIndex {
 
 impl AddressIndex {
     pub(crate) fn get(&self, address: Address) -> Option<u32> {
+        self.find(address).map(|(_, place)| number(place))
+    }
+
+    /// The line of an address, and its place.
+    fn find(&self, address: Address) -> Option<(usize, u64)> {
         let mask = self.lines.len().checked_sub(1)?;
         let mut at = home(address) & mask;
         loop {
@@ -63,7 +67,7 @@ impl AddressIndex {
             match line.find(address) {
                 0 if line.is_full() => at = (at + 1) & mask,
                 0 => return None,
-                place => return Some(number(place)),
+                place => return Some((at, place)),
             }
         }
     }
@@ -89,41 +93,29 @@ impl AddressIndex {
     }
 
     pub(crate) fn remove(&mut self, address: Address) {
-        let Some(mask) = self.lines.len().checked_sub(1) else { return };
-        let mut at = home(address) & mask;
-        let place = loop {
-            let line = &self.lines[at];
-            match line.find(address) {
-                0 if line.is_full() => at = (at + 1) & mask,
-                0 => return,
-                place => break place,
-            }
-        };
+        let Some((at, place)) = self.find(address) else { return };
         self.len -= 1;
         let was_full = self.lines[at].is_full();
-        let within = self.lines[at].0.iter().position(|other| *other == place).expect("was found here");
-        self.lines[at].take(within);
+        self.lines[at].take(place);
         if was_full {
             self.move_up(at);
         }
     }
 
-    /// A line that was full has room: one that had to go farther comes back, so that no search ends too early.
-    fn move_up(&mut self, room: usize) {
+    /// A line that was full has room: one that had to go farther comes back, so that no search ends too early. It ends, as every
+    /// search does: not all lines are full.
+    fn move_up(&mut self, mut room: usize) {
         let mask = self.lines.len() - 1;
-        let (mut room, mut at) = (room, room);
+        let mut at = room;
         loop {
             at = (at + 1) & mask;
             let line = self.lines[at];
             // It went by the room on its way from its home.
             let way = at.wrapping_sub(room) & mask;
-            let went_by = |place: &u64| *place != 0 && at.wrapping_sub(home(owner(*place))) & mask >= way;
-            if at == room {
-                return;
-            }
-            if let Some(within) = line.0.iter().position(went_by) {
-                let place = self.lines[at].take(within);
-                self.lines[room].put(place);
+            let went_by = |place: &&u64| **place != 0 && at.wrapping_sub(home(owner(**place))) & mask >= way;
+            if let Some(place) = line.0.iter().find(went_by) {
+                self.lines[at].take(*place);
+                self.lines[room].put(*place);
                 room = at;
             }
             if !line.is_full() {
