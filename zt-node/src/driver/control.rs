@@ -2,7 +2,7 @@
 
 use super::Driver;
 use super::interfaces::Wish;
-use super::pings::Pong;
+use super::pings::Asked;
 use super::ports::Port;
 use super::store::Unwritten;
 use super::trace_log::KeptTrace;
@@ -100,12 +100,17 @@ impl<'a> Control<'a> {
         self.driver.engine.vl1_mut().rotate_bond(self.now, peer)
     }
 
-    /// Asks a peer to answer: [`Handle::ping`](super::Handle::ping) waits for that.
-    pub(super) fn ping(&mut self, peer: Address) -> Result<oneshot::Receiver<Pong>, SendError> {
+    /// Asks a peer to answer, if it would: [`Handle::ping`](super::Handle::ping) waits for that. Whoever is not patient asks all
+    /// the same.
+    pub(super) fn ping(&mut self, peer: Address, is_patient: bool) -> Result<Asked, SendError> {
         let Driver { engine, outbox, pings, .. } = &mut *self.driver;
+        let wait = engine.vl1().ping_wait(self.now.mono, peer);
+        if is_patient && !wait.is_zero() {
+            return Ok(Asked::Later(wait));
+        }
         let (token, answer) = pings.ask();
         engine.vl1_mut().ping(self.now, peer, token, &mut outbox.transmits)?;
-        Ok(answer)
+        Ok(Asked::Now(answer))
     }
 
     /// Leaves a network and forgets it; true when it was joined. [`Handle::keep`](super::Handle::keep) waits until its

@@ -1,6 +1,6 @@
 //! The way into a running node from other tasks and threads.
 
-use super::pings::Pong;
+use super::pings::{Asked, Pong};
 use super::store::Unwritten;
 use crate::engine::Engine;
 use std::io;
@@ -12,6 +12,9 @@ use zt_netconf::controller::{Answer, ApiOutcome, Command, CommandError};
 use zt_peer::SendError;
 use zt_wire::time::Now;
 use zt_wire::{Address, NetworkId};
+
+/// How often a ping waits for a peer's gate before it leaves all the same: what closes it meanwhile are probes of our own.
+const MOST_WAITS: usize = 3;
 
 /// A call executed on the driver's task between two packets.
 pub(super) type Call = Box<dyn FnOnce(&mut super::Control<'_>) + Send>;
@@ -98,13 +101,14 @@ impl Handle {
     /// # Errors
     /// [`Stopped`] when the node does not run any more. Inside: the address is the node's own or reserved.
     pub async fn ping(&self, peer: Address, patience: Duration) -> Result<Result<Option<Pong>, SendError>, Stopped> {
-        let wait = self.engine(move |engine, now| engine.vl1().ping_wait(now.mono, peer)).await?;
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        let answer = match self.control(move |control| control.ping(peer)).await? {
-            Ok(answer) => answer,
-            Err(error) => return Ok(Err(error)),
+        let mut waits = 0;
+        let answer = loop {
+            match self.control(move |control| control.ping(peer, waits < MOST_WAITS)).await? {
+                Ok(Asked::Now(answer)) => break answer,
+                Ok(Asked::Later(wait)) => tokio::time::sleep(wait).await,
+                Err(error) => return Ok(Err(error)),
+            }
+            waits += 1;
         };
         let answered = tokio::time::timeout(patience, answer).await;
         Ok(Ok(answered.ok().and_then(Result::ok)))

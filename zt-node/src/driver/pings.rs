@@ -20,6 +20,14 @@ pub struct Pong {
     pub round_trip: Duration,
 }
 
+/// What became of a ping.
+pub(super) enum Asked {
+    /// It leaves, and the answer will be told there.
+    Now(oneshot::Receiver<Pong>),
+    /// The peer answers one that leaves after so long.
+    Later(Duration),
+}
+
 /// Who waits for which answer.
 #[derive(Default)]
 pub(super) struct Pings {

@@ -354,12 +354,15 @@ impl Paths {
     }
 
     /// The same for a HELLO or ECHO.
-    pub(crate) fn note_probe(&mut self, now: Mono, path: Path) -> bool {
+    pub(crate) fn note_probe(&mut self, now: Mono, path: Path, kind: Probe) -> bool {
         let slot = self.slot_mut(path);
         let known = slot.is_some();
         if let Some(slot) = slot {
             slot.last_sent.note(now);
             slot.last_probe = When::at(now);
+            if kind == Probe::Echo {
+                slot.size.echoed(now);
+            }
         }
         known
     }

@@ -105,7 +105,7 @@ impl Vl1 {
         let outgoing = self.outgoing(now.mono, id, path);
         let peer = self.peers.get_mut(id);
         let (planet, timestamp) = self.roots.planet_for(peer.address(), peer.greetings_mut().next_turn());
-        let known = peer.paths_mut().note_probe(now.mono, path);
+        let known = peer.paths_mut().note_probe(now.mono, path, Probe::Hello);
         if !known && direct && purpose == Purpose::Probe && !heard_first {
             peer.paths_mut().note_tried(path, spread);
         }
@@ -154,7 +154,7 @@ impl Vl1 {
         self.note_asked(now.mono, id);
         let spread = self.links.spread_of(path.link);
         let peer = self.peers.get_mut(id);
-        _ = peer.paths_mut().note_probe(now.mono, path);
+        _ = peer.paths_mut().note_probe(now.mono, path, Probe::Echo);
         let question = Question { sent: now.mono, purpose: Purpose::Probe, direct: true, spread, heard_first };
         let outgoing = Outgoing { asks: Some(question), ..self.outgoing(now.mono, id, path) };
         let sent = self.make(outgoing, payer, &Echo { data: &[] }, out);

@@ -315,6 +315,40 @@ fn a_ping_is_answered_with_its_token_by_the_way_that_traffic_takes() {
 }
 
 #[test]
+fn a_ping_right_after_the_first_contact_is_answered() {
+    // Whatever our own probes do at that moment: they are ECHOs as well.
+    for delay in 0..20 {
+        let mut net = trio(600 + delay);
+        net.run(1_000);
+        let answered = |net: &Net, token| {
+            let told = |event: &Vl1Event| matches!(event, Vl1Event::Pong { token: of, .. } if *of == token);
+            net.nodes[1].events.iter().any(|(_, event)| told(event))
+        };
+        net.with(1, |vl1, now, out| vl1.ping(now, address(B), 1, out)).expect("an address");
+        while !answered(&net, 1) {
+            net.run(1);
+        }
+        while !net.is_direct(1, 2) {
+            net.run(1);
+        }
+        net.run(delay);
+        let mut waits = 0;
+        loop {
+            let wait = net.with(1, |vl1, now, _| vl1.ping_wait(now.mono, address(B)));
+            if wait.is_zero() {
+                break;
+            }
+            net.run(u64::try_from(wait.as_millis()).expect("short") + 1);
+            waits += 1;
+            assert!(waits < 4, "something closes the gate again and again");
+        }
+        net.with(1, |vl1, now, out| vl1.ping(now, address(B), 2, out)).expect("an address");
+        net.run(500);
+        assert!(answered(&net, 2), "{delay} ms after there was a path");
+    }
+}
+
+#[test]
 fn the_clocks_of_peers_are_known_once_they_have_said_hello() {
     let mut net = trio(32);
     net.run(1_000);

@@ -46,6 +46,9 @@ impl Paths {
         debug_assert!(!self.contains(proof.path), "an answer by a known path proves that one");
         let before = self.route_path();
         let gone = self.make_room(proof.path);
+        let mut size = Size::new(proof.room);
+        // ECHOs may have asked whether it is a path, and nobody has counted them: another would meet the peer's gate.
+        size.echoed(now);
         // Most peers have one path, and there may be many peers.
         self.slots.reserve_exact(1);
         self.slots.push(Slot {
@@ -55,7 +58,7 @@ impl Paths {
             last_sent: Gate::passed(proof.sent),
             heard_first: proof.heard_first,
             last_probe: if proof.probe { When::at(proof.sent) } else { When::NEVER },
-            size: Size::new(proof.room),
+            size,
             trusted: proof.trusted,
             lasting: proof.lasting,
         });
@@ -124,6 +127,22 @@ mod tests {
             trusted: None,
             lasting: true,
         }
+    }
+
+    #[test]
+    fn every_echo_by_a_path_is_waited_for_before_another_whatever_it_was_for() {
+        const GATE: Duration = Duration::from_millis(166);
+        let mut paths = Paths::default();
+        let path = at(1, 1);
+        _ = paths.adopt(t(100), &proof(path, t(90)));
+        assert_eq!(paths.gate_closed(t(101), GATE), Some(t(266)), "what asked whether it is a path");
+        assert_eq!(paths.gate_closed(t(266), GATE), None);
+        assert!(paths.note_probe(t(300), path, Probe::Hello));
+        assert_eq!(paths.gate_closed(t(300), GATE), None, "a HELLO is none");
+        assert!(paths.note_probe(t(300), path, Probe::Echo));
+        assert_eq!(paths.gate_closed(t(301), GATE), Some(t(466)));
+        paths.echoes(t(500));
+        assert_eq!(paths.gate_closed(t(501), GATE), Some(t(666)), "a ping");
     }
 
     #[test]

@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use zt_wire::Mono;
+use zt_wire::{Mono, When};
 
 use crate::link::Room;
 
@@ -78,13 +78,15 @@ struct Trial {
 pub(super) struct Size {
     room: Room,
     used: u16,
+    /// When an ECHO that does not ask for a size last left.
+    last_echo: When,
     /// `None`: no long datagram left yet, as by the paths of most peers of a root.
     search: Option<Box<Search>>,
 }
 
 impl Size {
     pub(super) const fn new(room: Room) -> Self {
-        Self { room, used: room.base, search: None }
+        Self { room, used: room.base, last_echo: When::NEVER, search: None }
     }
 
     /// The largest datagram that packets are cut for.
@@ -118,15 +120,13 @@ impl Size {
 
     /// An ECHO of the least length leaves by the path.
     pub(super) fn echoed(&mut self, now: Mono) {
-        if let Some(search) = &mut self.search {
-            search.last_echo = Some(now);
-        }
+        self.last_echo = When::at(now);
     }
 
     /// Until when another ECHO would meet the peer's gate, which lets one pass in this time.
     pub(super) fn gate_closed(&self, now: Mono, gate: Duration) -> Option<Mono> {
-        let search = self.search.as_ref()?;
-        search.last_echo.max(search.last_sent).map(|at| at + gate).filter(|open| now < *open)
+        let last_size = self.search.as_ref().and_then(|search| search.last_sent);
+        self.last_echo.get().max(last_size).map(|at| at + gate).filter(|open| now < *open)
     }
 
     /// Whether long datagrams leave: then ECHOs are for their size, and whether the path works is asked otherwise.
@@ -172,8 +172,6 @@ struct Search {
     /// The largest size that was in use and was given up, until it was tried once more.
     again: u16,
     last_sent: Option<Mono>,
-    /// When the last other ECHO left.
-    last_echo: Option<Mono>,
     long: u32,
     last_long: Option<Mono>,
     /// The part of the answered probes that had to be repeated.
@@ -195,7 +193,6 @@ impl Search {
             given_up: 0,
             again: 0,
             last_sent: None,
-            last_echo: None,
             long: 0,
             last_long: None,
             misses: 0.0,

@@ -5,6 +5,7 @@ use crate::driver::link::Outgoing;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::os::fd::AsRawFd as _;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use zt_wire::Mac;
 use zt_wire::raw_ethernet::{ETHERTYPE, HEADER_LEN, header};
@@ -43,11 +44,11 @@ pub(super) fn open(index: u32) -> io::Result<Socket> {
     if result == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Registers such a socket with the reactor.
+/// Registers such a socket with the reactor, which watches it for what arrives.
 pub(super) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: a `Socket` owns its descriptor, which is open until the value is dropped and is the only one it returns;
     // `EthernetLink` never replaces the value inside.
-    let registered = unsafe { AsyncFd::register(socket) };
+    let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
     Ok(registered?)
 }
 
