@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::ptr;
 use std::time::Duration;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Lets the kernel fragment datagrams above the path MTU (06 §5.1): some replies of stock peers and ours leave as one
@@ -214,18 +213,10 @@ fn send_all<const N: usize>(socket: BorrowedFd<'_>, messages: &[Message<'_>]) ->
     }
 }
 
-/// Registers a UDP socket with the reactor, which watches it for what arrives.
+/// Registers a UDP socket with the reactor.
 pub(super) fn register(socket: std::net::UdpSocket) -> io::Result<AsyncFd<std::net::UdpSocket>> {
     // SAFETY: a `UdpSocket` owns its descriptor, which is open until the value is dropped and is the only one it returns;
     // `UdpLink` never replaces the value inside.
-    let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
-    Ok(registered?)
-}
-
-/// Has the reactor watch for room in the buffer of a socket.
-pub(super) fn watch_room(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` owns its descriptor, which is open until the value is dropped and is the only one it returns; nobody
-    // replaces the value inside.
-    let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::WRITABLE) };
+    let registered = unsafe { AsyncFd::register(socket) };
     Ok(registered?)
 }

@@ -6,7 +6,6 @@
 mod ethernet;
 mod queue;
 mod refusals;
-mod room;
 mod table;
 mod tcp_relay;
 mod udp;

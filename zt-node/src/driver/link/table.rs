@@ -430,7 +430,7 @@ impl Links {
     /// Sends the first of some trains by one link in one call, if that is a UDP socket and nothing waits for it; how many left.
     fn send_together(&mut self, now: Mono, cx: &mut Context<'_>, trains: &[Train<'_>]) -> usize {
         let [first, _, ..] = trains else { return 0 };
-        let Some(open) = self.open.iter_mut().find(|open| open.line.link.id == first.path.link) else { return 0 };
+        let Some(open) = self.open.iter().find(|open| open.line.link.id == first.path.link) else { return 0 };
         let OpenLink { line: Line { link, io: Io::Udp(udp, _), ended: None }, queue, .. } = open else { return 0 };
         if !queue.is_empty() {
             return 0;

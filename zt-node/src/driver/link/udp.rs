@@ -1,7 +1,6 @@
 //! UDP sockets: one per local address and port, each a link of the engine.
 
 use super::refusals::{self, Refusals};
-use super::room::Room;
 use super::unsent::cause;
 use super::{LinkIo, Outgoing, Received, SendError};
 use crate::driver::sys::{self, MESSAGES, Message};
@@ -83,7 +82,6 @@ pub(in crate::driver) struct UdpLink {
     /// The payload that a path takes: learnt by a train that was refused for it, and not yet told.
     learnt: Option<(Endpoint, u16)>,
     io: AsyncFd<std::net::UdpSocket>,
-    room: Room,
     state: UdpSocketState,
     /// The most segments that the kernel cuts in one call.
     cuts: usize,
@@ -124,7 +122,6 @@ impl UdpLink {
             refusals,
             learnt: None,
             io,
-            room: Room::default(),
             state,
             cuts,
             is_joined,
@@ -235,19 +232,28 @@ impl UdpLink {
 
     /// One system call; how many of the messages left, of those of `train`.
     fn poll_call(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         train: &Outgoing<'_>,
         messages: &[Message<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { io, local, send, room, .. } = self;
-        let socket = io.get_ref();
-        room.poll_send(cx, socket, || send_as(socket, *local, train, || send(socket.as_fd(), messages)))
+        loop {
+            let mut guard = match self.io.poll_write_ready(cx) {
+                Poll::Ready(guard) => guard?,
+                Poll::Pending => return Poll::Pending,
+            };
+            let result =
+                guard.try_io(|io| self.send_as(io.get_ref(), train, || (self.send)(io.get_ref().as_fd(), messages)));
+            match result {
+                Ok(result) => return Poll::Ready(result),
+                Err(_would_block) => {}
+            }
+        }
     }
 
     /// Sends the first datagrams of a train, each by itself; how many left.
     fn poll_singles(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         destination: &SockAddr,
         train: &Outgoing<'_>,
@@ -264,7 +270,7 @@ impl UdpLink {
 
     /// Sends the first of some trains in one call; how many left. None is lost by it: what has not left, for whatever
     /// cause, is for [`LinkIo::poll_send`], which hears the cause.
-    pub(super) fn send_together(&mut self, now: Mono, cx: &mut Context<'_>, trains: &[Outgoing<'_>]) -> usize {
+    pub(super) fn send_together(&self, now: Mono, cx: &mut Context<'_>, trains: &[Outgoing<'_>]) -> usize {
         let mut destinations = [const { None }; MESSAGES];
         for (train, destination) in trains.iter().zip(&mut destinations) {
             let Endpoint::Ip(remote) = train.remote else { break };
@@ -287,6 +293,27 @@ impl UdpLink {
             Poll::Ready(Ok(sent)) => sent,
             _ => 0,
         }
+    }
+
+    /// Sends with the options of the socket that the train asks for.
+    fn send_as(
+        &self,
+        socket: &std::net::UdpSocket,
+        train: &Outgoing<'_>,
+        send: impl Fn() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if train.dont_fragment {
+            sys::forbid_fragmentation(socket.as_fd(), self.local.is_ipv6())?;
+            let result = send();
+            sys::allow_fragmentation(socket.as_fd(), self.local.is_ipv6())?;
+            return result;
+        }
+        let Some(ttl) = train.ttl.filter(|_| self.local.is_ipv4()) else { return send() };
+        let usual = socket.ttl()?;
+        socket.set_ttl(ttl.into())?;
+        let result = send();
+        socket.set_ttl(usual)?;
+        result
     }
 
     /// Payload that the path to `remote` takes in one IP packet, as the kernel knows it.
@@ -361,27 +388,6 @@ impl LinkIo for UdpLink {
     fn take_path_mtu(&mut self) -> Option<(Endpoint, u16)> {
         self.learnt.take()
     }
-}
-
-/// Sends with the options of the socket that the train asks for.
-fn send_as(
-    socket: &std::net::UdpSocket,
-    local: SocketAddr,
-    train: &Outgoing<'_>,
-    send: impl Fn() -> io::Result<usize>,
-) -> io::Result<usize> {
-    if train.dont_fragment {
-        sys::forbid_fragmentation(socket.as_fd(), local.is_ipv6())?;
-        let result = send();
-        sys::allow_fragmentation(socket.as_fd(), local.is_ipv6())?;
-        return result;
-    }
-    let Some(ttl) = train.ttl.filter(|_| local.is_ipv4()) else { return send() };
-    let usual = socket.ttl()?;
-    socket.set_ttl(ttl.into())?;
-    let result = send();
-    socket.set_ttl(usual)?;
-    result
 }
 
 /// Buffers that take what comes while this task does something else: of the wanted size where that is permitted, else as
@@ -563,6 +569,8 @@ mod tests {
                 CALLS.set(CALLS.get() + 1);
                 sys::send(socket, messages)
             };
+            // A new socket is not known to be writable before it was waited for.
+            poll_fn(|cx| link.io.poll_write_ready(cx).map_ok(|mut guard| guard.retain_ready())).await.expect("open");
             let mut sent_together = Vec::new();
             let mut rest = &trains[..];
             while let [first, others @ ..] = rest {

@@ -2,7 +2,6 @@
 
 use super::sys::{self, Arrived, BATCH};
 use super::{Dropped, Shared, Station, unpoisoned};
-use crate::driver::link::room::Room;
 use crate::driver::link::unsent::cause;
 use crate::driver::link::{LinkIo, Outgoing, Received, SendError};
 use crate::status::Unsent;
@@ -33,7 +32,6 @@ pub(super) struct EthernetLink {
     /// The plan that was looked at.
     seen: u64,
     io: AsyncFd<Socket>,
-    send_room: Room,
 }
 
 impl EthernetLink {
@@ -42,7 +40,7 @@ impl EthernetLink {
         unpoisoned(&shared.open).insert(name.to_owned(), station);
         let seen = shared.plans.load(Ordering::Acquire);
         let room = (usize::from(station.most) + raw_ethernet::HEADER_LEN).next_multiple_of(ALIGNED).max(LEAST_ROOM);
-        Ok(Self { shared, own, name: name.to_owned(), station, room, seen, io, send_room: Room::default() })
+        Ok(Self { shared, own, name: name.to_owned(), station, room, seen, io })
     }
 
     /// Whether the interface is still to be used, and still the same.
@@ -118,13 +116,19 @@ impl LinkIo for EthernetLink {
     fn poll_send(&mut self, _now: Mono, cx: &mut Context<'_>, train: &Outgoing<'_>) -> Poll<Result<usize, SendError>> {
         let unsent = |datagrams, cause| Poll::Ready(Err(SendError::Unsent { datagrams, cause }));
         let Endpoint::Mac(to) = train.remote else { return unsent(train.count(), Unsent::NoRoute) };
-        let (socket, index) = (self.io.get_ref(), self.station.index);
-        match ready!(self.send_room.poll_send(cx, socket, || sys::send(socket, index, to, train))) {
-            Ok(count) => Poll::Ready(Ok(count)),
-            Err(error) if is_end(&error) => Poll::Ready(Err(SendError::Ended(error))),
-            // The interface does not take it: for a probe of what is taken, that is an answer as good as none.
-            Err(error) if train.dont_fragment && cause(&error) == Unsent::TooLong => Poll::Ready(Ok(1)),
-            Err(error) => unsent(1, cause(&error)),
+        loop {
+            let mut guard = match ready!(self.io.poll_write_ready(cx)) {
+                Ok(guard) => guard,
+                Err(error) => return Poll::Ready(Err(SendError::Ended(error))),
+            };
+            match guard.try_io(|io| sys::send(io.get_ref(), self.station.index, to, train)) {
+                Err(_would_block) => {}
+                Ok(Ok(count)) => return Poll::Ready(Ok(count)),
+                Ok(Err(error)) if is_end(&error) => return Poll::Ready(Err(SendError::Ended(error))),
+                // The interface does not take it: for a probe of what is taken, that is an answer as good as none.
+                Ok(Err(error)) if train.dont_fragment && cause(&error) == Unsent::TooLong => return Poll::Ready(Ok(1)),
+                Ok(Err(error)) => return unsent(1, cause(&error)),
+            }
         }
     }
 

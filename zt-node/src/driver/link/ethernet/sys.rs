@@ -5,7 +5,6 @@ use crate::driver::link::Outgoing;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use zt_wire::Mac;
 use zt_wire::raw_ethernet::{ETHERTYPE, HEADER_LEN, header};
@@ -44,11 +43,11 @@ pub(super) fn open(index: u32) -> io::Result<Socket> {
     if result == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Registers such a socket with the reactor, which watches it for what arrives.
+/// Registers such a socket with the reactor.
 pub(super) fn register(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: a `Socket` owns its descriptor, which is open until the value is dropped and is the only one it returns;
     // `EthernetLink` never replaces the value inside.
-    let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
+    let registered = unsafe { AsyncFd::register(socket) };
     Ok(registered?)
 }
 
