@@ -196,11 +196,17 @@ impl Slot {
     /// Notes a probe, of which the answer is waited for.
     fn ask(&mut self, now: Mono, kind: Probe) -> PathProbe {
         self.live.sent_probe(now);
+        self.note_probe(now, kind);
+        PathProbe { path: self.path, kind, overdue: now + self.live.timeout() }
+    }
+
+    /// Notes a HELLO or ECHO of ours there.
+    fn note_probe(&mut self, now: Mono, kind: Probe) {
+        self.last_sent.note(now);
+        self.last_probe = When::at(now);
         if kind == Probe::Echo {
             self.size.echoed(now);
         }
-        (self.last_sent, self.last_probe) = (Gate::passed(now), When::at(now));
-        PathProbe { path: self.path, kind, overdue: now + self.live.timeout() }
     }
 
     /// The way of a packet of `len` bytes, which is noted.
@@ -358,11 +364,7 @@ impl Paths {
         let slot = self.slot_mut(path);
         let known = slot.is_some();
         if let Some(slot) = slot {
-            slot.last_sent.note(now);
-            slot.last_probe = When::at(now);
-            if kind == Probe::Echo {
-                slot.size.echoed(now);
-            }
+            slot.note_probe(now, kind);
         }
         known
     }
