@@ -1,8 +1,8 @@
 //! Addresses and the small number that each stands for, eight bytes each.
 //!
 //! A root looks up two addresses for every packet that it hands on, among as many as there are peers, so that caches miss:
-//! here one line of the cache answers, and all of them are few: a megabyte for 100,000 peers. Strangers cannot choose where an
-//! address lies (each costs a memory-hard hash).
+//! here one line of the cache answers, and all of them are few: a megabyte for 100,000 peers. What was noted lately is found
+//! without that line. Strangers cannot choose where an address lies (each costs a memory-hard hash).
 
 use zt_wire::Address;
 
@@ -12,6 +12,8 @@ const NUMBER_BITS: u32 = 24;
 pub(crate) const MAX_NUMBER: u32 = (1 << NUMBER_BITS) - 2;
 /// Places of a line.
 const WIDTH: usize = 8;
+/// Places that are kept at hand, of the addresses that were noted last.
+const LATELY: usize = 256;
 
 /// A place holds the address above, the number plus one below; 0 is free. Free ones are the last ones of a line.
 ///
@@ -47,15 +49,35 @@ impl Line {
 }
 
 /// A power of two of lines, of which no more than seven in eight places are taken.
-#[derive(Default)]
 pub(crate) struct AddressIndex {
     lines: Vec<Line>,
     len: usize,
+    /// Places that were noted lately: two kilobytes that the first cache keeps. Each is as it is in its line, or 0.
+    lately: [u64; LATELY],
+}
+
+impl Default for AddressIndex {
+    fn default() -> Self {
+        Self { lines: Vec::new(), len: 0, lately: [0; LATELY] }
+    }
 }
 
 impl AddressIndex {
     pub(crate) fn get(&self, address: Address) -> Option<u32> {
-        self.find(address).map(|(_, place)| number(place))
+        self.lately(address).or_else(|| self.find(address).map(|(_, place)| number(place)))
+    }
+
+    /// The number of an address that was noted lately.
+    pub(crate) fn lately(&self, address: Address) -> Option<u32> {
+        let place = self.lately[home(address) % LATELY];
+        (place >> NUMBER_BITS == address.as_u64() && place != 0).then(|| number(place))
+    }
+
+    /// Looks an address up, and notes that it was asked for.
+    pub(crate) fn note(&mut self, address: Address) -> Option<u32> {
+        let (_, place) = self.find(address)?;
+        self.lately[home(address) % LATELY] = place;
+        Some(number(place))
     }
 
     /// The line of an address, and its place.
@@ -95,6 +117,7 @@ impl AddressIndex {
     pub(crate) fn remove(&mut self, address: Address) {
         let Some((at, place)) = self.find(address) else { return };
         self.len -= 1;
+        self.lately[home(address) % LATELY] = 0;
         let was_full = self.lines[at].is_full();
         self.lines[at].take(place);
         if was_full {
@@ -180,6 +203,10 @@ mod tests {
                 map.remove(&address);
             }
             let other = Address::new(random % 3_000 + 1);
+            let (noted, once) = (Address::new(random >> 20 & 0xfff), Address::new(random >> 33 & 0xfff));
+            assert_eq!(index.note(noted), map.get(&noted).copied());
+            // What is kept at hand goes with what it is a copy of.
+            assert!(index.lately(once).is_none_or(|number| map.get(&once) == Some(&number)));
             assert_eq!((index.get(address), index.get(other)), (map.get(&address).copied(), map.get(&other).copied()));
             assert_eq!(index.len(), map.len());
         }

@@ -94,23 +94,38 @@ impl PeerTable {
         &mut self.hops[at]
     }
 
+    /// Whether what is needed for packets from one to another is in the processor's caches, because it was needed lately.
+    pub(crate) fn is_at_hand(&self, [to, from]: [Address; 2]) -> bool {
+        let met = |id: u32| self.hops.get(id as usize).is_some_and(|hop| hop.met() == from);
+        self.by_address.lately(to).is_some_and(|id| met(id) || self.by_address.lately(from).is_some())
+    }
+
     /// Reads what is needed of peers for packets that are handed on, and does nothing with it but that the processor's caches
     /// have it then. `ends`: destination and source of each.
-    pub(crate) fn touch(&self, ends: &[[Address; 2]]) {
+    pub(crate) fn touch(&mut self, ends: &[[Address; 2]]) {
         // First all places of the index, then all hops: no read waits for another, so that the processor does them side by side.
         black_box(ends.iter().map(|[to, _]| self.by_address.begin(*to)).fold(0, u64::wrapping_add));
-        let stranger = |[to, from]: &[Address; 2]| {
-            let met = self.id(*to).and_then(|id| self.hops.get(id.0 as usize)).map_or(*from, Hop::met);
-            (met != *from).then_some(*from)
-        };
         // Who was brought together is not looked up; the others seldom are many.
-        let strangers = ends.iter().filter_map(stranger);
-        black_box(strangers.filter_map(|from| self.begin(from)).fold(0, u64::wrapping_add));
+        for [to, from] in ends {
+            let id = self.by_address.note(*to);
+            let met = id.and_then(|id| self.hops.get(id as usize)).map_or(*from, Hop::met);
+            if met != *from {
+                let id = self.by_address.note(*from);
+                black_box(id.and_then(|id| self.hops.get(id as usize)).map(Hop::met));
+            }
+        }
+    }
+
+    /// Whether what is needed of a sender is in the processor's caches still, because it was needed lately.
+    pub(crate) fn was_touched(&self, sender: Address) -> bool {
+        self.by_address.lately(sender).is_some()
     }
 
     /// As [`PeerTable::touch`], for packets of ours: what is needed of their senders.
-    pub(crate) fn touch_senders(&self, senders: &[Address]) {
+    pub(crate) fn touch_senders(&mut self, senders: &[Address]) {
         black_box(senders.iter().map(|a| self.by_address.begin(*a)).fold(0, u64::wrapping_add));
+        // What is noted is found at once by all that follows, and by whoever opens the packets.
+        senders.iter().for_each(|a| _ = self.by_address.note(*a));
         let places = || senders.iter().filter_map(|a| self.id(*a)).map(|id| id.0 as usize);
         let count = |at: usize| self.counts.get(at).map_or(0, |counts| counts.received);
         black_box(places().map(count).fold(0, u64::wrapping_add));
@@ -118,11 +133,6 @@ impl PeerTable {
         let peers = || places().filter_map(|at| self.slab.get(at)?.as_deref());
         peers().for_each(Peer::touch);
         peers().for_each(Peer::touch_keys);
-    }
-
-    /// What lies at the beginning of the hop of a peer.
-    fn begin(&self, address: Address) -> Option<u64> {
-        self.hops.get(self.id(address)?.0 as usize).map(|hop| hop.met().as_u64())
     }
 
     /// Whether a peer was brought together with another lately, who has not moved since, as far as is known at once: nothing

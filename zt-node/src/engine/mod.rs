@@ -187,7 +187,7 @@ impl Engine {
     }
 
     /// Looks ahead at datagrams that are about to be handed in: see [`Vl1::foresee`]. It changes nothing.
-    pub fn foresee<'d>(&self, datagrams: impl IntoIterator<Item = &'d [u8]>) {
+    pub fn foresee<'d>(&mut self, datagrams: impl IntoIterator<Item = &'d [u8]>) {
         self.vl1.foresee(datagrams);
     }
 

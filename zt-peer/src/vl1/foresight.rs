@@ -20,7 +20,7 @@ impl Vl1 {
     /// Looks ahead at datagrams that are about to be handed in, in any order: those that came with one read of a socket. It
     /// makes handling them faster where there are hundreds of peers, and changes nothing that can be seen; with fewer
     /// it does nothing at all. Only headers are read, and nothing is believed.
-    pub fn foresee<'d>(&self, datagrams: impl IntoIterator<Item = &'d [u8]>) {
+    pub fn foresee<'d>(&mut self, datagrams: impl IntoIterator<Item = &'d [u8]>) {
         if self.peers.len() < SOME {
             return;
         }
@@ -28,8 +28,10 @@ impl Vl1 {
         let (mut own, mut others) = (Few::new(Address::NIL), Few::new([Address::NIL; 2]));
         for [to, from] in datagrams.into_iter().filter_map(ends) {
             if to == self.wire.address() {
-                own.add(from, |senders| self.peers.touch_senders(senders));
-            } else if self.peers.len() >= MANY {
+                if !self.peers.was_touched(from) {
+                    own.add(from, |senders| self.peers.touch_senders(senders));
+                }
+            } else if self.peers.len() >= MANY && !self.peers.is_at_hand([to, from]) {
                 others.add([to, from], |ends| self.peers.touch(ends));
             }
         }

@@ -122,8 +122,8 @@ fn thousands_that_are_due_at_once_are_looked_at_in_parts() {
 fn looking_ahead_takes_any_bytes() {
     let (mut vl1, mut out) = (machine(), Transmits::new());
     let junk: Vec<Vec<u8>> = (0..300_usize).map(|n| (0..n % 70).map(|at| (n * 31 + at * 7) as u8).collect()).collect();
-    let look = |vl1: &Vl1| vl1.foresee(junk.iter().map(Vec::as_slice));
-    look(&vl1);
+    let look = |vl1: &mut Vl1| vl1.foresee(junk.iter().map(Vec::as_slice));
+    look(&mut vl1);
     for n in 0..foresight::MANY as u64 {
         learn(&mut vl1, Address::new(0x20_0000_0000 + n), &mut out);
     }
@@ -135,7 +135,7 @@ fn looking_ahead_takes_any_bytes() {
     };
     let packets: Vec<_> = (0..foresight::MANY as u64).map(packet).collect();
     vl1.foresee(packets.iter().map(<[u8; _]>::as_slice));
-    look(&vl1);
+    look(&mut vl1);
     vl1.foresee([]);
     let drops: u64 = vl1.drops().map(|(_, n)| n).sum();
     assert_eq!((drops, vl1.peers.len()), (0, foresight::MANY), "nothing was done");
