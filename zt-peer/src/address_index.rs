@@ -172,7 +172,7 @@ const fn number(place: u64) -> u32 {
 }
 
 /// Where an address lies if there is room.
-fn home(address: Address) -> usize {
+pub(crate) fn home(address: Address) -> usize {
     let mixed = address.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ mixed >> 32) as usize
 }

@@ -1,6 +1,7 @@
 //! All peers: found by address, kept in a fixed order, and due at some time.
 
 mod hop;
+mod hops;
 mod moves;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,10 @@ use crate::peer::{Adopted, Peer, Proof};
 use crate::traffic::{PacketCounts, PeerCounts};
 
 use hop::Hop;
+use hops::Hops;
 use moves::Moves;
+
+pub(crate) use hops::HopId;
 
 /// Most peers in memory.
 pub(crate) const MAX_PEERS: usize = 1 << 17;
@@ -40,7 +44,7 @@ pub(crate) struct PeerTable {
     slab: Vec<Option<Box<Peer>>>,
     /// When each is to be looked at; [`Mono::FAR`] = never. `due` has the same.
     looks: Vec<Mono>,
-    hops: Vec<Hop>,
+    hops: Hops,
     /// Packets of each: counted without touching the peer.
     counts: Vec<PeerCounts>,
     /// Packets of all, those that are gone too.
@@ -68,7 +72,10 @@ impl PeerTable {
     /// To change it.
     pub(crate) fn get_mut(&mut self, id: PeerId) -> &mut Peer {
         self.note_handed_on(id);
-        self.hops[id.0 as usize] = Hop::VOID;
+        if let Some(at) = self.hops.of(id) {
+            let hop = self.hops.get_mut(at);
+            *hop = Hop::void(hop.address());
+        }
         self.slab[id.0 as usize].as_mut().expect(REMOVED)
     }
 
@@ -82,38 +89,43 @@ impl PeerTable {
     /// Whether what is needed of it is at hand.
     #[cfg(test)]
     pub(crate) fn has_hop(&self, id: PeerId) -> bool {
-        !self.hops[id.0 as usize].is_void()
+        self.hops.of(id).is_some_and(|at| !self.hops.get(at).is_void())
     }
 
-    /// What is needed of it for a packet that is handed on.
-    pub(crate) fn hop(&mut self, id: PeerId) -> &mut Hop {
-        let at = id.0 as usize;
-        if self.hops[at].is_void() {
-            self.hops[at] = Hop::new(self.get(id));
+    /// What is needed of a peer for a packet that is handed on.
+    pub(crate) fn hop(&mut self, id: PeerId) -> HopId {
+        let at = self.hops.of(id).unwrap_or_else(|| self.hops.add(id, self.get(id).address()));
+        if self.hops.get(at).is_void() {
+            *self.hops.get_mut(at) = Hop::new(self.get(id));
         }
-        &mut self.hops[at]
+        at
+    }
+
+    /// As [`PeerTable::hop`], if there is a peer with this address.
+    pub(crate) fn hop_to(&mut self, address: Address) -> Option<HopId> {
+        match self.hops.find(address) {
+            Some(at) if !self.hops.get(at).is_void() => Some(at),
+            _ => self.id(address).map(|id| self.hop(id)),
+        }
+    }
+
+    pub(crate) fn hop_at(&mut self, at: HopId) -> &mut Hop {
+        self.hops.get_mut(at)
+    }
+
+    /// Whose it is.
+    pub(crate) fn owner(&self, at: HopId) -> PeerId {
+        self.id(self.hops.get(at).address()).expect("a peer that is gone has no hop")
     }
 
     /// Whether what is needed for packets from one to another is in the processor's caches, because it was needed lately.
-    pub(crate) fn is_at_hand(&self, [to, from]: [Address; 2]) -> bool {
-        let met = |id: u32| self.hops.get(id as usize).is_some_and(|hop| hop.met() == from);
-        self.by_address.lately(to).is_some_and(|id| met(id) || self.by_address.lately(from).is_some())
+    pub(crate) fn are_at_hand(&self, ends: [Address; 2]) -> bool {
+        self.hops.are_at_hand(ends)
     }
 
-    /// Reads what is needed of peers for packets that are handed on, and does nothing with it but that the processor's caches
-    /// have it then. `ends`: destination and source of each.
+    /// Looks ahead at what is needed for packets that are handed on. `ends`: destination and source of each.
     pub(crate) fn touch(&mut self, ends: &[[Address; 2]]) {
-        // First all places of the index, then all hops: no read waits for another, so that the processor does them side by side.
-        black_box(ends.iter().map(|[to, _]| self.by_address.begin(*to)).fold(0, u64::wrapping_add));
-        // Who was brought together is not looked up; the others seldom are many.
-        for [to, from] in ends {
-            let id = self.by_address.note(*to);
-            let met = id.and_then(|id| self.hops.get(id as usize)).map_or(*from, Hop::met);
-            if met != *from {
-                let id = self.by_address.note(*from);
-                black_box(id.and_then(|id| self.hops.get(id as usize)).map(Hop::met));
-            }
-        }
+        self.hops.touch(ends);
     }
 
     /// Whether what is needed of a sender is in the processor's caches still, because it was needed lately.
@@ -137,8 +149,8 @@ impl PeerTable {
 
     /// Whether a peer was brought together with another lately, who has not moved since, as far as is known at once: nothing
     /// of the other one is needed.
-    pub(crate) fn has_met(&mut self, now: Mono, id: PeerId, other: Address) -> bool {
-        self.hop(id).met_lately(now, other).is_some_and(|at| self.moves.stayed_since(other, at))
+    pub(crate) fn has_met(&self, now: Mono, hop: HopId, other: Address) -> bool {
+        self.hops.get(hop).met_lately(now, other).is_some_and(|at| self.moves.stayed_since(other, at))
     }
 
     /// An answer proved an address of a peer that is none of its paths yet.
@@ -159,7 +171,7 @@ impl PeerTable {
 
     /// When a packet was handed on to a peer last, and by which path, if the peer does not know that yet.
     pub(crate) fn handed_on(&self, id: PeerId) -> Option<(Path, Mono)> {
-        self.hops[id.0 as usize].sent()
+        self.hops.get(self.hops.of(id)?).sent()
     }
 
     pub(crate) fn find(&self, address: Address) -> Option<&Peer> {
@@ -178,7 +190,6 @@ impl PeerTable {
         let id = self.free.pop().unwrap_or_else(|| {
             self.slab.push(None);
             self.looks.push(Mono::FAR);
-            self.hops.push(Hop::VOID);
             self.counts.push(PeerCounts::default());
             PeerId(u32::try_from(self.slab.len() - 1).expect("fewer peers than addresses"))
         });
@@ -191,8 +202,8 @@ impl PeerTable {
 
     pub(crate) fn remove(&mut self, id: PeerId) -> Option<Box<Peer>> {
         let peer = self.slab.get_mut(id.0 as usize)?.take()?;
-        self.hops[id.0 as usize] = Hop::VOID;
         self.by_address.remove(peer.address());
+        self.hops.remove(id, &self.by_address);
         self.due.remove(&(self.looks[id.0 as usize], id));
         self.free.push(id);
         Some(peer)

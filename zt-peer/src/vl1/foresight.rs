@@ -31,7 +31,7 @@ impl Vl1 {
                 if !self.peers.was_touched(from) {
                     own.add(from, |senders| self.peers.touch_senders(senders));
                 }
-            } else if self.peers.len() >= MANY && !self.peers.is_at_hand([to, from]) {
+            } else if self.peers.len() >= MANY && !self.peers.are_at_hand([to, from]) {
                 others.add([to, from], |ends| self.peers.touch(ends));
             }
         }

@@ -6,7 +6,7 @@ use zt_wire::{Address, Fragment, Mono, Now, Packet};
 use super::Vl1;
 use crate::drop_reason::DropReason;
 use crate::link::Path;
-use crate::peer_table::PeerId;
+use crate::peer_table::{HopId, PeerTable};
 use crate::transmit::Transmits;
 
 impl Vl1 {
@@ -26,8 +26,8 @@ impl Vl1 {
         }
         fragment.set_hops(hops + 1);
         let direct = self.direct_hop(now.mono, to);
-        let id = direct.or_else(|| self.best_upstream(now.mono, None)).ok_or(DropReason::NoRelayRoute)?;
-        self.forward(now.mono, id, datagram, out);
+        let hop = direct.or_else(|| self.upstream_hop(now.mono, None)).ok_or(DropReason::NoRelayRoute)?;
+        self.forward(now.mono, hop, datagram, out);
         Ok(())
     }
 
@@ -45,14 +45,14 @@ impl Vl1 {
             return Err(DropReason::HopLimit);
         }
         packet.set_hops(hops + 1);
-        if let Some(id) = self.direct_hop(now.mono, to) {
-            self.forward(now.mono, id, datagram, out);
-            self.unite(now, path, from, (to, id), out);
+        if let Some(hop) = self.direct_hop(now.mono, to) {
+            self.forward(now.mono, hop, datagram, out);
+            self.unite(now, path, from, (to, hop), out);
             return Ok(());
         }
         // Towards the best root, never back to the packet's source.
-        let id = self.best_upstream(now.mono, Some(from)).ok_or(DropReason::NoRelayRoute)?;
-        self.forward(now.mono, id, datagram, out);
+        let hop = self.upstream_hop(now.mono, Some(from)).ok_or(DropReason::NoRelayRoute)?;
+        self.forward(now.mono, hop, datagram, out);
         Ok(())
     }
 
@@ -65,19 +65,25 @@ impl Vl1 {
     }
 
     /// The destination, if it has a path of its own that has not expired.
-    fn direct_hop(&mut self, now: Mono, to: Address) -> Option<PeerId> {
-        let id = self.peers.id(to)?;
-        let reachable = self.peers.hop(id).path().is_some() || self.peers.get(id).paths().are_reachable(now);
-        reachable.then_some(id)
+    fn direct_hop(&mut self, now: Mono, to: Address) -> Option<HopId> {
+        let hop = self.peers.hop_to(to)?;
+        let reachable = |peers: &PeerTable| peers.get(peers.owner(hop)).paths().are_reachable(now);
+        (self.peers.hop_at(hop).path().is_some() || reachable(&self.peers)).then_some(hop)
     }
 
-    fn forward(&mut self, now: Mono, id: PeerId, datagram: &[u8], out: &mut Transmits) {
-        let hop = self.peers.hop(id);
-        if let Some(path) = hop.path() {
-            hop.sends(now);
+    /// The best root.
+    fn upstream_hop(&mut self, now: Mono, except: Option<Address>) -> Option<HopId> {
+        self.best_upstream(now, except).map(|id| self.peers.hop(id))
+    }
+
+    fn forward(&mut self, now: Mono, hop: HopId, datagram: &mut [u8], out: &mut Transmits) {
+        let known = self.peers.hop_at(hop);
+        if let Some(path) = known.path() {
+            known.sends(now);
             out.push_datagram(path, datagram, None);
             return;
         }
+        let id = self.peers.owner(hop);
         let Some((path, look_at)) = self.peers.get_mut(id).paths_mut().forward_by_any(now) else { return };
         if let Some(at) = look_at {
             self.peers.arm(id, at);

@@ -11,7 +11,7 @@ use crate::drop_reason::DropReason;
 use crate::inbound::{Handled, ReplyTo, Ticket};
 use crate::link::{Endpoint, Path};
 use crate::peer::{Peer, Probe};
-use crate::peer_table::PeerId;
+use crate::peer_table::{HopId, PeerId};
 use crate::transmit::Transmits;
 
 /// Time to live of the datagram that opens our own NAT without reaching the peer.
@@ -24,17 +24,18 @@ impl Vl1 {
         now: Now,
         path: Path,
         source: Address,
-        (destination, d): (Address, PeerId),
+        (destination, hop): (Address, HopId),
         out: &mut Transmits,
     ) {
         // Most packets end here, whether they come from where they say or not: nothing of their source is needed.
-        if self.peers.has_met(now.mono, d, source) {
+        if self.peers.has_met(now.mono, hop, source) || destination == source {
             return;
         }
-        let Some(s) = self.peers.id(source).filter(|s| *s != d) else { return };
-        if self.peers.has_met(now.mono, s, destination) {
+        let Some(of_source) = self.peers.hop_to(source) else { return };
+        if self.peers.has_met(now.mono, of_source, destination) {
             return;
         }
+        let Some((s, d)) = self.peers.id(source).zip(self.peers.id(destination)) else { return };
         let (us, ud) = (self.peers.get(s).united(), self.peers.get(d).united());
         let t = now.mono;
         let at_once = us.was_last(t, destination, ud.moved_at()) || ud.was_last(t, source, us.moved_at());

@@ -1,0 +1,199 @@
+//! The hops of all peers to which something was handed on, by address: a hash says in which line of the cache each lies.
+//!
+//! With very many peers a packet waits for one line of memory then, not for a place in an index and after that for what
+//! it leads to. Peers to which nothing was handed on have none: a node that is no root needs nothing here.
+
+use std::hint::black_box;
+
+use zt_wire::Address;
+
+use super::PeerId;
+use super::hop::Hop;
+use crate::address_index::{AddressIndex, home};
+
+/// Where the hop of a peer lies, until another one is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HopId(u32);
+
+/// Pairs that were looked ahead at last: two kilobytes that the first cache keeps.
+const LATELY: usize = 256;
+
+/// A hop lies in its home, or in the first line behind that was free: so no line from its home to there is free.
+pub(super) struct Hops {
+    /// A power of two of them, at least half of them free.
+    lines: Vec<Hop>,
+    taken: usize,
+    /// By id of the peer: where its hop is, if it has one.
+    of: Vec<Option<HopId>>,
+    lately: [u64; LATELY],
+}
+
+impl Default for Hops {
+    fn default() -> Self {
+        Self { lines: Vec::new(), taken: 0, of: Vec::new(), lately: [0; LATELY] }
+    }
+}
+
+impl Hops {
+    pub(super) fn get(&self, at: HopId) -> &Hop {
+        &self.lines[at.0 as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, at: HopId) -> &mut Hop {
+        &mut self.lines[at.0 as usize]
+    }
+
+    /// Of a peer.
+    pub(super) fn of(&self, id: PeerId) -> Option<HopId> {
+        *self.of.get(id.0 as usize)?
+    }
+
+    /// Of the peer with this address.
+    pub(super) fn find(&self, address: Address) -> Option<HopId> {
+        let mask = self.lines.len().checked_sub(1)?;
+        let mut at = home(address) & mask;
+        loop {
+            let line = &self.lines[at];
+            if line.is_of(address) && !line.is_free() {
+                return Some(place(at));
+            }
+            if line.is_free() {
+                return None;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// A void one for a peer that has none.
+    pub(super) fn add(&mut self, id: PeerId, address: Address) -> HopId {
+        debug_assert!(self.of(id).is_none() && self.find(address).is_none());
+        if (self.taken + 1) * 2 > self.lines.len() {
+            self.grow();
+        }
+        self.taken += 1;
+        let at = self.put(Hop::void(address));
+        if self.of.len() <= id.0 as usize {
+            self.of.resize(id.0 as usize + 1, None);
+        }
+        self.of[id.0 as usize] = Some(at);
+        at
+    }
+
+    /// The peer is gone. `index` has the ids of the others.
+    pub(super) fn remove(&mut self, id: PeerId, index: &AddressIndex) {
+        let Some(HopId(hole)) = self.of.get_mut(id.0 as usize).and_then(Option::take) else { return };
+        let mask = self.lines.len() - 1;
+        let (mut hole, mut at) = (hole as usize, hole as usize);
+        self.taken -= 1;
+        loop {
+            at = (at + 1) & mask;
+            let hop = self.lines[at];
+            if hop.is_free() {
+                break;
+            }
+            // It went by the hole on its way from its home, and comes back to it, so that no search ends too early.
+            let way = at.wrapping_sub(hole) & mask;
+            if at.wrapping_sub(home(hop.address())) & mask >= way {
+                let owner = index.get(hop.address()).expect("a peer that is gone has no hop");
+                self.lines[hole] = hop;
+                self.of[owner as usize] = Some(place(hole));
+                hole = at;
+            }
+        }
+        self.lines[hole] = Hop::FREE;
+    }
+
+    fn grow(&mut self) {
+        let room = (self.lines.len() * 2).max(2);
+        let before = std::mem::replace(&mut self.lines, vec![Hop::FREE; room]);
+        for id in 0..self.of.len() {
+            if let Some(HopId(at)) = self.of[id] {
+                self.of[id] = Some(self.put(before[at as usize]));
+            }
+        }
+    }
+
+    fn put(&mut self, hop: Hop) -> HopId {
+        let mask = self.lines.len() - 1;
+        let mut at = home(hop.address()) & mask;
+        while !self.lines[at].is_free() {
+            at = (at + 1) & mask;
+        }
+        self.lines[at] = hop;
+        place(at)
+    }
+
+    /// Whether what is needed for packets from one to another is in the processor's caches, because it was needed lately.
+    pub(super) fn are_at_hand(&self, ends: [Address; 2]) -> bool {
+        let pair = pair(ends);
+        self.lately[pair as usize % LATELY] == pair
+    }
+
+    /// Reads what is needed for packets that are handed on, and does nothing with it but that the processor's caches have it
+    /// then. `ends`: destination and source of each.
+    pub(super) fn touch(&mut self, ends: &[[Address; 2]]) {
+        for ends in ends {
+            let pair = pair(*ends);
+            self.lately[pair as usize % LATELY] = pair;
+            let [to, from] = *ends;
+            // Who was brought together with the destination last is not looked up; the others seldom are many.
+            if !self.find(to).is_none_or(|at| self.get(at).has_met(from)) {
+                black_box(self.find(from));
+            }
+        }
+    }
+}
+
+/// Stands for two addresses, nearly always for no others.
+fn pair([to, from]: [Address; 2]) -> u64 {
+    let mixed = (to.as_u64() << 24 ^ from.as_u64()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32
+}
+
+fn place(at: usize) -> HopId {
+    HopId(u32::try_from(at).expect("no more than twice as many as there are peers, rounded up"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A thousand peers that come and go, to some of whom something is handed on.
+    #[test]
+    fn it_says_what_a_map_says_whoever_comes_and_goes() {
+        let (mut hops, mut index, mut with) = (Hops::default(), AddressIndex::default(), BTreeMap::new());
+        let (mut random, address) = (1_u64, |id: u32| Address::new(0x10_0000_0000 + u64::from(id) * 7));
+        for step in 0..40_000_u32 {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            let (number, grows) = ((random >> 40) as u32 % 1_000, step / 10_000 % 2 == 0);
+            let (id, owner) = (PeerId(number), address(number));
+            if index.get(owner).is_none() {
+                index.insert(owner, number);
+            } else if !with.contains_key(&number) && (grows || random & 3 == 0) {
+                let at = hops.add(id, owner);
+                assert!(hops.get(at).is_void() && hops.get(at).is_of(owner));
+                with.insert(number, step);
+            } else if !grows || random & 3 == 0 {
+                index.remove(owner);
+                hops.remove(id, &index);
+                with.remove(&number);
+            }
+            let other = (random >> 20) as u32 % 1_000;
+            assert_eq!(hops.find(address(other)).is_some(), with.contains_key(&other));
+            assert_eq!(hops.find(address(other)), hops.of(PeerId(other)), "one hop, found by either");
+            assert_eq!(hops.taken, with.len());
+        }
+        assert!(with.len() > 100 && hops.lines.iter().filter(|hop| !hop.is_free()).count() == with.len());
+    }
+
+    #[test]
+    fn a_pair_that_was_looked_ahead_at_is_at_hand() {
+        let (mut hops, [a, b, c]) = (Hops::default(), [1, 2, 3].map(Address::new));
+        hops.touch(&[[a, b]]);
+        hops.add(PeerId(0), a);
+        hops.touch(&[[a, b], [b, a]]);
+        assert!(hops.are_at_hand([a, b]) && hops.are_at_hand([b, a]) && !hops.are_at_hand([a, c]));
+    }
+}
