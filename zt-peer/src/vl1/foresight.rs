@@ -26,19 +26,35 @@ impl Vl1 {
         }
         // Senders of packets for ourselves; destinations and sources of those that are handed on.
         let (mut own, mut others) = (Few::new(Address::NIL), Few::new([Address::NIL; 2]));
+        let mut at_hand = 0;
         for [to, from] in datagrams.into_iter().filter_map(ends) {
-            if to == self.wire.address() {
-                if !self.peers.was_touched(from) {
-                    own.add(from, |senders| self.peers.touch_senders(senders));
+            if self.is_at_hand(to, from) {
+                at_hand += 1;
+                if at_hand == ENOUGH && own.len + others.len == 0 {
+                    return;
                 }
-            } else if self.peers.len() >= MANY && !self.peers.are_at_hand([to, from]) {
+            } else if to == self.wire.address() {
+                own.add(from, |senders| self.peers.touch_senders(senders));
+            } else {
                 others.add([to, from], |ends| self.peers.touch(ends));
             }
         }
         self.peers.touch_senders(own.all());
         self.peers.touch(others.all());
     }
+
+    /// Whether the caches have what a packet needs, because there are few peers or it was needed lately.
+    fn is_at_hand(&self, to: Address, from: Address) -> bool {
+        if to == self.wire.address() {
+            self.peers.was_touched(from)
+        } else {
+            self.peers.len() < MANY || self.peers.are_at_hand([to, from])
+        }
+    }
 }
+
+/// When so many come first that need no looking ahead, the others seldom need it: few converse, however many there are.
+const ENOUGH: usize = 4;
 
 /// Up to [`AHEAD`] of something.
 struct Few<T> {

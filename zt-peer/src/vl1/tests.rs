@@ -134,7 +134,18 @@ fn looking_ahead_takes_any_bytes() {
         head
     };
     let packets: Vec<_> = (0..foresight::MANY as u64).map(packet).collect();
-    vl1.foresee(packets.iter().map(<[u8; _]>::as_slice));
+    let ahead = |vl1: &mut Vl1, numbers: &[usize]| vl1.foresee(numbers.iter().map(|n| packets[*n].as_slice()));
+    let is_at_hand = |vl1: &Vl1, n: usize| {
+        let ends = zt_wire::Packet::new_checked(packets[n].as_slice()).map(|p| [p.destination(), p.source()]);
+        vl1.peers.are_at_hand(ends.expect("has a header"))
+    };
+    ahead(&mut vl1, &[1, 2, 3, 4, 40]);
+    assert!([1, 2, 3, 4, 40].into_iter().all(|n| is_at_hand(&vl1, n)));
+    ahead(&mut vl1, &[1, 2, 3, 4, 41]);
+    assert!(!is_at_hand(&vl1, 41), "the first ones are at hand, so nobody looks further");
+    ahead(&mut vl1, &[41, 1, 2, 3, 4]);
+    assert!(is_at_hand(&vl1, 41));
+    ahead(&mut vl1, &(0..packets.len()).collect::<Vec<_>>());
     look(&mut vl1);
     vl1.foresee([]);
     let drops: u64 = vl1.drops().map(|(_, n)| n).sum();
