@@ -3,6 +3,9 @@
 use crate::cargo;
 use anyhow::{Result, bail};
 
+/// As they are named to people.
+const ALL: &str = "tunnel, bonding, streams, crypto, codec, offload, engine, rules, scale or capi";
+
 /// Runs one benchmark, or all that are short and need no stock binaries.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     match arguments.first().map(String::as_str) {
@@ -28,9 +31,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
             cargo(&["bench", "--quiet", "-p", "zt-test-sim", "--bench", "rules"])
         }
         Some(other) => {
-            bail!(
-                "unknown benchmark `{other}`: tunnel, bonding, streams, crypto, codec, offload, engine, rules, scale or capi"
-            )
+            bail!("unknown benchmark `{other}`: {ALL}")
         }
     }
 }
@@ -41,4 +42,22 @@ fn between_daemons(program: &str, arguments: &[String]) -> Result<()> {
     let mut all = vec!["run", "--release", "--quiet", "-p", "zt-test-e2e", "--bin", program, "--"];
     all.extend(arguments.iter().map(String::as_str));
     cargo(&all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_benchmark() {
+        assert!(crate::HELP.contains(ALL));
+        let arms = include_str!("bench.rs");
+        for name in ALL.split([',', ' ']).filter(|word| !["", "or"].contains(word)) {
+            assert!(arms.matches(&format!("\"{name}\"")).count() > 0, "{name} is promised");
+        }
+        let handled = arms.lines().filter(|line| line.trim_start().starts_with("Some("));
+        let named =
+            handled.filter_map(|arm| arm.split("=>").next()).flat_map(|names| names.split('"').skip(1).step_by(2));
+        named.for_each(|name| assert!(ALL.contains(name), "{name} is not named"));
+    }
 }

@@ -32,7 +32,8 @@ Usage: cargo xtask <command> [options]
   fuzz [--minutes N]      every fuzz target, coverage guided, N minutes in all (default 10), then the line coverage;
                           --target T: one of them; --full: 5 million runs each, 1 million scenarios, 10 million calls of the C library;
                           --runs N: N executions each; --coverage: only that
-  bench [what]            tunnel | bonding | streams | crypto | codec | engine | rules | capi (default: crypto, codec, engine, rules)
+  bench [what]            tunnel, bonding, streams, crypto, codec, offload, engine, rules, scale or capi
+                          (default: crypto, codec, offload, engine, rules)
   book                    docs/ as HTML in target/book, by mdbook if it is there; that its contents are whole and its links lead
                           somewhere is proved without it
   arm                     on a machine that is no aarch64: all of it type-checks for one, and zt-crypto's tests pass in an emulator
