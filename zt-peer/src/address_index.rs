@@ -1,6 +1,6 @@
 //! Addresses and the small number that each stands for, eight bytes each.
 //!
-//! A root looks up two addresses for every packet that it hands on, among as many as there are peers, so that caches miss:
+//! A packet's sender is looked up among as many as there are peers, so that caches miss:
 //! here one line of the cache answers, and all of them are few: a megabyte for 100,000 peers. What was noted lately is found
 //! without that line. Strangers cannot choose where an address lies (each costs a memory-hard hash).
 
