@@ -172,9 +172,14 @@ const fn number(place: u64) -> u32 {
 }
 
 /// Where an address lies if there is room.
-pub(crate) fn home(address: Address) -> usize {
-    let mixed = address.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed ^ mixed >> 32) as usize
+pub(crate) const fn home(address: Address) -> usize {
+    mix(address.as_u64()) as usize
+}
+
+/// Spreads values over all low bits.
+pub(crate) const fn mix(value: u64) -> u64 {
+    let mixed = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use zt_wire::Address;
 
 use super::PeerId;
 use super::hop::Hop;
-use crate::address_index::{AddressIndex, home};
+use crate::address_index::{AddressIndex, home, mix};
 
 /// Where the hop of a peer lies, until another one is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +54,11 @@ impl Hops {
         let mut at = home(address) & mask;
         loop {
             let line = &self.lines[at];
-            if line.is_of(address) && !line.is_free() {
-                return Some(place(at));
-            }
             if line.is_free() {
                 return None;
+            }
+            if line.is_of(address) {
+                return Some(place(at));
             }
             at = (at + 1) & mask;
         }
@@ -145,9 +145,8 @@ impl Hops {
 }
 
 /// Stands for two addresses, nearly always for no others.
-fn pair([to, from]: [Address; 2]) -> u64 {
-    let mixed = (to.as_u64() << 24 ^ from.as_u64()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed ^ mixed >> 32
+const fn pair([to, from]: [Address; 2]) -> u64 {
+    mix(to.as_u64() << 24 ^ from.as_u64())
 }
 
 fn place(at: usize) -> HopId {

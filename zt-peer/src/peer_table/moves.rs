@@ -2,6 +2,8 @@
 
 use zt_wire::{Address, Mono};
 
+use crate::address_index::home;
+
 /// Peers that share a place, about.
 const SHARE: usize = 32;
 
@@ -35,8 +37,7 @@ impl Moves {
     }
 
     fn place(&self, address: Address) -> usize {
-        let mixed = address.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        mixed as usize & (self.latest.len() - 1)
+        home(address) & (self.latest.len() - 1)
     }
 }
 

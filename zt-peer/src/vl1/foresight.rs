@@ -2,8 +2,8 @@
 //!
 //! A root of very many peers hands on packets between any two of them. What it needs of the two (a
 //! [`Hop`](crate::peer_table) of the receiver, seldom one of the sender) is in no cache of the processor then, and one packet
-//! would wait for it after the other. Datagrams come several at a time: read for all of them first, the waits are one. The same holds for a member
-//! with hundreds of others, of whose packets it needs the sender, its path and its keys.
+//! would wait for it after the other. Datagrams come several at a time: read for all of them first, the waits are one. The same
+//! holds for a member with hundreds of others, of whose packets it needs the sender, its path and its keys.
 
 use zt_wire::{Address, Datagram, Fragment, Packet, classify};
 

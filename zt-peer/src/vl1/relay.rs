@@ -76,7 +76,7 @@ impl Vl1 {
         self.best_upstream(now, except).map(|id| self.peers.hop(id))
     }
 
-    fn forward(&mut self, now: Mono, hop: HopId, datagram: &mut [u8], out: &mut Transmits) {
+    fn forward(&mut self, now: Mono, hop: HopId, datagram: &[u8], out: &mut Transmits) {
         let known = self.peers.hop_at(hop);
         if let Some(path) = known.path() {
             known.sends(now);
@@ -88,6 +88,8 @@ impl Vl1 {
         if let Some(at) = look_at {
             self.peers.arm(id, at);
         }
+        // The choice voided it; whom the peer met is asked of it next.
+        self.peers.hop(id);
         out.push_datagram(path, datagram, None);
     }
 }
