@@ -22,29 +22,34 @@ const MANY: usize = 20;
 /// Frames that are read of one port in a round.
 pub(super) const FRAMES: usize = 64;
 
+/// Which links are looked at.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// UDP sockets of ours.
+    Sockets,
+    /// Those of sources.
+    Sources,
+}
+
 impl Driver {
     /// One poll of the node: ready when it was asked to stop. No link, however full, ends it for the others.
     pub(super) fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.links.begin_turn();
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let now = self.clock.now();
             let mut progress = self.poll_wakefulness(cx, now);
+            progress |= self.poll_packets(cx, now);
+            if round == 0 {
+                self.links.begin_turn();
+            }
             progress |= self.poll_calls(cx, now);
             progress |= self.poll_results(cx, now);
             progress |= self.poll_interfaces(cx, now);
             progress |= self.poll_timer(cx, now);
-            progress |= self.poll_links(cx, now);
+            progress |= self.poll_opened(cx, now);
+            progress |= self.poll_links(cx, now, Whose::Sources);
             self.poll_dns(cx);
             self.drain(now);
-            // What links and timers led to leaves before frames are read: then the outbox holds nothing but frames below, and they
-            // take no more than their share of a link that is full.
-            progress |= self.flush(cx, now, Share::All);
-            if self.poll_ports(cx, now) {
-                progress = true;
-                self.flush(cx, now, Share::Frames);
-            }
-            self.drain(now);
-            progress |= self.flush(cx, now, Share::All);
+            progress |= self.flush(cx, now);
             self.write_frames(cx, now);
             if self.stop {
                 return Poll::Ready(());
@@ -56,6 +61,23 @@ impl Driver {
         // There is more, but other tasks of this thread have a right to a turn.
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// What most turns are for, before all that a turn looks after as well: after a pause nothing of that is in the processor's
+    /// caches, and a packet that came alone would wait until it is.
+    fn poll_packets(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        let mut progress = self.poll_links(cx, now, Whose::Sockets);
+        if progress {
+            self.write_frames(cx, now);
+        }
+        // What links and timers led to leaves before frames are read: then the outbox holds nothing but frames below, and they
+        // take no more than their share of a link that is full.
+        self.send(cx, now, Share::All);
+        if self.poll_ports(cx, now) {
+            progress = true;
+            self.send(cx, now, Share::Frames);
+        }
+        progress
     }
 
     fn poll_calls(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
@@ -117,7 +139,7 @@ impl Driver {
         }
     }
 
-    fn poll_links(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+    fn poll_opened(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let mut progress = false;
         while let Poll::Ready(link) = self.links.poll_opened(cx) {
             tracing::debug!(id = link.id.0, kind = ?link.kind, local = %At(link.local), "a link is open");
@@ -127,9 +149,14 @@ impl Driver {
             self.hand_in(now, Input::LinkUp(link));
             progress = true;
         }
+        progress
+    }
+
+    /// Receives from those links.
+    fn poll_links(&mut self, cx: &mut Context<'_>, now: Now, whose: Whose) -> bool {
         let mut failed = Vec::new();
         let Self { links, engine, outbox, ports, lost_frames, .. } = self;
-        progress |= links.poll_receive(cx, |link, together| {
+        let mut take = |link, together: &mut [Received<'_>]| {
             engine.foresee(together.iter().flat_map(|received| received.bytes.chunks(received.stride)));
             for Received { remote, bytes, stride } in together {
                 let (remote, stride) = (*remote, *stride);
@@ -141,7 +168,11 @@ impl Driver {
                     failed.extend(write_frames(ports, &mut outbox.frames, &mut lost_frames.no_port, &mut cx));
                 }
             }
-        });
+        };
+        let progress = match whose {
+            Whose::Sockets => links.poll_sockets(cx, &mut take),
+            Whose::Sources => links.poll_sourced(cx, &mut take),
+        };
         for (network, error) in failed {
             self.port_failed(now, network, &error);
         }
@@ -186,23 +217,30 @@ impl Driver {
         }
     }
 
-    /// Seals what is in the outbox and gives it to the links, with what waits there; true when that is news for the engine.
-    fn flush(&mut self, cx: &mut Context<'_>, now: Now, share: Share) -> bool {
-        self.links.flush(now.mono, cx);
-        if !self.outbox.transmits.is_empty() {
-            self.engine.seal(now, &mut self.outbox);
-            let Self { links, outbox, .. } = self;
-            let limit = links.max_segments();
-            let mut packets = 0;
-            let trains = std::iter::from_fn(|| {
-                let train = outbox.transmits.train(packets, limit)?;
-                packets += train.packets;
-                Some(train)
-            });
-            links.send_all(now.mono, cx, share, trains);
-            outbox.transmits.clear();
-        }
+    /// Sends what is in the outbox and lets links write out what they hold; true when that is news for the engine.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
+        self.send(cx, now, Share::All);
+        self.links.write_out(cx);
         self.hear_of_links(now)
+    }
+
+    /// Seals what is in the outbox and gives it to the links, after what waits there.
+    fn send(&mut self, cx: &mut Context<'_>, now: Now, share: Share) {
+        self.links.send_waiting(now.mono, cx);
+        if self.outbox.transmits.is_empty() {
+            return;
+        }
+        self.engine.seal(now, &mut self.outbox);
+        let Self { links, outbox, .. } = self;
+        let limit = links.max_segments();
+        let mut packets = 0;
+        let trains = std::iter::from_fn(|| {
+            let train = outbox.transmits.train(packets, limit)?;
+            packets += train.packets;
+            Some(train)
+        });
+        links.send_all(now.mono, cx, share, trains);
+        outbox.transmits.clear();
     }
 
     /// What sending and receiving taught about links.

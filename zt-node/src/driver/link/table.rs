@@ -43,8 +43,10 @@ pub(in crate::driver) struct Links {
     sourced: Vec<LinkId>,
     /// UDP sockets that were woken: a host may have hundreds, and one or two that have something.
     ready: Arc<ReadySet>,
-    /// Links to be looked at in the next round.
+    /// UDP sockets to be looked at in the next round.
     due: Vec<LinkId>,
+    /// Links of sources to be looked at in the next round.
+    due_sourced: Vec<LinkId>,
     tally: Tally,
 }
 
@@ -151,6 +153,7 @@ impl Links {
             sourced: Vec::new(),
             ready: Arc::default(),
             due: Vec::new(),
+            due_sourced: Vec::new(),
             tally: Tally::default(),
         }
     }
@@ -252,7 +255,7 @@ impl Links {
                 let NewLink { kind, rank, role, local, mtu, io } = new;
                 let link = Link { id: self.next_id(), kind, rank, role, local, mtu };
                 self.sourced.push(link.id);
-                self.due.push(link.id);
+                self.due_sourced.push(link.id);
                 self.insert(link, Io::Sourced(io), Some(number));
                 return Poll::Ready(link);
             }
@@ -337,51 +340,66 @@ impl Links {
 
     /// A new turn: links of sources are looked at, woken or not. What they are told by others wakes nobody.
     pub(in crate::driver) fn begin_turn(&mut self) {
-        for at in 0..self.sourced.len() {
-            let link = self.sourced[at];
-            if !self.due.contains(&link) {
-                self.due.push(link);
-            }
-        }
+        self.due_sourced.clone_from(&self.sourced);
     }
 
-    /// Receives what is there; true when there was something.
-    pub(in crate::driver) fn poll_receive(
+    /// Receives by the UDP sockets that were woken; true when there was something.
+    pub(in crate::driver) fn poll_sockets(
         &mut self,
         cx: &mut Context<'_>,
         mut all: impl FnMut(LinkId, &mut [Received<'_>]),
     ) -> bool {
-        let mut progress = false;
         let mut due = std::mem::take(&mut self.due);
         self.ready.take(cx.waker(), |key| due.extend(u32::try_from(key).map(LinkId)));
-        due.retain(|link| {
-            let Some(at) = self.place(*link) else { return false };
-            let Line { link, io, ended } = &mut self.open[at].line;
-            if ended.is_some() {
-                return false;
-            }
-            let traffic = &mut self.tally.traffic;
-            let mut take = |together: &mut [Received<'_>]| {
-                for received in together.iter_mut() {
-                    received.stride = received.stride.max(1);
-                    traffic.datagrams_in += received.bytes.len().div_ceil(received.stride) as u64;
-                    traffic.came(link.kind, received.bytes.len() as u64);
-                    trace::datagrams("in", link.local, received.remote, received.bytes, received.stride);
-                }
-                all(link.id, together);
-            };
-            match io.poll_receive(cx, &mut self.buffer, &mut take) {
-                Poll::Ready(result) => {
-                    *ended = result.err();
-                    self.tally.has_ended |= ended.is_some();
-                    progress = true;
-                    true
-                }
-                Poll::Pending => false,
-            }
-        });
+        due.retain(|link| self.receive(cx, *link, &mut all));
+        let progress = !due.is_empty();
         self.due = due;
         progress
+    }
+
+    /// Receives by the links of sources; true when there was something.
+    pub(in crate::driver) fn poll_sourced(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut all: impl FnMut(LinkId, &mut [Received<'_>]),
+    ) -> bool {
+        let mut due = std::mem::take(&mut self.due_sourced);
+        due.retain(|link| self.receive(cx, *link, &mut all));
+        let progress = !due.is_empty();
+        self.due_sourced = due;
+        progress
+    }
+
+    /// Receives by one link; true when there was something, and may be more.
+    fn receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        link: LinkId,
+        all: &mut impl FnMut(LinkId, &mut [Received<'_>]),
+    ) -> bool {
+        let Some(at) = self.place(link) else { return false };
+        let Line { link, io, ended } = &mut self.open[at].line;
+        if ended.is_some() {
+            return false;
+        }
+        let traffic = &mut self.tally.traffic;
+        let mut take = |together: &mut [Received<'_>]| {
+            for received in together.iter_mut() {
+                received.stride = received.stride.max(1);
+                traffic.datagrams_in += received.bytes.len().div_ceil(received.stride) as u64;
+                traffic.came(link.kind, received.bytes.len() as u64);
+                trace::datagrams("in", link.local, received.remote, received.bytes, received.stride);
+            }
+            all(link.id, together);
+        };
+        match io.poll_receive(cx, &mut self.buffer, &mut take) {
+            Poll::Ready(result) => {
+                *ended = result.err();
+                self.tally.has_ended |= ended.is_some();
+                true
+            }
+            Poll::Pending => false,
+        }
     }
 
     /// The most datagrams of a train that all UDP sockets take in one call.
@@ -484,19 +502,24 @@ impl Links {
     }
 
     /// Sends what waits, as far as the links take it.
-    pub(in crate::driver) fn flush(&mut self, now: Mono, cx: &mut Context<'_>) {
-        if std::mem::take(&mut self.is_backlogged) {
-            for OpenLink { line, queue, .. } in &mut self.open {
-                while let Some(train) = queue.front() {
-                    let (count, done) = (train.count(), line.offer(now, cx, &train, &mut self.tally));
-                    queue.consume(done);
-                    if done < count {
-                        self.is_backlogged = true;
-                        break;
-                    }
+    pub(in crate::driver) fn send_waiting(&mut self, now: Mono, cx: &mut Context<'_>) {
+        if !std::mem::take(&mut self.is_backlogged) {
+            return;
+        }
+        for OpenLink { line, queue, .. } in &mut self.open {
+            while let Some(train) = queue.front() {
+                let (count, done) = (train.count(), line.offer(now, cx, &train, &mut self.tally));
+                queue.consume(done);
+                if done < count {
+                    self.is_backlogged = true;
+                    break;
                 }
             }
         }
+    }
+
+    /// Lets links of sources write out what they hold themselves.
+    pub(in crate::driver) fn write_out(&mut self, cx: &mut Context<'_>) {
         for at in 0..self.sourced.len() {
             let Some(at) = self.place(self.sourced[at]) else { continue };
             let line = &mut self.open[at].line;

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::unix::AsyncFd;
 use zt_peer::Endpoint;
 use zt_tap::LocalAddress;
@@ -22,6 +22,8 @@ const ROOM: usize = 65_536;
 /// datagrams, as of senders that send no trains, or of many, more of them cost less each.
 const TRAINS: usize = 8;
 const SINGLES: usize = 32;
+/// And where they come one by one: what is laid out for a call is memory that a pause has put out of the caches.
+const FEW: usize = 4;
 /// More reads than the largest buffer of a socket takes.
 const MOST_DISCARDED: usize = 65_536;
 /// Bytes of one call from which on its messages count as trains.
@@ -50,6 +52,12 @@ impl Default for UdpOffloads {
     fn default() -> Self {
         Self { send: true, receive: true }
     }
+}
+
+/// What one read gave.
+struct Count {
+    messages: usize,
+    bytes: usize,
 }
 
 impl UdpOffloads {
@@ -175,6 +183,8 @@ impl UdpLink {
             self.batch = TRAINS;
         } else if count == self.batch {
             self.batch = SINGLES;
+        } else if count <= FEW / 2 {
+            self.batch = FEW;
         }
     }
 
@@ -186,38 +196,52 @@ impl UdpLink {
         all: &mut dyn FnMut(&mut [Received<'_>]),
     ) -> Poll<io::Result<()>> {
         loop {
-            let mut guard = match self.io.poll_read_ready(cx) {
-                Poll::Ready(guard) => guard?,
-                Poll::Pending => return Poll::Pending,
+            let ready = match self.batch {
+                ..=FEW => self.poll_receive_most::<FEW>(cx, buffer, all),
+                _ => self.poll_receive_most::<SINGLES>(cx, buffer, all),
             };
-            let mut metas = [RecvMeta::default(); SINGLES];
-            let asked = self.batch.min(buffer.len() / ROOM);
-            let mut chunks = buffer.chunks_exact_mut(ROOM);
-            let mut slices: [IoSliceMut<'_>; SINGLES] =
-                std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-            let (slices, meta) = (&mut slices[..asked], &mut metas[..asked]);
-            let result = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), slices, meta));
-            match result {
-                Ok(Ok(count)) => {
-                    if count < asked && cfg!(target_os = "linux") {
-                        // There was no more (recvmmsg): the next call need not find that out by one more read.
-                        guard.clear_ready();
-                    }
-                    drop(guard);
-                    self.note_batch(count, meta[..count].iter().map(|meta| meta.len).sum());
-                    let mut chunks = buffer.chunks_exact_mut(ROOM);
-                    let mut received = metas.map(|RecvMeta { addr, len, stride, .. }| {
-                        let bytes = chunks.next().unwrap_or_default();
-                        Received { remote: Endpoint::Ip(unmap(addr)), bytes: &mut bytes[..len], stride }
-                    });
-                    all(&mut received[..count]);
+            match ready!(ready) {
+                Ok(Some(count)) => {
+                    self.note_batch(count.messages, count.bytes);
                     return Poll::Ready(Ok(()));
                 }
-                Ok(Err(error)) if is_transient(&error) => return Poll::Ready(Ok(())),
-                Ok(Err(error)) => return Poll::Ready(Err(error)),
-                Err(_would_block) => {}
+                Ok(None) => {}
+                Err(error) if is_transient(&error) => return Poll::Ready(Ok(())),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// One read of at most `MOST` messages; `None` when there was nothing in spite of what the task was told.
+    fn poll_receive_most<const MOST: usize>(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        all: &mut dyn FnMut(&mut [Received<'_>]),
+    ) -> Poll<io::Result<Option<Count>>> {
+        let mut guard = ready!(self.io.poll_read_ready(cx))?;
+        let mut metas = [RecvMeta::default(); MOST];
+        let asked = self.batch.min(MOST).min(buffer.len() / ROOM);
+        let mut chunks = buffer.chunks_exact_mut(ROOM);
+        let mut slices: [IoSliceMut<'_>; MOST] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let (slices, meta) = (&mut slices[..asked], &mut metas[..asked]);
+        let Ok(result) = guard.try_io(|io| self.state.recv(UdpSockRef::from(io.get_ref()), slices, meta)) else {
+            return Poll::Ready(Ok(None));
+        };
+        let count = result?;
+        if count < asked && cfg!(target_os = "linux") {
+            // There was no more (recvmmsg): the next call need not find that out by one more read.
+            guard.clear_ready();
+        }
+        let bytes = meta[..count].iter().map(|meta| meta.len).sum();
+        let mut chunks = buffer.chunks_exact_mut(ROOM);
+        let mut received = metas.map(|RecvMeta { addr, len, stride, .. }| {
+            let bytes = chunks.next().unwrap_or_default();
+            Received { remote: Endpoint::Ip(unmap(addr)), bytes: &mut bytes[..len], stride }
+        });
+        all(&mut received[..count]);
+        Poll::Ready(Ok(Some(Count { messages: count, bytes })))
     }
 
     /// Throws away what has arrived and was not received; how many reads that took.
@@ -632,6 +656,29 @@ mod tests {
                     poll_fn(|cx| link.poll_receive(cx, &mut buffer, &mut each)).await.expect("received");
                 }
                 assert_eq!(lengths, arrived);
+            }
+        });
+    }
+
+    #[test]
+    fn one_read_asks_for_as_many_as_lately_came() {
+        on_loopback(async |local, sender| {
+            let mut link = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
+            let mut buffer = vec![0; BUFFER];
+            let mut next = 0;
+            // Alone, then more than is laid out for few, then more than for many, then alone again.
+            for (count, asks) in [(1, FEW), (10, SINGLES), (70, SINGLES), (1, FEW)] {
+                let wanted: Vec<u8> = (next..next + count).collect();
+                next += count;
+                for number in &wanted {
+                    sender.send_to(&[*number; 9], link.local).expect("sent");
+                }
+                let mut came = Vec::new();
+                while came.len() < wanted.len() {
+                    let mut each = |received: Received<'_>| came.extend(received.bytes.chunks(9).map(|bytes| bytes[0]));
+                    poll_fn(|cx| link.poll_receive(cx, &mut buffer, &mut each)).await.expect("received");
+                }
+                assert_eq!((came, link.batch), (wanted, asks));
             }
         });
     }

@@ -125,10 +125,10 @@ fn a_full_link_stops_no_other() {
     assert_eq!(full.sent().len(), 2);
     // It takes some again, in order, and then the rest.
     full.state().room = 5;
-    links.flush(Mono::ZERO, &mut cx());
+    links.send_waiting(Mono::ZERO, &mut cx());
     assert_eq!(full.sent(), [0; 7]);
     full.state().room = usize::MAX;
-    links.flush(Mono::ZERO, &mut cx());
+    links.send_waiting(Mono::ZERO, &mut cx());
     assert_eq!(full.sent().len(), 2 + waiting);
     assert!(full.sent().is_sorted(), "in the order in which they were decided");
     send(&mut links, &train(1, &[200; 100], 100));
@@ -152,7 +152,7 @@ fn a_dead_link_stops_no_other() {
     let mut links = opened(vec![new_link(&dying), new_link(&free)]);
     send(&mut links, &train(1, &[1; 50], 10));
     dying.state().is_dead = true;
-    links.flush(Mono::ZERO, &mut cx());
+    links.send_waiting(Mono::ZERO, &mut cx());
     send(&mut links, &train(1, &[2; 30], 10));
     send(&mut links, &train(2, &[3; 30], 10));
     assert_eq!(free.sent(), [3; 3]);
@@ -169,10 +169,10 @@ fn a_link_that_dies_where_it_is_read_is_told() {
     let dying = Fake::with_room(0);
     let mut links = opened(vec![new_link(&dying)]);
     send(&mut links, &train(1, &[1; 20], 10));
-    assert!(!links.poll_receive(&mut cx(), |_, _| {}));
+    assert!(!links.poll_sourced(&mut cx(), |_, _| {}));
     dying.state().is_dead = true;
     links.begin_turn();
-    assert!(links.poll_receive(&mut cx(), |_, _| {}));
+    assert!(links.poll_sourced(&mut cx(), |_, _| {}));
     assert!(links.take_ended().is_some());
     assert_eq!(unsent(&links), [("link-gone".to_owned(), 2)]);
 }
@@ -218,7 +218,7 @@ fn a_source_has_only_so_many_links_open() {
     let mut links = opened(fakes.iter().map(new_link).collect());
     assert_eq!(links.open.len(), MOST_OF_A_SOURCE);
     fakes[3].state().is_dead = true;
-    links.poll_receive(&mut cx(), |_, _| {});
+    links.poll_sourced(&mut cx(), |_, _| {});
     assert_eq!(links.take_ended().map(|ended| ended.link.id), Some(LinkId(4)));
     let Poll::Ready(link) = links.poll_opened(&mut cx()) else { panic!("a place is free") };
     assert_eq!(link.id, LinkId(MOST_OF_A_SOURCE as u32 + 1), "numbers are not used again");
@@ -242,7 +242,7 @@ async fn trains_of_one_socket_leave_in_order_and_are_counted() {
     links.send_all(Mono::ZERO, &mut cx(), Share::Frames, trains.iter().take(3).copied());
     while links.traffic().datagrams_out < 6 {
         tokio::task::yield_now().await;
-        links.flush(Mono::ZERO, &mut cx());
+        links.send_waiting(Mono::ZERO, &mut cx());
     }
     links.send_all(Mono::ZERO, &mut cx(), Share::Frames, trains.iter().skip(3).copied());
     assert_eq!((links.traffic().datagrams_out, links.traffic().bytes_out), (2 * 69, 30 * 69));
