@@ -664,22 +664,24 @@ mod tests {
     fn one_read_asks_for_as_many_as_lately_came() {
         on_loopback(async |local, sender| {
             let mut link = UdpLink::bind(local, None, UdpOffloads::default()).expect("a socket");
-            let mut buffer = vec![0; BUFFER];
-            let mut next = 0;
-            // Alone, then more than is laid out for few, then more than for many, then alone again.
-            for (count, asks) in [(1, FEW), (10, SINGLES), (70, SINGLES), (1, FEW)] {
-                let wanted: Vec<u8> = (next..next + count).collect();
-                next += count;
-                for number in &wanted {
-                    sender.send_to(&[*number; 9], link.local).expect("sent");
-                }
-                let mut came = Vec::new();
-                while came.len() < wanted.len() {
-                    let mut each = |received: Received<'_>| came.extend(received.bytes.chunks(9).map(|bytes| bytes[0]));
-                    poll_fn(|cx| link.poll_receive(cx, &mut buffer, &mut each)).await.expect("received");
-                }
-                assert_eq!((came, link.batch), (wanted, asks));
+            for (count, bytes, asks) in
+                [(1, 100, FEW), (FEW, 400, SINGLES), (9, 900, SINGLES), (2, LONG, TRAINS), (2, 200, FEW)]
+            {
+                link.note_batch(count, bytes);
+                assert_eq!(link.batch, asks, "{count} of {bytes}");
             }
+            // Fewer than come, whatever is asked for: all come, in order.
+            let mut buffer = vec![0; BUFFER];
+            let wanted: Vec<u8> = (0..=80).collect();
+            for number in &wanted {
+                sender.send_to(&[*number; 9], link.local).expect("sent");
+            }
+            let mut came = Vec::new();
+            while came.len() < wanted.len() {
+                let mut each = |received: Received<'_>| came.extend(received.bytes.chunks(9).map(|bytes| bytes[0]));
+                poll_fn(|cx| link.poll_receive(cx, &mut buffer, &mut each)).await.expect("received");
+            }
+            assert_eq!(came, wanted);
         });
     }
 
