@@ -6,10 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use socket2::SockRef;
-
 use crate::daemon::home::STOCK_HOME;
 use crate::daemon::http::SOCKET_NAME;
+use crate::own_end::is_own_end;
 
 /// Largest answer accepted (07 §2.2).
 const MAX_ANSWER: usize = 16 << 20;
@@ -121,21 +120,13 @@ impl Client {
                 ErrorKind::TimedOut => "timed out",
                 _ => "connection failed (2)",
             })?;
-        if reaches_itself(&stream) {
-            // Gone at once, without a rest that would keep the port as well.
-            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        if is_own_end(&stream) {
             return Err("connection failed");
         }
         let timed = stream.set_read_timeout(Some(IDLE)).and_then(|()| stream.set_write_timeout(Some(IDLE)));
         timed.map_err(|_| "")?;
         Ok(stream)
     }
-}
-
-/// Whether a connection is its own other end. The kernel makes such a one when nobody listens at the port and it chooses that
-/// very port for us: it would be waited for in vain, and a node that is about to listen there could not.
-fn reaches_itself(stream: &TcpStream) -> bool {
-    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(remote)) if local == remote)
 }
 
 /// The socket of a node's home, if somebody listens there.
@@ -194,25 +185,5 @@ impl Head {
 
     fn answer(&self, body: &[u8]) -> Answer {
         Answer { status: self.status, body: String::from_utf8_lossy(body).into_owned() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use socket2::{Domain, Socket, Type};
-    use std::net::{Ipv4Addr, TcpListener};
-
-    #[test]
-    fn a_connection_that_is_its_own_other_end_is_known() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let at = listener.local_addr().expect("an address");
-        assert!(!reaches_itself(&TcpStream::connect(at).expect("a listener")));
-
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a port");
-        let own = socket.local_addr().expect("an address");
-        socket.connect(&own).expect("nobody listens there");
-        assert!(reaches_itself(&socket.into()));
     }
 }

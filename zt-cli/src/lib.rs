@@ -8,6 +8,7 @@ pub mod console;
 pub mod daemon;
 pub mod demo;
 mod descriptors;
+mod own_end;
 pub mod relay;
 pub mod render;
 pub mod userspace;

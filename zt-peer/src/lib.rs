@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod address_index;
 mod bond;
@@ -26,6 +26,7 @@ mod schedule;
 mod self_awareness;
 mod snapshot;
 mod surface;
+mod sys;
 pub mod tcp_relay;
 mod traffic;
 mod transmit;

@@ -118,14 +118,15 @@ impl PeerTable {
         self.id(self.hops.get(at).address()).expect("a peer that is gone has no hop")
     }
 
-    /// Whether what is needed for packets from one to another is in the processor's caches, because it was needed lately.
-    pub(crate) fn are_at_hand(&self, ends: [Address; 2]) -> bool {
-        self.hops.are_at_hand(ends)
+    /// Asks for what is needed for packets that are handed on, from the second of two to the first; false: it was asked for lately.
+    pub(crate) fn prefetch(&mut self, ends: [Address; 2]) -> bool {
+        self.hops.prefetch(ends)
     }
 
-    /// Looks ahead at what is needed for packets that are handed on. `ends`: destination and source of each.
-    pub(crate) fn touch(&mut self, ends: &[[Address; 2]]) {
-        self.hops.touch(ends);
+    /// What is needed of the sender of a packet that is handed on; see [`Hops::needs_sender`].
+    pub(crate) fn hop_from(&mut self, sender: Address) -> Option<HopId> {
+        self.hops.needs_sender();
+        self.hop_to(sender)
     }
 
     /// Whether what is needed of a sender is in the processor's caches still, because it was needed lately.
@@ -133,7 +134,7 @@ impl PeerTable {
         self.by_address.lately(sender).is_some()
     }
 
-    /// As [`PeerTable::touch`], for packets of ours: what is needed of their senders.
+    /// Reads what is needed of senders of packets of ours, for all of them at once.
     pub(crate) fn touch_senders(&mut self, senders: &[Address]) {
         black_box(senders.iter().map(|a| self.by_address.begin(*a)).fold(0, u64::wrapping_add));
         // What is noted is found at once by all that follows, and by whoever opens the packets.

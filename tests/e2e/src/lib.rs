@@ -19,6 +19,7 @@ mod lab;
 pub mod load;
 pub mod mtu_table;
 pub mod nats;
+pub mod nft;
 pub mod path_size;
 pub mod port_mapping;
 mod program;

@@ -24,6 +24,7 @@ mod surroundings;
 mod sys;
 pub mod tunnel;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,11 +103,14 @@ pub enum DaemonError {
     /// `local.conf`.
     #[error(transparent)]
     LocalConf(#[from] LocalConfError),
-    /// The port is taken.
+    /// The port cannot be had.
     #[error("cannot bind to local control interface port {port}")]
     Port {
         /// Port asked for, 0 for any.
         port: u16,
+        /// What the system said.
+        #[source]
+        source: io::Error,
     },
     /// It cannot become the user that it was asked to.
     #[error(transparent)]
@@ -178,7 +182,7 @@ mod tests {
     fn the_folder_of_each_socket_for_commands_is_open_to_the_sandbox() {
         let folder = std::env::temp_dir().join(format!("zt-needs-{}", std::process::id()));
         let runtime = [folder.join("run"), folder.join("other")];
-        let (mut input, mut out, mut err) = (std::io::empty(), std::io::sink(), std::io::sink());
+        let (mut input, mut out, mut err) = (io::empty(), io::sink(), io::sink());
         let mut console = Console {
             input: &mut input,
             out: &mut out,

@@ -1,6 +1,6 @@
 //! The one loop: wait for one thing, hand it to the engine, drain, perform.
 
-use super::link::{Ended, Received, Share};
+use super::link::{Ended, Received, Share, Whose};
 use super::ports::Port;
 use super::trace::At;
 use super::{Control, Driver};
@@ -21,15 +21,6 @@ const ROUNDS: usize = 32;
 const MANY: usize = 20;
 /// Frames that are read of one port in a round.
 pub(super) const FRAMES: usize = 64;
-
-/// Which links are looked at.
-#[derive(Clone, Copy)]
-enum Whose {
-    /// UDP sockets of ours.
-    Sockets,
-    /// Those of sources.
-    Sources,
-}
 
 impl Driver {
     /// One poll of the node: ready when it was asked to stop. No link, however full, ends it for the others.
@@ -156,7 +147,7 @@ impl Driver {
     fn poll_links(&mut self, cx: &mut Context<'_>, now: Now, whose: Whose) -> bool {
         let mut failed = Vec::new();
         let Self { links, engine, outbox, ports, lost_frames, .. } = self;
-        let mut take = |link, together: &mut [Received<'_>]| {
+        let take = |link, together: &mut [Received<'_>]| {
             engine.foresee(together.iter().flat_map(|received| received.bytes.chunks(received.stride)));
             for Received { remote, bytes, stride } in together {
                 let (remote, stride) = (*remote, *stride);
@@ -169,10 +160,7 @@ impl Driver {
                 }
             }
         };
-        let progress = match whose {
-            Whose::Sockets => links.poll_sockets(cx, &mut take),
-            Whose::Sources => links.poll_sourced(cx, &mut take),
-        };
+        let progress = links.poll_receive(cx, whose, take);
         for (network, error) in failed {
             self.port_failed(now, network, &error);
         }

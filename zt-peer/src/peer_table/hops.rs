@@ -3,20 +3,21 @@
 //! With very many peers a packet waits for one line of memory then, not for a place in an index and after that for what
 //! it leads to. Peers to which nothing was handed on have none: a node that is no root needs nothing here.
 
-use std::hint::black_box;
-
 use zt_wire::Address;
 
 use super::PeerId;
 use super::hop::Hop;
 use crate::address_index::{AddressIndex, home, mix};
+use crate::sys::prefetch;
 
 /// Where the hop of a peer lies, until another one is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HopId(u32);
 
-/// Pairs that were looked ahead at last: two kilobytes that the first cache keeps.
+/// Pairs that were asked for last: two kilobytes that the first cache keeps.
 const LATELY: usize = 256;
+/// When a sender's was needed, it is asked for with so many packets: those of the next read or two of a socket.
+const SENDERS: u32 = 64;
 
 /// A hop lies in its home, or in the first line behind that was free: so no line from its home to there is free.
 pub(super) struct Hops {
@@ -26,11 +27,13 @@ pub(super) struct Hops {
     /// By id of the peer: where its hop is, if it has one.
     of: Vec<Option<HopId>>,
     lately: [u64; LATELY],
+    /// For how many packets more the sender's is asked for, too.
+    senders: u32,
 }
 
 impl Default for Hops {
     fn default() -> Self {
-        Self { lines: Vec::new(), taken: 0, of: Vec::new(), lately: [0; LATELY] }
+        Self { lines: Vec::new(), taken: 0, of: Vec::new(), lately: [0; LATELY], senders: 0 }
     }
 }
 
@@ -123,24 +126,30 @@ impl Hops {
         place(at)
     }
 
-    /// Whether what is needed for packets from one to another is in the processor's caches, because it was needed lately.
-    pub(super) fn are_at_hand(&self, ends: [Address; 2]) -> bool {
-        let pair = pair(ends);
-        self.lately[pair as usize % LATELY] == pair
+    /// A packet's sender is not the one whom the receiver met last, so that the sender's is needed as well. It may be so for
+    /// the next ones: what they need is asked for before anything is known of either.
+    pub(super) const fn needs_sender(&mut self) {
+        self.senders = SENDERS;
     }
 
-    /// Reads what is needed for packets that are handed on, and does nothing with it but that the processor's caches have it
-    /// then. `ends`: destination and source of each.
-    pub(super) fn touch(&mut self, ends: &[[Address; 2]]) {
-        for ends in ends {
-            let pair = pair(*ends);
-            self.lately[pair as usize % LATELY] = pair;
-            let [to, from] = *ends;
-            // Who was brought together with the destination last is not looked up; the others seldom are many.
-            if !self.find(to).is_none_or(|at| self.get(at).has_met(from)) {
-                black_box(self.find(from));
-            }
+    /// Asks for what is needed for packets that are handed on from one to another, and waits for nothing. False: it was asked for
+    /// lately.
+    pub(super) fn prefetch(&mut self, [to, from]: [Address; 2]) -> bool {
+        let pair = pair([to, from]);
+        let Some(mask) = self.lines.len().checked_sub(1) else { return true };
+        let lately = &mut self.lately[pair as usize % LATELY];
+        if *lately == pair {
+            return false;
         }
+        *lately = pair;
+        // One in three lies in the line behind its home.
+        let at = home(to) & mask;
+        [at, (at + 1) & mask].into_iter().for_each(|at| prefetch(&self.lines[at]));
+        if self.senders > 0 {
+            self.senders -= 1;
+            prefetch(&self.lines[home(from) & mask]);
+        }
+        true
     }
 }
 
@@ -188,11 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_was_looked_ahead_at_is_at_hand() {
+    fn what_was_asked_for_lately_is_not_asked_for_again() {
         let (mut hops, [a, b, c]) = (Hops::default(), [1, 2, 3].map(Address::new));
-        hops.touch(&[[a, b]]);
+        assert!(hops.prefetch([a, b]) && hops.prefetch([a, b]), "there is nothing yet");
         hops.add(PeerId(0), a);
-        hops.touch(&[[a, b], [b, a]]);
-        assert!(hops.are_at_hand([a, b]) && hops.are_at_hand([b, a]) && !hops.are_at_hand([a, c]));
+        assert!(hops.prefetch([a, b]) && hops.prefetch([b, a]));
+        assert!(!hops.prefetch([a, b]) && !hops.prefetch([b, a]) && hops.prefetch([a, c]));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A root of very many peers hands on packets between any two of them. What it needs of the two (a
 //! [`Hop`](crate::peer_table) of the receiver, seldom one of the sender) is in no cache of the processor then, and one packet
-//! would wait for it after the other. Datagrams come several at a time: read for all of them first, the waits are one. The same
-//! holds for a member with hundreds of others, of whose packets it needs the sender, its path and its keys.
+//! would wait for it after the other. Datagrams come several at a time: asked for at once for all of them, it comes while the
+//! first ones are handled. A member with hundreds of others needs the sender of a packet, its path and its keys, of which each says
+//! where the next one lies: it reads them for all packets first, so that the waits are one.
 
 use zt_wire::{Address, Datagram, Fragment, Packet, classify};
 
@@ -24,32 +25,26 @@ impl Vl1 {
         if self.peers.len() < SOME {
             return;
         }
-        // Senders of packets for ourselves; destinations and sources of those that are handed on.
-        let (mut own, mut others) = (Few::new(Address::NIL), Few::new([Address::NIL; 2]));
-        let mut at_hand = 0;
+        // Of packets for ourselves the senders, of the others both ends.
+        let (mut senders, mut pairs, mut at_hand) = (Few::new(Address::NIL), 0, 0);
         for [to, from] in datagrams.into_iter().filter_map(ends) {
-            if self.is_at_hand(to, from) {
-                at_hand += 1;
-                if at_hand == ENOUGH && own.len + others.len == 0 {
-                    return;
+            let is_at_hand = if to == self.wire.address() {
+                let known = self.peers.was_touched(from);
+                if !known {
+                    senders.add(from, |senders| self.peers.touch_senders(senders));
                 }
-            } else if to == self.wire.address() {
-                own.add(from, |senders| self.peers.touch_senders(senders));
+                known
             } else {
-                others.add([to, from], |ends| self.peers.touch(ends));
+                let asked = self.peers.len() >= MANY && self.peers.prefetch([to, from]);
+                pairs += usize::from(asked);
+                !asked
+            };
+            at_hand += usize::from(is_at_hand);
+            if at_hand == ENOUGH && senders.len + pairs == 0 {
+                return;
             }
         }
-        self.peers.touch_senders(own.all());
-        self.peers.touch(others.all());
-    }
-
-    /// Whether the caches have what a packet needs, because there are few peers or it was needed lately.
-    fn is_at_hand(&self, to: Address, from: Address) -> bool {
-        if to == self.wire.address() {
-            self.peers.was_touched(from)
-        } else {
-            self.peers.len() < MANY || self.peers.are_at_hand([to, from])
-        }
+        self.peers.touch_senders(senders.all());
     }
 }
 

@@ -31,7 +31,7 @@ impl Vl1 {
         if self.peers.has_met(now.mono, hop, source) || destination == source {
             return;
         }
-        let Some(of_source) = self.peers.hop_to(source) else { return };
+        let Some(of_source) = self.peers.hop_from(source) else { return };
         if self.peers.has_met(now.mono, of_source, destination) {
             return;
         }

@@ -14,6 +14,7 @@ use zt_wire::NetworkId;
 use super::packets::Forge;
 use super::sender::{Load, Sent};
 use super::{Attack, Target};
+use crate::nft::Counter;
 use crate::rig::{first, network_settings};
 use crate::{Daemon, Host, Lab, Options, Ping, Program};
 
@@ -247,14 +248,7 @@ impl Scene {
 
     /// Bytes of UDP payload that came to forged addresses so far.
     fn returned(&self) -> Result<u64> {
-        let mut command = Command::new("nft");
-        command.args(["list", "counter", "inet", "attack", "back"]);
-        let (_, text) = self.attacker.run(command, Duration::from_secs(5))?;
-        let number = |name: &str| -> Option<u64> {
-            let mut words = text.split_whitespace().skip_while(|word| *word != name);
-            words.nth(1)?.parse().ok()
-        };
-        let (packets, bytes) = number("packets").zip(number("bytes")).with_context(|| format!("no counter: {text}"))?;
+        let Counter { packets, bytes } = Counter::of(&self.attacker, &["counter", "inet", "attack", "back"])?;
         Ok(bytes - packets * IP_AND_UDP)
     }
 }

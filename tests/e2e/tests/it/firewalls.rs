@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use zt_test_e2e::nft::Counter;
 use zt_test_e2e::rig::{Rig, first};
-use zt_test_e2e::{Daemon, Host, Options, Ping, Program};
+use zt_test_e2e::{Daemon, Options, Ping, Program};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -31,16 +32,6 @@ fn blocks(heading: &str) -> Result<Vec<String>> {
     Ok(blocks.map(str::to_owned).collect())
 }
 
-/// Datagrams to the port of a node that the rules of [`USUAL`] dropped.
-fn dropped(host: &Host) -> Result<u64> {
-    let mut command = Command::new("nft");
-    command.args(["list", "chain", "inet", "filter", "input"]).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let (status, output) = host.run(command, WAIT)?;
-    ensure!(status.success(), "{output}");
-    let count = output.split("counter packets ").nth(1).and_then(|rest| rest.split(' ').next()).context("a counter")?;
-    Ok(count.parse()?)
-}
-
 #[test]
 fn the_rules_of_the_page_let_a_root_and_its_networks_in() -> Result<()> {
     let Some(mut rig) = Rig::new("firewall")? else { return Ok(()) };
@@ -56,7 +47,9 @@ fn the_rules_of_the_page_let_a_root_and_its_networks_in() -> Result<()> {
     // speak first, and what it sends itself opens its firewall for the answer.
     let home = rig.lab.home("stranger")?.with_planet(&planet)?.with_identity(&rig.lab.identity(4))?;
     let stranger = rig.hosts[1].start_with(&zt, home, Options { port: 9995, ..Options::default() })?;
-    stranger.wait("datagrams before the root", WAIT, || Ok((dropped(&rig.root_host)? >= 2).then_some(())))?;
+    // Of those that the rules of USUAL drop.
+    let dropped = || Counter::of(&rig.root_host, &["chain", "inet", "filter", "input"]).map(|counter| counter.packets);
+    stranger.wait("datagrams before the root", WAIT, || Ok((dropped()? >= 2).then_some(())))?;
     ensure!(stranger.api().get("/status")?["online"] == false, "a stranger is let in");
     stranger.stop()?;
     let commands = blocks("nftables")?;

@@ -4,6 +4,7 @@ mod host;
 mod plan;
 mod status;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -229,9 +230,10 @@ fn run_node(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) ->
     };
     daemon::run(&options, console).map_err(|error| match &error {
         DaemonError::LocalConf(conf) => anyhow!("{}", conf.hint()),
-        DaemonError::Port { port } => {
+        DaemonError::Port { port, source } if source.kind() == ErrorKind::AddrInUse => {
             anyhow!("{error}: another program uses port {port}; stop it or choose another with --port")
         }
+        DaemonError::Port { source, .. } => anyhow!("{error}: {source}; choose another port with --port"),
         _ => anyhow!("{error}"),
     })?;
     Ok(Report::new(Value::Null, ""))

@@ -15,6 +15,7 @@ use super::refused::Refusal;
 use super::serve::Service;
 use super::target::{Host, Target};
 use super::{CLIENTS, accept_clients};
+use crate::own_end::is_own_end;
 use crate::userspace::{self, Port};
 
 /// A flow of datagrams that nobody used for so long is forgotten.
@@ -176,11 +177,11 @@ pub(super) async fn from_network_tcp(service: Service, listener: userspace::TcpL
         let refused = service.refused.clone();
         clients.spawn(async move {
             match TcpStream::connect(to).await {
-                Ok(host) => {
+                Ok(host) if !is_own_end(&host) => {
                     let _ = host.set_nodelay(true);
                     let _ = net.join(host).await;
                 }
-                Err(_) => {
+                _ => {
                     net.reset();
                     refused.count(Refusal::NoAnswer);
                 }

@@ -13,7 +13,7 @@ mod unsent;
 
 pub use ethernet::{Ethernet, EthernetHandle, EthernetPort};
 pub(super) use queue::Share;
-pub(super) use table::{Ended, Links};
+pub(super) use table::{Ended, Links, Whose};
 pub use tcp_relay::{RelayUse, TcpRelay, TcpRelayHandle, TcpRelaySettings};
 pub use udp::UdpOffloads;
 pub(super) use unsent::UnsentCounts;

@@ -50,6 +50,15 @@ pub(in crate::driver) struct Links {
     tally: Tally,
 }
 
+/// Which links are looked at.
+#[derive(Clone, Copy)]
+pub(in crate::driver) enum Whose {
+    /// UDP sockets of ours.
+    Sockets,
+    /// Those of sources.
+    Sources,
+}
+
 /// What sending and receiving count and learn.
 #[derive(Default)]
 struct Tally {
@@ -343,31 +352,28 @@ impl Links {
         self.due_sourced.clone_from(&self.sourced);
     }
 
-    /// Receives by the UDP sockets that were woken; true when there was something.
-    pub(in crate::driver) fn poll_sockets(
+    /// Receives by links that are due, those sockets among them that were woken; true when there was something.
+    pub(in crate::driver) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
+        whose: Whose,
         mut all: impl FnMut(LinkId, &mut [Received<'_>]),
     ) -> bool {
-        let mut due = std::mem::take(&mut self.due);
-        self.ready.take(cx.waker(), |key| due.extend(u32::try_from(key).map(LinkId)));
+        let mut due = std::mem::take(self.due_of(whose));
+        if let Whose::Sockets = whose {
+            self.ready.take(cx.waker(), |key| due.extend(u32::try_from(key).map(LinkId)));
+        }
         due.retain(|link| self.receive(cx, *link, &mut all));
         let progress = !due.is_empty();
-        self.due = due;
+        *self.due_of(whose) = due;
         progress
     }
 
-    /// Receives by the links of sources; true when there was something.
-    pub(in crate::driver) fn poll_sourced(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut all: impl FnMut(LinkId, &mut [Received<'_>]),
-    ) -> bool {
-        let mut due = std::mem::take(&mut self.due_sourced);
-        due.retain(|link| self.receive(cx, *link, &mut all));
-        let progress = !due.is_empty();
-        self.due_sourced = due;
-        progress
+    const fn due_of(&mut self, whose: Whose) -> &mut Vec<LinkId> {
+        match whose {
+            Whose::Sockets => &mut self.due,
+            Whose::Sources => &mut self.due_sourced,
+        }
     }
 
     /// Receives by one link; true when there was something, and may be more.

@@ -169,10 +169,10 @@ fn a_link_that_dies_where_it_is_read_is_told() {
     let dying = Fake::with_room(0);
     let mut links = opened(vec![new_link(&dying)]);
     send(&mut links, &train(1, &[1; 20], 10));
-    assert!(!links.poll_sourced(&mut cx(), |_, _| {}));
+    assert!(!links.poll_receive(&mut cx(), Whose::Sources, |_, _| {}));
     dying.state().is_dead = true;
     links.begin_turn();
-    assert!(links.poll_sourced(&mut cx(), |_, _| {}));
+    assert!(links.poll_receive(&mut cx(), Whose::Sources, |_, _| {}));
     assert!(links.take_ended().is_some());
     assert_eq!(unsent(&links), [("link-gone".to_owned(), 2)]);
 }
@@ -218,7 +218,7 @@ fn a_source_has_only_so_many_links_open() {
     let mut links = opened(fakes.iter().map(new_link).collect());
     assert_eq!(links.open.len(), MOST_OF_A_SOURCE);
     fakes[3].state().is_dead = true;
-    links.poll_sourced(&mut cx(), |_, _| {});
+    links.poll_receive(&mut cx(), Whose::Sources, |_, _| {});
     assert_eq!(links.take_ended().map(|ended| ended.link.id), Some(LinkId(4)));
     let Poll::Ready(link) = links.poll_opened(&mut cx()) else { panic!("a place is free") };
     assert_eq!(link.id, LinkId(MOST_OF_A_SOURCE as u32 + 1), "numbers are not used again");
