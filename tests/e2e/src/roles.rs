@@ -213,13 +213,18 @@ impl Play {
     }
 
     fn pings(&self, payloads: &[usize]) -> Result<()> {
+        self.pings_from([A, B], payloads)
+    }
+
+    /// Of one to the other and back, in this order.
+    fn pings_from(&self, order: [usize; 2], payloads: &[usize]) -> Result<()> {
         for &payload in payloads {
             let how = Ping { payload, patience: WAIT, ..Ping::default() };
-            for target in &self.addresses[1] {
-                self.host(A).ping(target.address(), how)?;
-            }
-            for target in &self.addresses[0] {
-                self.host(B).ping(target.address(), how)?;
+            for from in order {
+                let to = if from == A { &self.addresses[1] } else { &self.addresses[0] };
+                for target in to {
+                    self.host(from).ping(target.address(), how)?;
+                }
             }
         }
         Ok(())
@@ -252,7 +257,14 @@ impl Play {
         for role in [A, B] {
             self.daemon(role)?.wait_joined(self.network, WAIT)?;
         }
-        self.pings(&[56])
+        self.pings_from(self.after_restart(role), &[56])
+    }
+
+    /// Who speaks first. A stock member keeps to a port that ended with the other member for up to 243 s (03 §6.4), unless that one
+    /// speaks; between two of them that is so with any root and controller, and theirs alone.
+    fn after_restart(&self, role: usize) -> [usize; 2] {
+        let stock = |role: usize| matches!(self.nodes[self.cast[role]].program, Program::Stock(_));
+        if role == B && stock(A) && stock(B) { [B, A] } else { [A, B] }
     }
 
     fn change_address(&self) -> Result<()> {

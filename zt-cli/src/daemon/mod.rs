@@ -24,7 +24,6 @@ mod surroundings;
 mod sys;
 pub mod tunnel;
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +34,7 @@ use thiserror::Error;
 use crate::console::Console;
 
 use home::{Home, HomeError};
+use http::ListenError;
 use local_conf::LocalConfError;
 use proxy::Requested;
 use sandbox::{Needs, Sandbox, UserError};
@@ -104,14 +104,8 @@ pub enum DaemonError {
     #[error(transparent)]
     LocalConf(#[from] LocalConfError),
     /// The port cannot be had.
-    #[error("cannot bind to local control interface port {port}")]
-    Port {
-        /// Port asked for, 0 for any.
-        port: u16,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Port(#[from] ListenError),
     /// It cannot become the user that it was asked to.
     #[error(transparent)]
     User(#[from] UserError),
@@ -177,6 +171,7 @@ fn needs(prepared: &Prepared, console: &Console<'_>) -> Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     #[test]
     fn the_folder_of_each_socket_for_commands_is_open_to_the_sandbox() {

@@ -19,7 +19,7 @@ use zt_wire::{IpPrefix, NetworkId, Parse as _, Reader, World};
 
 use super::backend::{NodeBackend, Ports};
 use super::home::Home;
-use super::http::{Access, ListenError, LocalSocket, Server, Shared};
+use super::http::{Access, LocalSocket, Server, Shared};
 use super::local_conf::{LocalConf, LocalConfError, Watch};
 use super::notify::{self, Manager};
 use super::port_mapping::{PortMapper, Wish};
@@ -127,9 +127,7 @@ pub(super) async fn serve(
         .with_ways(ways_shown);
     let conf = backend.local_conf();
     let shared = Shared::new(backend, access_receiver);
-    let server = Server::bind(shared.clone(), port)
-        .map_err(|ListenError { port, source }| DaemonError::Port { port, source })?;
-    let server = server.with_local(sockets);
+    let server = Server::bind(shared.clone(), port)?.with_local(sockets);
     tracing::info!(version = crate::VERSION, %address, port, udp = ?ports, home = %home.path().display(), "node started");
     let settings = {
         let (handle, ports, links) = (handle.clone(), ports.clone(), (relay, ethernet));

@@ -5,14 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
 use zt_crypto::Entropy;
 
-use super::DaemonError;
+use super::http::ListenError;
 
 /// Random ports tried before giving up.
 const TRIES: usize = 256;
 
 /// The port asked for if it is free, or a random free one for 0.
-pub fn choose(wanted: u16, entropy: &mut dyn Entropy) -> Result<u16, DaemonError> {
-    let refused = |source| DaemonError::Port { port: wanted, source };
+pub fn choose(wanted: u16, entropy: &mut dyn Entropy) -> Result<u16, ListenError> {
+    let refused = |source| ListenError { port: wanted, source };
     if wanted != 0 {
         return try_port(wanted).map(|()| wanted).map_err(refused);
     }

@@ -26,7 +26,7 @@ impl Vl1 {
             return;
         }
         // Of packets for ourselves the senders, of the others both ends.
-        let (mut senders, mut pairs, mut at_hand) = (Few::new(Address::NIL), 0, 0);
+        let (mut senders, mut pairs, mut at_hand) = (Few::new(), 0, 0);
         for [to, from] in datagrams.into_iter().filter_map(ends) {
             let is_at_hand = if to == self.wire.address() {
                 let known = self.peers.was_touched(from);
@@ -51,19 +51,19 @@ impl Vl1 {
 /// When so many come first that need no looking ahead, the others seldom need it: few converse, however many there are.
 const ENOUGH: usize = 4;
 
-/// Up to [`AHEAD`] of something.
-struct Few<T> {
-    all: [T; AHEAD],
+/// Up to [`AHEAD`] senders.
+struct Few {
+    all: [Address; AHEAD],
     len: usize,
 }
 
-impl<T: Copy + PartialEq> Few<T> {
-    const fn new(none: T) -> Self {
-        Self { all: [none; AHEAD], len: 0 }
+impl Few {
+    const fn new() -> Self {
+        Self { all: [Address::NIL; AHEAD], len: 0 }
     }
 
-    /// Adds one, unless it is as the last one: trains are of one peer for another, mostly. `full` takes them when there is no room.
-    fn add(&mut self, one: T, full: impl FnOnce(&[T])) {
+    /// Adds one, unless it is as the last one: trains are of one peer, mostly. `full` takes them when there is no room.
+    fn add(&mut self, one: Address, full: impl FnOnce(&[Address])) {
         if self.len > 0 && self.all[self.len - 1] == one {
             return;
         }
@@ -75,7 +75,7 @@ impl<T: Copy + PartialEq> Few<T> {
         self.len += 1;
     }
 
-    fn all(&self) -> &[T] {
+    fn all(&self) -> &[Address] {
         &self.all[..self.len]
     }
 }
@@ -95,11 +95,11 @@ mod tests {
 
     #[test]
     fn trains_count_once_and_no_packet_is_left_out() {
-        let (mut few, mut seen) = (Few::new(0), Vec::new());
-        let all: Vec<usize> = (1..=3 * AHEAD + 5).collect();
-        for number in &all {
+        let (mut few, mut seen) = (Few::new(), Vec::new());
+        let all: Vec<Address> = (1..=3 * AHEAD as u64 + 5).map(Address::new).collect();
+        for address in &all {
             for _of_a_train in 0..4 {
-                few.add(*number, |full| seen.extend_from_slice(full));
+                few.add(*address, |full| seen.extend_from_slice(full));
             }
         }
         assert_eq!(seen.len(), 3 * AHEAD, "as many as fit are looked at together");

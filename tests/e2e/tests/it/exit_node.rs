@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use socket2::{Domain, Protocol, Socket, Type};
 use zt_tap::HostRoute;
+use zt_test_e2e::nft::Counter;
 use zt_test_e2e::rig::first;
 use zt_test_e2e::{Daemon, Host, IpPrefix, Lab, Namespace, Program, Switch, tcp, wait_for};
 use zt_wire::NetworkId;
@@ -248,15 +249,9 @@ fn watch(host: &Host) -> Result<()> {
 
 /// Packets counted so far by the two rules of a chain: IPv4 and IPv6.
 fn counted(host: &Host, chain: &str) -> Result<[u64; 2]> {
-    let mut list = Command::new("nft");
-    list.args(["-j", "list", "chain", "inet", "watch", chain]);
-    let (status, text) = host.run(list, SOON)?;
-    ensure!(status.success(), "{text}");
-    let chain: Value = serde_json::from_str(&text)?;
-    let rules = chain["nftables"].as_array().context("rules")?.iter();
-    let of = |rule: &Value| rule["expr"].as_array()?.iter().find_map(|part| part["counter"]["packets"].as_u64());
-    let counts: Vec<u64> = rules.filter_map(|item| of(&item["rule"])).collect();
-    counts.try_into().map_err(|other| anyhow::anyhow!("{other:?}"))
+    let counters = Counter::all(host, &["chain", "inet", "watch", chain])?;
+    let packets: Vec<u64> = counters.iter().map(|counter| counter.packets).collect();
+    packets.try_into().map_err(|other| anyhow::anyhow!("{other:?}"))
 }
 
 fn allow_default(node: &Daemon, network: NetworkId, yes: bool) -> Result<Value> {

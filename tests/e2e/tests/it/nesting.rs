@@ -1,10 +1,10 @@
 //! The tunnel inside itself: no packet of a node may leave by a port of its own or by what rides on one.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use zt_test_e2e::nft::Counter;
 use zt_test_e2e::rig::{Rig, first};
 use zt_test_e2e::{Daemon, Host, IpPrefix, Lab, Masquerade, Nat, Ping, Program, tcp, wait_for};
 
@@ -20,14 +20,7 @@ fn watch(host: &Host, device: &str) -> Result<()> {
 }
 
 fn counted(host: &Host) -> Result<u64> {
-    let mut list = Command::new("nft");
-    list.args(["-j", "list", "table", "inet", "watch"]);
-    let (status, text) = host.run(list, Duration::from_secs(10))?;
-    ensure!(status.success(), "{text}");
-    let table: Value = serde_json::from_str(&text)?;
-    let rules =
-        table["nftables"].as_array().context("rules")?.iter().filter_map(|item| item["rule"]["expr"].as_array());
-    Ok(rules.flatten().filter_map(|expression| expression["counter"]["packets"].as_u64()).sum())
+    Ok(Counter::all(host, &["table", "inet", "watch"])?.iter().map(|counter| counter.packets).sum())
 }
 
 fn dropped(node: &Daemon, reason: &str) -> Result<u64> {

@@ -18,6 +18,7 @@ use super::log::LogArgs;
 use super::{Globals, Report};
 use crate::console::Console;
 use crate::daemon::home::STOCK_HOME;
+use crate::daemon::http::ListenError;
 use crate::daemon::local_conf::{listen_addresses, proxy_address};
 use crate::daemon::proxy::Requested;
 use crate::daemon::sandbox::Sandbox;
@@ -230,10 +231,10 @@ fn run_node(args: &ServiceArgs, globals: &Globals, console: &mut Console<'_>) ->
     };
     daemon::run(&options, console).map_err(|error| match &error {
         DaemonError::LocalConf(conf) => anyhow!("{}", conf.hint()),
-        DaemonError::Port { port, source } if source.kind() == ErrorKind::AddrInUse => {
+        DaemonError::Port(ListenError { port, source }) if source.kind() == ErrorKind::AddrInUse => {
             anyhow!("{error}: another program uses port {port}; stop it or choose another with --port")
         }
-        DaemonError::Port { source, .. } => anyhow!("{error}: {source}; choose another port with --port"),
+        DaemonError::Port(ListenError { source, .. }) => anyhow!("{error}: {source}; choose another port with --port"),
         _ => anyhow!("{error}"),
     })?;
     Ok(Report::new(Value::Null, ""))

@@ -24,7 +24,7 @@ const BACKLOG: i32 = 1024;
 #[derive(Debug, Error)]
 #[error("cannot bind to local control interface port {port}")]
 pub struct ListenError {
-    /// Port asked for.
+    /// Port asked for, 0 for any.
     pub port: u16,
     /// What the system said.
     #[source]
