@@ -5,7 +5,11 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use zt_cli::console::{Console, system_clock, terminal_columns};
-use zt_node::OsEntropy;
+use zt_node::{LargePages, OsEntropy};
+
+/// A root with 20,000 peers and more has tables that gain by it.
+#[global_allocator]
+static ALLOCATOR: LargePages = LargePages;
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();

@@ -10,6 +10,8 @@ mod drop_reason;
 mod entropy;
 mod file_state;
 mod files;
+#[cfg(feature = "large-pages")]
+mod sys;
 
 #[doc(inline)]
 pub use engine::{Engine, EngineConfig, Input, Outbox, Output};
@@ -21,6 +23,9 @@ pub use driver::{ControllerError, ControllerStore, ControllerStoreError, Driver,
 pub use entropy::OsEntropy;
 #[doc(inline)]
 pub use state::{FileState, MemoryState, StateKey, StateStore};
+#[cfg(feature = "large-pages")]
+#[doc(inline)]
+pub use sys::LargePages;
 
 /// The planet of the public ZeroTier service (01 §10.6), in binary form: what a node uses that is told of no other.
 pub const PUBLIC_PLANET: &[u8] = include_bytes!("public-planet.bin");

@@ -2,32 +2,33 @@
 
 #![expect(unsafe_code, reason = "an allocator cannot be written otherwise, nor is this clock in the standard library")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use zt_node::LargePages;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 struct Counting;
 
-// SAFETY: every call goes to the system allocator unchanged.
+// SAFETY: every call goes to the allocator of the daemon unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         HELD.fetch_add(layout.size(), Ordering::Relaxed);
         ASKED.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller's contract is passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { LargePages.alloc(layout) }
     }
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         HELD.fetch_add(layout.size(), Ordering::Relaxed);
         ASKED.fetch_add(1, Ordering::Relaxed);
         // SAFETY: as above. Pages that nobody writes to stay untouched.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { LargePages.alloc_zeroed(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { LargePages.dealloc(pointer, layout) }
     }
 }
 
