@@ -10,10 +10,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
-use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata};
-use tracing_subscriber::filter::{FilterExt as _, Targets};
-use tracing_subscriber::layer::{Context, Filter as LayerFilter, SubscriberExt as _};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Context, Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
@@ -68,8 +67,7 @@ type Place = (&'static str, u32);
 pub fn start(options: &LogOptions) {
     let (targets, change) = reload::Layer::new(options.filter.targets());
     let state = Mutex::new(State { filter: options.filter.clone(), changes: 0 });
-    let layer = output(options).with_filter(targets.and(Bounded { start: Instant::now() }));
-    if tracing_subscriber::registry().with(layer).try_init().is_ok() {
+    if filtered(targets).with(output(options)).try_init().is_ok() {
         let _ = LOGS.set(Logs { change, state });
     }
 }
@@ -119,7 +117,15 @@ pub fn tell_left_out() {
     }
 }
 
-fn output(options: &LogOptions) -> Box<dyn Layer<Registry> + Send + Sync> {
+/// What decides whether a line is written. They are layers of their own: what the filter of a layer says of a single line is not
+/// expected by tracing-subscriber where the line's place is always on, and ends a program that was built with its assertions.
+type Filtered = Layered<Bounded, Layered<reload::Layer<Targets, Registry>, Registry>>;
+
+fn filtered(targets: reload::Layer<Targets, Registry>) -> Filtered {
+    tracing_subscriber::registry().with(targets).with(Bounded { start: Instant::now() })
+}
+
+fn output(options: &LogOptions) -> Box<dyn Layer<Filtered> + Send + Sync> {
     let text = || {
         let color = options.color && io::stderr().is_terminal();
         fmt::layer().with_writer(io::stderr).with_ansi(color).with_target(false).boxed()
@@ -147,16 +153,8 @@ struct Bounded {
     start: Instant,
 }
 
-impl LayerFilter<Registry> for Bounded {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, Registry>) -> bool {
-        true
-    }
-
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::always()
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, Registry>) -> bool {
+impl<S: Subscriber> Layer<S> for Bounded {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         if *metadata.level() > Level::INFO {
             return true;
@@ -169,4 +167,46 @@ impl LayerFilter<Registry> for Bounded {
 
 fn place(metadata: &'static Metadata<'static>) -> Option<Place> {
     Some((metadata.file()?, metadata.line()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    /// Keeps the levels of lines that came.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<Level>>>);
+
+    impl<S: Subscriber> Layer<S> for Kept {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().expect("nobody panics").push(*event.metadata().level());
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_line_ends_nothing_and_hides_no_other() {
+        let filter: Filter = "info".parse().expect("a filter");
+        let (targets, change) = reload::Layer::new(filter.targets());
+        let kept = Kept::default();
+        let flood = || (0..200).for_each(|number| tracing::info!(number, "a flood"));
+        let other = || {
+            tracing::warn!("another line");
+            tracing::debug!("not asked for");
+        };
+        let came = |level| kept.0.lock().expect("nobody panics").iter().filter(|came| **came == level).count();
+        tracing::subscriber::with_default(filtered(targets).with(kept.clone()), || {
+            (0..3).for_each(|_| {
+                flood();
+                other();
+            });
+            assert_eq!((came(Level::WARN), came(Level::DEBUG)), (3, 0));
+            // Some more if the machine stops for seconds between two of them.
+            assert!((50..600).contains(&came(Level::INFO)), "{} lines", came(Level::INFO));
+            let more: Filter = "debug".parse().expect("a filter");
+            change.reload(more.targets()).expect("the log is there");
+            other();
+            assert_eq!((came(Level::WARN), came(Level::DEBUG)), (4, 1));
+        });
+    }
 }
